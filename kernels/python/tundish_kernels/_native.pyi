@@ -1,0 +1,33 @@
+"""Types of the compiled module (src/python/native.cpp); arguments it cannot take raise TypeError or ValueError."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAXIMUM_EXTENT: int
+"""The greatest height or width of anything in a call, and the farthest offset of a window."""
+
+def isa() -> str:
+    """The instruction set that the kernels use.
+
+    It is the fastest that this machine runs, or what TUNDISH_KERNELS_ISA names. The environment is read once.
+
+    Raises:
+        ValueError: TUNDISH_KERNELS_ISA names none of `available_isas()`.
+    """
+
+def available_isas() -> list[str]:
+    """The instruction sets that TUNDISH_KERNELS_ISA may name on this machine, slowest first."""
+
+def resize_normalize_into(
+    destination: NDArray[np.float32],
+    images: Sequence[NDArray[np.uint8]],
+    windows: Sequence[tuple[int, int, int, int]],
+    filter: str,  # noqa: A002
+    scale: float,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    pad: int,
+) -> None:
+    """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""

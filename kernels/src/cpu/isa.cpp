@@ -1,0 +1,74 @@
+// Finds out which instruction sets can run here and reads TUNDISH_KERNELS_ISA.
+#include "tundish/isa.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace tundish {
+namespace {
+
+constexpr Isa kAll[] = {Isa::scalar, Isa::avx2, Isa::avx512};
+
+// Asks for exactly the features that kernels/CMakeLists.txt enables with -m flags; the compiler's support library
+// also asks the operating system whether it saves the wider registers.
+bool runs_here(Isa isa) {
+    switch (isa) {
+        case Isa::scalar:
+            return true;
+#if defined(__x86_64__)
+        case Isa::avx2:
+            return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        case Isa::avx512:
+            return runs_here(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
+                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl");
+#endif
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+const char* isa_name(Isa isa) {
+    switch (isa) {
+        case Isa::avx2:
+            return "avx2";
+        case Isa::avx512:
+            return "avx512";
+        default:
+            return "scalar";
+    }
+}
+
+std::vector<Isa> available_isas() {
+    std::vector<Isa> available;
+    for (const Isa isa : kAll) {
+        if (runs_here(isa)) {
+            available.push_back(isa);
+        }
+    }
+    return available;
+}
+
+Isa parse_isa(const std::string& name) {
+    std::string names;
+    for (const Isa isa : available_isas()) {
+        if (name == isa_name(isa)) {
+            return isa;
+        }
+        names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+    }
+    throw std::invalid_argument("TUNDISH_KERNELS_ISA must name an instruction set that this machine runs (" +
+                                names + "), got '" + name + "'");
+}
+
+Isa selected_isa() {
+    static const Isa selected = [] {
+        const char* const name = std::getenv("TUNDISH_KERNELS_ISA");
+        return name == nullptr || *name == '\0' ? available_isas().back() : parse_isa(name);
+    }();
+    return selected;
+}
+
+}  // namespace tundish

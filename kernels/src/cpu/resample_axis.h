@@ -1,0 +1,39 @@
+// Where the output pixels along one axis come from: source index and weights, as Pillow defines them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tundish/resize_normalize.h"
+
+namespace tundish {
+
+// Maps `source` pixels to `resized` pixels, for the resized pixels from `begin` to `end` alone.
+struct Span {
+    std::int64_t source;
+    std::int64_t resized;
+    std::int64_t begin;
+    std::int64_t end;
+
+    bool operator==(const Span& other) const {
+        return source == other.source && resized == other.resized && begin == other.begin && end == other.end;
+    }
+};
+
+// Output pixel begin + i is the sum of coefficients[i × taps + k] × source[first[i] + k] over k < count[i], in units
+// of 2^-kCoefficientBits. first and first + count never fall as i grows; every source index is in range.
+// At most 6 × source + 3 × resized coefficients, since wider filters mean fewer output pixels.
+struct ResampleAxis {
+    std::vector<std::int32_t> first;
+    std::vector<std::int32_t> count;
+    std::vector<std::int32_t> coefficients;
+    std::int64_t taps = 0;
+};
+
+// `filter` must not be nearest. An axis whose length does not change gets a single weight of one.
+ResampleAxis resample_axis(const Span& span, Filter filter);
+
+// Source index of each output pixel for Filter::nearest.
+std::vector<std::int32_t> nearest_axis(const Span& span);
+
+}  // namespace tundish

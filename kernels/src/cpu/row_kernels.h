@@ -1,0 +1,80 @@
+// The inner loops of resize_normalize as a table of functions, one table per instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tundish/isa.h"
+#include "tundish/pixel.h"
+
+namespace tundish {
+
+// Rows of the source are taken sixteen at a time, and buffers end on a multiple of sixteen bytes.
+constexpr std::size_t kBlock = 16;
+
+// Weights of `length` adjacent output pixels; the arrays are those of a ResampleAxis, from its pixel on.
+struct AxisSlice {
+    const std::int32_t* first;
+    const std::int32_t* count;
+    const std::int32_t* coefficients;
+    std::size_t taps;
+    std::size_t length;
+};
+
+// Rows of bytes in a ring: row r starts at data + (r & mask) × stride.
+struct RowRing {
+    std::uint8_t* data;
+    std::size_t mask;
+    std::size_t stride;
+};
+
+// What normalises one channel: the functor, and all 256 of its values for a CPU whose fma is a library call.
+struct Channel {
+    NormalizePixel normalize;
+    float table[256];
+};
+
+struct RowKernels {
+    // Horizontal pass over kBlock interleaved RGB rows (a row may be given more than once). Writes three planes of
+    // `axis.length` bytes, `plane_stride` apart, to each of the kBlock outputs; each plane is written up to the next
+    // multiple of kBlock. `columns` is scratch of 3 × kBlock bytes for each source pixel from the first to the last
+    // that `axis` uses.
+    void (*resample_columns)(const std::uint8_t* const* rows, const AxisSlice& axis, std::uint8_t* columns,
+                             std::uint8_t* const* output, std::size_t plane_stride);
+
+    // Vertical pass: one output row of `size` bytes (a multiple of kBlock) from `count` rows of the ring from `first`.
+    void (*resample_rows)(const RowRing& ring, std::size_t first, const std::int32_t* coefficients,
+                          std::size_t count, std::size_t size, std::uint8_t* output);
+
+    // Bytes to floats; any length.
+    void (*normalize_row)(const std::uint8_t* pixels, std::size_t length, const Channel& channel, float* output);
+};
+
+// Tables for what kernels/CMakeLists.txt compiles row_kernels.cpp into.
+namespace scalar {
+extern const RowKernels kRowKernels;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const RowKernels kRowKernels;
+}
+namespace avx512 {
+extern const RowKernels kRowKernels;
+}
+#endif
+
+// `isa` must be available.
+inline const RowKernels& row_kernels(Isa isa) {
+#if defined(__x86_64__)
+    if (isa == Isa::avx512) {
+        return avx512::kRowKernels;
+    }
+    if (isa == Isa::avx2) {
+        return avx2::kRowKernels;
+    }
+#endif
+    static_cast<void>(isa);
+    return scalar::kRowKernels;
+}
+
+}  // namespace tundish

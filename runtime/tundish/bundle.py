@@ -1,0 +1,193 @@
+"""Reads, verifies and writes bundles: a manifest and the files it names, each with its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tundish.errors import BundleError
+from tundish.manifest import FORMAT_VERSION, BundleFile, Manifest, TaskName
+
+MANIFEST_NAME = "bundle.json"
+MAX_MANIFEST_BYTES = 64 * 2**20
+"""A manifest is a few kilobytes, or a few megabytes with very many labels; more is refused unread."""
+
+_STAGING_PREFIX = ".staging-"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files all matched their hashes when it was read."""
+
+    directory: Path
+    manifest: Manifest
+
+    def path(self, file: BundleFile | str) -> Path:
+        """Where a file of the bundle lies."""
+        return self.directory / (file if isinstance(file, str) else file.path)
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Reads and verifies a bundle.
+
+    Raises:
+        BundleError: the manifest is missing, damaged, of a newer format or not valid, or a file is missing or
+            differs from its hash.
+    """
+    manifest = _read_manifest(directory / MANIFEST_NAME)
+    bundle = Bundle(directory, manifest)
+    for file in manifest.files:
+        _verify_file(bundle, file)
+    return bundle
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        size = path.stat().st_size
+        if size > MAX_MANIFEST_BYTES:
+            raise BundleError(f"{path} has {size} bytes, a manifest has at most {MAX_MANIFEST_BYTES}.")
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing, so {path.parent} is not a bundle.") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError):
+        raise BundleError(f"{path} is damaged: it is not JSON; export the model again.") from None
+    if not isinstance(content, dict):
+        raise BundleError(f"{path} is damaged: it holds no JSON object; export the model again.")
+    _check_readable(path, content)
+    if content.get("digest") != _digest(content):
+        raise BundleError(f"{path} does not match its own digest; export the model again.")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "manifest"
+        raise BundleError(f"{path} is not valid at '{where}': {first['msg']}.") from None
+
+
+def _check_readable(path: Path, content: dict[str, Any]) -> None:
+    """Names the two mismatches that an older runtime meets, before anything else is held against the file."""
+    version = content.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise BundleError(
+            f"{path} has format version {version}, this tundish reads up to {FORMAT_VERSION}; update tundish."
+        )
+    task = content.get("task")
+    known = TaskName.__args__
+    if isinstance(task, str) and task not in known:
+        raise BundleError(f"{path} has the unknown task '{task}'; this tundish knows {', '.join(known)}.")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _verify_file(bundle: Bundle, file: BundleFile) -> None:
+    path = bundle.path(file)
+    try:
+        # A link could point anywhere, and its target could change after it was verified.
+        if not path.resolve(strict=True).is_relative_to(bundle.directory.resolve()):
+            raise BundleError(f"{path} leads out of the bundle.")
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size != file.bytes:
+                raise BundleError(f"{path} has {size} bytes, its manifest says {file.bytes}; copy it again.")
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing, its manifest names it; copy the bundle again.") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}.") from error
+    if actual != file.sha256:
+        raise BundleError(f"{path} does not match its SHA-256 in the manifest; copy it again.")
+
+
+def describe_file(directory: Path, path: str) -> BundleFile:
+    """The manifest's entry for `directory/path`."""
+    with (directory / path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return BundleFile(path=path, sha256=digest, bytes=os.fstat(stream.fileno()).st_size)
+
+
+@contextmanager
+def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
+    """A new directory in which to build a bundle of `model`; removed on leaving, unless it was published.
+
+    It lies inside the repository so that publishing is a rename; readers pass over its name.
+    """
+    parent = repository / model
+    existed = parent.exists()
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent)
+    staging = Path(tempfile.mkdtemp(prefix=f"{_STAGING_PREFIX}{os.getpid()}-", dir=parent))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not existed:
+            with suppress(OSError):  # not empty: it was published
+                parent.rmdir()
+
+
+def publish_bundle(staging: Path, manifest: Manifest) -> Bundle:
+    """Writes the manifest into a staged directory and makes it the model's version, in one rename.
+
+    Raises:
+        BundleError: the version exists already.
+    """
+    content = manifest.model_dump(mode="json")
+    content["digest"] = _digest(content)
+    path = staging / MANIFEST_NAME
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for file in [*manifest.files, MANIFEST_NAME]:
+        _sync(staging / (file if isinstance(file, str) else file.path))
+    staging.chmod(0o755)  # mkdtemp's default hides it from a server that runs as another user
+    target = staging.parent / str(manifest.version)
+    try:
+        staging.rename(target)
+    except OSError as error:
+        raise BundleError(f"{target} exists already; export to another version.") from error
+    _sync(target.parent)
+    return read_bundle(target)
+
+
+def next_version(repository: Path, model: str) -> int:
+    """One more than the model's highest version."""
+    return max(versions_in(repository / model), default=0) + 1
+
+
+def versions_in(directory: Path) -> list[int]:
+    """The versions below a model's directory, lowest first; other names are passed over."""
+    if not directory.is_dir():
+        return []
+    names = (path.name for path in directory.iterdir() if path.is_dir())
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and not name.startswith("0"))
+
+
+def _sync(path: Path) -> None:
+    """A rename may reach the disk before the content that it publishes; after a power cut that would show."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Removes what exports left behind that were killed outright."""
+    for path in parent.glob(f"{_STAGING_PREFIX}*"):
+        process = path.name.removeprefix(_STAGING_PREFIX).split("-")[0]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(path, ignore_errors=True)

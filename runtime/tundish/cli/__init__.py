@@ -1,0 +1,82 @@
+"""The `tundish` command: one file a subcommand; those of other rooms come by entry point."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from tundish import __version__
+from tundish.cli.infer import infer
+from tundish.cli.models import app as models
+from tundish.cli.serve import serve
+from tundish.errors import TundishError
+
+_ERRORS = Console(stderr=True, highlight=False)
+
+app = typer.Typer(
+    help="From a fine-tuned PyTorch checkpoint to a measured, quantised bundle and a gRPC server that answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve)
+app.command()(infer)
+app.add_typer(models, name="models")
+for _entry_point in entry_points(group="tundish.commands"):
+    app.command(_entry_point.name)(_entry_point.load())
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tundish {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    context.obj = debug
+    _STATE["debug"] = debug
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=_ERRORS, show_path=False, markup=False)],
+    )
+    for library in ("asyncio", "grpc", "PIL", "transformers", "optimum", "torch", "root"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+_STATE = {"debug": False}
+
+
+def main() -> None:
+    """Runs the command. Exit code 0 for success, 2 for a usage error, 1 for a failure, said in one sentence."""
+    try:
+        app()
+    except TundishError as error:
+        if _STATE["debug"]:
+            raise
+        _ERRORS.print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+        sys.exit(1)
+    except Exception as error:
+        if _STATE["debug"]:
+            raise
+        _ERRORS.print(
+            f"error: tundish failed unexpectedly: {type(error).__name__}: {error} (run `tundish --debug …` for the "
+            "traceback)",
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)

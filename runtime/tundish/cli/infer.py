@@ -1,0 +1,80 @@
+"""`tundish infer`: asks a running server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+
+from tundish.cli.rendering import prediction_json, prediction_table, tensors_table
+from tundish.client import Client
+from tundish.errors import InvalidInputError, TundishError
+from tundish.results import Prediction
+
+
+def infer(
+    model: Annotated[str, typer.Argument(help="Name of the model; NAME.engine for --tensors to its bare engine.")],
+    image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Text; may be given several times.")] = None,
+    tensors: Annotated[Path | None, typer.Option(help=".npz file with one array for each input.")] = None,
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1:8001",
+    version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds after which an answer is of no use.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+) -> None:
+    """Ask MODEL of a running server about images, texts or tensors, and show its answers."""
+    if sum(map(bool, (image, text, tensors))) != 1:
+        raise typer.BadParameter("give one of --image, --text and --tensors")
+    console = Console(highlight=False)
+    with Client(url, timeout=timeout) as client:
+        if tensors:
+            outputs = client.infer(model, _read_tensors(tensors), version=version)
+            if as_json:
+                print(json.dumps({name: _jsonable(array) for name, array in outputs.items()}))
+            else:
+                console.print(tensors_table(outputs))
+            return
+        failed = False
+        for name, outcome in _predict(client, model, image or text or [], version, timeout, is_image=bool(image)):
+            failed |= isinstance(outcome, TundishError)
+            if as_json:
+                print(json.dumps(prediction_json(name, outcome)))
+            elif isinstance(outcome, TundishError):
+                console.print(f"[bold]{name}[/]: [red]error:[/] {outcome}")
+            else:
+                console.print(prediction_table(name, outcome))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _predict(
+    client: Client, model: str, inputs: list[Path] | list[str], version: int | None, timeout: float, *, is_image: bool
+) -> Iterator[tuple[str, Prediction | TundishError]]:
+    outcomes = (
+        client.predict_stream(model, images=[Path(item) for item in inputs], version=version, timeout=timeout)
+        if is_image
+        else client.predict_stream(model, texts=[str(item) for item in inputs], version=version, timeout=timeout)
+    )
+    # Not strict: an unreadable file ends the stream early, and says so itself.
+    yield from zip(map(str, inputs), outcomes, strict=False)
+    yield from ((str(inputs[-1]), outcome) for outcome in outcomes)
+
+
+def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InvalidInputError(f"{path} is not an .npz file of plain arrays: {error}") from None
+
+
+def _jsonable(array: NDArray[Any]) -> list[Any]:
+    if array.dtype == np.object_:
+        return np.vectorize(lambda element: element.decode(errors="replace"), otypes=[object])(array).tolist()
+    return array.tolist()

@@ -1,0 +1,115 @@
+"""`tundish models`: what a repository holds, without a server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tundish.bundle import Bundle
+from tundish.errors import ModelNotFoundError
+from tundish.manifest import Manifest
+from tundish.repository import scan
+
+app = typer.Typer(help="List, show and verify the models of a repository.", no_args_is_help=True)
+
+RepositoryArgument = Annotated[Path, typer.Argument(help="Directory of <model>/<version>/bundle.json.")]
+
+
+@app.command("list")
+def list_models(
+    repository: RepositoryArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
+) -> None:
+    """List every version with its task and the variant that would be served."""
+    entries = list(scan(repository))
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {"model": entry.model, "version": entry.version, **_summary(entry.content)}
+                    for entry in entries
+                ]
+            )
+        )
+        return
+    table = Table("model", "version", "task", "served variant", "state")
+    for entry in entries:
+        summary = _summary(entry.content)
+        table.add_row(
+            entry.model,
+            str(entry.version),
+            summary.get("task", ""),
+            summary.get("variant", ""),
+            summary.get("error", "verified"),
+        )
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def show(
+    repository: RepositoryArgument,
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    version: Annotated[int | None, typer.Option(help="Version; the default is the highest.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False,
+) -> None:
+    """Show one version: its tensors, and each variant with accuracy, size, latency and gate."""
+    found = [entry for entry in scan(repository) if entry.model == model and version in (None, entry.version)]
+    if not found:
+        wanted = f"'{model}'" if version is None else f"'{model}' version {version}"
+        raise ModelNotFoundError(f"{repository} holds no model {wanted}; `tundish models list` shows what there is.")
+    content = found[-1].content
+    if not isinstance(content, Bundle):
+        raise content
+    if as_json:
+        print(content.manifest.model_dump_json(indent=2))
+        return
+    console = Console(highlight=False)
+    manifest = content.manifest
+    console.print(f"[bold]{manifest.model}[/] version {manifest.version}, {manifest.task}")
+    for side, specs in (("input", manifest.inputs), ("output", manifest.outputs)):
+        for spec in specs:
+            console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
+    console.print(variants_table(manifest))
+
+
+@app.command()
+def verify(repository: RepositoryArgument) -> None:
+    """Check every file of every bundle against its SHA-256; exit code 1 if one does not match."""
+    console = Console(highlight=False)
+    broken = False
+    for entry in scan(repository):
+        good = isinstance(entry.content, Bundle)
+        broken |= not good
+        verdict = "[green]verified[/]" if good else f"[red]broken:[/] {entry.content}"
+        console.print(f"{entry.model} {entry.version}: {verdict}", soft_wrap=True)
+    if broken:
+        raise typer.Exit(1)
+
+
+def variants_table(manifest: Manifest) -> Table:
+    """The gate's table: each variant's accuracy beside the float model's, its size and its latency."""
+    table = Table("variant", "recipe", "accuracy", "drop", "size", "latency", "gate")
+    for variant in manifest.variants:
+        accuracy = variant.accuracy
+        size = sum(file.bytes for file in variant.files)
+        table.add_row(
+            variant.name,
+            variant.recipe,
+            f"{accuracy.value:.4f} {accuracy.metric} on {accuracy.samples}" if accuracy else "not measured",
+            f"{100 * (accuracy.reference - accuracy.value):+.2f} points" if accuracy else "",
+            f"{size / 1e6:.1f} MB" if size else "not kept",
+            f"{variant.latency.median_milliseconds:.2f} ms",
+            "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
+        )
+    return table
+
+
+def _summary(content: Bundle | Exception) -> dict[str, str]:
+    if not isinstance(content, Bundle):
+        return {"error": str(content)}
+    return {"task": content.manifest.task, "variant": content.manifest.servable[0].name}

@@ -1,0 +1,83 @@
+"""How answers look: as tables for people, as JSON for programs. Shared by the commands that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tundish.errors import TundishError
+from tundish.results import FeatureExtraction, Label, Prediction, StageTimes
+
+_BAR_WIDTH = 24
+_SHOWN_VALUES = 6
+
+
+def prediction_table(name: str, prediction: Prediction) -> RenderableType:
+    """An answer for a person: the result, and where the time went."""
+    result = prediction.result
+    title = Text.assemble((name, "bold"), f"  {prediction.model} version {prediction.version}")
+    body = _vector(result) if isinstance(result, FeatureExtraction) else _labels(result.labels)
+    parts: list[RenderableType] = [title, body, _times(prediction.stage_times)]
+    if getattr(result, "truncated", False):
+        parts.append(Text("The text was longer than the model reads; the rest was left out.", style="yellow"))
+    return Group(*parts, Text(""))
+
+
+def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, Any]:
+    """An answer for a program."""
+    if isinstance(outcome, TundishError):
+        return {"input": name, "error": str(outcome), "status": outcome.status.name}
+    result = outcome.result
+    content: dict[str, Any] = {"input": name, "model": outcome.model, "version": outcome.version}
+    if isinstance(result, FeatureExtraction):
+        content["vector"] = result.vector.tolist()
+    else:
+        content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
+    if hasattr(result, "truncated"):
+        content["truncated"] = result.truncated
+    times = outcome.stage_times
+    content["stage_times"] = {field: getattr(times, field) for field in StageTimes.__slots__}
+    return content
+
+
+def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
+    """Output tensors with their first values."""
+    table = Table("output", "shape", "dtype", "first values")
+    for name, array in tensors.items():
+        table.add_row(name, str(list(array.shape)), str(array.dtype), _first_values(array))
+    return table
+
+
+def _labels(labels: tuple[Label, ...]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for label in labels:
+        bar = "█" * round(_BAR_WIDTH * min(max(label.score, 0.0), 1.0))
+        table.add_row(f"  {label.name}", f"{label.score:.4f}", Text(bar, style="cyan"))
+    return table
+
+
+def _vector(result: FeatureExtraction) -> Text:
+    return Text(f"  {list(result.vector.shape)} float32  {_first_values(result.vector)}")
+
+
+def _first_values(array: NDArray[Any]) -> str:
+    values = array.ravel()[:_SHOWN_VALUES]
+    shown = (value.decode(errors="replace") if isinstance(value, bytes) else f"{value:.4g}" for value in values)
+    return ", ".join(shown) + (", …" if array.size > _SHOWN_VALUES else "")
+
+
+def _times(times: StageTimes) -> Text:
+    stages = {
+        "queue": times.queue_nanoseconds,
+        "preprocess": times.preprocess_nanoseconds,
+        "compute": times.compute_nanoseconds,
+        "postprocess": times.postprocess_nanoseconds,
+    }
+    shown = "  ".join(f"{stage} {nanoseconds * 1e-6:.2f} ms" for stage, nanoseconds in stages.items())
+    together = f"  (batch of {times.batch_size})" if times.batch_size > 1 else ""
+    return Text(f"  {shown}{together}", style="dim")

@@ -1,0 +1,128 @@
+"""The asyncio client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.client._messages import (
+    CHANNEL_OPTIONS,
+    DEFAULT_TIMEOUT_SECONDS,
+    DEFAULT_URL,
+    error_of,
+    infer_outputs,
+    infer_request,
+    predict_request,
+    stream_outcome,
+)
+from tundish.errors import TundishError
+from tundish.inputs import ImageInput
+from tundish.results import Prediction
+from tundish.wire import read_prediction
+from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from tundish_proto.v1 import inference_pb2 as typed
+from tundish_proto.v1.inference_pb2_grpc import InferenceServiceStub
+
+
+class AsyncClient:
+    """A connection to a server, for one event loop; close it, or use it as an asynchronous context manager.
+
+    See `Client`, whose methods these are.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._channel = grpc.aio.insecure_channel(url, CHANNEL_OPTIONS)
+        self._typed = InferenceServiceStub(self._channel)
+        self._open_inference = GRPCInferenceServiceStub(self._channel)
+
+    async def predict(
+        self,
+        model: str,
+        *,
+        image: ImageInput | None = None,
+        text: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # it becomes the request's deadline
+    ) -> Prediction:
+        """See `Client.predict`."""
+        request = predict_request(model, image=image, text=text, version=version)
+        with self._translated():
+            return read_prediction(await self._typed.Predict(request, timeout=timeout or self._timeout))
+
+    async def predict_stream(
+        self,
+        model: str,
+        *,
+        images: AsyncIterable[ImageInput] | None = None,
+        texts: AsyncIterable[str] | None = None,
+        version: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> AsyncIterator[Prediction | TundishError]:
+        """See `Client.predict_stream`; the inputs come asynchronously, as frames of a camera do."""
+        unreadable: list[TundishError] = []
+
+        async def requests() -> AsyncIterator[typed.PredictStreamRequest]:
+            index = 0
+            try:
+                async for image, text in _pairs(images, texts):
+                    request = predict_request(model, image=image, text=text, version=version, request_id=str(index))
+                    yield typed.PredictStreamRequest(request=request)
+                    index += 1
+            except TundishError as error:
+                unreadable.append(error)
+
+        with self._translated():
+            async for response in self._typed.PredictStream(requests(), timeout=timeout):
+                yield stream_outcome(response)
+        if unreadable:
+            raise unreadable[0]
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, NDArray[np.generic]],
+        *,
+        version: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> dict[str, NDArray[np.generic]]:
+        """See `Client.infer`."""
+        with self._translated():
+            request = infer_request(model, inputs, version=version)
+            return infer_outputs(await self._open_inference.ModelInfer(request, timeout=timeout or self._timeout))
+
+    async def close(self) -> None:
+        """Ends the connection and what is under way on it."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as failure:
+            raise error_of(failure, self._url) from None
+
+
+async def _pairs(
+    images: AsyncIterable[ImageInput] | None, texts: AsyncIterable[str] | None
+) -> AsyncIterator[tuple[ImageInput | None, str | None]]:
+    if images is not None:
+        async for image in images:
+            yield image, None
+    if texts is not None:
+        async for text in texts:
+            yield None, text

@@ -1,0 +1,101 @@
+"""What both clients share: requests from arguments, results from responses, errors from status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish import errors
+from tundish.datatypes import datatype_of
+from tundish.errors import ERROR_METADATA_KEY, TundishError
+from tundish.inputs import ImageInput, read_input
+from tundish.results import Prediction
+from tundish.tensors import decode_tensor, encode_tensor
+from tundish.wire import read_prediction
+from tundish_proto import open_inference_pb2 as oip
+from tundish_proto.v1 import inference_pb2 as typed
+
+DEFAULT_URL = "127.0.0.1:8001"
+DEFAULT_TIMEOUT_SECONDS = 60.0
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", 2**31 - 1),
+    ("grpc.max_receive_message_length", 2**31 - 1),
+)
+
+_CLASSES: dict[str, type[TundishError]] = {
+    name: value
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, TundishError) and value is not errors.QueueFullError
+}
+_BY_STATUS: dict[grpc.StatusCode, type[TundishError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidInputError,
+    grpc.StatusCode.NOT_FOUND: errors.ModelNotFoundError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceededError,
+    grpc.StatusCode.CANCELLED: errors.CancelledError,
+    grpc.StatusCode.INTERNAL: errors.EngineError,
+}
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def predict_request(
+    model: str, *, image: ImageInput | None, text: str | None, version: int | None, request_id: str = ""
+) -> typed.PredictRequest:
+    """The request for one image or one text; raises InvalidInputError for neither, both, or an unreadable one."""
+    kind, data = read_input(image=image, text=text)
+    request = typed.PredictRequest(model_name=model, model_version=_version(version), id=request_id)
+    if kind == "image":
+        request.image = data
+    else:
+        request.text = data.decode()
+    return request
+
+
+def infer_request(
+    model: str, inputs: Mapping[str, NDArray[np.generic]], *, version: int | None
+) -> oip.ModelInferRequest:
+    """The request for tensors, as raw contents."""
+    request = oip.ModelInferRequest(model_name=model, model_version=_version(version))
+    for name, array in inputs.items():
+        request.inputs.add(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
+        request.raw_input_contents.append(encode_tensor(array))
+    return request
+
+
+def infer_outputs(response: oip.ModelInferResponse) -> dict[str, NDArray[np.generic]]:
+    """The tensors of a response, by name."""
+    return {
+        output.name: decode_tensor(output.name, output.datatype, output.shape, raw)
+        for output, raw in zip(response.outputs, response.raw_output_contents, strict=True)
+    }
+
+
+def stream_outcome(response: typed.PredictStreamResponse) -> Prediction | TundishError:
+    """One answer of a stream; an input that failed is an error here, and the stream goes on."""
+    if response.WhichOneof("outcome") == "error":
+        code = _CODES.get(response.error.code, grpc.StatusCode.UNKNOWN)
+        return _BY_STATUS.get(code, TundishError)(response.error.message)
+    return read_prediction(response.response)
+
+
+def error_of(failure: grpc.RpcError, url: str) -> TundishError:
+    """The error that the server raised, or what became of the connection."""
+    call: Any = failure  # a raised RpcError is the call itself
+    code, details = call.code(), call.details() or ""
+    named = dict(call.trailing_metadata() or ()).get(ERROR_METADATA_KEY, "")
+    if named == "QueueFullError":
+        pushback = dict(call.trailing_metadata()).get("grpc-retry-pushback-ms", "0")
+        return errors.QueueFullError(details, retry_after_seconds=int(pushback) * 1e-3)
+    if named in _CLASSES:
+        return _CLASSES[named](details)
+    if code == grpc.StatusCode.UNAVAILABLE:
+        return errors.ConnectionFailedError(f"No server answers at {url}; start one with `tundish serve`. ({details})")
+    return _BY_STATUS.get(code, TundishError)(f"{url} answered {code.name}: {details}")
+
+
+def _version(version: int | None) -> str:
+    return "" if version is None else str(version)

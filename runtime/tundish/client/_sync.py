@@ -1,0 +1,131 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.client._messages import (
+    CHANNEL_OPTIONS,
+    DEFAULT_TIMEOUT_SECONDS,
+    DEFAULT_URL,
+    error_of,
+    infer_outputs,
+    infer_request,
+    predict_request,
+    stream_outcome,
+)
+from tundish.errors import TundishError
+from tundish.inputs import ImageInput
+from tundish.results import Prediction
+from tundish.wire import read_prediction
+from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from tundish_proto.v1 import inference_pb2 as typed
+from tundish_proto.v1.inference_pb2_grpc import InferenceServiceStub
+
+
+class Client:
+    """A connection to a server. Any number of threads may share it; close it, or use it as a context manager.
+
+    `timeout` is in seconds and becomes the request's deadline: work that cannot be answered in time is not run.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._channel = grpc.insecure_channel(url, CHANNEL_OPTIONS)
+        self._typed = InferenceServiceStub(self._channel)
+        self._open_inference = GRPCInferenceServiceStub(self._channel)
+
+    def predict(
+        self,
+        model: str,
+        *,
+        image: ImageInput | None = None,
+        text: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> Prediction:
+        """Answers one image (a path, an encoded file or `[height, width, 3] uint8` RGB pixels) or one text.
+
+        Raises TundishError; see `tundish.errors`.
+        """
+        request = predict_request(model, image=image, text=text, version=version)
+        with self._translated():
+            return read_prediction(self._typed.Predict(request, timeout=timeout or self._timeout))
+
+    def predict_stream(
+        self,
+        model: str,
+        *,
+        images: Iterable[ImageInput] | None = None,
+        texts: Iterable[str] | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Prediction | TundishError]:
+        """Answers many images or texts on one stream, in their order; an input that the server refuses yields its error.
+
+        The inputs are drawn in a thread of the connection's, ahead of the answers; one that cannot be read here ends the
+        stream after the answers to those before it. `timeout` bounds the whole stream; the default is none.
+        """
+        unreadable: list[TundishError] = []
+
+        def requests() -> Iterator[typed.PredictStreamRequest]:
+            try:
+                for index, (image, text) in enumerate(_pairs(images, texts)):
+                    request = predict_request(model, image=image, text=text, version=version, request_id=str(index))
+                    yield typed.PredictStreamRequest(request=request)
+            except TundishError as error:  # raised here, gRPC would only say that the iterator failed
+                unreadable.append(error)
+
+        with self._translated():
+            for response in self._typed.PredictStream(requests(), timeout=timeout):
+                yield stream_outcome(response)
+        if unreadable:
+            raise unreadable[0]
+
+    def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, NDArray[np.generic]],
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, NDArray[np.generic]]:
+        """Sends tensors to `NAME.engine` (or `NAME`), and returns its output tensors; BYTES are object arrays."""
+        with self._translated():
+            request = infer_request(model, inputs, version=version)
+            return infer_outputs(self._open_inference.ModelInfer(request, timeout=timeout or self._timeout))
+
+    def close(self) -> None:
+        """Ends the connection and what is under way on it."""
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as failure:
+            raise error_of(failure, self._url) from None
+
+
+def _pairs(
+    images: Iterable[ImageInput] | None, texts: Iterable[str] | None
+) -> Iterator[tuple[ImageInput | None, str | None]]:
+    if images is not None:
+        yield from ((image, None) for image in images)
+    if texts is not None:
+        yield from ((None, text) for text in texts)

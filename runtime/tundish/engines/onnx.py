@@ -1,0 +1,87 @@
+"""The ONNX Runtime engine, on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.bundle import Bundle
+from tundish.engines import Arrays
+from tundish.errors import EngineError
+from tundish.manifest import TensorSpec, Variant
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise EngineError("ONNX Runtime is not installed; run pip install 'tundish[cpu]'.") from error
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+}
+
+
+class OnnxEngine:
+    """An ONNX Runtime session that owns its threads."""
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Spinning threads take the cores that pre-processing and other models need; it doubled latency on two cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        # Errors come back as exceptions; the log beside them would say it twice.
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+            raise EngineError(f"ONNX Runtime does not take {path}: {error}") from error
+        self.inputs = tuple(map(_spec, self._session.get_inputs()))
+        self.outputs = tuple(map(_spec, self._session.get_outputs()))
+        self._output_names = [output.name for output in self.outputs]
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """See `Engine.run`."""
+        try:
+            outputs = self._session.run(self._output_names, dict(inputs))
+        except Exception as error:
+            raise EngineError(f"The engine failed: {_first_line(error)}") from error
+        return dict(zip(self._output_names, outputs, strict=True))
+
+
+def load(bundle: Bundle, variant: Variant, *, threads: int) -> OnnxEngine:
+    """Loads the variant's model, and holds its tensors against the manifest."""
+    path = bundle.path(variant.files[0])
+    engine = OnnxEngine(path, threads=threads)
+    for side, actual, said in (
+        ("inputs", engine.inputs, bundle.manifest.inputs),
+        ("outputs", engine.outputs, bundle.manifest.outputs),
+    ):
+        if actual != said:
+            raise EngineError(f"{path} has the {side} {actual}, its manifest says {said}; export the model again.")
+    return engine
+
+
+def _spec(node: onnxruntime.NodeArg) -> TensorSpec:
+    if node.type not in _DATATYPES:
+        raise EngineError(f"Tensor '{node.name}' has the type {node.type}, which tundish does not serve.")
+    # A dimension without a name is dynamic too; it needs one to be written down.
+    shape = (dim if dim is not None else f"dim{index}" for index, dim in enumerate(node.shape))
+    return TensorSpec(name=node.name, datatype=_DATATYPES[node.type], shape=tuple(shape))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0]

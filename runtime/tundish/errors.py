@@ -1,0 +1,109 @@
+"""Every error that tundish raises for its callers.
+
+    TundishError
+    ├── BundleError             a bundle cannot be read, or does not match its hashes
+    ├── RepositoryError         a repository is missing, empty or holds nothing that can be served
+    ├── InvalidInputError       a request asks for something the model does not take
+    ├── ModelNotFoundError      no such model or version
+    ├── ModelNotReadyError      the version is there but cannot answer: it is loading, unloading or broken
+    ├── QueueFullError          the model's queue is full; carries when to try again
+    ├── DeadlineExceededError   the deadline passed before the work began; it was not run
+    ├── CancelledError          the caller went away before the work began; it was not run
+    ├── StoppingError           the server is stopping and takes no new work
+    ├── EngineError             the engine failed on this input
+    ├── ConnectionFailedError   no server answers at the address
+    └── AddressError            the server cannot listen on the address
+
+Each class knows its gRPC status code. Fronts translate them in one place; nothing else catches them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import grpc
+
+ERROR_METADATA_KEY = "tundish-error"
+"""Trailing metadata by which a server names the class of an error; several classes share a status code."""
+
+
+class TundishError(Exception):
+    """Base of all errors; its text is one sentence that says what was wrong and what to do."""
+
+    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+
+
+class BundleError(TundishError):
+    """A bundle cannot be read, or a file does not match its hash; names the file."""
+
+    status = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class RepositoryError(TundishError):
+    """A repository is missing, empty, or holds nothing that can be served."""
+
+    status = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class InvalidInputError(TundishError):
+    """A request asks for something that the model does not take; says what was expected and what came."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class ModelNotFoundError(TundishError):
+    """No such model or version; names those there are."""
+
+    status = grpc.StatusCode.NOT_FOUND
+
+
+class ModelNotReadyError(TundishError):
+    """The version is there but cannot answer; says why."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+class QueueFullError(TundishError):
+    """The model's queue is full. `retry_after_seconds` is when it should have drained by half."""
+
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeadlineExceededError(TundishError):
+    """The deadline passed before the work began, so it was never run."""
+
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class CancelledError(TundishError):
+    """The caller went away before the work began, so it was never run."""
+
+    status = grpc.StatusCode.CANCELLED
+
+
+class StoppingError(TundishError):
+    """The server is stopping and takes no new work."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+class EngineError(TundishError):
+    """The engine failed on this input."""
+
+    status = grpc.StatusCode.INTERNAL
+
+
+class ConnectionFailedError(TundishError):
+    """No server answers at the address."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+class AddressError(TundishError):
+    """The server cannot listen on the address."""
+
+    status = grpc.StatusCode.UNAVAILABLE

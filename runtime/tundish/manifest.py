@@ -1,0 +1,263 @@
+"""The content of bundle.json: everything the runtime knows about one version of a model.
+
+`docs/bundle.schema.json` is this module's JSON Schema (`python -m tundish.manifest` prints it).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+FORMAT_VERSION = 1
+"""The newest bundle format that this runtime reads, and the one it writes."""
+
+TaskName = Literal["image-classification", "text-classification", "feature-extraction"]
+Datatype = Literal[
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
+]  # fmt: skip
+Precision = Literal["fp32", "int8"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        raise ValueError(f"'{path}' must be a path inside the bundle")
+    return path
+
+
+class _Part(BaseModel):
+    """A value object of the manifest: immutable, and without fields that this version does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class BundleFile(_Part):
+    """A file of the bundle, with what it must hash to."""
+
+    path: Annotated[str, AfterValidator(_inside)]
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class Source(_Part):
+    """What the exporter read."""
+
+    kind: Literal["huggingface", "module"]
+    files: dict[str, Sha256]
+    """Name of each file that was read, to its SHA-256; empty for a module that came from memory."""
+    frameworks: dict[str, str]
+    """Versions of the packages that read and exported it."""
+
+
+class TensorSpec(_Part):
+    """Name, datatype and shape of a tensor; a dimension that a request chooses has a name."""
+
+    name: str
+    datatype: Datatype
+    shape: tuple[int | str, ...]
+
+    @property
+    def wire_shape(self) -> tuple[int, ...]:
+        """The shape as the Open Inference Protocol writes it, -1 for a named dimension."""
+        return tuple(-1 if isinstance(dim, str) else dim for dim in self.shape)
+
+
+class StretchResize(_Part):
+    """Resize to exactly this size, whatever the aspect ratio."""
+
+    kind: Literal["stretch"] = "stretch"
+    height: PositiveInt
+    width: PositiveInt
+
+
+class ShortestEdgeResize(_Part):
+    """Resize so that the shorter side has this length, keeping the aspect ratio."""
+
+    kind: Literal["shortest-edge"] = "shortest-edge"
+    length: PositiveInt
+
+
+class ImagePreprocess(_Part):
+    """From an image to `[3, height, width]` float32: resize, centre crop, then `(pixel * rescale - mean) / std`."""
+
+    kind: Literal["image"] = "image"
+    resize: Annotated[StretchResize | ShortestEdgeResize, Field(discriminator="kind")] | None
+    interpolation: Interpolation = "bilinear"
+    """As Pillow resamples, antialiased when shrinking."""
+    crop: tuple[PositiveInt, PositiveInt] | None
+    """Height and width around the centre; zero pixels where the image is smaller."""
+    rescale: float
+    mean: tuple[float, float, float]
+    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    color_order: Literal["RGB"] = "RGB"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        if self.crop is not None:
+            return self.crop
+        assert isinstance(self.resize, StretchResize)  # held by _has_fixed_size
+        return self.resize.height, self.resize.width
+
+    @model_validator(mode="after")
+    def _has_fixed_size(self) -> ImagePreprocess:
+        if self.crop is None and not isinstance(self.resize, StretchResize):
+            raise ValueError("an image must end at a fixed size: a stretching resize or a crop is needed")
+        return self
+
+
+class TextPreprocess(_Part):
+    """From a text to token ids, by a tokenizer in the `tokenizers` library's JSON form."""
+
+    kind: Literal["text"] = "text"
+    tokenizer: Annotated[str, AfterValidator(_inside)] = "tokenizer.json"
+    maximum_tokens: PositiveInt
+    """Special tokens included; what is beyond is left out."""
+    truncation_side: Literal["right", "left"] = "right"
+    padding_side: Literal["right", "left"] = "right"
+    padding_id: int = 0
+    padding_type_id: int = 0
+
+
+class ClassificationPostprocess(_Part):
+    """From logits `[batch, labels]` to labels with scores, highest first."""
+
+    kind: Literal["classification"] = "classification"
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    function: Literal["softmax", "sigmoid", "none"]
+    top_k: PositiveInt = 5
+    """How many labels a result lists, at most."""
+
+
+class PoolingPostprocess(_Part):
+    """From token vectors `[batch, tokens, dimensions]` to one vector a text, or to its tokens' vectors."""
+
+    kind: Literal["pooling"] = "pooling"
+    pooling: Literal["mean", "cls", "max", "none"]
+    normalize: bool
+    """Scale each pooled vector to Euclidean length 1."""
+
+
+class Accuracy(_Part):
+    """What a variant was measured to get right."""
+
+    metric: Literal["accuracy", "agreement", "cosine"]
+    """Labels that are right; labels equal to the float model's; mean cosine to the float model's vectors."""
+    value: float
+    reference: float
+    """The same metric of the float variant on the same samples."""
+    samples: PositiveInt
+
+
+class Latency(_Part):
+    """Time of one engine call with one thread on the exporter's machine, over the calibration data."""
+
+    median_milliseconds: float
+    p90_milliseconds: float
+    batch_size: PositiveInt
+    runs: PositiveInt
+
+
+class Gate(_Part):
+    """Whether a variant may be served."""
+
+    passed: bool
+    max_drop: float
+    """The most that `value` may lie below `reference`."""
+    reason: str
+    """One sentence with the figures."""
+
+
+class Variant(_Part):
+    """One runnable form of the model."""
+
+    name: str
+    """Engine, precision and device, `onnx-int8-cpu`."""
+    engine: Literal["onnx"]
+    precision: Precision
+    device: Literal["cpu"]
+    recipe: str
+    """How it was quantised, for people."""
+    files: tuple[BundleFile, ...]
+    """The first is the one that the engine opens; none if the variant failed the gate."""
+    accuracy: Accuracy | None
+    latency: Latency
+    gate: Gate
+
+    @model_validator(mode="after")
+    def _has_files_if_servable(self) -> Variant:
+        if self.gate.passed and not self.files:
+            raise ValueError(f"variant '{self.name}' passed the gate but has no files")
+        return self
+
+
+class Serving(_Part):
+    """What a server starts the model with, unless it has measured better on its own machine."""
+
+    max_batch_size: PositiveInt
+    """The most items that an engine runs together."""
+    max_queue_delay_microseconds: Annotated[int, Field(ge=0)] = 0
+    """How long an idle instance may hold an incomplete batch back."""
+    max_queue_size: PositiveInt = 256
+    """Items that may wait; more are refused."""
+
+
+Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]
+Postprocess = Annotated[ClassificationPostprocess | PoolingPostprocess, Field(discriminator="kind")]
+
+
+class Manifest(_Part):
+    """One version of a model."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    digest: Sha256 = "0" * 64
+    """SHA-256 of the manifest itself: of its canonical JSON (sorted keys, no spaces) without this field."""
+    model: ModelName
+    version: PositiveInt
+    task: TaskName
+    source: Source
+    inputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
+    preprocess: Preprocess
+    postprocess: Postprocess
+    assets: tuple[BundleFile, ...]
+    """Files that no variant owns: the tokenizer, the report."""
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    serving: Serving
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """Every file of the bundle but the manifest itself."""
+        return (*self.assets, *(file for variant in self.variants for file in variant.files))
+
+    @property
+    def servable(self) -> tuple[Variant, ...]:
+        """The variants that passed the gate, the fastest first."""
+        passed = [variant for variant in self.variants if variant.gate.passed]
+        return tuple(sorted(passed, key=lambda variant: variant.latency.median_milliseconds))
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Manifest:
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) < len(names):
+            raise ValueError(f"variants must have different names, got {names}")
+        if not self.servable:
+            raise ValueError("no variant passed the gate, so there is nothing to serve")
+        return self
+
+
+def json_schema() -> str:
+    """The manifest's JSON Schema, as committed in `docs/bundle.schema.json`."""
+    return json.dumps(Manifest.model_json_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema(), end="")

@@ -1,0 +1,121 @@
+"""One loaded version of a model: its task, its engines on their instances, and the two entries that take requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.bundle import Bundle
+from tundish.datatypes import NUMPY_DTYPES, datatype_of
+from tundish.engines import Arrays, load_engine
+from tundish.errors import InvalidInputError
+from tundish.manifest import TensorSpec
+from tundish.pipeline import Answer, BareEngine, Pipeline
+from tundish.results import Result
+from tundish.scheduling import Batching, Scheduler
+from tundish.tasks.registry import load_task
+
+MAX_ITEMS_PER_REQUEST = 64
+"""Larger requests are refused: they would crowd others out of the queue."""
+
+
+class Model:
+    """A version that answers, until it is closed."""
+
+    def __init__(self, bundle: Bundle, *, instances: int) -> None:
+        """Loads the fastest variant that passed the gate, once for each instance, one thread each.
+
+        Raises:
+            BundleError: the bundle does not fit its task.
+            EngineError: the engine does not take the variant.
+        """
+        manifest = bundle.manifest
+        self.manifest = manifest
+        self.instances = instances
+        self.variant = manifest.servable[0]
+        self.task = load_task(bundle)
+        serving = manifest.serving
+        self.batching = Batching(
+            max_batch_size=serving.max_batch_size,
+            max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
+            max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
+        )
+        engines = [load_engine(bundle, self.variant, threads=1) for _ in range(instances)]
+        self._scheduler = Scheduler(
+            f"{manifest.model}-{manifest.version}",
+            [{"pipeline": Pipeline(self.task, engine), "engine": BareEngine(engine)} for engine in engines],
+            self.batching,
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name, without its version."""
+        return self.manifest.model
+
+    def submit(self, items: Sequence[bytes], *, deadline: float | None = None) -> list[Future[Answer[Result]]]:
+        """Queues image files or UTF-8 texts, a future each; see `Scheduler.submit` for deadline and errors.
+
+        Raises:
+            InvalidInputError: there are none, or more than a request may carry.
+        """
+        self._check_count(len(items))
+        return self._scheduler.submit("pipeline", items, deadline=deadline)
+
+    def submit_tensors(self, inputs: Arrays, *, deadline: float | None = None) -> list[Future[Answer[Arrays]]]:
+        """Queues the rows of a batch for the bare engine, a future each; see `Scheduler.submit`.
+
+        Raises:
+            InvalidInputError: a tensor is missing, unknown, or of another datatype or shape than the engine takes.
+        """
+        rows = self._check_tensors(inputs)
+        shapes = tuple(inputs[spec.name].shape[1:] for spec in self.manifest.inputs)
+        payloads = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(rows)]
+        return self._scheduler.submit("engine", payloads, shape_key=shapes, deadline=deadline)
+
+    def close(self) -> None:
+        """Refuses new work, answers what was accepted, and returns."""
+        self._scheduler.close()
+
+    def _check_count(self, count: int) -> None:
+        if not 1 <= count <= MAX_ITEMS_PER_REQUEST:
+            raise InvalidInputError(
+                f"A request for '{self.name}' must have 1 to {MAX_ITEMS_PER_REQUEST} items, got {count}."
+            )
+
+    def _check_tensors(self, inputs: Arrays) -> int:
+        """Holds the tensors against the engine's inputs; returns the number of rows."""
+        check_names(f"{self.name}.engine", [spec.name for spec in self.manifest.inputs], list(inputs))
+        sizes: dict[str, int] = {}
+        for spec in self.manifest.inputs:
+            _check_tensor(spec, inputs[spec.name], sizes)
+        rows = inputs[self.manifest.inputs[0].name].shape[0]
+        self._check_count(rows)
+        return rows
+
+
+def check_names(model: str, expected: Sequence[str], actual: Sequence[str]) -> None:
+    """Raises InvalidInputError unless the request has each expected input once and no other."""
+    if sorted(expected) != sorted(actual):
+        raise InvalidInputError(f"'{model}' takes the inputs {list(expected)}, got {list(actual)}.")
+
+
+def _check_tensor(spec: TensorSpec, array: NDArray[np.generic], sizes: dict[str, int]) -> None:
+    """`sizes` collects what each named dimension turned out to be: all tensors must agree on it."""
+    if array.dtype != NUMPY_DTYPES[spec.datatype]:
+        raise InvalidInputError(f"Input '{spec.name}' must be {spec.datatype}, got {datatype_of(array.dtype)}.")
+    fits = len(array.shape) == len(spec.shape) and all(
+        size == (sizes.setdefault(dim, size) if isinstance(dim, str) else dim) and size > 0
+        for size, dim in zip(array.shape, spec.shape, strict=True)
+    )
+    if not fits:
+        raise InvalidInputError(
+            f"Input '{spec.name}' must have the shape {_describe(spec, sizes)}, got {list(array.shape)}."
+        )
+
+
+def _describe(spec: TensorSpec, sizes: Mapping[str, int]) -> str:
+    dims = (f"{dim}={sizes[dim]}" if dim in sizes else str(dim) for dim in spec.shape)
+    return f"[{', '.join(dims)}]"

@@ -1,0 +1,57 @@
+"""Finds the bundles of a repository: `<repository>/<model>/<version>/bundle.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tundish.bundle import Bundle, read_bundle, versions_in
+from tundish.errors import BundleError, RepositoryError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A version that lies in a repository: a verified bundle, or the reason why it is none."""
+
+    model: str
+    version: int
+    content: Bundle | BundleError
+
+
+def scan(repository: Path) -> Iterator[Entry]:
+    """Reads and verifies every version of every model, one at a time, by name and version.
+
+    Raises:
+        RepositoryError: the directory is not there, or holds no version of any model.
+    """
+    if not repository.is_dir():
+        raise RepositoryError(
+            f"The repository {repository} is not a directory; write a bundle into it with `tundish export`."
+        )
+    found = False
+    for directory in sorted(repository.iterdir()):
+        if directory.name.startswith("."):
+            continue
+        for version in versions_in(directory):
+            found = True
+            yield Entry(directory.name, version, _read(directory / str(version), directory.name, version))
+    if not found:
+        raise RepositoryError(
+            f"The repository {repository} holds no <model>/<version>/bundle.json; "
+            "write a bundle into it with `tundish export`."
+        )
+
+
+def _read(directory: Path, model: str, version: int) -> Bundle | BundleError:
+    try:
+        bundle = read_bundle(directory)
+        said = bundle.manifest
+        # Requests name the directory; a renamed one would answer as something it is not.
+        if (said.model, said.version) != (model, version):
+            raise BundleError(
+                f"{directory} holds version {said.version} of '{said.model}'; move it to the directory of that name."
+            )
+    except BundleError as error:
+        return error
+    return bundle

@@ -1,0 +1,66 @@
+"""The typed results of the tasks, and the prediction that carries one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class name with its score."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageClassification:
+    """Labels of an image, highest score first."""
+
+    labels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextClassification:
+    """Labels of a text, highest score first."""
+
+    labels: tuple[Label, ...]
+    truncated: bool = False
+    """The text was longer than the model reads; the rest was left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureExtraction:
+    """The vector of a text, or the vectors of its tokens."""
+
+    vector: NDArray[np.float32]
+    """`[dimensions]` if the model pools, `[tokens, dimensions]` if not."""
+    truncated: bool = False
+
+
+Result = ImageClassification | TextClassification | FeatureExtraction
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Where the time between acceptance and answer went; a batch's stages count in full for each of its items."""
+
+    queue_nanoseconds: int
+    preprocess_nanoseconds: int
+    compute_nanoseconds: int
+    postprocess_nanoseconds: int
+    batch_size: int
+    """How many items the engine ran together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A model's answer to one input."""
+
+    model: str
+    version: int
+    result: Result
+    stage_times: StageTimes

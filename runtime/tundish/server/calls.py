@@ -1,0 +1,115 @@
+"""What every front does the same way: deadlines, waiting for answers, errors as status, streams in order."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+
+from tundish.errors import ERROR_METADATA_KEY, QueueFullError, StoppingError, TundishError
+from tundish.server.services import check_wellformed
+
+IN_FLIGHT_PER_STREAM = 16
+"""How many requests of one stream are worked on at a time; further ones wait in the transport's flow control."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+FrontT = TypeVar("FrontT")
+
+
+def unary(
+    method: Callable[[FrontT, RequestT, Context], Awaitable[ResponseT]],
+) -> Callable[[FrontT, RequestT, Context], Awaitable[ResponseT]]:
+    """Makes a front's method answer the errors of the tree as gRPC status."""
+
+    @functools.wraps(method)
+    async def call(front: FrontT, request: RequestT, context: Context) -> ResponseT:
+        try:
+            check_wellformed(request)
+            return await method(front, request, context)
+        except TundishError as error:
+            await abort(context, error)
+
+    return call
+
+
+async def abort(context: Context, error: TundishError) -> NoReturn:
+    """Ends the call with the error's status; a full queue says when to try again, as gRPC's retry pushback."""
+    metadata = [(ERROR_METADATA_KEY, type(error).__name__)]
+    if isinstance(error, QueueFullError):
+        metadata.append(("grpc-retry-pushback-ms", str(max(1, round(error.retry_after_seconds * 1e3)))))
+    await context.abort(error.status, str(error), tuple(metadata))
+
+
+def deadline(context: Context, timeout_microseconds: int | None = None) -> float | None:
+    """When the answer is of no use any more, on `time.monotonic()`'s clock; the caller's deadline or its `timeout`."""
+    remaining = [
+        seconds
+        for seconds in (context.time_remaining(), timeout_microseconds and timeout_microseconds * 1e-6)
+        if seconds
+    ]
+    return time.monotonic() + min(remaining) if remaining else None
+
+
+async def answers_of(futures: Sequence[Future[ResponseT]], describe: Callable[[int], str]) -> list[ResponseT]:
+    """Waits for the items of a request; if the caller goes away, those not yet begun are dropped.
+
+    Raises:
+        TundishError: that of the first item that failed, with `describe(index)` before its sentence.
+    """
+    outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+    answers: list[ResponseT] = []
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, TundishError):
+            raise type(outcome)(f"{describe(index)}: {outcome}") from outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        answers.append(outcome)
+    return answers
+
+
+async def in_order(
+    requests: AsyncIterator[RequestT],
+    answer: Callable[[RequestT], Awaitable[ResponseT]],
+    stopping: asyncio.Event,
+) -> AsyncIterator[ResponseT]:
+    """Answers a stream's requests concurrently, and yields the answers in the order of the requests.
+
+    When the caller goes away, the requests that are not yet begun are dropped. `answer` must not raise.
+
+    Raises:
+        StoppingError: the server is stopping, and everything that was read has been answered.
+    """
+    answering: asyncio.Queue[asyncio.Task[ResponseT] | None] = asyncio.Queue(IN_FLIGHT_PER_STREAM)
+
+    async def read() -> None:
+        async for request in requests:
+            await answering.put(asyncio.ensure_future(answer(request)))
+
+    async def read_until_stopped() -> None:
+        reading = asyncio.ensure_future(read())
+        stopped = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait((reading, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reading.cancel()
+            stopped.cancel()
+        await answering.put(None)
+
+    reader = asyncio.ensure_future(read_until_stopped())
+    try:
+        while (task := await answering.get()) is not None:
+            yield await task
+    finally:
+        reader.cancel()
+        while not answering.empty():
+            if (task := answering.get_nowait()) is not None:
+                task.cancel()
+    if stopping.is_set():
+        raise StoppingError("The server is stopping; open the stream again on another one.")

@@ -1,0 +1,56 @@
+"""The typed front: an image or a text in, the task's own result out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from tundish.errors import InvalidInputError, TundishError
+from tundish.results import Prediction
+from tundish.runtime import Runtime, check_kind
+from tundish.server.calls import Context, abort, answers_of, deadline, in_order, unary
+from tundish.server.services import check_wellformed
+from tundish.wire import write_prediction
+from tundish_proto.v1 import inference_pb2 as typed
+
+
+class TypedFront:
+    """The methods of `tundish_proto.v1.InferenceService`, by their names on the wire."""
+
+    def __init__(self, runtime: Runtime, stopping: asyncio.Event) -> None:
+        self._runtime = runtime
+        self._stopping = stopping
+
+    @unary
+    async def Predict(self, request: typed.PredictRequest, context: Context) -> typed.PredictResponse:
+        return await self._predict(request, context)
+
+    async def PredictStream(
+        self, requests: AsyncIterator[typed.PredictStreamRequest], context: Context
+    ) -> AsyncIterator[typed.PredictStreamResponse]:
+        async def answer(message: typed.PredictStreamRequest) -> typed.PredictStreamResponse:
+            try:
+                check_wellformed(message)
+                response = await self._predict(message.request, context)
+            except TundishError as error:
+                fault = typed.PredictError(code=error.status.value[0], message=str(error))
+                request_id = message.request.id if isinstance(message, typed.PredictStreamRequest) else ""
+                return typed.PredictStreamResponse(id=request_id, error=fault)
+            return typed.PredictStreamResponse(id=response.id, response=response)
+
+        try:
+            async for response in in_order(requests, answer, self._stopping):
+                yield response
+        except TundishError as error:
+            await abort(context, error)
+
+    async def _predict(self, request: typed.PredictRequest, context: Context) -> typed.PredictResponse:
+        model = self._runtime.model(request.model_name, request.model_version)
+        kind = request.WhichOneof("input")
+        if kind is None:
+            raise InvalidInputError(f"The request has no input; model '{model.name}' takes {model.task.input_name}.")
+        check_kind(model, kind)
+        data = request.image if kind == "image" else request.text.encode()
+        (answer,) = await answers_of(model.submit([data], deadline=deadline(context)), lambda _: f"'{model.name}'")
+        prediction = Prediction(model.name, model.manifest.version, answer.output, answer.stage_times)
+        return write_prediction(prediction, request.id)

@@ -1,0 +1,106 @@
+"""Feature extraction: a text in, its vector out, pooled and normalised as the source does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.bundle import Bundle
+from tundish.engines import Arrays
+from tundish.errors import BundleError
+from tundish.manifest import PoolingPostprocess, TensorSpec, TextPreprocess
+from tundish.results import FeatureExtraction
+from tundish.tasks import InputKind
+from tundish.tasks.tokenizing import TextReader, TokenizedText
+from tundish_proto.v1 import inference_pb2 as typed
+
+_SMALLEST_NORM = 1e-12
+"""Shorter vectors are not scaled up; torch.nn.functional.normalize has the same bound."""
+
+
+class FeatureExtractionTask:
+    """See `Task`."""
+
+    name: ClassVar[str] = "feature-extraction"
+    input_name: ClassVar[InputKind] = "text"
+    result_type: ClassVar[type[FeatureExtraction]] = FeatureExtraction
+    message_type: ClassVar[type[typed.FeatureExtraction]] = typed.FeatureExtraction
+
+    def __init__(self, bundle: Bundle) -> None:
+        preprocess, postprocess = bundle.manifest.preprocess, bundle.manifest.postprocess
+        if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, PoolingPostprocess):
+            raise BundleError(f"{bundle.directory} must read text and give vectors to do {self.name}.")
+        self._reader = TextReader(bundle, preprocess)
+        self._rule = postprocess
+        output = bundle.manifest.outputs[0]
+        self._output = output.name
+        pooled = postprocess.pooling != "none"
+        shape = (output.shape[0], output.shape[-1]) if pooled else output.shape
+        self.output_specs = (TensorSpec(name="embedding", datatype="FP32", shape=shape),)
+
+    def prepare(self, data: bytes) -> TokenizedText:
+        """See `Task.prepare`."""
+        return self._reader.read(data)
+
+    def collate(self, items: Sequence[TokenizedText]) -> Arrays:
+        """See `TextReader.collate`."""
+        return self._reader.collate(items)
+
+    def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[FeatureExtraction]:
+        """See `Task.finish`."""
+        tokens = outputs[self._output].astype(np.float32, copy=False)
+        mask = self._reader.mask(items, tokens.shape[1])
+        if self._rule.pooling == "none":
+            # Copies, so that a result does not keep its whole batch alive.
+            vectors = [row[kept].copy() for row, kept in zip(tokens, mask, strict=True)]
+        else:
+            pooled = _POOLINGS[self._rule.pooling](tokens, mask)
+            if self._rule.normalize:
+                norms = np.linalg.norm(pooled, axis=1, keepdims=True)
+                pooled = pooled / np.maximum(norms, _SMALLEST_NORM)
+            vectors = list(pooled)
+        return [FeatureExtraction(vector, item.truncated) for vector, item in zip(vectors, items, strict=True)]
+
+    @staticmethod
+    def to_tensors(results: Sequence[FeatureExtraction]) -> dict[str, NDArray[np.generic]]:
+        """`embedding` FP32, `[batch, dimensions]`; without pooling `[batch, tokens, dimensions]`, zeros behind."""
+        vectors = [result.vector for result in results]
+        length = max(vector.shape[0] for vector in vectors)
+        padded = np.zeros((len(vectors), length, *vectors[0].shape[1:]), np.float32)
+        for row, vector in zip(padded, vectors, strict=True):
+            row[: len(vector)] = vector
+        return {"embedding": padded}
+
+    @staticmethod
+    def to_message(result: FeatureExtraction) -> typed.FeatureExtraction:
+        """See `Task.to_message`."""
+        vector = result.vector
+        return typed.FeatureExtraction(shape=vector.shape, values=vector.ravel(), truncated=result.truncated)
+
+    @staticmethod
+    def from_message(message: Any) -> FeatureExtraction:
+        """See `Task.from_message`."""
+        vector = np.array(message.values, np.float32).reshape(message.shape)
+        return FeatureExtraction(vector, message.truncated)
+
+
+def _mean(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    weights = mask.astype(np.float32)[:, :, np.newaxis]
+    pooled: NDArray[np.float32] = (tokens * weights).sum(axis=1) / weights.sum(axis=1)
+    return pooled
+
+
+def _first(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    first: NDArray[np.float32] = tokens[np.arange(len(tokens)), mask.argmax(axis=1)]
+    return first
+
+
+def _max(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    pooled: NDArray[np.float32] = np.where(mask[:, :, np.newaxis], tokens, -np.inf).max(axis=1)
+    return pooled
+
+
+_POOLINGS = {"mean": _mean, "cls": _first, "max": _max}

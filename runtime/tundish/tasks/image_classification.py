@@ -1,0 +1,89 @@
+"""Image classification: an image in, labels with scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tundish_kernels
+from tundish.bundle import Bundle
+from tundish.engines import Arrays
+from tundish.errors import BundleError
+from tundish.manifest import ClassificationPostprocess, ImagePreprocess, TensorSpec
+from tundish.results import ImageClassification
+from tundish.tasks import InputKind
+from tundish.tasks.image_decoding import decode_image
+from tundish.tasks.image_geometry import window
+from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
+from tundish_proto.v1 import inference_pb2 as typed
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """RGB pixels `[height, width, 3] uint8` and the part of their resized form that the model sees."""
+
+    pixels: NDArray[np.uint8]
+    window: tundish_kernels.Window
+
+
+class ImageClassificationTask:
+    """See `Task`."""
+
+    name: ClassVar[str] = "image-classification"
+    input_name: ClassVar[InputKind] = "image"
+    result_type: ClassVar[type[ImageClassification]] = ImageClassification
+    message_type: ClassVar[type[typed.ImageClassification]] = typed.ImageClassification
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        preprocess, postprocess = manifest.preprocess, manifest.postprocess
+        if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, ClassificationPostprocess):
+            raise BundleError(f"{bundle.directory} must read images and give labels to do {self.name}.")
+        self._preprocess = preprocess
+        self._input = manifest.inputs[0].name
+        self._output = manifest.outputs[0].name
+        self._labelling = Labelling(postprocess)
+        self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
+
+    def prepare(self, data: bytes) -> DecodedImage:
+        """See `Task.prepare`."""
+        pixels = decode_image(data)
+        height, width, _ = pixels.shape
+        return DecodedImage(pixels, window(self._preprocess, height, width))
+
+    def collate(self, items: Sequence[DecodedImage]) -> Arrays:
+        """`[batch, 3, height, width] float32`."""
+        rule = self._preprocess
+        batch = tundish_kernels.resize_normalize(
+            [item.pixels for item in items],
+            [item.window for item in items],
+            size=rule.size,
+            filter=rule.interpolation,
+            scale=rule.rescale,
+            mean=rule.mean,
+            std=rule.std,
+        )
+        return {self._input: batch}
+
+    def finish(self, outputs: Arrays, items: Sequence[DecodedImage]) -> list[ImageClassification]:  # noqa: ARG002
+        """See `Task.finish`."""
+        return [ImageClassification(labels) for labels in self._labelling.apply(outputs[self._output])]
+
+    @staticmethod
+    def to_tensors(results: Sequence[ImageClassification]) -> dict[str, NDArray[np.generic]]:
+        """`label` BYTES and `score` FP32, `[batch, top_k]`."""
+        return labels_to_tensors([result.labels for result in results])
+
+    @staticmethod
+    def to_message(result: ImageClassification) -> typed.ImageClassification:
+        """See `Task.to_message`."""
+        return typed.ImageClassification(labels=labels_to_message(result.labels))
+
+    @staticmethod
+    def from_message(message: Any) -> ImageClassification:
+        """See `Task.from_message`."""
+        return ImageClassification(labels_from_message(message.labels))

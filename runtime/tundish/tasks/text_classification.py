@@ -1,0 +1,65 @@
+"""Text classification: a text in, labels with scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.bundle import Bundle
+from tundish.engines import Arrays
+from tundish.errors import BundleError
+from tundish.manifest import ClassificationPostprocess, TensorSpec, TextPreprocess
+from tundish.results import TextClassification
+from tundish.tasks import InputKind
+from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
+from tundish.tasks.tokenizing import TextReader, TokenizedText
+from tundish_proto.v1 import inference_pb2 as typed
+
+
+class TextClassificationTask:
+    """See `Task`."""
+
+    name: ClassVar[str] = "text-classification"
+    input_name: ClassVar[InputKind] = "text"
+    result_type: ClassVar[type[TextClassification]] = TextClassification
+    message_type: ClassVar[type[typed.TextClassification]] = typed.TextClassification
+
+    def __init__(self, bundle: Bundle) -> None:
+        preprocess, postprocess = bundle.manifest.preprocess, bundle.manifest.postprocess
+        if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, ClassificationPostprocess):
+            raise BundleError(f"{bundle.directory} must read text and give labels to do {self.name}.")
+        self._reader = TextReader(bundle, preprocess)
+        self._output = bundle.manifest.outputs[0].name
+        self._labelling = Labelling(postprocess)
+        self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
+
+    def prepare(self, data: bytes) -> TokenizedText:
+        """See `Task.prepare`."""
+        return self._reader.read(data)
+
+    def collate(self, items: Sequence[TokenizedText]) -> Arrays:
+        """See `TextReader.collate`."""
+        return self._reader.collate(items)
+
+    def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[TextClassification]:
+        """See `Task.finish`."""
+        rows = self._labelling.apply(outputs[self._output])
+        return [TextClassification(row, item.truncated) for row, item in zip(rows, items, strict=True)]
+
+    @staticmethod
+    def to_tensors(results: Sequence[TextClassification]) -> dict[str, NDArray[np.generic]]:
+        """`label` BYTES and `score` FP32, `[batch, top_k]`."""
+        return labels_to_tensors([result.labels for result in results])
+
+    @staticmethod
+    def to_message(result: TextClassification) -> typed.TextClassification:
+        """See `Task.to_message`."""
+        return typed.TextClassification(labels=labels_to_message(result.labels), truncated=result.truncated)
+
+    @staticmethod
+    def from_message(message: Any) -> TextClassification:
+        """See `Task.from_message`."""
+        return TextClassification(labels_from_message(message.labels), message.truncated)

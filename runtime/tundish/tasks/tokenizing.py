@@ -1,0 +1,78 @@
+"""From a text to token ids and from texts to one padded batch; shared by the tasks that read text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from tundish.bundle import Bundle
+from tundish.engines import Arrays
+from tundish.errors import BundleError, InvalidInputError
+from tundish.manifest import TextPreprocess
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedText:
+    """A text as its model reads it, special tokens included."""
+
+    ids: list[int]
+    type_ids: list[int]
+    truncated: bool
+
+
+class TextReader:
+    """Tokenizes texts and pads them to batches, by the rules of a bundle."""
+
+    def __init__(self, bundle: Bundle, rule: TextPreprocess) -> None:
+        self._rule = rule
+        self._input_names = [spec.name for spec in bundle.manifest.inputs]
+        path = bundle.path(rule.tokenizer)
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise BundleError(f"{path} is not a tokenizer: {error}.") from error
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(rule.maximum_tokens, direction=rule.truncation_side)
+        self._tokenizer = tokenizer
+
+    def read(self, data: bytes) -> TokenizedText:
+        """Tokenizes one UTF-8 text, truncated to the model's length; raises InvalidInputError if it is not UTF-8."""
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidInputError(
+                f"The text is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start}."
+            ) from None
+        encoding = self._tokenizer.encode(text)
+        if not encoding.ids:
+            raise InvalidInputError("The text is empty, and this model's tokenizer makes no token of it.")
+        return TokenizedText(encoding.ids, encoding.type_ids, truncated=bool(encoding.overflowing))
+
+    def collate(self, items: Sequence[TokenizedText]) -> Arrays:
+        """Pads to the longest item: the inputs that the model has of ids, mask and type ids, `[batch, tokens] int64`."""
+        rule = self._rule
+        length = max(len(item.ids) for item in items)
+        ids = np.full((len(items), length), rule.padding_id, np.int64)
+        mask = np.zeros_like(ids)
+        type_ids = np.full_like(ids, rule.padding_type_id)
+        for row, item in enumerate(items):
+            count = len(item.ids)
+            place = slice(0, count) if rule.padding_side == "right" else slice(length - count, length)
+            ids[row, place] = item.ids
+            mask[row, place] = 1
+            type_ids[row, place] = item.type_ids
+        made = {"input_ids": ids, "attention_mask": mask, "token_type_ids": type_ids}
+        return {name: made[name] for name in self._input_names}
+
+    def mask(self, items: Sequence[TokenizedText], length: int) -> NDArray[np.bool_]:
+        """Which of a batch's `[batch, length]` positions hold tokens and not padding."""
+        counts = np.array([len(item.ids) for item in items])[:, np.newaxis]
+        positions = np.arange(length)
+        mask: NDArray[np.bool_] = (
+            positions < counts if self._rule.padding_side == "right" else positions >= length - counts
+        )
+        return mask

@@ -1,0 +1,87 @@
+"""Tensors as the Open Inference Protocol's raw contents: little-endian, row-major, BYTES elements behind their length."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.datatypes import NUMPY_DTYPES
+from tundish.errors import InvalidInputError
+
+Tensor = NDArray[np.generic]
+
+_LENGTH = struct.Struct("<I")
+
+
+def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tensor:
+    """The array of raw contents, BYTES as an object array; it shares memory with `raw` where it can.
+
+    Raises:
+        InvalidInputError: the datatype is unknown, a size is negative, or the content does not match the shape.
+    """
+    check_tensor_header(name, datatype, shape)
+    if datatype == "BYTES":
+        values = bytes_array(_split_bytes(name, raw))
+        check_count(name, shape, values.size)
+        return values.reshape(tuple(shape))
+    dtype = NUMPY_DTYPES[datatype]
+    expected = math.prod(shape) * dtype.itemsize
+    if len(raw) != expected:
+        raise InvalidInputError(
+            f"Tensor '{name}' of {datatype} and shape {list(shape)} must have {expected} bytes, got {len(raw)}."
+        )
+    if datatype == "BOOL":
+        # NumPy trusts a bool to be 0 or 1; the wire promises nothing.
+        return (np.frombuffer(raw, np.uint8) != 0).reshape(tuple(shape))
+    return np.frombuffer(raw, dtype).reshape(tuple(shape))
+
+
+def encode_tensor(array: Tensor) -> bytes:
+    """The raw contents of an array; an object array must hold bytes."""
+    if array.dtype == np.object_:
+        return b"".join(part for element in array.flat for part in (_LENGTH.pack(len(element)), element))
+    return array.tobytes()
+
+
+def check_tensor_header(name: str, datatype: str, shape: Sequence[int]) -> None:
+    """Raises InvalidInputError for an unknown datatype or a negative size."""
+    if datatype not in (*NUMPY_DTYPES, "BYTES"):
+        raise InvalidInputError(
+            f"Tensor '{name}' has the unknown datatype '{datatype}'; there are {', '.join((*NUMPY_DTYPES, 'BYTES'))}."
+        )
+    if any(size < 0 for size in shape):
+        raise InvalidInputError(f"Tensor '{name}' has a negative size in its shape {list(shape)}.")
+
+
+def check_count(name: str, shape: Sequence[int], count: int) -> None:
+    """Raises InvalidInputError unless the shape has this many elements."""
+    expected = math.prod(shape)
+    if count != expected:
+        raise InvalidInputError(f"Tensor '{name}' of shape {list(shape)} must have {expected} elements, got {count}.")
+
+
+def bytes_array(values: Sequence[bytes]) -> Tensor:
+    """A one-dimensional object array of bytes; NumPy's own way would cut trailing zero bytes off."""
+    array = np.empty(len(values), np.object_)
+    array[:] = values
+    return array
+
+
+def _split_bytes(name: str, raw: bytes) -> list[bytes]:
+    elements = []
+    position = 0
+    while position < len(raw):
+        start = position + _LENGTH.size
+        length = _LENGTH.unpack_from(raw, position)[0] if start <= len(raw) else 0
+        if start + length > len(raw):
+            raise InvalidInputError(
+                f"Tensor '{name}' ends within element {len(elements)}: each element must follow its length in four "
+                "little-endian bytes."
+            )
+        elements.append(raw[start : start + length])
+        position = start + length
+    return elements
