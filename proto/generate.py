@@ -48,8 +48,11 @@ def generate(destination: Path) -> None:
         text = module.read_text()
         if DEFAULT_POOL not in text:
             raise RuntimeError(f"{module} does not name the default descriptor pool: has protoc changed?")
-        module.write_text(text.replace(DEFAULT_POOL, "_POOL").replace("# @@protoc_insertion_point(imports)",
-                                                                     f"from {PACKAGE} import POOL as _POOL"))
+        module.write_text(
+            text.replace(DEFAULT_POOL, "_POOL").replace(
+                "# @@protoc_insertion_point(imports)", f"from {PACKAGE} import POOL as _POOL"
+            )
+        )
 
     package = destination / PACKAGE
     (package / "__init__.py").write_text(INIT)

@@ -1,1 +1,95 @@
-def export(): ...
+"""`tundish export`: a checkpoint in, a bundle out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from tundish.cli.models import variants_table
+from tundish.manifest import TaskName
+from tundish_exporters.api import export_huggingface
+from tundish_exporters.errors import ExportError
+from tundish_exporters.export_options import RequestedPrecision
+from tundish_exporters.progress import Progress
+
+if TYPE_CHECKING:
+    from tundish_exporters.exporting import Exported
+
+_TASKS = ", ".join(get_args(TaskName))
+
+
+def export(
+    source: Annotated[Path, typer.Argument(help="Hugging Face directory: config.json, safetensors, processor.")],
+    task: Annotated[TaskName, typer.Option(help="What the model was fine-tuned for.")],
+    name: Annotated[str, typer.Option(help="Name of the model in the repository.")],
+    repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
+    precision: Annotated[
+        RequestedPrecision, typer.Option(help="auto keeps fp32 and, if it passes the gate, int8.")
+    ] = "auto",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Data to calibrate on: folder of images, .txt, .csv, .tsv or .jsonl.")
+    ] = None,
+    evaluation: Annotated[Path | None, typer.Option(help="Labelled data for the gate, in the same forms.")] = None,
+    max_drop: Annotated[
+        float, typer.Option(min=0, max=1, help="Most accuracy that a variant may lose; 0.005 is half a point.")
+    ] = 0.005,
+) -> None:
+    """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
+    console = Console(highlight=False)
+    with loading_frameworks(), progress_bars(console) as progress:
+        exported = export_huggingface(
+            source,
+            task=task,
+            name=name,
+            repository=repository,
+            precision=precision,
+            calibration=calibration,
+            evaluation=evaluation,
+            max_drop=max_drop,
+            progress=progress,
+        )
+    show_export(console, exported)
+    console.print(f"Serve it with: tundish serve {repository}", soft_wrap=True)
+
+
+def show_export(console: Console, exported: Exported) -> None:
+    """Prints the gate's table and the warnings of an export."""
+    manifest = exported.bundle.manifest
+    console.print(f"[bold]{manifest.model}[/] version {manifest.version}: {exported.bundle.directory}", soft_wrap=True)
+    console.print(variants_table(manifest))
+    for warning in exported.warnings:
+        console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+
+
+@contextmanager
+def loading_frameworks() -> Iterator[None]:
+    """Turns a missing extra into one sentence, and keeps transformers off the network and quiet."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ExportError(f"The package '{error.name}' is not installed; run pip install 'tundish[export]'.") from error
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[Progress]:
+    """A bar for each thing that is done, one below the other."""
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console) as bars:
+        known = {}
+
+        def progress(description: str, done: int, total: int) -> None:
+            if description not in known:
+                known[description] = bars.add_task(description, total=total)
+            bars.update(known[description], completed=done, total=total)
+
+        yield progress

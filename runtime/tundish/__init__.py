@@ -1,7 +1,7 @@
 """tundish: serves bundles, fine-tuned models that are quantised, measured and self-describing.
 
-    with tundish.open("models") as runtime:
-        prediction = runtime.predict("photo-labels", image="cat.jpg")
+with tundish.open("models") as runtime:
+    prediction = runtime.predict("photo-labels", image="cat.jpg")
 """
 
 from importlib.metadata import version

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -84,7 +84,7 @@ def _check_readable(path: Path, content: dict[str, Any]) -> None:
             f"{path} has format version {version}, this tundish reads up to {FORMAT_VERSION}; update tundish."
         )
     task = content.get("task")
-    known = TaskName.__args__
+    known = get_args(TaskName)
     if isinstance(task, str) and task not in known:
         raise BundleError(f"{path} has the unknown task '{task}'; this tundish knows {', '.join(known)}.")
 
@@ -151,8 +151,8 @@ def publish_bundle(staging: Path, manifest: Manifest) -> Bundle:
     content["digest"] = _digest(content)
     path = staging / MANIFEST_NAME
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for file in [*manifest.files, MANIFEST_NAME]:
-        _sync(staging / (file if isinstance(file, str) else file.path))
+    for name in [*(file.path for file in manifest.files), MANIFEST_NAME]:
+        _sync(staging / name)
     staging.chmod(0o755)  # mkdtemp's default hides it from a server that runs as another user
     target = staging.parent / str(manifest.version)
     try:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 """The newest bundle format that this runtime reads, and the one it writes."""
 
 TaskName = Literal["image-classification", "text-classification", "feature-extraction"]
@@ -214,7 +214,17 @@ Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="ki
 Postprocess = Annotated[ClassificationPostprocess | PoolingPostprocess, Field(discriminator="kind")]
 
 
-class Manifest(_Part):
+class ModelSpec(_Part):
+    """What a task needs to know of a model: its tensors, and what happens before and after the network."""
+
+    task: TaskName
+    inputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
+    preprocess: Preprocess
+    postprocess: Postprocess
+
+
+class Manifest(ModelSpec):
     """One version of a model."""
 
     format_version: Literal[1] = FORMAT_VERSION
@@ -222,12 +232,7 @@ class Manifest(_Part):
     """SHA-256 of the manifest itself: of its canonical JSON (sorted keys, no spaces) without this field."""
     model: ModelName
     version: PositiveInt
-    task: TaskName
     source: Source
-    inputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
-    outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
-    preprocess: Preprocess
-    postprocess: Postprocess
     assets: tuple[BundleFile, ...]
     """Files that no variant owns: the tokenizer, the report."""
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]

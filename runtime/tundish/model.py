@@ -36,7 +36,7 @@ class Model:
         self.manifest = manifest
         self.instances = instances
         self.variant = manifest.servable[0]
-        self.task = load_task(bundle)
+        self.task = load_task(manifest, bundle.directory)
         serving = manifest.serving
         self.batching = Batching(
             max_batch_size=serving.max_batch_size,
@@ -91,7 +91,7 @@ class Model:
         sizes: dict[str, int] = {}
         for spec in self.manifest.inputs:
             _check_tensor(spec, inputs[spec.name], sizes)
-        rows = inputs[self.manifest.inputs[0].name].shape[0]
+        rows = len(inputs[self.manifest.inputs[0].name])
         self._check_count(rows)
         return rows
 
@@ -117,5 +117,5 @@ def _check_tensor(spec: TensorSpec, array: NDArray[np.generic], sizes: dict[str,
 
 
 def _describe(spec: TensorSpec, sizes: Mapping[str, int]) -> str:
-    dims = (f"{dim}={sizes[dim]}" if dim in sizes else str(dim) for dim in spec.shape)
+    dims = (f"{dim}={sizes[dim]}" if isinstance(dim, str) and dim in sizes else str(dim) for dim in spec.shape)
     return f"[{', '.join(dims)}]"

@@ -84,9 +84,7 @@ class BareEngine:
     def _answer(self, items: Sequence[Arrays]) -> list[Answer[Arrays]]:
         started = time.monotonic_ns()
         first = items[0]
-        inputs = (
-            first if len(items) == 1 else {name: np.concatenate([item[name] for item in items]) for name in first}
-        )
+        inputs = first if len(items) == 1 else {name: np.concatenate([item[name] for item in items]) for name in first}
         preprocessed = time.monotonic_ns()
         outputs = self._engine.run(inputs)
         times = StageTimes(
@@ -97,8 +95,7 @@ class BareEngine:
             batch_size=len(items),
         )
         return [
-            Answer({name: array[row : row + 1] for name, array in outputs.items()}, times)
-            for row in range(len(items))
+            Answer({name: array[row : row + 1] for name, array in outputs.items()}, times) for row in range(len(items))
         ]
 
 

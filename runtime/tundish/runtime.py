@@ -135,7 +135,9 @@ class Runtime:
 def check_kind(model: Model, kind: InputKind) -> None:
     """Raises InvalidInputError if the model's task takes another kind of input."""
     if kind != model.task.input_name:
-        raise InvalidInputError(f"Model '{model.name}' does {model.task.name}: it takes {model.task.input_name}, not {kind}.")
+        raise InvalidInputError(
+            f"Model '{model.name}' does {model.task.name}: it takes {model.task.input_name}, not {kind}."
+        )
 
 
 def open(repository: str | Path, *, instances: int | None = None) -> Runtime:  # noqa: A001  # tundish.open, as io.open
@@ -152,7 +154,8 @@ def _load(entry: Entry, instances: int) -> Model | TundishError:
     except TundishError as error:
         _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
         return error
-    _LOG.info("Model '%s' version %d is ready: %s, %d instances.", *(
-        entry.model, entry.version, model.variant.name, instances
-    ))
+    _LOG.info(
+        "Model '%s' version %d is ready: %s, %d instances.",
+        *(entry.model, entry.version, model.variant.name, instances),
+    )
     return model

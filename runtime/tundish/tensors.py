@@ -1,10 +1,11 @@
-"""Tensors as the Open Inference Protocol's raw contents: little-endian, row-major, BYTES elements behind their length."""
+"""Tensors as raw contents of the Open Inference Protocol: little-endian, row-major, BYTES behind their lengths."""
 
 from __future__ import annotations
 
 import math
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tundish.datatypes import NUMPY_DTYPES
 from tundish.errors import InvalidInputError
 
-Tensor = NDArray[np.generic]
+Tensor = NDArray[Any]
 
 _LENGTH = struct.Struct("<I")
 
@@ -36,7 +37,7 @@ def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) ->
         )
     if datatype == "BOOL":
         # NumPy trusts a bool to be 0 or 1; the wire promises nothing.
-        return (np.frombuffer(raw, np.uint8) != 0).reshape(tuple(shape))
+        return np.not_equal(np.frombuffer(raw, np.uint8), 0).reshape(tuple(shape))
     return np.frombuffer(raw, dtype).reshape(tuple(shape))
 
 
@@ -72,7 +73,7 @@ def bytes_array(values: Sequence[bytes]) -> Tensor:
 
 
 def _split_bytes(name: str, raw: bytes) -> list[bytes]:
-    elements = []
+    elements: list[bytes] = []
     position = 0
     while position < len(raw):
         start = position + _LENGTH.size

@@ -7,14 +7,20 @@ from tundish.tasks.registry import TASKS
 from tundish_proto.v1 import inference_pb2 as typed
 
 _BY_RESULT = {task.result_type: task for task in TASKS.values()}
-_BY_FIELD = {name.replace("-", "_"): task for name, task in TASKS.items()}
+
+
+def _field(task_name: str) -> str:
+    return task_name.replace("-", "_")
+
+
+_BY_FIELD = {_field(name): task for name, task in TASKS.items()}
 
 
 def write_prediction(prediction: Prediction, request_id: str) -> typed.PredictResponse:
     """The message of a prediction."""
     task = _BY_RESULT[type(prediction.result)]
     times = prediction.stage_times
-    return typed.PredictResponse(
+    response = typed.PredictResponse(
         model_name=prediction.model,
         model_version=str(prediction.version),
         id=request_id,
@@ -25,15 +31,18 @@ def write_prediction(prediction: Prediction, request_id: str) -> typed.PredictRe
             postprocess_nanoseconds=times.postprocess_nanoseconds,
             batch_size=times.batch_size,
         ),
-        **{task.name.replace("-", "_"): task.to_message(prediction.result)},
     )
+    getattr(response, _field(task.name)).CopyFrom(task.to_message(prediction.result))
+    return response
 
 
 def read_prediction(message: typed.PredictResponse) -> Prediction:
     """The prediction of a message; raises ValueError if it carries no result that this version knows."""
     field = message.WhichOneof("result")
     if field is None:
-        raise ValueError(f"The response of '{message.model_name}' has no result that this client knows; update tundish.")
+        raise ValueError(
+            f"The response of '{message.model_name}' has no result that this client knows; update tundish."
+        )
     times = message.stage_times
     return Prediction(
         model=message.model_name,

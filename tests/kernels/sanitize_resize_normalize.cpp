@@ -1,8 +1,8 @@
 // Drives resize_normalize_into over awkward sizes, to be built with the sanitizers (TUNDISH_SANITIZE).
 //
 // Every buffer is exactly as large as the contract says, so that one byte too far is an error of the address
-// sanitizer. Beside that, it checks what the sanitizers cannot see: every element is written, all instruction sets
-// agree, and scratch memory keeps its bound. Pixels themselves are compared with Pillow's in Python.
+// sanitizer. Beside that, it checks what the sanitizers cannot see: every element is written, all instruction
+// sets agree, and scratch memory keeps its bound. Pixels themselves are compared with Pillow's in Python.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -76,15 +76,16 @@ void require(bool condition, const char* what) {
 }
 
 // Runs one image on every instruction set.
-void run(const ImageView& image, const Window& window, std::int64_t height, std::int64_t width, Filter filter) {
+void run(const ImageView& image, const Window& window, std::int64_t height, std::int64_t width,
+         Filter filter) {
     ++cases;
     const auto size = static_cast<std::size_t>(3 * height * width);
     std::vector<float> first;
     for (const Isa isa : tundish::available_isas()) {
         std::vector<float> output(size, std::numeric_limits<float>::quiet_NaN());
         const std::size_t before = peak_bytes = live_bytes;
-        tundish::resize_normalize_into({output.data(), 1, height, width}, &image, &window, 1, filter, kNormalization,
-                                       isa);
+        tundish::resize_normalize_into({output.data(), 1, height, width}, &image, &window, 1, filter,
+                                       kNormalization, isa);
         require(peak_bytes - before <= kScratchLimit, "scratch memory above its bound");
         for (const float value : output) {
             require(std::isfinite(value), "an element was not written");
@@ -136,13 +137,14 @@ void run_extremes() {
     constexpr std::int64_t kMaximum = tundish::kMaximumExtent;
     std::vector<std::uint8_t> row(static_cast<std::size_t>(3 * kMaximum), 200);
     for (const Filter filter : kFilters) {
-        run({row.data(), kMaximum, 64, 0}, {1, 300, 0, 0}, 1, 300, filter);              // ring at its largest
-        run({row.data(), 16, kMaximum, 0}, {3, 1, 0, 0}, 3, 1, filter);                  // columns at their largest
-        run({row.data(), kMaximum, 3, 0}, {kMaximum, 5, kMaximum - 2, 0}, 4, 5, filter); // far end of a long axis
+        run({row.data(), kMaximum, 64, 0}, {1, 300, 0, 0}, 1, 300, filter);  // ring at its largest
+        run({row.data(), 16, kMaximum, 0}, {3, 1, 0, 0}, 3, 1, filter);      // columns at their largest
+        run({row.data(), kMaximum, 3, 0}, {kMaximum, 5, kMaximum - 2, 0}, 4, 5,
+            filter);  // far end of a long axis
         run({row.data(), 1, 1, 3}, {kMaximum, kMaximum, kMaximum - 3, kMaximum - 3}, 6, 6, filter);
-        run({row.data(), 3, 3, 9}, {2, 2, kMaximum, -kMaximum}, 2, 2, filter);           // nothing but padding
-        run({row.data(), 2, 2, 6}, {2, kMaximum, 0, 0}, 1, kMaximum, filter);            // widest output
-        run({row.data(), 2000, 300, 0}, {5, 290, 0, 0}, 5, 290, filter);                 // several strips
+        run({row.data(), 3, 3, 9}, {2, 2, kMaximum, -kMaximum}, 2, 2, filter);  // nothing but padding
+        run({row.data(), 2, 2, 6}, {2, kMaximum, 0, 0}, 1, kMaximum, filter);   // widest output
+        run({row.data(), 2000, 300, 0}, {5, 290, 0, 0}, 5, 290, filter);        // several strips
     }
 }
 
@@ -169,9 +171,10 @@ void run_errors() {
     require_error({output.data(), 2, 2, 2}, image, window, kNormalization, "a wrong batch was taken");
     require_error(destination, {nullptr, 3, 3, 9}, window, kNormalization, "a null image was taken");
     require_error(destination, {pixels.data(), 3, 0, 9}, window, kNormalization, "an empty image was taken");
-    require_error(destination, image, {2, tundish::kMaximumExtent + 1, 0, 0}, kNormalization, "a huge size was taken");
-    require_error(destination, {reinterpret_cast<std::uint8_t*>(output.data() + 11), 1, 1, 3}, window, kNormalization,
-                  "overlapping memory was taken");
+    require_error(destination, image, {2, tundish::kMaximumExtent + 1, 0, 0}, kNormalization,
+                  "a huge size was taken");
+    require_error(destination, {reinterpret_cast<std::uint8_t*>(output.data() + 11), 1, 1, 3}, window,
+                  kNormalization, "overlapping memory was taken");
 }
 
 }  // namespace

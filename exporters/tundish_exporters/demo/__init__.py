@@ -1,1 +1,5 @@
-def demo(): ...
+"""`tundish demo`."""
+
+
+def demo() -> None:
+    """."""

@@ -6,8 +6,8 @@
 
 namespace tundish {
 
-// `scalar` is the compiler's baseline for the architecture (SSE2 on x86-64, NEON on aarch64) and runs everywhere.
-// All of them give the same bits.
+// `scalar` is the compiler's baseline for the architecture (SSE2 on x86-64, NEON on aarch64) and runs
+// everywhere. All of them give the same bits.
 enum class Isa { scalar, avx2, avx512 };
 
 // The name that TUNDISH_KERNELS_ISA and tundish_kernels.isa() use. The string is static.
@@ -16,11 +16,12 @@ const char* isa_name(Isa isa);
 // What this build holds and this CPU and operating system can run, slowest first; never empty.
 std::vector<Isa> available_isas();
 
-// Parses a name; throws std::invalid_argument, which lists what is available, if it is unknown or cannot run here.
+// Parses a name; throws std::invalid_argument, which lists what is available, if it is unknown or cannot run
+// here.
 Isa parse_isa(const std::string& name);
 
-// The set that calls use unless they name one: TUNDISH_KERNELS_ISA if it is set and not empty, else the fastest
-// available. The environment is read once, by the first call; thread-safe. Throws as parse_isa does.
+// The set that calls use unless they name one: TUNDISH_KERNELS_ISA if it is set and not empty, else the
+// fastest available. The environment is read once, by the first call; thread-safe. Throws as parse_isa does.
 Isa selected_isa();
 
 }  // namespace tundish

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-// Forced inlining is for correctness, not speed: a copy of a function out of line, compiled for the newest instruction
-// set, might be the one the linker keeps for all of them.
+// Forced inlining is for correctness, not speed: a copy of a function out of line, compiled for the newest
+// instruction set, might be the one the linker keeps for all of them.
 #if defined(__CUDACC__)
 #define TUNDISH_HOST_DEVICE __host__ __device__ __forceinline__
 #else
@@ -15,7 +15,8 @@
 
 namespace tundish {
 
-// Resampling weights are integers in units of 2^-22: eight bits of pixel, two for overshoot and sign, 22 remain of 32.
+// Resampling weights are integers in units of 2^-22: eight bits of pixel, two for overshoot and sign, 22
+// remain of 32.
 constexpr int kCoefficientBits = 22;
 
 // A sum of coefficient × pixel starts here, so that dropping the fraction rounds half up.
@@ -27,8 +28,8 @@ TUNDISH_HOST_DEVICE std::uint8_t round_to_pixel(std::int32_t sum) {
     return static_cast<std::uint8_t>(value < 0 ? 0 : (value > 255 ? 255 : value));
 }
 
-// pixel -> pixel × multiplier + offset, rounded once. An explicit fma, with contraction off everywhere, is what makes
-// every instruction set and the GPU agree to the bit.
+// pixel -> pixel × multiplier + offset, rounded once. An explicit fma, with contraction off everywhere, is
+// what makes every instruction set and the GPU agree to the bit.
 struct NormalizePixel {
     float multiplier;
     float offset;

@@ -1,4 +1,4 @@
-"""Types of the compiled module (src/python/native.cpp); arguments it cannot take raise TypeError or ValueError."""
+"""Types of the compiled module (src/python/native.cpp), which trusts the checks of `_resize_normalize`."""
 
 from collections.abc import Sequence
 

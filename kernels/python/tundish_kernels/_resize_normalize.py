@@ -1,8 +1,8 @@
-"""Checks of the Python forms of resize_normalize: what the native code cannot see, types and shapes of arguments."""
+"""The Python forms of resize_normalize, and the checks the native code cannot make: types and shapes."""
 
 import operator
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from tundish_kernels import _native
 
 Filter = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Item = TypeVar("Item")
 
 
 class Window(NamedTuple):
     """What of a resized image becomes the output.
 
-    The image is resized to `resized_height` × `resized_width`, and output pixel (y, x) is `resized[y + top, x + left]`.
-    Where that lies outside the resized image, as in a centre crop of a small image (`top` or `left` negative), the
-    output is the pad value.
+    The image is resized to `[resized_height, resized_width]`, and output pixel (y, x) is
+    `resized[y + top, x + left]`. Where that lies outside the resized image, as in a centre crop of a small
+    image (`top` or `left` negative), the output is the pad value.
     """
 
     resized_height: int
@@ -40,19 +41,20 @@ def resize_normalize(
     """Resizes, crops or pads, normalises and transposes a batch of images.
 
     Args:
-        images: RGB arrays `[height, width, 3] uint8`, each of its own size. Rows may be apart (a crop of a larger
-            array), but the pixels of a row must be adjacent. They are only read.
+        images: RGB arrays `[height, width, 3] uint8`, each of its own size. Rows may be apart (a crop of a
+            larger array), but the pixels of a row must be adjacent. They are only read.
         windows: What of each resized image is wanted; as many as images.
         size: Height and width of the output in pixels.
-        filter: How to resize; the pixels equal those of `PIL.Image.Image.resize` in Pillow 11 and 12, which resize the
-            width first. Pillow 13 resizes the height first where it shrinks much more than the width.
+        filter: How to resize; the pixels equal those of `PIL.Image.Image.resize` in Pillow 11 and 12, which
+            resize the width first. Pillow 13 begins with the height if it shrinks by far more than the width.
         scale: Factor of a pixel before the mean is subtracted, such as 1 / 255.
         mean: Subtracted from each channel after scaling.
         std: Divides each channel after that.
         pad: Pixel value, 0 to 255, outside the resized image; it is normalised like any other.
 
     Returns:
-        A new array `[len(images), 3, height, width] float32`, `pixel * (scale / std) - mean / std` rounded once.
+        A new array `[len(images), 3, height, width] float32` of `pixel * (scale / std) - mean / std`: both
+        constants rounded to float32, then one fused multiply-add.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -64,6 +66,7 @@ def resize_normalize(
         raise TypeError(f"size must be two integers (height, width), got {size!r}") from None
     if not (1 <= height <= _native.MAXIMUM_EXTENT and 1 <= width <= _native.MAXIMUM_EXTENT):
         raise ValueError(f"size must be between 1 and {_native.MAXIMUM_EXTENT} each way, got {size!r}")
+    images = _list(images, "images")
     destination = np.empty((len(images), 3, height, width), dtype=np.float32)
     resize_normalize_into(destination, images, windows, filter=filter, scale=scale, mean=mean, std=std, pad=pad)
     return destination
@@ -82,8 +85,8 @@ def resize_normalize_into(
 ) -> None:
     """Does what `resize_normalize` does, into an array of the caller's.
 
-    Runs on the calling thread without the GIL. Scratch memory is bounded (24 MiB, usually under 1) and freed before
-    the return. Nothing is written if an argument is wrong.
+    Runs on the calling thread without the GIL. Scratch memory is bounded (24 MiB, usually under 1) and freed
+    before the return. Nothing is written if an argument is wrong.
 
     Args:
         destination: `[len(images), 3, height, width] float32`, C-contiguous, writable, apart from the images.
@@ -99,7 +102,8 @@ def resize_normalize_into(
         TypeError: An argument is of the wrong type.
         ValueError: A value, shape or dtype is not as said above.
     """
-    images = list(images)
+    images = _list(images, "images")
+    windows = _list(windows, "windows")
     for index, image in enumerate(images):
         _check_image(image, index)
     if len(windows) != len(images):
@@ -125,6 +129,8 @@ def _check_image(image: object, index: int) -> None:
         raise TypeError(f"{expected}, got {type(image).__name__}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"{expected}, got {image.shape} {image.dtype}")
+    if image.size == 0:
+        raise ValueError(f"{expected} and not empty, got {image.shape}")
     if image.strides[2] != 1 or (image.shape[1] > 1 and image.strides[1] != 3):
         raise ValueError(f"{expected} with adjacent pixels in a row, got strides {image.strides}")
 
@@ -139,6 +145,13 @@ def _check_destination(destination: object, batch: int) -> None:
         raise ValueError(f"{expected} in aligned C order, got strides {destination.strides}")
     if not destination.flags.writeable:
         raise ValueError(f"{expected} and writable, got a read-only array")
+
+
+def _list(values: Iterable[Item], name: str) -> list[Item]:
+    try:
+        return list(values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence, got {type(values).__name__}") from None
 
 
 def _integers(window: Window, index: int) -> tuple[int, int, int, int]:
@@ -170,11 +183,13 @@ def _number(value: object, name: str) -> float:
         return float(value)  # type: ignore[arg-type]  # the check itself
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{name} must be finite, got an integer above every float") from None
 
 
 def _channels(values: Sequence[float], name: str) -> tuple[float, float, float]:
-    try:
-        red, green, blue = values
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be three numbers, one a channel, got {values!r}") from None
-    return _number(red, f"{name}[0]"), _number(green, f"{name}[1]"), _number(blue, f"{name}[2]")
+    channels = _list(values, name)
+    if len(channels) != 3:
+        raise ValueError(f"{name} must be three numbers, one a channel, got {len(channels)}")
+    red, green, blue = (_number(value, f"{name}[{index}]") for index, value in enumerate(channels))
+    return red, green, blue

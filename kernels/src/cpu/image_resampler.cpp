@@ -1,8 +1,9 @@
 // Walks an image in strips of columns and, within a strip, down its rows.
 //
-// Sixteen source rows at a time go through the horizontal pass into a ring; an output row is made and normalised as
-// soon as the rows it needs are there, while they are in the cache. A strip is as wide as lets its buffers stay small,
-// so that a tall image squeezed into one row, or a wide window, cannot ask for memory without bound.
+// Sixteen source rows at a time go through the horizontal pass into a ring; an output row is made and
+// normalised as soon as the rows it needs are there, while they are in the cache. A strip is as wide as lets
+// its buffers stay small, so that a tall image squeezed into one row, or a wide window, cannot ask for memory
+// without bound.
 #include "image_resampler.h"
 
 #include <algorithm>
@@ -10,8 +11,8 @@
 namespace tundish {
 namespace {
 
-// Bytes that the ring, and apart from it the transposed rows, of a strip may take; half of a common second-level
-// cache. A strip of kBlock columns, the narrowest, may exceed it.
+// Bytes that the ring, and apart from it the transposed rows, of a strip may take; half of a common
+// second-level cache. A strip of kBlock columns, the narrowest, may exceed it.
 constexpr std::size_t kStripBytes = 256 * 1024;
 
 std::size_t round_up(std::size_t value) { return (value + kBlock - 1) / kBlock * kBlock; }
@@ -52,7 +53,8 @@ std::uint8_t* at_least(std::vector<std::uint8_t>& buffer, std::size_t size) {
 
 NormalizePixel make_normalize(const Normalization& normalization, std::size_t channel) {
     const double std = normalization.std[channel];
-    return {static_cast<float>(normalization.scale / std), static_cast<float>(-normalization.mean[channel] / std)};
+    return {static_cast<float>(normalization.scale / std),
+            static_cast<float>(-normalization.mean[channel] / std)};
 }
 
 ImageResampler::ImageResampler(const RowKernels& kernels, Filter filter, const Normalization& normalization,
@@ -103,11 +105,12 @@ void ImageResampler::fill_padding(const Visible& visible, float* output) const {
 }
 
 // Copies pixels without arithmetic: the nearest filter, and images that already have their size.
-void ImageResampler::gather(const ImageView& image, const Window& window, const Visible& visible, float* output) {
-    const auto rows = nearest_axis({image.height, window.resized_height, visible.top + window.top,
-                                    visible.bottom + window.top});
-    const auto columns = nearest_axis({image.width, window.resized_width, visible.left + window.left,
-                                       visible.right + window.left});
+void ImageResampler::gather(const ImageView& image, const Window& window, const Visible& visible,
+                            float* output) {
+    const auto rows = nearest_axis(
+        {image.height, window.resized_height, visible.top + window.top, visible.bottom + window.top});
+    const auto columns = nearest_axis(
+        {image.width, window.resized_width, visible.left + window.left, visible.right + window.left});
     const std::size_t length = columns.size();
     std::uint8_t* const planes = at_least(row_, 3 * length);
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -122,11 +125,14 @@ void ImageResampler::gather(const ImageView& image, const Window& window, const 
     }
 }
 
-void ImageResampler::resample(const ImageView& image, const Window& window, const Visible& visible, float* output) {
+void ImageResampler::resample(const ImageView& image, const Window& window, const Visible& visible,
+                              float* output) {
     const ResampleAxis& vertical = vertical_.get(
-        {image.height, window.resized_height, visible.top + window.top, visible.bottom + window.top}, filter_);
+        {image.height, window.resized_height, visible.top + window.top, visible.bottom + window.top},
+        filter_);
     const ResampleAxis& horizontal = horizontal_.get(
-        {image.width, window.resized_width, visible.left + window.left, visible.right + window.left}, filter_);
+        {image.width, window.resized_width, visible.left + window.left, visible.right + window.left},
+        filter_);
     const std::size_t total = horizontal.first.size();
     const std::size_t width = strip_width(vertical, horizontal);
     for (std::size_t begin = 0; begin < total; begin += width) {
@@ -139,8 +145,8 @@ void ImageResampler::resample_strip(const ImageView& image, const Visible& visib
     const ResampleAxis& vertical = vertical_.axis;
     const ResampleAxis& horizontal = horizontal_.axis;
     const auto taps = static_cast<std::size_t>(horizontal.taps);
-    const AxisSlice slice{&horizontal.first[begin], &horizontal.count[begin], &horizontal.coefficients[begin * taps],
-                          taps, length};
+    const AxisSlice slice{&horizontal.first[begin], &horizontal.count[begin],
+                          &horizontal.coefficients[begin * taps], taps, length};
     const std::size_t plane_stride = round_up(length);
     const std::size_t capacity = ring_capacity(vertical);
     std::uint8_t* const columns = at_least(columns_, source_length(horizontal, begin, length) * 3 * kBlock);

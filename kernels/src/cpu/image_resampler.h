@@ -14,7 +14,8 @@ namespace tundish {
 // The functor of one channel. Its numbers may be infinite, if std is tiny.
 NormalizePixel make_normalize(const Normalization& normalization, std::size_t channel);
 
-// One call's filter, normalisation and output size, and the scratch memory that its images share. For one thread.
+// One call's filter, normalisation and output size, and the scratch memory that its images share. For one
+// thread.
 class ImageResampler {
   public:
     // Arguments must be valid as resize_normalize_into says. `kernels` must outlive this.

@@ -9,8 +9,8 @@ namespace {
 
 constexpr Isa kAll[] = {Isa::scalar, Isa::avx2, Isa::avx512};
 
-// Asks for exactly the features that kernels/CMakeLists.txt enables with -m flags; the compiler's support library
-// also asks the operating system whether it saves the wider registers.
+// Asks for exactly the features that kernels/CMakeLists.txt enables with -m flags; the compiler's support
+// library also asks the operating system whether it saves the wider registers.
 bool runs_here(Isa isa) {
     switch (isa) {
         case Isa::scalar:

@@ -1,8 +1,8 @@
 // Sixteen 32-bit sums of weighted pixels, in the registers of the instruction set this file is compiled for.
 //
-// Only widening, multiplying and narrowing are spelt out, because compilers take detours there; without AVX2 the
-// loops vectorise by themselves (SSE2, NEON). Wrapping cannot occur: the weights of every filter, in absolute value,
-// sum to less than two.
+// Only widening, multiplying and narrowing are spelt out, because compilers take detours there; without AVX2
+// the loops vectorise by themselves (SSE2, NEON). Wrapping cannot occur: the weights of every filter, in
+// absolute value, sum to less than two.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ class Lanes {
     }
 
     void store_pixels(std::uint8_t* output) const {
-        const __m512i values = _mm512_max_epi32(_mm512_srai_epi32(sums_, kCoefficientBits), _mm512_setzero_si512());
+        const __m512i values =
+            _mm512_max_epi32(_mm512_srai_epi32(sums_, kCoefficientBits), _mm512_setzero_si512());
         _mm_storeu_si128(reinterpret_cast<__m128i*>(output), _mm512_cvtusepi32_epi8(values));
     }
 
@@ -45,7 +46,8 @@ class Lanes {
     }
 
     void store_pixels(std::uint8_t* output) const {
-        // Both packs saturate, which is the clipping; each works within 128-bit halves, hence the permutation.
+        // Both packs saturate, which is the clipping; each works within 128-bit halves, hence the
+        // permutation.
         const __m256i words = _mm256_packs_epi32(_mm256_srai_epi32(low_, kCoefficientBits),
                                                  _mm256_srai_epi32(high_, kCoefficientBits));
         const __m256i ordered = _mm256_permute4x64_epi64(words, 0xD8);

@@ -1,7 +1,7 @@
 // Computes antialiased filter weights in double and rounds them to the integers that the loops use.
 //
-// Pixels can only equal Pillow's if these integers do, so the order of floating-point operations here is part of the
-// contract; contraction must stay off.
+// Pixels can only equal Pillow's if these integers do, so the order of floating-point operations here is part
+// of the contract; contraction must stay off.
 #include "resample_axis.h"
 
 #include <algorithm>

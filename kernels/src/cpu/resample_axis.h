@@ -20,9 +20,9 @@ struct Span {
     }
 };
 
-// Output pixel begin + i is the sum of coefficients[i × taps + k] × source[first[i] + k] over k < count[i], in units
-// of 2^-kCoefficientBits. first and first + count never fall as i grows; every source index is in range.
-// At most 6 × source + 3 × resized coefficients, since wider filters mean fewer output pixels.
+// Output pixel begin + i is the sum of coefficients[i × taps + k] × source[first[i] + k] over k < count[i],
+// in units of 2^-kCoefficientBits. first and first + count never fall as i grows; every source index is in
+// range. At most 6 × source + 3 × resized coefficients, since wider filters mean fewer output pixels.
 struct ResampleAxis {
     std::vector<std::int32_t> first;
     std::vector<std::int32_t> count;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <stdexcept>
 
 #include "image_resampler.h"
@@ -16,6 +17,13 @@ namespace {
 
 std::string element(const char* name, std::size_t index) {
     return std::string(name) + "[" + std::to_string(index) + "]";
+}
+
+// Short, and exact where it matters: std::to_string would print a tiny number as zero.
+std::string text(double value) {
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%g", value);
+    return buffer;
 }
 
 void check_range(const std::string& name, std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
@@ -80,18 +88,19 @@ void check_window(const Window& window, std::size_t index) {
 void check_normalization(const Normalization& normalization) {
     check_range("pad", normalization.pad, 0, 255);
     if (!std::isfinite(normalization.scale)) {
-        reject("scale must be finite", std::to_string(normalization.scale));
+        reject("scale must be finite", text(normalization.scale));
     }
     for (std::size_t c = 0; c < 3; ++c) {
         if (!std::isfinite(normalization.mean[c])) {
-            reject(element("mean", c) + " must be finite", std::to_string(normalization.mean[c]));
+            reject(element("mean", c) + " must be finite", text(normalization.mean[c]));
         }
         if (!std::isfinite(normalization.std[c]) || normalization.std[c] <= 0.0) {
-            reject(element("std", c) + " must be finite and above 0", std::to_string(normalization.std[c]));
+            reject(element("std", c) + " must be finite and above 0", text(normalization.std[c]));
         }
         const NormalizePixel normalize = make_normalize(normalization, c);
         if (!std::isfinite(normalize(0)) || !std::isfinite(normalize(255))) {
-            reject("scale, mean and std must normalise every pixel to a finite float32 in channel " + std::to_string(c),
+            reject("scale, mean and std must normalise every pixel to a finite float32 in channel " +
+                       std::to_string(c),
                    "a value out of range");
         }
     }

@@ -1,7 +1,8 @@
 // The inner loops of resize_normalize; compiled once per instruction set, into the namespace TUNDISH_ISA.
 //
-// Nothing here may come from the C++ library but plain declarations: the linker keeps one copy of an inline function,
-// and if that were the copy of this file, code meant for every CPU would hold instructions that only some have.
+// Nothing here may come from the C++ library but plain declarations: the linker keeps one copy of an inline
+// function, and if that were the copy of this file, code meant for every CPU would hold instructions that
+// only some have.
 #include "row_kernels.h"
 
 #include "lanes.h"
@@ -22,7 +23,8 @@ void resample_columns(const std::uint8_t* const* rows, const AxisSlice& axis, st
         const std::size_t width = axis.length - tile_begin < kBlock ? axis.length - tile_begin : kBlock;
         for (std::size_t i = 0; i < width; ++i) {
             const std::size_t x = tile_begin + i;
-            const std::uint8_t* pixels = columns + (static_cast<std::size_t>(axis.first[x]) - begin) * 3 * kBlock;
+            const std::uint8_t* pixels =
+                columns + (static_cast<std::size_t>(axis.first[x]) - begin) * 3 * kBlock;
             const std::int32_t* const coefficients = axis.coefficients + x * axis.taps;
             Lanes red, green, blue;
             for (std::int32_t k = 0; k < axis.count[x]; ++k, pixels += 3 * kBlock) {
@@ -42,8 +44,8 @@ void resample_columns(const std::uint8_t* const* rows, const AxisSlice& axis, st
 
 // `kWidth` blocks side by side, so that finding a row costs little beside the work on it.
 template <std::size_t kWidth>
-void resample_blocks(const RowRing& ring, std::size_t first, const std::int32_t* coefficients, std::size_t count,
-                     std::size_t offset, std::uint8_t* output) {
+void resample_blocks(const RowRing& ring, std::size_t first, const std::int32_t* coefficients,
+                     std::size_t count, std::size_t offset, std::uint8_t* output) {
     Lanes sums[kWidth];
     for (std::size_t k = 0; k < count; ++k) {
         const std::uint8_t* const row = ring.data + ((first + k) & ring.mask) * ring.stride + offset;
@@ -56,8 +58,8 @@ void resample_blocks(const RowRing& ring, std::size_t first, const std::int32_t*
     }
 }
 
-void resample_rows(const RowRing& ring, std::size_t first, const std::int32_t* coefficients, std::size_t count,
-                   std::size_t size, std::uint8_t* output) {
+void resample_rows(const RowRing& ring, std::size_t first, const std::int32_t* coefficients,
+                   std::size_t count, std::size_t size, std::uint8_t* output) {
     std::size_t offset = 0;
     for (; offset + 4 * kBlock <= size; offset += 4 * kBlock) {
         resample_blocks<4>(ring, first, coefficients, count, offset, output);

@@ -35,19 +35,21 @@ struct Channel {
 };
 
 struct RowKernels {
-    // Horizontal pass over kBlock interleaved RGB rows (a row may be given more than once). Writes three planes of
-    // `axis.length` bytes, `plane_stride` apart, to each of the kBlock outputs; each plane is written up to the next
-    // multiple of kBlock. `columns` is scratch of 3 × kBlock bytes for each source pixel from the first to the last
-    // that `axis` uses.
+    // Horizontal pass over kBlock interleaved RGB rows (a row may be given more than once). Writes three
+    // planes of `axis.length` bytes, `plane_stride` apart, to each of the kBlock outputs; each plane is
+    // written up to the next multiple of kBlock. `columns` is scratch of 3 × kBlock bytes for each source
+    // pixel from the first to the last that `axis` uses.
     void (*resample_columns)(const std::uint8_t* const* rows, const AxisSlice& axis, std::uint8_t* columns,
                              std::uint8_t* const* output, std::size_t plane_stride);
 
-    // Vertical pass: one output row of `size` bytes (a multiple of kBlock) from `count` rows of the ring from `first`.
+    // Vertical pass: one output row of `size` bytes (a multiple of kBlock) from `count` rows of the ring from
+    // `first`.
     void (*resample_rows)(const RowRing& ring, std::size_t first, const std::int32_t* coefficients,
                           std::size_t count, std::size_t size, std::uint8_t* output);
 
     // Bytes to floats; any length.
-    void (*normalize_row)(const std::uint8_t* pixels, std::size_t length, const Channel& channel, float* output);
+    void (*normalize_row)(const std::uint8_t* pixels, std::size_t length, const Channel& channel,
+                          float* output);
 };
 
 // Tables for what kernels/CMakeLists.txt compiles row_kernels.cpp into.

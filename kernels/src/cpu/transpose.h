@@ -1,4 +1,5 @@
-// Transposes blocks of 16 × 16 bytes, so that one weight meets the same pixel of sixteen rows in adjacent bytes.
+// Transposes blocks of 16 × 16 bytes, so that one weight meets the same pixel of sixteen rows in adjacent
+// bytes.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +28,8 @@ inline Bytes16 interleave_high(Bytes16 a, Bytes16 b) {
 #endif
 }
 
-// Each round is a perfect shuffle of all 256 bytes: it rotates the eight bits of a byte's address (row, column) left
-// by one, so that four rounds swap row and column.
+// Each round is a perfect shuffle of all 256 bytes: it rotates the eight bits of a byte's address (row,
+// column) left by one, so that four rounds swap row and column.
 inline void transpose(Bytes16 block[16]) {
     for (int round = 0; round < 4; ++round) {
         Bytes16 shuffled[16];

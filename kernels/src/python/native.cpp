@@ -1,7 +1,7 @@
 // The Python module tundish_kernels._native: unpacks arguments, releases the GIL and calls the C++ operators.
 //
-// What an array must look like is checked in Python, where a message can show shape and dtype; the casts here only
-// keep a direct caller safe.
+// What an array must look like is checked in Python, where a message can show shape and dtype; the casts here
+// only keep a direct caller safe.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -45,9 +45,9 @@ void resize_normalize_into(const Output& destination, const std::vector<Image>& 
         views.push_back(view(images[i]));
         placements.push_back({windows[i][0], windows[i][1], windows[i][2], windows[i][3]});
     }
-    const tundish::Destination target{
-        destination.data(), static_cast<std::int64_t>(destination.shape(0)),
-        static_cast<std::int64_t>(destination.shape(2)), static_cast<std::int64_t>(destination.shape(3))};
+    const tundish::Destination target{destination.data(), static_cast<std::int64_t>(destination.shape(0)),
+                                      static_cast<std::int64_t>(destination.shape(2)),
+                                      static_cast<std::int64_t>(destination.shape(3))};
     const tundish::Normalization normalization{
         scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}, pad};
 
@@ -70,6 +70,6 @@ NB_MODULE(_native, module) {
         return names;
     });
     module.def("resize_normalize_into", &resize_normalize_into, nb::arg("destination").noconvert(),
-               nb::arg("images").noconvert(), nb::arg("windows"), nb::arg("filter"), nb::arg("scale"), nb::arg("mean"),
-               nb::arg("std"), nb::arg("pad"));
+               nb::arg("images").noconvert(), nb::arg("windows"), nb::arg("filter"), nb::arg("scale"),
+               nb::arg("mean"), nb::arg("std"), nb::arg("pad"));
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import entry_points
 from typing import Annotated
@@ -18,6 +19,7 @@ from tundish.cli.serve import serve
 from tundish.errors import TundishError
 
 _ERRORS = Console(stderr=True, highlight=False)
+_STATE = {"debug": False}
 
 app = typer.Typer(
     help="From a fine-tuned PyTorch checkpoint to a measured, quantised bundle and a gRPC server that answers.",
@@ -41,24 +43,22 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
     version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    context.obj = debug
     _STATE["debug"] = debug
+    if not debug:
+        # gRPC's own log would say before us, and longer, what the exceptions say.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.INFO,
         format="%(message)s",
         handlers=[RichHandler(console=_ERRORS, show_path=False, markup=False)],
     )
-    for library in ("asyncio", "grpc", "PIL", "transformers", "optimum", "torch", "root"):
+    for library in ("asyncio", "grpc", "PIL", "transformers", "optimum", "torch"):
         logging.getLogger(library).setLevel(logging.WARNING)
-
-
-_STATE = {"debug": False}
 
 
 def main() -> None:

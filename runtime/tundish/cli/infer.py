@@ -74,7 +74,7 @@ def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
         raise InvalidInputError(f"{path} is not an .npz file of plain arrays: {error}") from None
 
 
-def _jsonable(array: NDArray[Any]) -> list[Any]:
+def _jsonable(array: NDArray[Any]) -> Any:
     if array.dtype == np.object_:
         return np.vectorize(lambda element: element.decode(errors="replace"), otypes=[object])(array).tolist()
     return array.tolist()

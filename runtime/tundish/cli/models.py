@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tundish.bundle import Bundle
 from tundish.errors import ModelNotFoundError
@@ -30,10 +31,7 @@ def list_models(
     if as_json:
         print(
             json.dumps(
-                [
-                    {"model": entry.model, "version": entry.version, **_summary(entry.content)}
-                    for entry in entries
-                ]
+                [{"model": entry.model, "version": entry.version, **_summary(entry.content)} for entry in entries]
             )
         )
         return
@@ -75,6 +73,8 @@ def show(
         for spec in specs:
             console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
     console.print(variants_table(manifest))
+    for variant in manifest.variants:
+        console.print(f"{variant.name}: {variant.recipe}. {variant.gate.reason}", soft_wrap=True)
 
 
 @app.command()
@@ -92,16 +92,16 @@ def verify(repository: RepositoryArgument) -> None:
 
 
 def variants_table(manifest: Manifest) -> Table:
-    """The gate's table: each variant's accuracy beside the float model's, its size and its latency."""
-    table = Table("variant", "recipe", "accuracy", "drop", "size", "latency", "gate")
+    """The gate's table: each variant's accuracy and its drop from the float model's, its size and its latency."""
+    table = Table("variant", "measured", "value", "drop", "size", "latency", "gate")
     for variant in manifest.variants:
         accuracy = variant.accuracy
         size = sum(file.bytes for file in variant.files)
         table.add_row(
-            variant.name,
-            variant.recipe,
-            f"{accuracy.value:.4f} {accuracy.metric} on {accuracy.samples}" if accuracy else "not measured",
-            f"{100 * (accuracy.reference - accuracy.value):+.2f} points" if accuracy else "",
+            Text(variant.name, no_wrap=True),
+            f"{accuracy.metric} on {accuracy.samples:,}" if accuracy else "nothing",
+            f"{accuracy.value:.4f}" if accuracy else "",
+            f"{100 * (accuracy.reference - accuracy.value):+.2f} pt" if accuracy else "",
             f"{size / 1e6:.1f} MB" if size else "not kept",
             f"{variant.latency.median_milliseconds:.2f} ms",
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",

@@ -16,7 +16,9 @@ from tundish.server.server import serve as run_server
 
 def serve(
     repository: Annotated[Path, typer.Argument(help="Directory of <model>/<version>/bundle.json.")],
-    host: Annotated[str, typer.Option(help="Address to listen on; the default takes requests of this machine only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default takes requests of this machine only.")
+    ] = "127.0.0.1",
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 lets the system choose.")] = 8001,
     instances: Annotated[
         int | None, typer.Option(min=1, help="Engines a model, one thread each; the default is one a core.")
@@ -34,7 +36,7 @@ def serve(
 
 
 def _table(runtime: Runtime) -> Table:
-    table = Table("model", "version", "task", "variant", "instances", "largest batch")
+    table = Table("model", "version", "task", "variant", "instances", "batch")
     for model in runtime.ready_models():
         table.add_row(
             model.name,

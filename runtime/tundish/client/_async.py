@@ -49,7 +49,7 @@ class AsyncClient:
         image: ImageInput | None = None,
         text: str | None = None,
         version: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  # it becomes the request's deadline
+        timeout: float | None = None,  # it becomes the request's deadline
     ) -> Prediction:
         """See `Client.predict`."""
         request = predict_request(model, image=image, text=text, version=version)
@@ -63,7 +63,7 @@ class AsyncClient:
         images: AsyncIterable[ImageInput] | None = None,
         texts: AsyncIterable[str] | None = None,
         version: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
     ) -> AsyncIterator[Prediction | TundishError]:
         """See `Client.predict_stream`; the inputs come asynchronously, as frames of a camera do."""
         unreadable: list[TundishError] = []
@@ -90,7 +90,7 @@ class AsyncClient:
         inputs: Mapping[str, NDArray[np.generic]],
         *,
         version: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
     ) -> dict[str, NDArray[np.generic]]:
         """See `Client.infer`."""
         with self._translated():
@@ -99,7 +99,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends the connection and what is under way on it."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def __aenter__(self) -> AsyncClient:
         return self

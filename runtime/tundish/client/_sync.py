@@ -68,10 +68,10 @@ class Client:
         version: int | None = None,
         timeout: float | None = None,
     ) -> Iterator[Prediction | TundishError]:
-        """Answers many images or texts on one stream, in their order; an input that the server refuses yields its error.
+        """Answers many images or texts on one stream, in their order; one that the server refuses yields its error.
 
-        The inputs are drawn in a thread of the connection's, ahead of the answers; one that cannot be read here ends the
-        stream after the answers to those before it. `timeout` bounds the whole stream; the default is none.
+        The inputs are drawn in a thread of the connection's, ahead of the answers; one that cannot be read here ends
+        the stream after the answers to those before it. `timeout` bounds the whole stream; the default is none.
         """
         unreadable: list[TundishError] = []
 

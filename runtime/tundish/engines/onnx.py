@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from tundish.bundle import Bundle
 from tundish.engines import Arrays
 from tundish.errors import EngineError
-from tundish.manifest import TensorSpec, Variant
+from tundish.manifest import Datatype, TensorSpec, Variant
 
 try:
     import onnxruntime
 except ImportError as error:
     raise EngineError("ONNX Runtime is not installed; run pip install 'tundish[cpu]'.") from error
 
-_DATATYPES = {
+_DATATYPES: dict[str, Datatype] = {
     "tensor(bool)": "BOOL",
     "tensor(uint8)": "UINT8",
     "tensor(uint16)": "UINT16",

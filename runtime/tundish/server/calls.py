@@ -47,13 +47,9 @@ async def abort(context: Context, error: TundishError) -> NoReturn:
     await context.abort(error.status, str(error), tuple(metadata))
 
 
-def deadline(context: Context, timeout_microseconds: int | None = None) -> float | None:
+def deadline(context: Context, timeout_microseconds: int = 0) -> float | None:
     """When the answer is of no use any more, on `time.monotonic()`'s clock; the caller's deadline or its `timeout`."""
-    remaining = [
-        seconds
-        for seconds in (context.time_remaining(), timeout_microseconds and timeout_microseconds * 1e-6)
-        if seconds
-    ]
+    remaining = [seconds for seconds in (context.time_remaining(), timeout_microseconds * 1e-6) if seconds]
     return time.monotonic() + min(remaining) if remaining else None
 
 

@@ -27,9 +27,9 @@ EXTENSIONS = ("model_configuration",)
 _ENGINE_SUFFIX = ".engine"
 _FINAL_RESPONSE = "triton_enable_empty_final_response"
 
-_DATATYPES = {
+_DATATYPES: dict[str, config.DataType] = {
     "BYTES": config.TYPE_STRING,
-    **{name.removeprefix("TYPE_"): value for name, value in config.DataType.items()},
+    **{name.removeprefix("TYPE_"): config.DataType.Value(name) for name in config.DataType.keys()},  # noqa: SIM118
 }
 """The configuration's data type of each datatype; BYTES alone has another name there."""
 
@@ -169,8 +169,7 @@ class OpenInferenceFront:
         target = self._target(request.model_name, request.model_version)
         names = _requested_outputs(request, target)
         inputs = read_inputs(request)
-        timeout = request.parameters["timeout"] if "timeout" in request.parameters else None
-        until = deadline(context, timeout and (timeout.int64_param or timeout.uint64_param))
+        until = deadline(context, _timeout_microseconds(request))
         if target.bare:
             outputs = await _infer_tensors(target.model, inputs, until)
         else:
@@ -192,7 +191,7 @@ async def _infer_items(
         raise InvalidInputError(f"Input '{name}' must be BYTES, got {datatype_of(items.dtype)}.")
     if items.shape not in ((items.size,), (items.size, 1)):
         raise InvalidInputError(f"Input '{name}' must have the shape [batch, 1] or [batch], got {list(items.shape)}.")
-    futures = model.submit(list(items.flat), deadline=until)
+    futures = model.submit(items.ravel().tolist(), deadline=until)
     answers = await answers_of(futures, lambda index: f"{name}[{index}]")
     return model.task.to_tensors([answer.output for answer in answers])
 
@@ -213,8 +212,18 @@ def _requested_outputs(request: oip.ModelInferRequest, target: Target) -> list[s
             raise InvalidInputError(f"'{target.name}' has the outputs {known}, not '{output.name}'.")
         for parameter in ("classification", "shared_memory_region"):
             if parameter in output.parameters:
-                raise InvalidInputError(f"Output '{output.name}' asks for '{parameter}', which this server does not do.")
+                raise InvalidInputError(
+                    f"Output '{output.name}' asks for '{parameter}', which this server does not do."
+                )
     return [output.name for output in request.outputs] or known
+
+
+def _timeout_microseconds(request: oip.ModelInferRequest) -> int:
+    """The request's `timeout` parameter; 0 if it has none."""
+    if "timeout" not in request.parameters:
+        return 0
+    timeout = request.parameters["timeout"]
+    return timeout.int64_param or timeout.uint64_param
 
 
 def _metadata(spec: TensorSpec) -> oip.ModelMetadataResponse.TensorMetadata:

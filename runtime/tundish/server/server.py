@@ -85,7 +85,7 @@ def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
     return bound
 
 
-class _HealthServicer(health.aio.HealthServicer):
+class _HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,misc]  # its stubs lack aio
     """Ends its watches when the server stops, which otherwise would wait for them."""
 
     def __init__(self, stopping: asyncio.Event) -> None:

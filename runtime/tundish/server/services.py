@@ -20,13 +20,16 @@ class Malformed:
 def check_wellformed(request: object) -> None:
     """Raises InvalidInputError for a request that could not be parsed."""
     if isinstance(request, Malformed):
-        raise InvalidInputError("The request's bytes are not a message of this method; check the client's .proto files.")
+        raise InvalidInputError(
+            "The request's bytes are not a message of this method; check the client's .proto files."
+        )
 
 
-def handler(service: ServiceDescriptor, front: object) -> grpc.GenericRpcHandler:
+def handler(service: ServiceDescriptor, front: object) -> grpc.GenericRpcHandler[Any, Any]:
     """Serves each method of the service by the front's method of the same name; the front must have all of them."""
     return grpc.method_handlers_generic_handler(
-        service.full_name, {method.name: _method_handler(method, getattr(front, method.name)) for method in service.methods}
+        service.full_name,
+        {method.name: _method_handler(method, getattr(front, method.name)) for method in service.methods},
     )
 
 

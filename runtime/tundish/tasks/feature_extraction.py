@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tundish.bundle import Bundle
 from tundish.engines import Arrays
 from tundish.errors import BundleError
-from tundish.manifest import PoolingPostprocess, TensorSpec, TextPreprocess
+from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess
 from tundish.results import FeatureExtraction
-from tundish.tasks import InputKind
+from tundish.tasks import InputKind, Task
 from tundish.tasks.tokenizing import TextReader, TokenizedText
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -21,21 +21,20 @@ _SMALLEST_NORM = 1e-12
 """Shorter vectors are not scaled up; torch.nn.functional.normalize has the same bound."""
 
 
-class FeatureExtractionTask:
+class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
     """See `Task`."""
 
     name: ClassVar[str] = "feature-extraction"
     input_name: ClassVar[InputKind] = "text"
     result_type: ClassVar[type[FeatureExtraction]] = FeatureExtraction
-    message_type: ClassVar[type[typed.FeatureExtraction]] = typed.FeatureExtraction
 
-    def __init__(self, bundle: Bundle) -> None:
-        preprocess, postprocess = bundle.manifest.preprocess, bundle.manifest.postprocess
+    def __init__(self, spec: ModelSpec, directory: Path) -> None:
+        preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, PoolingPostprocess):
-            raise BundleError(f"{bundle.directory} must read text and give vectors to do {self.name}.")
-        self._reader = TextReader(bundle, preprocess)
+            raise BundleError(f"{directory} must read text and give vectors to do {self.name}.")
+        self._reader = TextReader(spec, preprocess, directory)
         self._rule = postprocess
-        output = bundle.manifest.outputs[0]
+        output = spec.outputs[0]
         self._output = output.name
         pooled = postprocess.pooling != "none"
         shape = (output.shape[0], output.shape[-1]) if pooled else output.shape

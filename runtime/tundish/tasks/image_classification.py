@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 import tundish_kernels
-from tundish.bundle import Bundle
 from tundish.engines import Arrays
 from tundish.errors import BundleError
-from tundish.manifest import ClassificationPostprocess, ImagePreprocess, TensorSpec
+from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import ImageClassification
-from tundish.tasks import InputKind
+from tundish.tasks import InputKind, Task
 from tundish.tasks.image_decoding import decode_image
 from tundish.tasks.image_geometry import window
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
@@ -30,22 +30,20 @@ class DecodedImage:
     window: tundish_kernels.Window
 
 
-class ImageClassificationTask:
+class ImageClassificationTask(Task[DecodedImage, ImageClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "image-classification"
     input_name: ClassVar[InputKind] = "image"
     result_type: ClassVar[type[ImageClassification]] = ImageClassification
-    message_type: ClassVar[type[typed.ImageClassification]] = typed.ImageClassification
 
-    def __init__(self, bundle: Bundle) -> None:
-        manifest = bundle.manifest
-        preprocess, postprocess = manifest.preprocess, manifest.postprocess
+    def __init__(self, spec: ModelSpec, directory: Path) -> None:
+        preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, ClassificationPostprocess):
-            raise BundleError(f"{bundle.directory} must read images and give labels to do {self.name}.")
+            raise BundleError(f"{directory} must read images and give labels to do {self.name}.")
         self._preprocess = preprocess
-        self._input = manifest.inputs[0].name
-        self._output = manifest.outputs[0].name
+        self._input = spec.inputs[0].name
+        self._output = spec.outputs[0].name
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
 

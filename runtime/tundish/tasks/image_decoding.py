@@ -11,7 +11,7 @@ import io
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tundish.errors import InvalidInputError
 
@@ -61,7 +61,7 @@ def _decode_with_pillow(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except Image.DecompressionBombError:  # Pillow's own limit, at about twice ours, speaks while it opens the file
         raise InvalidInputError(f"The image is over the limit of {max_pixels} pixels.") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise InvalidInputError(
             f"The image is none of {', '.join(FORMATS)}; it begins with {data[:8].hex(' ')}."
         ) from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tundish.bundle import Bundle
+from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask
@@ -15,6 +16,6 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
 }
 
 
-def load_task(bundle: Bundle) -> Task[Any, Any]:
-    """The bundle's task, ready to pre- and post-process; raises BundleError if the bundle does not fit it."""
-    return TASKS[bundle.manifest.task](bundle)
+def load_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
+    """The model's task, ready to pre- and post-process; raises BundleError if the bundle does not fit it."""
+    return TASKS[spec.task](spec, directory)

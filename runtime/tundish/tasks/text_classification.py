@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tundish.bundle import Bundle
 from tundish.engines import Arrays
 from tundish.errors import BundleError
-from tundish.manifest import ClassificationPostprocess, TensorSpec, TextPreprocess
+from tundish.manifest import ClassificationPostprocess, ModelSpec, TensorSpec, TextPreprocess
 from tundish.results import TextClassification
-from tundish.tasks import InputKind
+from tundish.tasks import InputKind, Task
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
 from tundish.tasks.tokenizing import TextReader, TokenizedText
 from tundish_proto.v1 import inference_pb2 as typed
 
 
-class TextClassificationTask:
+class TextClassificationTask(Task[TokenizedText, TextClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "text-classification"
     input_name: ClassVar[InputKind] = "text"
     result_type: ClassVar[type[TextClassification]] = TextClassification
-    message_type: ClassVar[type[typed.TextClassification]] = typed.TextClassification
 
-    def __init__(self, bundle: Bundle) -> None:
-        preprocess, postprocess = bundle.manifest.preprocess, bundle.manifest.postprocess
+    def __init__(self, spec: ModelSpec, directory: Path) -> None:
+        preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, ClassificationPostprocess):
-            raise BundleError(f"{bundle.directory} must read text and give labels to do {self.name}.")
-        self._reader = TextReader(bundle, preprocess)
-        self._output = bundle.manifest.outputs[0].name
+            raise BundleError(f"{directory} must read text and give labels to do {self.name}.")
+        self._reader = TextReader(spec, preprocess, directory)
+        self._output = spec.outputs[0].name
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tundish.bundle import Bundle
 from tundish.engines import Arrays
 from tundish.errors import BundleError, InvalidInputError
-from tundish.manifest import TextPreprocess
+from tundish.manifest import ModelSpec, TextPreprocess
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class TokenizedText:
 class TextReader:
     """Tokenizes texts and pads them to batches, by the rules of a bundle."""
 
-    def __init__(self, bundle: Bundle, rule: TextPreprocess) -> None:
+    def __init__(self, spec: ModelSpec, rule: TextPreprocess, directory: Path) -> None:
         self._rule = rule
-        self._input_names = [spec.name for spec in bundle.manifest.inputs]
-        path = bundle.path(rule.tokenizer)
+        self._input_names = [spec.name for spec in spec.inputs]
+        path = directory / rule.tokenizer
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
@@ -53,7 +53,7 @@ class TextReader:
         return TokenizedText(encoding.ids, encoding.type_ids, truncated=bool(encoding.overflowing))
 
     def collate(self, items: Sequence[TokenizedText]) -> Arrays:
-        """Pads to the longest item: the inputs that the model has of ids, mask and type ids, `[batch, tokens] int64`."""
+        """Pads to the longest item: what the model takes of ids, mask and type ids, `[batch, tokens] int64`."""
         rule = self._rule
         length = max(len(item.ids) for item in items)
         ids = np.full((len(items), length), rule.padding_id, np.int64)

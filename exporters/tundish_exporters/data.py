@@ -1,0 +1,120 @@
+"""Reads calibration and evaluation data: folders of images, and tables of texts or of image paths.
+
+| data | form |
+|---|---|
+| images | a folder, searched in depth; labelled if each image lies in a folder named by its label |
+| texts | `.txt`, one a line |
+| table | `.csv`, `.tsv` or `.jsonl` with a column `text` or `image` (a path beside the file), and `label` if labelled |
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tundish.tasks import InputKind
+from tundish_exporters.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+_SEED = 20
+"""Of the order in which samples are drawn; any fixed number gives the same export twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One item of data, with its label if it has one."""
+
+    content: str | Path
+    """The text, or the path of the image."""
+    label: str | None
+
+    def read(self) -> bytes:
+        """The bytes as a request would carry them."""
+        if isinstance(self.content, str):
+            return self.content.encode()
+        try:
+            return self.content.read_bytes()
+        except OSError as error:
+            raise DataError(f"The image {self.content} cannot be read: {error.strerror}.") from error
+
+
+def load_samples(path: Path, kind: InputKind, *, limit: int | None = None) -> list[Sample]:
+    """All samples of a folder or file, in a fixed random order; at most `limit` of them.
+
+    Raises:
+        DataError: there are none, or the file has not the columns that it needs.
+    """
+    if path.is_dir():
+        if kind != "image":
+            raise DataError(f"{path} is a folder, texts come as a .txt, .csv, .tsv or .jsonl file.")
+        samples = list(_folder(path))
+    elif path.is_file():
+        samples = list(_file(path, kind))
+    else:
+        raise DataError(f"{path} is not there; give a folder of images or a .txt, .csv, .tsv or .jsonl file.")
+    if not samples:
+        raise DataError(f"{path} holds no {kind}.")
+    random.Random(_SEED).shuffle(samples)
+    return samples[:limit]
+
+
+def label_indices(samples: Sequence[Sample], labels: Sequence[str], path: Path) -> list[int]:
+    """The index of each sample's label among the model's; a label may also be given as that index.
+
+    Raises:
+        DataError: a sample has no label, or one that the model does not know.
+    """
+    known = {label: index for index, label in enumerate(labels)}
+    indices = []
+    for sample in samples:
+        label = sample.label
+        if label is None:
+            raise DataError(f"{path} has no labels; the gate needs a column 'label', or a folder for each label.")
+        if label in known:
+            indices.append(known[label])
+        elif label.isascii() and label.isdigit() and int(label) < len(labels):
+            indices.append(int(label))
+        else:
+            shown = ", ".join(f"'{name}'" for name in labels[:5]) + (", …" if len(labels) > 5 else "")
+            raise DataError(f"{path} has the label '{label}', which the model does not know; it knows {shown}.")
+    return indices
+
+
+def _folder(path: Path) -> Iterator[Sample]:
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
+            yield Sample(file, file.parent.name if file.parent != path else None)
+
+
+def _file(path: Path, kind: InputKind) -> Iterator[Sample]:
+    suffix = path.suffix.lower()
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            if suffix == ".txt" and kind == "text":
+                yield from (Sample(line.strip(), None) for line in lines if line.strip())
+            elif suffix in (".csv", ".tsv"):
+                rows = csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
+                yield from (_row(path, kind, row) for row in rows)
+            elif suffix == ".jsonl":
+                yield from (_row(path, kind, json.loads(line)) for line in lines if line.strip())
+            else:
+                raise DataError(f"{path} is no form of {kind} data; give a .csv, .tsv or .jsonl file.")
+    except (ValueError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise DataError(f"{path} cannot be read as {suffix} in UTF-8: {error}.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _row(path: Path, kind: InputKind, row: Mapping[str, Any]) -> Sample:
+    if not isinstance(row, Mapping) or not isinstance(row.get(kind), str):
+        columns = list(row) if isinstance(row, Mapping) else []
+        raise DataError(f"{path} must have a column '{kind}' in every row, got {columns}.")
+    content = row[kind] if kind == "text" else path.parent / row[kind]
+    label = row.get("label")
+    return Sample(content, None if label is None else str(label))

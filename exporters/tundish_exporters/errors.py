@@ -1,0 +1,21 @@
+"""The errors that exporters add to the runtime's tree."""
+
+from __future__ import annotations
+
+import grpc
+
+from tundish.errors import TundishError
+
+
+class ExportError(TundishError):
+    """A source cannot be exported as asked; nothing was written to the repository."""
+
+    status = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class DataError(ExportError):
+    """Calibration or evaluation data cannot be read, or does not fit the model."""
+
+
+class ParityError(ExportError):
+    """The exported model answers differently from its source; says at which stage the two part."""

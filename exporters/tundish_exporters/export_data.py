@@ -1,0 +1,65 @@
+"""Which samples an export uses for what: parity, calibration, the gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tundish.manifest import ClassificationPostprocess
+from tundish.tasks.registry import TASKS
+from tundish_exporters.data import Sample, label_indices, load_samples
+from tundish_exporters.errors import DataError
+from tundish_exporters.probes import probe_inputs
+from tundish_exporters.sources import Source
+
+PARITY_SAMPLES = 32
+"""Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
+CALIBRATION_SAMPLES = 128
+"""More widen the activations' ranges by less than they cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateData:
+    """Samples on which variants are measured against the float one."""
+
+    samples: list[Sample]
+    labels: list[str] | None
+    """The right label of each; None if nobody knows, or the task has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportData:
+    """The data of an export."""
+
+    inputs: list[bytes]
+    """Items to calibrate and measure latency with: of the calibration data, else the evaluation data, else probes."""
+    gate: GateData | None
+    """None if no data was given: then nothing but the float model can be served."""
+
+    @property
+    def parity_inputs(self) -> list[bytes]:
+        """Items to compare with the source on."""
+        return self.inputs[:PARITY_SAMPLES]
+
+
+def load_export_data(source: Source, *, calibration: Path | None, evaluation: Path | None) -> ExportData:
+    """Reads both; either may be missing. Without evaluation data, the gate measures agreement on the calibration data.
+
+    Raises:
+        DataError: a file cannot be read, or evaluation data of a classifier has no labels that it knows.
+    """
+    kind = TASKS[source.task].input_name
+    inputs_path = calibration or evaluation
+    if inputs_path is None:
+        return ExportData(probe_inputs(kind), None)
+    inputs = [sample.read() for sample in load_samples(inputs_path, kind, limit=CALIBRATION_SAMPLES)]
+    if evaluation is None:
+        return ExportData(inputs, GateData(load_samples(inputs_path, kind), None))
+    samples = load_samples(evaluation, kind)
+    postprocess = source.postprocess
+    if not isinstance(postprocess, ClassificationPostprocess):
+        return ExportData(inputs, GateData(samples, None))
+    if postprocess.function == "none":
+        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {evaluation} out.")
+    indices = label_indices(samples, postprocess.labels, evaluation)
+    return ExportData(inputs, GateData(samples, [postprocess.labels[index] for index in indices]))

@@ -1,0 +1,39 @@
+"""What is asked of an export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from tundish.manifest import ModelName
+from tundish_exporters.errors import ExportError
+
+RequestedPrecision = Literal["auto", "fp32", "int8"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What an export is to write, and by which bound."""
+
+    name: str
+    """Letters, digits, '_' and '-', beginning with a letter or digit."""
+    repository: Path
+    precision: RequestedPrecision = "auto"
+    """`auto` tries int8 beside fp32; `int8` fails unless int8 passes the gate."""
+    calibration: Path | None = None
+    evaluation: Path | None = None
+    max_drop: float = 0.005
+    """The most accuracy that a variant may lose to the float model; 0.005 is half a percentage point."""
+
+    def __post_init__(self) -> None:
+        try:
+            TypeAdapter(ModelName).validate_python(self.name)
+        except ValidationError:
+            raise ExportError(
+                f"A model cannot be named '{self.name}': use letters, digits, '_' and '-', at most 128."
+            ) from None
+        if not 0 <= self.max_drop <= 1:
+            raise ExportError(f"max_drop is a share between 0 and 1, got {self.max_drop}.")

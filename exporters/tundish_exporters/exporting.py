@@ -1,0 +1,219 @@
+"""The way of an export: float graph, parity with the source, quantisation, measurement, gate, bundle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
+from tundish.engines.onnx import OnnxEngine
+from tundish.manifest import Accuracy, Gate, Latency, Manifest, ModelSpec, Precision, Serving, Variant
+from tundish.pipeline import Answer, Pipeline
+from tundish.results import Result
+from tundish.tasks import Task
+from tundish.tasks.registry import load_task
+from tundish_exporters import gate
+from tundish_exporters.errors import DataError, ExportError
+from tundish_exporters.export_data import ExportData, GateData, load_export_data
+from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.latency import best_batch_size, measure_latency
+from tundish_exporters.parity import Parity, check_parity
+from tundish_exporters.progress import Progress, silent, tracked
+from tundish_exporters.quantize import quantize
+from tundish_exporters.report import write_report
+from tundish_exporters.sources import Source
+
+REPORT_NAME = "report.json"
+
+AnyTask = Task[Any, Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A published bundle, and what its maker should know."""
+
+    bundle: Bundle
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant that was made, before it is measured and judged."""
+
+    precision: Precision
+    path: Path
+    recipe: str
+
+    @property
+    def name(self) -> str:
+        """Of the variant in the manifest."""
+        return f"onnx-{self.precision}-cpu"
+
+    def engine(self, *, threads: int) -> OnnxEngine:
+        """The candidate, loaded."""
+        return OnnxEngine(self.path, threads=threads)
+
+
+def export(source: Source, options: ExportOptions, progress: Progress = silent) -> Exported:
+    """Exports a source and publishes the bundle as the model's next version, in one rename.
+
+    Raises:
+        ExportError: the source cannot be exported, the export answers differently, the data do not fit, or an explicit
+            precision fails the gate. Nothing was written to the repository then.
+    """
+    data = load_export_data(source, calibration=options.calibration, evaluation=options.evaluation)
+    if options.precision == "int8" and data.gate is None:
+        raise DataError("int8 must pass the gate, which needs data: pass --evaluation, --calibration or both.")
+    with staged_bundle(options.repository, options.name) as staging:
+        assets = source.write_assets(staging)
+        floating = _write_float(source, staging, progress)
+        spec, task, parity = _check(source, floating, data, staging, progress)
+        candidates = [floating]
+        if options.precision != "fp32" and data.gate is not None:
+            candidates.append(_quantize(floating, task, data, progress))
+        variants = _measure(candidates, task, parity, data, options, progress)
+        batch_size, batch_times = _batching(candidates, variants, task, data, progress)
+        write_report(staging / REPORT_NAME, parity=parity, batch_milliseconds_per_item=batch_times)
+        manifest = Manifest(
+            **dict(spec),
+            model=options.name,
+            version=next_version(options.repository, options.name),
+            source=source.describe(),
+            assets=tuple(describe_file(staging, name) for name in [*assets, REPORT_NAME]),
+            variants=variants,
+            serving=Serving(max_batch_size=batch_size),
+        )
+        _remove_rejected(candidates, variants)
+        return Exported(publish_bundle(staging, manifest), _warnings(variants, data))
+
+
+def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
+    progress("export to ONNX", 0, 1)
+    candidate = Candidate("fp32", staging / "onnx-fp32-cpu.onnx", "as exported")
+    source.write_onnx(candidate.path)
+    progress("export to ONNX", 1, 1)
+    return candidate
+
+
+def _check(
+    source: Source, floating: Candidate, data: ExportData, staging: Path, progress: Progress
+) -> tuple[ModelSpec, AnyTask, Parity]:
+    engine = floating.engine(threads=_cores())
+    spec = ModelSpec(
+        task=source.task,
+        inputs=engine.inputs,
+        outputs=engine.outputs,
+        preprocess=source.preprocess,
+        postprocess=source.postprocess,
+    )
+    task = load_task(spec, staging)
+    return spec, task, check_parity(source, task, engine, data.parity_inputs, progress)
+
+
+def _quantize(floating: Candidate, task: AnyTask, data: ExportData, progress: Progress) -> Candidate:
+    path = floating.path.with_name("onnx-int8-cpu.onnx")
+    inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
+    return Candidate("int8", path, quantize(floating.path, path, inputs, progress))
+
+
+def _measure(
+    candidates: Sequence[Candidate],
+    task: AnyTask,
+    parity: Parity,
+    data: ExportData,
+    options: ExportOptions,
+    progress: Progress,
+) -> tuple[Variant, ...]:
+    """Accuracy, latency and verdict of each candidate; the first is the float one that the others are held against."""
+    inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
+    latencies = measure_latency({each.name: each.engine(threads=1) for each in candidates}, inputs, progress)
+    variants: list[Variant] = []
+    float_results: list[Result] = []
+    for candidate in candidates:
+        accuracy = None
+        verdict = Gate(
+            passed=True, max_drop=options.max_drop, reason=f"Equal to its source on {parity.samples} samples."
+        )
+        if data.gate is not None:
+            results = _answers(candidate, task, data.gate, progress)
+            float_results = float_results or results
+            accuracy = gate.measure(results, float_results, data.gate.labels)
+            if candidate.precision != "fp32":
+                verdict = gate.judge(accuracy, options.max_drop)
+        variants.append(_variant(candidate, accuracy, latencies[candidate.name], verdict))
+    if options.precision == "int8":
+        variants = [variant for variant in variants if variant.precision == "int8"]
+        if not variants[0].gate.passed:
+            raise ExportError(f"int8 does not pass the gate: {variants[0].gate.reason} Nothing was written.")
+    return tuple(variants)
+
+
+def _variant(candidate: Candidate, accuracy: Accuracy | None, latency: Latency, verdict: Gate) -> Variant:
+    """A rejected variant is recorded with its figures, but its files are not kept."""
+    names = sorted(path.name for path in candidate.path.parent.glob(f"{candidate.path.name}*"))
+    files = tuple(describe_file(candidate.path.parent, name) for name in names) if verdict.passed else ()
+    return Variant(
+        name=candidate.name,
+        engine="onnx",
+        precision=candidate.precision,
+        device="cpu",
+        recipe=candidate.recipe,
+        files=files,
+        accuracy=accuracy,
+        latency=latency,
+        gate=verdict,
+    )
+
+
+def _answers(candidate: Candidate, task: AnyTask, data: GateData, progress: Progress) -> list[Result]:
+    """One item at a time: dynamic ranges depend on what else is in a batch."""
+    pipeline = Pipeline(task, candidate.engine(threads=_cores()))
+    results = []
+    for sample in tracked(data.samples, f"evaluate {candidate.precision}", progress):
+        (outcome,) = pipeline.run([sample.read()])
+        if not isinstance(outcome, Answer):
+            raise DataError(f"{sample.content} cannot be evaluated: {outcome}") from outcome
+        results.append(outcome.output)
+    return results
+
+
+def _batching(
+    candidates: Sequence[Candidate], variants: Sequence[Variant], task: AnyTask, data: ExportData, progress: Progress
+) -> tuple[int, dict[int, float]]:
+    """The best batch size of the variant that will be served."""
+    fastest = min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
+    served = next(candidate for candidate in candidates if candidate.name == fastest.name)
+    return best_batch_size(
+        served.engine(threads=1),
+        # Prepared again each time: all of them at once, as decoded photographs, may not fit into memory.
+        lambda indices: task.collate([task.prepare(data.inputs[index]) for index in indices]),
+        len(data.inputs),
+        progress,
+    )
+
+
+def _remove_rejected(candidates: Sequence[Candidate], variants: Sequence[Variant]) -> None:
+    kept = {file.path for variant in variants for file in variant.files}
+    for candidate in candidates:
+        for path in candidate.path.parent.glob(f"{candidate.path.name}*"):
+            if path.name not in kept:
+                path.unlink()
+
+
+def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:
+    warnings = []
+    if data.gate is None:
+        warnings.append("No data was given, so int8 was not tried and parity was checked on made-up inputs.")
+    warnings += [
+        f"{variant.name} does not pass the gate and will not be served: {variant.gate.reason}"
+        for variant in variants
+        if not variant.gate.passed
+    ]
+    return tuple(warnings)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,146 @@
+"""Whether the exported model answers as its source does: at each stage, on the calibration data.
+
+The typed results decide. Where they part, the first stage whose figures differ is named: pre-processing, network or
+post-processing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.engines import Arrays, Engine
+from tundish.pipeline import Answer, Pipeline
+from tundish.results import FeatureExtraction, Label, Result
+from tundish.tasks import Task
+from tundish_exporters.errors import ParityError
+from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.sources import Source
+
+SCORE_TOLERANCE = 1e-3
+"""Of a score, and of an element of a vector."""
+COSINE_TOLERANCE = 1e-4
+STAGE_TOLERANCE = 1e-3
+"""A stage whose largest absolute and relative errors are both above this is said to differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The largest differences of a stage's tensors over all samples."""
+
+    absolute: float
+    relative: float
+    """To the largest magnitude of the tensor, so that values near zero do not count for much."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether rounding cannot explain it."""
+        return min(self.absolute, self.relative) > STAGE_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How close the exported model is to its source."""
+
+    samples: int
+    preprocessing: Difference
+    network: Difference
+    scores: float
+    """The largest difference of a score, or of a vector's element."""
+
+
+def check_parity(
+    source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[bytes], progress: Progress
+) -> Parity:
+    """Compares source and export on each sample.
+
+    Raises:
+        ParityError: a typed result differs: another order of labels, a score off by more than 1e-3, or a vector whose
+            cosine is below 0.9999.
+    """
+    pipeline = Pipeline(task, engine)
+    preprocessing = network = Difference(0.0, 0.0)
+    largest = 0.0
+    for index, data in enumerate(tracked(samples, "compare with PyTorch", progress)):
+        expected_inputs = source.processed(data)
+        actual_inputs = task.collate([task.prepare(data)])
+        preprocessing = _larger(preprocessing, _difference(expected_inputs, actual_inputs))
+        network = _larger(network, _difference(source.network(actual_inputs), engine.run(actual_inputs)))
+        (answer,) = pipeline.run([data])
+        if not isinstance(answer, Answer):
+            raise ParityError(f"Calibration sample {index} fails: {answer}") from answer
+        distance, fault = compare_results(source.predict(data), answer.output)
+        largest = max(largest, distance)
+        if fault:
+            raise ParityError(
+                f"The exported model differs from its source on calibration sample {index}: {fault}. "
+                f"They part at {_stage(preprocessing, network)} (pre-processing differs by "
+                f"{preprocessing.absolute:.2g}, the network by {network.absolute:.2g})."
+            )
+    return Parity(len(samples), preprocessing, network, largest)
+
+
+def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
+    """The largest difference of a score or element, and what makes the two unequal: empty if nothing does."""
+    if isinstance(expected, FeatureExtraction) and isinstance(actual, FeatureExtraction):
+        return _compare_vectors(expected.vector, actual.vector)
+    if isinstance(expected, FeatureExtraction) or isinstance(actual, FeatureExtraction):
+        return np.inf, f"a {type(actual).__name__} stands for a {type(expected).__name__}"
+    return _compare_labels(expected.labels, actual.labels)
+
+
+def _compare_labels(expected: Sequence[Label], actual: Sequence[Label]) -> tuple[float, str]:
+    scores = {label.name: label.score for label in expected}
+    largest = 0.0
+    for place, label in enumerate(actual):
+        distance = abs(scores.get(label.name, np.inf) - label.score)
+        largest = max(largest, distance)
+        if not distance <= SCORE_TOLERANCE:  # also when it is not a number
+            return largest, f"'{label.name}' has the score {label.score:.4f}, not {scores.get(label.name, np.nan):.4f}"
+        # Labels of nearly equal scores may change places.
+        if expected[place].name != label.name and abs(expected[place].score - label.score) > SCORE_TOLERANCE:
+            return largest, f"label {place} is '{label.name}', not '{expected[place].name}'"
+    return largest, ""
+
+
+def _compare_vectors(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, str]:
+    if expected.shape != actual.shape:
+        return np.inf, f"the vector has the shape {list(actual.shape)}, not {list(expected.shape)}"
+    largest = float(np.abs(expected - actual).max())
+    similarity = cosine(expected, actual)
+    if not similarity >= 1 - COSINE_TOLERANCE:
+        return largest, f"the vectors' cosine is {similarity:.5f}"
+    return largest, ""
+
+
+def cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """The cosine of the angle between two vectors; of `[tokens, dimensions]`, the mean over the tokens."""
+    products = (first * second).sum(-1)
+    norms = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return float(np.mean(products / np.maximum(norms, np.finfo(np.float32).tiny)))
+
+
+def _difference(expected: Arrays, actual: Arrays) -> Difference:
+    worst = Difference(0.0, 0.0)
+    for name, array in actual.items():
+        other = expected.get(name)
+        if other is None or other.shape != array.shape:
+            return Difference(np.inf, np.inf)
+        wide, other_wide = array.astype(np.float64), other.astype(np.float64)
+        absolute = float(np.abs(wide - other_wide).max(initial=0.0))
+        scale = float(np.abs(other_wide).max(initial=0.0)) or 1.0
+        worst = _larger(worst, Difference(absolute, absolute / scale))
+    return worst
+
+
+def _larger(first: Difference, second: Difference) -> Difference:
+    return Difference(max(first.absolute, second.absolute), max(first.relative, second.relative))
+
+
+def _stage(preprocessing: Difference, network: Difference) -> str:
+    if preprocessing.is_significant:
+        return "pre-processing"
+    return "the network" if network.is_significant else "post-processing"

@@ -1,0 +1,36 @@
+"""Inputs for models that come without data: enough to compare with PyTorch on, not enough to quantise by."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from tundish.tasks import InputKind
+
+_SIZES = ((224, 224), (320, 240), (240, 427), (97, 61), (640, 480), (33, 200), (512, 512), (255, 256))
+_TEXTS = (
+    "The tundish stands between the ladle and the moulds.",
+    "Bearing 7 runs hot again; please send someone before the night shift.",
+    "Yes.",
+    "12.5 mm, +0.02 / -0.01, material 1.4301",
+    "Größe, façade, naïve — and 漢字 beside κόσμος.",
+    "I would not buy this again, although the delivery was quick and the packaging held.",
+    "WARNING: pressure below limit!!!",
+    "a b c d e f g h i j k l m n o p q r s t u v w x y z",
+)
+
+
+def probe_inputs(kind: InputKind) -> list[bytes]:
+    """Eight fixed texts, or eight PNG images of blurred noise in several sizes, as bytes of a request."""
+    if kind == "text":
+        return [text.encode() for text in _TEXTS]
+    random = np.random.default_rng(0)
+    images = []
+    for width, height in _SIZES:
+        noise = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
+        stream = io.BytesIO()
+        noise.filter(ImageFilter.GaussianBlur(3)).save(stream, "PNG")
+        images.append(stream.getvalue())
+    return images

@@ -1,0 +1,47 @@
+"""The recipe for convolutional networks: Q/DQ nodes, calibrated uint8 activations, int8 weights per channel."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+from tundish.engines import Arrays
+from tundish_exporters.errors import ExportError
+from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.quantize.preparing import prepare
+
+RECIPE = "static Q/DQ, activations uint8, weights int8 per channel"
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+    def __init__(self, inputs: Sequence[Arrays], progress: Progress) -> None:
+        self._inputs: Iterator[Arrays] = tracked(inputs, "calibrate", progress)
+
+    def get_next(self) -> Arrays | None:
+        return next(self._inputs, None)
+
+
+def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+    """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
+
+    Raises:
+        ExportError: there are no calibration inputs.
+    """
+    if not calibration:
+        raise ExportError("Static quantisation needs calibration data; pass --calibration.")
+    with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+        prepared = Path(scratch) / "prepared.onnx"
+        prepare(source, prepared)
+        quantize_static(
+            prepared,
+            destination,
+            _Reader(calibration, progress),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )

@@ -1,0 +1,38 @@
+"""The bundle's report.json: the figures behind the manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tundish_exporters.parity import Parity
+
+
+def write_report(path: Path, *, parity: Parity, batch_milliseconds_per_item: Mapping[int, float]) -> None:
+    """Writes what was measured but does not decide how the model is served."""
+    content: dict[str, Any] = {
+        "parity": asdict(parity),
+        "batch_milliseconds_per_item": dict(batch_milliseconds_per_item),
+        "environment": {
+            "machine": platform.machine(),
+            "processor": _processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "python": platform.python_version(),
+        },
+    }
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _processor() -> str:
+    """The processor's name as Linux gives it; the standard library knows only the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

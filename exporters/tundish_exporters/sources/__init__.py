@@ -1,0 +1,49 @@
+"""Sources: what the exporter reads. One file a kind of source, all behind `Source`.
+
+A source is also its own oracle: it answers with the float PyTorch network and its own processor, and the exported model
+is held against those answers stage by stage.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from tundish import manifest
+from tundish.engines import Arrays
+from tundish.results import Result
+
+OPSET = 17
+"""Of the exported graphs: LayerNormalization became one operator in it."""
+
+
+class Source(Protocol):
+    """A fine-tuned model that can be exported, and asked."""
+
+    task: manifest.TaskName
+    preprocess: manifest.ImagePreprocess | manifest.TextPreprocess
+    postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess
+
+    def describe(self) -> manifest.Source:
+        """What the manifest says of the source."""
+        ...
+
+    def write_onnx(self, path: Path) -> None:
+        """Writes the float network, with a dynamic batch dimension; raises ExportError if it cannot be exported."""
+        ...
+
+    def write_assets(self, directory: Path) -> list[str]:
+        """Writes the files that the task needs besides the network, and returns their names."""
+        ...
+
+    def processed(self, data: bytes) -> Arrays:
+        """The network's inputs for one item, made by the source's own processor."""
+        ...
+
+    def network(self, inputs: Arrays) -> Arrays:
+        """The float network's outputs, in the exported graph's names and order."""
+        ...
+
+    def predict(self, data: bytes) -> Result:
+        """The typed result of one item by the source's own pipeline, with at least the labels that a bundle lists."""
+        ...

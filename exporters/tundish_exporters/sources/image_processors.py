@@ -1,0 +1,59 @@
+"""Reads a transformers image processor as the manifest's pre-processing rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tundish.manifest import ImagePreprocess, Interpolation, ShortestEdgeResize, StretchResize
+from tundish_exporters.errors import ExportError
+
+_INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+"""Pillow's numbers, which processors are configured with."""
+
+_CONVNEXT_CROPS_BELOW = 384
+"""ConvNeXt's processor crops smaller sizes out of a larger resize, and stretches to this and larger ones."""
+
+
+def read_image_processor(processor: Any) -> ImagePreprocess:
+    """The rule by which the processor prepares an image; parity on real images is checked afterwards.
+
+    Raises:
+        ExportError: it does what the manifest cannot say.
+    """
+    name = type(processor).__name__
+    if not hasattr(processor, "image_mean"):
+        raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no image_mean.")
+    resize, crop = _resize_and_crop(processor, name)
+    normalizes = getattr(processor, "do_normalize", True)
+    try:
+        return ImagePreprocess(
+            resize=resize,
+            interpolation=_INTERPOLATIONS[int(processor.resample)],
+            crop=crop,
+            rescale=processor.rescale_factor if getattr(processor, "do_rescale", True) else 1.0,
+            mean=tuple(processor.image_mean) if normalizes else (0.0, 0.0, 0.0),
+            std=tuple(processor.image_std) if normalizes else (1.0, 1.0, 1.0),
+        )
+    except (KeyError, ValueError) as error:
+        raise ExportError(f"{name} is configured in a way that tundish cannot reproduce: {error}.") from error
+
+
+def _resize_and_crop(
+    processor: Any, name: str
+) -> tuple[StretchResize | ShortestEdgeResize | None, tuple[int, int] | None]:
+    size = dict(processor.size or {})
+    crop = getattr(processor, "crop_size", None) if getattr(processor, "do_center_crop", False) else None
+    window = (crop["height"], crop["width"]) if crop else None
+    if not processor.do_resize:
+        return None, window
+    if set(size) == {"height", "width"}:
+        return StretchResize(height=size["height"], width=size["width"]), window
+    if set(size) != {"shortest_edge"}:
+        raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or the shortest edge.")
+    edge = size["shortest_edge"]
+    crop_share = getattr(processor, "crop_pct", None)
+    if crop_share is None:
+        return ShortestEdgeResize(length=edge), window
+    if edge >= _CONVNEXT_CROPS_BELOW:
+        return StretchResize(height=edge, width=edge), None
+    return ShortestEdgeResize(length=int(edge / crop_share)), (edge, edge)

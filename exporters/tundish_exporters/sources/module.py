@@ -1,0 +1,164 @@
+"""An `nn.Module` with example inputs; exported by PyTorch, and answered for by PyTorch, Pillow and `tokenizers`."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from tokenizers import Tokenizer
+
+from tundish import manifest
+from tundish.engines import Arrays
+from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
+from tundish.tasks.image_geometry import window
+from tundish_exporters.errors import ExportError
+from tundish_exporters.sources import OPSET
+from tundish_exporters.sources.frameworks import versions
+from tundish_exporters.sources.pooling import pooled
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+_SCORES = {"softmax": lambda logits: logits.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda logits: logits}
+
+
+class ModuleSource:
+    """See `Source`."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        example_inputs: Mapping[str, torch.Tensor],
+        *,
+        task: manifest.TaskName,
+        preprocess: manifest.ImagePreprocess | manifest.TextPreprocess,
+        postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess,
+        tokenizer: Path | None = None,
+    ) -> None:
+        """Takes the module in evaluation mode.
+
+        Args:
+            module: returns one tensor: logits `[batch, labels]`, or token vectors `[batch, tokens, dimensions]`.
+            example_inputs: the module's arguments by name, with a batch of any size first; texts' second dimension is
+                taken as the number of tokens, every other dimension as fixed.
+            task: what the module was trained for.
+            preprocess: how an image or a text becomes the inputs.
+            postprocess: how the output becomes a result.
+            tokenizer: for texts, a file in the `tokenizers` library's JSON form.
+
+        Raises:
+            ExportError: a text task has no tokenizer, or an input has no batch dimension.
+        """
+        if isinstance(preprocess, manifest.TextPreprocess) and tokenizer is None:
+            raise ExportError(f"The task {task} reads texts: pass the tokenizer's JSON file as tokenizer=.")
+        for name, tensor in example_inputs.items():
+            if tensor.ndim == 0:
+                raise ExportError(f"Example input '{name}' is a scalar; every input needs a batch dimension.")
+        self.task = task
+        self.preprocess = preprocess
+        self.postprocess = postprocess
+        self._tokenizer_path = tokenizer
+        self._module = module.eval()
+        self._examples = dict(example_inputs)
+        self._output = "logits" if isinstance(postprocess, manifest.ClassificationPostprocess) else "last_hidden_state"
+        self._tokenizer = self._load_tokenizer()
+
+    def describe(self) -> manifest.Source:
+        """See `Source.describe`."""
+        return manifest.Source(kind="module", files={}, frameworks=versions())
+
+    def write_onnx(self, path: Path) -> None:
+        """See `Source.write_onnx`."""
+        reads_text = isinstance(self.preprocess, manifest.TextPreprocess)
+        axes = {name: {0: "batch", 1: "tokens"} if reads_text else {0: "batch"} for name in self._examples}
+        gives_tokens = isinstance(self.postprocess, manifest.PoolingPostprocess)
+        axes[self._output] = {0: "batch", 1: "tokens"} if gives_tokens else {0: "batch"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
+            try:
+                torch.onnx.export(
+                    self._module,
+                    (),
+                    path,
+                    kwargs=self._examples,
+                    input_names=list(self._examples),
+                    output_names=[self._output],
+                    dynamic_axes=axes,
+                    opset_version=OPSET,
+                    dynamo=False,  # exports every family tried, and does not tie equal dimensions together
+                )
+            except (RuntimeError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
+                raise ExportError(f"PyTorch cannot export {type(self._module).__name__}: {error}") from error
+
+    def write_assets(self, directory: Path) -> list[str]:
+        """See `Source.write_assets`."""
+        if self._tokenizer is None or not isinstance(self.preprocess, manifest.TextPreprocess):
+            return []
+        self._tokenizer.save(str(directory / self.preprocess.tokenizer))
+        return [self.preprocess.tokenizer]
+
+    def processed(self, data: bytes) -> Arrays:
+        """See `Source.processed`."""
+        if isinstance(self.preprocess, manifest.ImagePreprocess):
+            return {next(iter(self._examples)): processed_image(self.preprocess, data)}
+        assert self._tokenizer is not None
+        encoding = self._tokenizer.encode(data.decode())
+        limit = self.preprocess.maximum_tokens
+        encoding.truncate(limit, direction=self.preprocess.truncation_side)
+        made = {
+            "input_ids": encoding.ids,
+            "attention_mask": encoding.attention_mask,
+            "token_type_ids": encoding.type_ids,
+        }
+        return {name: np.array([made[name]], np.int64) for name in self._examples}
+
+    def network(self, inputs: Arrays) -> Arrays:
+        """See `Source.network`."""
+        with torch.inference_mode():
+            output = self._module(**{name: torch.from_numpy(np.array(array)) for name, array in inputs.items()})
+        return {self._output: output.numpy()}
+
+    def predict(self, data: bytes) -> Result:
+        """See `Source.predict`."""
+        inputs = self.processed(data)
+        output = torch.from_numpy(np.array(self.network(inputs)[self._output]))
+        if isinstance(self.postprocess, manifest.PoolingPostprocess):
+            mask = torch.ones(output.shape[:2])
+            return FeatureExtraction(pooled(output, mask, self.postprocess).numpy())
+        scores = _SCORES[self.postprocess.function](output[0])
+        order = scores.argsort(descending=True, stable=True)
+        labels = tuple(Label(self.postprocess.labels[index], float(scores[index])) for index in order.tolist())
+        return ImageClassification(labels) if self.task == "image-classification" else TextClassification(labels)
+
+    def _load_tokenizer(self) -> Tokenizer | None:
+        if self._tokenizer_path is None:
+            return None
+        try:
+            tokenizer = Tokenizer.from_file(str(self._tokenizer_path))
+        except Exception as error:  # the library raises plain Exception
+            raise ExportError(f"{self._tokenizer_path} is not a tokenizer: {error}.") from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+
+def processed_image(rule: manifest.ImagePreprocess, data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """The rule in Pillow and NumPy, `[1, 3, height, width] float32`: the oracle of the runtime's own kernel."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    place = window(rule, image.height, image.width)
+    resized = image.resize((place.resized_width, place.resized_height), _RESAMPLING[rule.interpolation])
+    height, width = rule.size
+    # Pillow fills with zeros what a crop box leaves the image for.
+    cropped = resized.crop((place.left, place.top, place.left + width, place.top + height))
+    pixels = np.asarray(cropped, np.float32) * np.float32(rule.rescale)
+    normalized = (pixels - np.array(rule.mean, np.float32)) / np.array(rule.std, np.float32)
+    return np.ascontiguousarray(normalized.transpose(2, 0, 1)[np.newaxis], np.float32)

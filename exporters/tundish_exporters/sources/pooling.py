@@ -1,0 +1,58 @@
+"""How a directory turns token vectors into one vector: sentence-transformers' modules, if it has them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tundish.manifest import PoolingPostprocess
+from tundish_exporters.errors import ExportError
+
+_MODES: dict[str, Any] = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+}
+
+
+def read_pooling(directory: Path) -> PoolingPostprocess:
+    """The rule of `modules.json`; without that file a text's result is its tokens' vectors, as transformers has it.
+
+    Raises:
+        ExportError: the modules do more than pool and normalise.
+    """
+    path = directory / "modules.json"
+    if not path.is_file():
+        return PoolingPostprocess(pooling="none", normalize=False)
+    modules = json.loads(path.read_text(encoding="utf-8"))
+    kinds = [module["type"].rsplit(".", maxsplit=1)[-1] for module in modules]
+    if kinds not in (["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise ExportError(f"{path} has the modules {kinds}; tundish reproduces Transformer, Pooling and Normalize.")
+    if len(kinds) == 1:
+        return PoolingPostprocess(pooling="none", normalize=False)
+    config_path = directory / modules[1]["path"] / "config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    modes = [mode for key, mode in _MODES.items() if config.get(key)]
+    others = [key for key, on in config.items() if key.startswith("pooling_mode") and on is True and key not in _MODES]
+    if config.get("pooling_mode") in _MODES.values():
+        modes = [config["pooling_mode"]]
+    if len(modes) != 1 or others:
+        raise ExportError(f"{config_path} asks for {modes + others}; tundish reproduces one of mean, cls and max.")
+    return PoolingPostprocess(pooling=modes[0], normalize="Normalize" in kinds)
+
+
+def pooled(tokens: torch.Tensor, mask: torch.Tensor, rule: PoolingPostprocess) -> torch.Tensor:
+    """The rule on one text's `[1, tokens, dimensions]` in PyTorch: the oracle of the runtime's own form."""
+    if rule.pooling == "none":
+        return tokens[0]
+    weights = mask.unsqueeze(-1).to(tokens.dtype)
+    if rule.pooling == "mean":
+        vector = (tokens * weights).sum(1) / weights.sum(1)
+    elif rule.pooling == "max":
+        vector = tokens.masked_fill(weights == 0, -torch.inf).amax(1)
+    else:
+        vector = tokens[:, 0]
+    return (torch.nn.functional.normalize(vector, dim=1) if rule.normalize else vector)[0]
