@@ -1,6 +1,6 @@
 """The content of bundle.json: everything the runtime knows about one version of a model.
 
-`docs/bundle.schema.json` is this module's JSON Schema (`python -m tundish.manifest` prints it).
+`docs/bundle.schema.json` is this module's JSON Schema (`make format` writes it).
 """
 
 from __future__ import annotations
@@ -262,7 +262,3 @@ class Manifest(ModelSpec):
 def json_schema() -> str:
     """The manifest's JSON Schema, as committed in `docs/bundle.schema.json`."""
     return json.dumps(Manifest.model_json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    print(json_schema(), end="")

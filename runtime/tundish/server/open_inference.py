@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,9 @@ EXTENSIONS = ("model_configuration",)
 _ENGINE_SUFFIX = ".engine"
 _FINAL_RESPONSE = "triton_enable_empty_final_response"
 
-_DATATYPES: dict[str, config.DataType] = {
+_DATATYPES: dict[str, Any] = {
     "BYTES": config.TYPE_STRING,
-    **{name.removeprefix("TYPE_"): config.DataType.Value(name) for name in config.DataType.keys()},  # noqa: SIM118
+    **{name.removeprefix("TYPE_"): value for name, value in config.DataType.items()},
 }
 """The configuration's data type of each datatype; BYTES alone has another name there."""
 

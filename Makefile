@@ -1,0 +1,59 @@
+# Everything a developer types. Each target works alone as the first command in a fresh clone.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell command -v $(name) 2>/dev/null),$(name))))
+INSTALLED := $(VENV)/.installed
+NATIVE := $(shell git ls-files 'kernels/*.cpp' 'kernels/*.h' 'kernels/*.cu' 'kernels/CMakeLists.txt' 'proto/*' CMakeLists.txt)
+SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json_schema(), end="")'
+CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+install: $(INSTALLED)  ## make the environment in .venv, with everything that the other targets need
+
+demo: $(INSTALLED)  ## fine-tune, export, serve and ask two real models
+	$(BIN)/tundish demo
+
+test: $(INSTALLED)  ## run the tests
+	$(BIN)/pytest
+
+check: $(INSTALLED)  ## run the linters and type checkers, as pre-commit and CI do
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	$(BIN)/buf lint proto
+	$(BIN)/codespell $$(git ls-files)
+	$(SCHEMA) | diff docs/bundle.schema.json - \
+		|| { echo "docs/bundle.schema.json is stale; run 'make format'."; exit 1; }
+
+format: $(INSTALLED)  ## format the sources and regenerate docs/bundle.schema.json
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CPP)
+	$(SCHEMA) > docs/bundle.schema.json
+
+bench: $(INSTALLED)  ## compare the server's CPU per image with Triton's, side by side
+	$(BIN)/python -m tundish_bench.image_server
+
+clean:  ## remove the environment and what was built
+	rm -rf $(VENV) build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(INSTALLED): pyproject.toml constraints.txt $(NATIVE)
+	@test -n "$(PYTHON)" || { echo "tundish needs Python 3.11 or newer: apt-get install python3 python3-venv python3-dev"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "tundish needs Python 3.11 or newer, $(PYTHON) is older; set PYTHON=python3.11."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+		|| { echo "$(PYTHON) has no headers, which the native kernels are built with: apt-get install python3-dev"; exit 1; }
+	@echo '#include <optional>' | $${CXX:-c++} -std=c++17 -fsyntax-only -x c++ - 2>/dev/null \
+		|| { echo "tundish needs a C++17 compiler for its native kernels: apt-get install g++"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[export,bench,dev]'
+	@touch $@

