@@ -14,7 +14,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from support.server_process import ServerProcess
 from support.tiny_models import save_text_classifier
-from tundish_exporters import export_huggingface, export_module
+
+from tundish_exporters import export_huggingface
 from tundish_exporters.demo.assets import FOOLBOX, MINILM, default_cache, fetch
 
 
@@ -41,7 +42,6 @@ def repository(
     tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path, asset_cache: Path, photographs: list[Path]
 ) -> Path:
     """Three models: `minilm` (vectors), `sentiment` (a tiny text classifier) and `photos` (MobileNetV2, int8)."""
-    from tundish_exporters.demo.photographs import export_photographs  # torch, which not every test needs
 
     root = tmp_path_factory.mktemp("repository")
     export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)

@@ -106,16 +106,17 @@ def _check_tensor(spec: TensorSpec, array: NDArray[np.generic], sizes: dict[str,
     """`sizes` collects what each named dimension turned out to be: all tensors must agree on it."""
     if array.dtype != NUMPY_DTYPES[spec.datatype]:
         raise InvalidInputError(f"Input '{spec.name}' must be {spec.datatype}, got {datatype_of(array.dtype)}.")
+    agreed = dict(sizes)
     fits = len(array.shape) == len(spec.shape) and all(
         size == (sizes.setdefault(dim, size) if isinstance(dim, str) else dim) and size > 0
         for size, dim in zip(array.shape, spec.shape, strict=True)
     )
     if not fits:
         raise InvalidInputError(
-            f"Input '{spec.name}' must have the shape {_describe(spec, sizes)}, got {list(array.shape)}."
+            f"Input '{spec.name}' must have the shape {_describe(spec, agreed)}, got {list(array.shape)}."
         )
 
 
-def _describe(spec: TensorSpec, sizes: Mapping[str, int]) -> str:
-    dims = (f"{dim}={sizes[dim]}" if isinstance(dim, str) and dim in sizes else str(dim) for dim in spec.shape)
+def _describe(spec: TensorSpec, agreed: Mapping[str, int]) -> str:
+    dims = (f"{dim}={agreed[dim]}" if isinstance(dim, str) and dim in agreed else str(dim) for dim in spec.shape)
     return f"[{', '.join(dims)}]"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bundles import make_bundle
+
 from tundish.bundle import MANIFEST_NAME, Bundle, next_version, read_bundle, staged_bundle, versions_in
 from tundish.errors import BundleError, RepositoryError
 from tundish.manifest import Manifest, json_schema

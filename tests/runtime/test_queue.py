@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from tundish.errors import DeadlineExceededError, QueueFullError, StoppingError
 from tundish.scheduling.queue import Batching, Item, ItemQueue
 

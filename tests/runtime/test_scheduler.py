@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tundish.errors import EngineError, InvalidInputError, StoppingError, TundishError
 from tundish.pipeline import Answer, Entry
 from tundish.results import StageTimes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
 from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
 from tundish.manifest import (
     ClassificationPostprocess,
