@@ -16,7 +16,9 @@ from support.server_process import ServerProcess
 from support.tiny_models import save_text_classifier
 
 from tundish_exporters import export_huggingface
-from tundish_exporters.demo.assets import FOOLBOX, MINILM, default_cache, fetch
+from tundish_exporters.demo import export_photographs
+from tundish_exporters.demo.assets import MINILM, PHOTOGRAPHS, default_cache, fetch
+from tundish_exporters.progress import silent
 
 
 @pytest.fixture(scope="session")
@@ -34,19 +36,17 @@ def minilm_directory(asset_cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def photographs(asset_cache: Path) -> list[Path]:
     """Twenty JPEG photographs of 512 x 512 pixels."""
-    return sorted((fetch(FOOLBOX, asset_cache) / "foolbox" / "data").glob("imagenet_*.jpg"))
+    return sorted(fetch(PHOTOGRAPHS, asset_cache).rglob("*.jpg"))
 
 
 @pytest.fixture(scope="session")
-def repository(
-    tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path, asset_cache: Path, photographs: list[Path]
-) -> Path:
-    """Three models: `minilm` (vectors), `sentiment` (a tiny text classifier) and `photos` (MobileNetV2, int8)."""
-
+def repository(tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path) -> Path:
+    """Three models: `minilm` (vectors), `sentiment` (a tiny text classifier) and `photo-labels` (MobileNetV2, int8)."""
     root = tmp_path_factory.mktemp("repository")
     export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
     sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
     export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
+    export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
     return root
 
 

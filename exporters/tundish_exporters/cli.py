@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from tundish.cli.models import variants_table
+from tundish.cli.rendering import variants_table
 from tundish.manifest import TaskName
 from tundish_exporters.api import export_huggingface
 from tundish_exporters.errors import ExportError

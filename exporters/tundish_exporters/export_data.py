@@ -14,7 +14,7 @@ from tundish_exporters.sources import Source
 
 PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
-CALIBRATION_SAMPLES = 128
+CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -141,7 +142,7 @@ def test_every_item_is_answered_once_whatever_happens(
     for index, (kind, entry, cancel) in enumerate(plan):
         payload = kind if kind == "crash" else f"{kind} {index}"
         (future,) = target.submit(entry, [payload])
-        future.add_done_callback(lambda _, name=payload: answered.append(name))
+        future.add_done_callback(functools.partial(lambda name, _: answered.append(name), payload))
         futures.append((future, payload, cancel and future.cancel()))
     target.close()
     assert len(answered) == len(plan)

@@ -29,7 +29,7 @@ SIZE = 4
 
 def write_color_network(path: Path) -> None:
     """A network whose logits are the means of the three colour channels of `[batch, 3, 4, 4]`."""
-    shape = ["batch", 3, SIZE, SIZE]
+    shape: list[str | int | None] = ["batch", 3, SIZE, SIZE]
     nodes = [
         helper.make_node("ReduceMean", ["pixel_values"], ["means"], axes=[2, 3], keepdims=0),
         helper.make_node("Mul", ["means", "ten"], ["logits"]),
@@ -39,7 +39,7 @@ def write_color_network(path: Path) -> None:
         "colors",
         [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])],
-        [numpy_helper.from_array(np.float32(10), "ten")],
+        [numpy_helper.from_array(np.array(10, np.float32), "ten")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 

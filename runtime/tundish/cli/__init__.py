@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 
 from tundish import __version__
 from tundish.cli.infer import infer
@@ -31,8 +30,6 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(infer)
 app.add_typer(models, name="models")
-for _entry_point in entry_points(group="tundish.commands"):
-    app.command(_entry_point.name)(_entry_point.load())
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,17 +49,16 @@ def _options(
     if not debug:
         # gRPC's own log would say before us, and longer, what the exceptions say.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=_ERRORS, show_path=False, markup=False)],
-    )
-    for library in ("asyncio", "grpc", "PIL", "transformers", "optimum", "torch"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    for room in ("tundish", "tundish_exporters"):
+        logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 def main() -> None:
     """Runs the command. Exit code 0 for success, 2 for a usage error, 1 for a failure, said in one sentence."""
+    # Loaded here and not above, because those rooms import from this one.
+    for entry_point in entry_points(group="tundish.commands"):
+        app.command(entry_point.name)(entry_point.load())
     try:
         app()
     except TundishError as error:

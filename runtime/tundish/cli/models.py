@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tundish.bundle import Bundle
+from tundish.cli.rendering import variants_table
 from tundish.errors import ModelNotFoundError
-from tundish.manifest import Manifest
 from tundish.repository import scan
 
 app = typer.Typer(help="List, show and verify the models of a repository.", no_args_is_help=True)
@@ -35,7 +34,10 @@ def list_models(
             )
         )
         return
-    table = Table("model", "version", "task", "served variant", "state")
+    table = Table()
+    for heading in ("model", "version", "task", "variant"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("state", min_width=len("verified"))
     for entry in entries:
         summary = _summary(entry.content)
         table.add_row(
@@ -89,24 +91,6 @@ def verify(repository: RepositoryArgument) -> None:
         console.print(f"{entry.model} {entry.version}: {verdict}", soft_wrap=True)
     if broken:
         raise typer.Exit(1)
-
-
-def variants_table(manifest: Manifest) -> Table:
-    """The gate's table: each variant's accuracy and its drop from the float model's, its size and its latency."""
-    table = Table("variant", "measured", "value", "drop", "size", "latency", "gate")
-    for variant in manifest.variants:
-        accuracy = variant.accuracy
-        size = sum(file.bytes for file in variant.files)
-        table.add_row(
-            Text(variant.name, no_wrap=True),
-            f"{accuracy.metric} on {accuracy.samples:,}" if accuracy else "nothing",
-            f"{accuracy.value:.4f}" if accuracy else "",
-            f"{100 * (accuracy.reference - accuracy.value):+.2f} pt" if accuracy else "",
-            f"{size / 1e6:.1f} MB" if size else "not kept",
-            f"{variant.latency.median_milliseconds:.2f} ms",
-            "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
-        )
-    return table
 
 
 def _summary(content: Bundle | Exception) -> dict[str, str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tundish.errors import TundishError
+from tundish.manifest import Manifest
 from tundish.results import FeatureExtraction, Label, Prediction, StageTimes
 
 _BAR_WIDTH = 24
@@ -50,6 +51,29 @@ def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
     table = Table("output", "shape", "dtype", "first values")
     for name, array in tensors.items():
         table.add_row(name, str(list(array.shape)), str(array.dtype), _first_values(array))
+    return table
+
+
+def variants_table(manifest: Manifest) -> Table:
+    """The gate's table: each variant's accuracy and its drop from the float model's, its size and its latency."""
+    measured = next((variant.accuracy for variant in manifest.variants if variant.accuracy), None)
+    caption = f"{measured.metric} on {measured.samples:,} samples" if measured else "accuracy was not measured"
+    table = Table(caption=f"{caption}; median time of one item on one thread")
+    table.add_column("variant", no_wrap=True)
+    for heading in (measured.metric if measured else "accuracy", "drop", "size", "latency"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("gate", no_wrap=True)
+    for variant in manifest.variants:
+        accuracy = variant.accuracy
+        size = sum(file.bytes for file in variant.files)
+        table.add_row(
+            variant.name,
+            f"{accuracy.value:.4f}" if accuracy else "",
+            f"{100 * (accuracy.reference - accuracy.value):+.2f} points" if accuracy else "",
+            f"{size / 1e6:.1f} MB" if size else "not kept",
+            f"{variant.latency.median_milliseconds:.2f} ms",
+            "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
+        )
     return table
 
 

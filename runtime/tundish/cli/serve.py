@@ -36,7 +36,9 @@ def serve(
 
 
 def _table(runtime: Runtime) -> Table:
-    table = Table("model", "version", "task", "variant", "instances", "batch")
+    table = Table()
+    for heading in ("model", "version", "task", "variant", "instances", "batch"):
+        table.add_column(heading, no_wrap=True)
     for model in runtime.ready_models():
         table.add_row(
             model.name,
