@@ -6,6 +6,7 @@ serves `NAME.engine`: tensors in, tensors out. Both belong to one instance and s
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from tundish.engines import Arrays, Engine
-from tundish.errors import TundishError
+from tundish.errors import EngineError, TundishError
 from tundish.results import Result, StageTimes
 from tundish.tasks import Task
+
+_LOG = logging.getLogger(__name__)
 
 InputT = TypeVar("InputT", contravariant=True)
 OutputT = TypeVar("OutputT")
@@ -48,12 +51,17 @@ class Pipeline:
     def run(self, batch: Sequence[bytes]) -> list[Answer[Result] | TundishError]:
         """See `Entry.run`; the items are image files or UTF-8 texts."""
         started = time.monotonic_ns()
-        prepared = [_attempt(self._task.prepare, data) for data in batch]
+        prepared = [self._prepare(data) for data in batch]
         good = [item for item in prepared if not isinstance(item, TundishError)]
-        if not good:
-            return [item for item in prepared if isinstance(item, TundishError)]
-        answers = iter(_isolating(lambda items: self._answer(items, started), good))
+        answers = iter(_isolating(lambda items: self._answer(items, started), good) if good else ())
         return [item if isinstance(item, TundishError) else next(answers) for item in prepared]
+
+    def _prepare(self, data: bytes) -> Any:
+        """The prepared item, or the error that it cannot be prepared by."""
+        try:
+            return self._task.prepare(data)
+        except Exception as error:
+            return _answerable(error)
 
     def _answer(self, items: Sequence[Any], started: int) -> list[Answer[Result]]:
         inputs = self._task.collate(items)
@@ -104,13 +112,6 @@ def with_queue_time(answer: Answer[OutputT], nanoseconds: int) -> Answer[OutputT
     return replace(answer, stage_times=replace(answer.stage_times, queue_nanoseconds=nanoseconds))
 
 
-def _attempt(prepare: Callable[[bytes], Any], data: bytes) -> Any:
-    try:
-        return prepare(data)
-    except TundishError as error:
-        return error
-
-
 ItemT = TypeVar("ItemT")
 
 
@@ -120,7 +121,15 @@ def _isolating(
     """Runs a batch; if it fails, runs its items one by one, so that only those fail that fail alone."""
     try:
         return list(run(items))
-    except TundishError as error:
-        if len(items) == 1:
-            return [error]
-        return [outcome for item in items for outcome in _isolating(run, [item])]
+    except Exception as error:
+        if len(items) > 1:
+            return [outcome for item in items for outcome in _isolating(run, [item])]
+        return [_answerable(error)]
+
+
+def _answerable(error: Exception) -> TundishError:
+    """The error as its caller may see it; a fault of our own goes to the log, with its traceback."""
+    if isinstance(error, TundishError):
+        return error
+    _LOG.error("A request failed by a fault of the server's own.", exc_info=error)
+    return EngineError(f"The server failed on this request: {type(error).__name__}.")

@@ -48,9 +48,15 @@ async def abort(context: Context, error: TundishError) -> NoReturn:
 
 
 def deadline(context: Context, timeout_microseconds: int = 0) -> float | None:
-    """When the answer is of no use any more, on `time.monotonic()`'s clock; the caller's deadline or its `timeout`."""
-    remaining = [seconds for seconds in (context.time_remaining(), timeout_microseconds * 1e-6) if seconds]
-    return time.monotonic() + min(remaining) if remaining else None
+    """When the answer is of no use any more, on `time.monotonic()`'s clock: by the call's deadline or by its `timeout`.
+
+    A `timeout` of 0 is none, as the protocol has it; a deadline of 0 seconds has passed.
+    """
+    seconds = context.time_remaining()
+    if timeout_microseconds:
+        timeout = timeout_microseconds * 1e-6
+        seconds = timeout if seconds is None else min(seconds, timeout)
+    return None if seconds is None else time.monotonic() + seconds
 
 
 async def answers_of(futures: Sequence[Future[ResponseT]], describe: Callable[[int], str]) -> list[ResponseT]:

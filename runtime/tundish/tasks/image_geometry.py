@@ -9,21 +9,21 @@ from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, ShortestEdgeResize, StretchResize
 from tundish_kernels import Window
 
-MAX_RESIZED_EDGE = 65_536
-"""A very long and thin image would have a resized form that no memory holds."""
+MAX_EDGE = 65_536
+"""Of an image and of its resized form, in pixels; what `resize_normalize` takes."""
 
 
 def window(rule: ImagePreprocess, height: int, width: int) -> Window:
     """The resized size of a `height` x `width` image and the offset of the part that the model sees.
 
     Raises:
-        InvalidInputError: the image is so long and thin that its resized form has an edge over the limit.
+        InvalidInputError: the image is so long and thin that it, or its resized form, has an edge over the limit.
     """
     resized_height, resized_width = _resized(rule.resize, height, width)
-    if max(resized_height, resized_width) > MAX_RESIZED_EDGE:
+    if max(height, width, resized_height, resized_width) > MAX_EDGE:
         raise InvalidInputError(
-            f"The image of {width} x {height} pixels is too long and thin: resized it would have "
-            f"{resized_width} x {resized_height}, the limit is {MAX_RESIZED_EDGE} an edge."
+            f"The image of {width} x {height} pixels is too long and thin: an edge may have {MAX_EDGE} pixels, also "
+            f"when it is resized, here to {resized_width} x {resized_height}."
         )
     if rule.crop is None:
         return Window(resized_height, resized_width, 0, 0)
