@@ -128,7 +128,7 @@ def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
     It lies inside the repository so that publishing is a rename; readers pass over its name.
     """
     parent = repository / model
-    existed = parent.exists()
+    made = [directory for directory in (parent, *parent.parents) if not directory.exists()]
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
     staging = Path(tempfile.mkdtemp(prefix=f"{_STAGING_PREFIX}{os.getpid()}-", dir=parent))
@@ -136,9 +136,9 @@ def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        if not existed:
-            with suppress(OSError):  # not empty: it was published
-                parent.rmdir()
+        with suppress(OSError):  # not empty: it was published
+            for directory in made:
+                directory.rmdir()
 
 
 def publish_bundle(staging: Path, manifest: Manifest) -> Bundle:

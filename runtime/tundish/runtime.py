@@ -155,7 +155,12 @@ def _load(entry: Entry, instances: int) -> Model | TundishError:
         _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
         return error
     _LOG.info(
-        "Model '%s' version %d is ready: %s, %d instances.",
-        *(entry.model, entry.version, model.variant.name, instances),
+        "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
+        entry.model,
+        entry.version,
+        model.task.name,
+        model.variant.name,
+        instances,
+        model.batching.max_batch_size,
     )
     return model

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tundish.runtime import Runtime
 from tundish.server.server import serve as run_server
@@ -25,27 +23,9 @@ def serve(
     ] = None,
 ) -> None:
     """Serve every model of REPOSITORY over gRPC until SIGTERM or Ctrl-C, then finish the accepted requests."""
-    console = Console(highlight=False)
     with Runtime(repository, instances=instances) as runtime:
-        console.print(_table(runtime))
 
-        def announce(port: int) -> None:
-            console.print(f"Serving gRPC on {host}:{port}. Stop with Ctrl-C.")
+        def announce(bound: int) -> None:
+            print(f"Serving gRPC on {host}:{bound}. Stop with Ctrl-C.", flush=True)
 
         asyncio.run(run_server(runtime, host=host, port=grpc_port, on_ready=announce))
-
-
-def _table(runtime: Runtime) -> Table:
-    table = Table()
-    for heading in ("model", "version", "task", "variant", "instances", "batch"):
-        table.add_column(heading, no_wrap=True)
-    for model in runtime.ready_models():
-        table.add_row(
-            model.name,
-            str(model.manifest.version),
-            model.task.name,
-            model.variant.name,
-            str(model.instances),
-            str(model.batching.max_batch_size),
-        )
-    return table

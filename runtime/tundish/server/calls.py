@@ -91,27 +91,42 @@ async def in_order(
     answering: asyncio.Queue[asyncio.Task[ResponseT] | None] = asyncio.Queue(IN_FLIGHT_PER_STREAM)
 
     async def read() -> None:
-        async for request in requests:
-            await answering.put(asyncio.ensure_future(answer(request)))
-
-    async def read_until_stopped() -> None:
-        reading = asyncio.ensure_future(read())
+        iterator = aiter(requests)
         stopped = asyncio.ensure_future(stopping.wait())
         try:
-            await asyncio.wait((reading, stopped), return_when=asyncio.FIRST_COMPLETED)
+            while (request := await _next_unless(stopped, iterator)) is not None:
+                task = asyncio.ensure_future(answer(request))
+                try:
+                    await answering.put(task)
+                except asyncio.CancelledError:
+                    task.cancel()
+                    raise
         finally:
-            reading.cancel()
             stopped.cancel()
         await answering.put(None)
 
-    reader = asyncio.ensure_future(read_until_stopped())
+    reader = asyncio.ensure_future(read())
     try:
         while (task := await answering.get()) is not None:
             yield await task
     finally:
         reader.cancel()
         while not answering.empty():
-            if (task := answering.get_nowait()) is not None:
-                task.cancel()
+            if (unanswered := answering.get_nowait()) is not None:
+                unanswered.cancel()
     if stopping.is_set():
         raise StoppingError("The server is stopping; open the stream again on another one.")
+
+
+async def _next_unless(stopped: asyncio.Future[Any], requests: AsyncIterator[RequestT]) -> RequestT | None:
+    """The next request; None if there are no more, the connection broke, or the server stops before it comes."""
+
+    async def receive() -> RequestT | None:
+        return await anext(requests, None)
+
+    receiving = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait((receiving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return receiving.result() if receiving.done() and not receiving.exception() else None
+    finally:
+        receiving.cancel()
