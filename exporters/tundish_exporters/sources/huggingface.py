@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 import transformers
+from onnxruntime.tools.onnx_model_utils import make_dim_param_fixed
 from optimum.exporters.onnx import onnx_export_from_model
 from PIL import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
@@ -94,6 +96,8 @@ class HuggingFaceSource:
                 ) from error
             for file in Path(scratch).glob("model.onnx*"):
                 file.rename(path.parent / file.name.replace("model.onnx", path.name, 1))
+        if isinstance(self.preprocess, manifest.ImagePreprocess):
+            _fix_image_size(path, *self.preprocess.size)
 
     def write_assets(self, directory: Path) -> list[str]:
         """See `Source.write_assets`."""
@@ -137,6 +141,14 @@ class HuggingFaceSource:
             return ImageClassification(_labels(self._pipeline(_as_pillow(data), top_k=top_k)))
         answer = self._pipeline(data.decode(), top_k=None, truncation=True, max_length=self.preprocess.maximum_tokens)
         return TextClassification(_labels(answer))
+
+
+def _fix_image_size(path: Path, height: int, width: int) -> None:
+    """Writes the one size that images come in into the graph, so that engine and clients know it."""
+    model = onnx.load(path)
+    for name, size in (("num_channels", 3), ("height", height), ("width", width)):
+        make_dim_param_fixed(model.graph, name, size)
+    onnx.save(model, path)
 
 
 def _load_model(directory: Path, task: manifest.TaskName) -> Any:
