@@ -14,6 +14,9 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, InvalidInputError
 from tundish.manifest import ModelSpec, TextPreprocess
 
+MAX_TEXT_BYTES = 4 * 2**20
+"""Longer texts are refused: all of a text is tokenized before it is truncated, at about 3 MB a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText:
@@ -40,7 +43,13 @@ class TextReader:
         self._tokenizer = tokenizer
 
     def read(self, data: bytes) -> TokenizedText:
-        """Tokenizes one UTF-8 text, truncated to the model's length; raises InvalidInputError if it is not UTF-8."""
+        """Tokenizes one UTF-8 text, truncated to the model's length.
+
+        Raises:
+            InvalidInputError: it is over the limit, not UTF-8, or no token comes of it.
+        """
+        if len(data) > MAX_TEXT_BYTES:
+            raise InvalidInputError(f"The text has {len(data)} bytes, the limit is {MAX_TEXT_BYTES}.")
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
