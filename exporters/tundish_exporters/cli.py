@@ -61,9 +61,15 @@ def export(
 
 
 def show_export(console: Console, exported: Exported) -> None:
-    """Prints the gate's table and the warnings of an export."""
-    manifest = exported.bundle.manifest
+    """Prints the parity, the gate's table and the warnings of an export."""
+    manifest, parity = exported.bundle.manifest, exported.parity
     console.print(f"[bold]{manifest.model}[/] version {manifest.version}: {exported.bundle.directory}", soft_wrap=True)
+    console.print(
+        f"Equal to PyTorch on {parity.samples} samples. Largest differences: pre-processing "
+        f"{parity.preprocessing.absolute:.1e}, network {parity.network.absolute:.1e} "
+        f"(relative {parity.network.relative:.1e}), result {parity.scores:.1e}.",
+        soft_wrap=True,
+    )
     console.print(variants_table(manifest))
     for warning in exported.warnings:
         console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)

@@ -36,6 +36,7 @@ class Exported:
     """A published bundle, and what its maker should know."""
 
     bundle: Bundle
+    parity: Parity
     warnings: tuple[str, ...]
 
 
@@ -87,7 +88,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
             serving=Serving(max_batch_size=batch_size),
         )
         _remove_rejected(candidates, variants)
-        return Exported(publish_bundle(staging, manifest), _warnings(variants, data))
+        return Exported(publish_bundle(staging, manifest), parity, _warnings(variants, data))
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
