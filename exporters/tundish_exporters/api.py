@@ -56,10 +56,11 @@ def export_huggingface(
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
+    options = _options(name, repository, precision, calibration, evaluation, max_drop)
     progress("load the source", 0, 1)
     source = HuggingFaceSource(Path(directory), task)
     progress("load the source", 1, 1)
-    return export(source, _options(name, repository, precision, calibration, evaluation, max_drop), progress)
+    return export(source, options, progress)
 
 
 def export_module(
@@ -103,6 +104,7 @@ def export_module(
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.module import ModuleSource
 
+    options = _options(name, repository, precision, calibration, evaluation, max_drop)
     source = ModuleSource(
         module,
         example_inputs,
@@ -111,7 +113,7 @@ def export_module(
         postprocess=postprocess,
         tokenizer=None if tokenizer is None else Path(tokenizer),
     )
-    return export(source, _options(name, repository, precision, calibration, evaluation, max_drop), progress)
+    return export(source, options, progress)
 
 
 def _options(

@@ -69,12 +69,17 @@ def variants_table(manifest: Manifest) -> Table:
         table.add_row(
             variant.name,
             f"{accuracy.value:.4f}" if accuracy else "",
-            f"{100 * (accuracy.reference - accuracy.value):+.2f} points" if accuracy else "",
+            _points(accuracy.reference - accuracy.value) if accuracy else "",
             f"{size / 1e6:.1f} MB" if size else "not kept",
             f"{variant.latency.median_milliseconds:.2f} ms",
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
         )
     return table
+
+
+def _points(share: float) -> str:
+    # Adding zero turns a rounded -0.0 into 0.0.
+    return f"{round(100 * share, 2) + 0.0:+.2f} points"
 
 
 def _labels(labels: tuple[Label, ...]) -> Table:
