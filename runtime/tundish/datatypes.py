@@ -28,4 +28,4 @@ _NAMES = {**{dtype: name for name, dtype in NUMPY_DTYPES.items()}, np.dtype(np.o
 
 def datatype_of(dtype: np.dtype[np.generic]) -> str:
     """The protocol's name of a NumPy dtype, or NumPy's own name if the protocol has none."""
-    return _NAMES.get(dtype, str(dtype))
+    return _NAMES.get(dtype) or str(dtype)
