@@ -1,0 +1,1 @@
+"""Peers: other servers that a benchmark runs beside tundish, each installed into an environment of its own."""
