@@ -28,7 +28,7 @@ def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) ->
     if datatype == "BYTES":
         values = bytes_array(_split_bytes(name, raw))
         check_count(name, shape, values.size)
-        return values.reshape(tuple(shape))
+        return shaped(name, shape, values)
     dtype = NUMPY_DTYPES[datatype]
     expected = math.prod(shape) * dtype.itemsize
     if len(raw) != expected:
@@ -37,8 +37,8 @@ def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) ->
         )
     if datatype == "BOOL":
         # NumPy trusts a bool to be 0 or 1; the wire promises nothing.
-        return np.not_equal(np.frombuffer(raw, np.uint8), 0).reshape(tuple(shape))
-    return np.frombuffer(raw, dtype).reshape(tuple(shape))
+        return shaped(name, shape, np.not_equal(np.frombuffer(raw, np.uint8), 0))
+    return shaped(name, shape, np.frombuffer(raw, dtype))
 
 
 def encode_tensor(array: Tensor) -> bytes:
@@ -63,6 +63,14 @@ def check_count(name: str, shape: Sequence[int], count: int) -> None:
     expected = math.prod(shape)
     if count != expected:
         raise InvalidInputError(f"Tensor '{name}' of shape {list(shape)} must have {expected} elements, got {count}.")
+
+
+def shaped(name: str, shape: Sequence[int], values: Tensor) -> Tensor:
+    """The elements in their shape, which has as many; a size of 0 beside ones that no array can have is refused."""
+    try:
+        return values.reshape(tuple(shape))
+    except (ValueError, OverflowError):
+        raise InvalidInputError(f"Tensor '{name}' has the shape {list(shape)}, which is too large.") from None
 
 
 def bytes_array(values: Sequence[bytes]) -> Tensor:

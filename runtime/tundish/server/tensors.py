@@ -8,7 +8,7 @@ import numpy as np
 
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.errors import InvalidInputError
-from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor
+from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor, shaped
 from tundish_proto import open_inference_pb2 as oip
 
 _CONTENTS_FIELD = {
@@ -66,7 +66,7 @@ def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> Tensor:
             array = np.array(values, NUMPY_DTYPES[tensor.datatype])
         except OverflowError:
             raise InvalidInputError(f"Input '{tensor.name}' has a value outside {tensor.datatype}.") from None
-    return array.reshape(tuple(tensor.shape))
+    return shaped(tensor.name, tensor.shape, array)
 
 
 def write_outputs(response: oip.ModelInferResponse, outputs: Mapping[str, Tensor], names: Sequence[str]) -> None:
