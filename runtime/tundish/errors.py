@@ -19,9 +19,12 @@ Each class knows its gRPC status code. Fronts translate them in one place; nothi
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar
 
 import grpc
+
+_LOG = logging.getLogger(__name__)
 
 ERROR_METADATA_KEY = "tundish-error"
 """Trailing metadata by which a server names the class of an error; several classes share a status code."""
@@ -107,3 +110,11 @@ class AddressError(TundishError):
     """The server cannot listen on the address."""
 
     status = grpc.StatusCode.UNAVAILABLE
+
+
+def answerable(error: Exception) -> TundishError:
+    """The error as its caller may see it; a fault of the server's own goes to the log, with its traceback."""
+    if isinstance(error, TundishError):
+        return error
+    _LOG.error("A request failed by a fault of the server's own.", exc_info=error)
+    return EngineError(f"The server failed on this request: {type(error).__name__}.")

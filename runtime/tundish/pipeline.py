@@ -6,7 +6,6 @@ serves `NAME.engine`: tensors in, tensors out. Both belong to one instance and s
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +14,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from tundish.engines import Arrays, Engine
-from tundish.errors import EngineError, TundishError
+from tundish.errors import TundishError, answerable
 from tundish.results import Result, StageTimes
 from tundish.tasks import Task
-
-_LOG = logging.getLogger(__name__)
 
 InputT = TypeVar("InputT", contravariant=True)
 OutputT = TypeVar("OutputT")
@@ -61,7 +58,7 @@ class Pipeline:
         try:
             return self._task.prepare(data)
         except Exception as error:
-            return _answerable(error)
+            return answerable(error)
 
     def _answer(self, items: Sequence[Any], started: int) -> list[Answer[Result]]:
         inputs = self._task.collate(items)
@@ -124,12 +121,4 @@ def _isolating(
     except Exception as error:
         if len(items) > 1:
             return [outcome for item in items for outcome in _isolating(run, [item])]
-        return [_answerable(error)]
-
-
-def _answerable(error: Exception) -> TundishError:
-    """The error as its caller may see it; a fault of our own goes to the log, with its traceback."""
-    if isinstance(error, TundishError):
-        return error
-    _LOG.error("A request failed by a fault of the server's own.", exc_info=error)
-    return EngineError(f"The server failed on this request: {type(error).__name__}.")
+        return [answerable(error)]

@@ -63,11 +63,11 @@ class Runtime:
             ready = [number for number, model in versions.items() if isinstance(model, Model)]
             found = versions[max(ready, default=max(versions))]
         else:
-            number = int(version) if str(version).isascii() and str(version).isdigit() else None
-            if number not in versions:
-                known = ", ".join(map(str, sorted(versions)))
-                raise ModelNotFoundError(f"Model '{name}' has no version '{version}'; it has {known}.")
-            found = versions[number]
+            # As text, since that is what a request has: it may be no number, or one of any length.
+            by_text = {str(number): model for number, model in sorted(versions.items())}
+            if str(version) not in by_text:
+                raise ModelNotFoundError(f"Model '{name}' has no version '{version}'; it has {', '.join(by_text)}.")
+            found = by_text[str(version)]
         if not isinstance(found, Model):
             raise ModelNotReadyError(f"Model '{name}' is not ready. {found}")
         return found

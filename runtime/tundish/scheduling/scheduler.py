@@ -6,18 +6,15 @@ by, and answers their futures; the caller's thread never computes.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from tundish.errors import EngineError, TundishError
+from tundish.errors import TundishError, answerable
 from tundish.pipeline import Entry, with_queue_time
 from tundish.scheduling.queue import Batching, EntryName, Item, ItemQueue
-
-_LOG = logging.getLogger(__name__)
 
 Entries = Mapping[EntryName, Entry[Any, Any]]
 
@@ -77,9 +74,8 @@ class Scheduler:
             started = time.monotonic_ns()
             try:
                 outcomes = entries[batch[0].entry].run([item.payload for item in batch])
-            except Exception as error:  # a fault of ours: the callers get an answer, the operator the traceback
-                _LOG.exception("An instance failed on a batch of %d.", len(batch))
-                outcomes = [EngineError(f"The server failed on this request: {type(error).__name__}.")] * len(batch)
+            except Exception as error:
+                outcomes = [answerable(error)] * len(batch)
             for item, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, TundishError):
                     item.future.set_exception(outcome)

@@ -11,11 +11,14 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 
-from tundish.errors import ERROR_METADATA_KEY, QueueFullError, StoppingError, TundishError
+from tundish.errors import ERROR_METADATA_KEY, QueueFullError, StoppingError, TundishError, answerable
 from tundish.server.services import check_wellformed
 
 IN_FLIGHT_PER_STREAM = 16
 """How many requests of one stream are worked on at a time; further ones wait in the transport's flow control."""
+
+_LONGEST_MESSAGE = 500
+"""In characters, of up to twelve bytes each on the wire; a sentence quotes what the caller sent, however long."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 RequestT = TypeVar("RequestT")
@@ -33,8 +36,8 @@ def unary(
         try:
             check_wellformed(request)
             return await method(front, request, context)
-        except TundishError as error:
-            await abort(context, error)
+        except Exception as error:
+            await abort(context, answerable(error))
 
     return call
 
@@ -44,7 +47,13 @@ async def abort(context: Context, error: TundishError) -> NoReturn:
     metadata = [(ERROR_METADATA_KEY, type(error).__name__)]
     if isinstance(error, QueueFullError):
         metadata.append(("grpc-retry-pushback-ms", str(max(1, round(error.retry_after_seconds * 1e3)))))
-    await context.abort(error.status, str(error), tuple(metadata))
+    await context.abort(error.status, shortened(error), tuple(metadata))
+
+
+def shortened(error: TundishError) -> str:
+    """Its sentence, short enough to arrive: gRPC replaces a status that its peer finds too long by another one."""
+    text = str(error)
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"
 
 
 def deadline(context: Context, timeout_microseconds: int = 0) -> float | None:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tundish import __version__
 from tundish.datatypes import datatype_of
-from tundish.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyError, TundishError
+from tundish.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyError, TundishError, answerable
 from tundish.manifest import TensorSpec
 from tundish.model import MAX_ITEMS_PER_REQUEST, Model, check_names
 from tundish.runtime import Runtime
-from tundish.server.calls import Context, abort, answers_of, deadline, in_order, unary
+from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
 from tundish_proto import model_config_pb2 as config
@@ -146,7 +146,8 @@ class OpenInferenceFront:
             try:
                 check_wellformed(request)
                 response = await self._infer(request, context)
-            except TundishError as error:
+            except Exception as failure:
+                error = answerable(failure)
                 return error if strict else _in_band(request, error)
             if _FINAL_RESPONSE in request.parameters and request.parameters[_FINAL_RESPONSE].bool_param:
                 response.parameters["triton_final_response"].bool_param = True
@@ -234,8 +235,8 @@ def _metadata(spec: TensorSpec) -> oip.ModelMetadataResponse.TensorMetadata:
 def _in_band(request: oip.ModelInferRequest, error: TundishError) -> oip.ModelStreamInferResponse:
     """An error that the stream survives; the id tells the client which request it answers."""
     if not isinstance(request, oip.ModelInferRequest):
-        return oip.ModelStreamInferResponse(error_message=str(error))
+        return oip.ModelStreamInferResponse(error_message=shortened(error))
     return oip.ModelStreamInferResponse(
-        error_message=str(error),
+        error_message=shortened(error),
         infer_response=oip.ModelInferResponse(model_name=request.model_name, id=request.id),
     )

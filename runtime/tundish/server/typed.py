@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from tundish.errors import InvalidInputError, TundishError
+from tundish.errors import InvalidInputError, TundishError, answerable
 from tundish.results import Prediction
 from tundish.runtime import Runtime, check_kind
-from tundish.server.calls import Context, abort, answers_of, deadline, in_order, unary
+from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
 from tundish.server.services import check_wellformed
 from tundish.wire import write_prediction
 from tundish_proto.v1 import inference_pb2 as typed
@@ -32,8 +32,9 @@ class TypedFront:
             try:
                 check_wellformed(message)
                 response = await self._predict(message.request, context)
-            except TundishError as error:
-                fault = typed.PredictError(code=error.status.value[0], message=str(error))
+            except Exception as failure:
+                error = answerable(failure)
+                fault = typed.PredictError(code=error.status.value[0], message=shortened(error))
                 request_id = message.request.id if isinstance(message, typed.PredictStreamRequest) else ""
                 return typed.PredictStreamResponse(id=request_id, error=fault)
             return typed.PredictStreamResponse(id=response.id, response=response)
