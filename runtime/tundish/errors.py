@@ -30,6 +30,10 @@ ERROR_METADATA_KEY = "tundish-error"
 """Trailing metadata by which a server names the class of an error; several classes share a status code."""
 
 
+PUSHBACK_METADATA_KEY = "grpc-retry-pushback-ms"
+"""Trailing metadata by which gRPC servers say when to try again."""
+
+
 class TundishError(Exception):
     """Base of all errors; its text is one sentence that says what was wrong and what to do."""
 

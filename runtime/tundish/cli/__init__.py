@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tundish import __version__
 from tundish.cli.infer import infer
@@ -64,7 +65,7 @@ def main() -> None:
     except TundishError as error:
         if _STATE["debug"]:
             raise
-        _ERRORS.print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+        _ERRORS.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except Exception as error:
         if _STATE["debug"]:

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 
 from tundish.cli.rendering import prediction_json, prediction_table, tensors_table
 from tundish.client import Client
@@ -46,7 +47,7 @@ def infer(
             if as_json:
                 print(json.dumps(prediction_json(name, outcome)))
             elif isinstance(outcome, TundishError):
-                console.print(f"[bold]{name}[/]: [red]error:[/] {outcome}")
+                console.print(f"[bold]{escape(name)}[/]: [red]error:[/] {escape(str(outcome))}", soft_wrap=True)
             else:
                 console.print(prediction_table(name, outcome))
     if failed:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tundish.bundle import Bundle
@@ -45,7 +46,7 @@ def list_models(
             str(entry.version),
             summary.get("task", ""),
             summary.get("variant", ""),
-            summary.get("error", "verified"),
+            escape(summary.get("error", "verified")),
         )
     Console(highlight=False).print(table)
 
@@ -76,7 +77,7 @@ def show(
             console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
     console.print(variants_table(manifest))
     for variant in manifest.variants:
-        console.print(f"{variant.name}: {variant.recipe}. {variant.gate.reason}", soft_wrap=True)
+        console.print(f"{variant.name}: {variant.recipe}. {variant.gate.reason}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -87,7 +88,7 @@ def verify(repository: RepositoryArgument) -> None:
     for entry in scan(repository):
         good = isinstance(entry.content, Bundle)
         broken |= not good
-        verdict = "[green]verified[/]" if good else f"[red]broken:[/] {entry.content}"
+        verdict = "[green]verified[/]" if good else f"[red]broken:[/] {escape(str(entry.content))}"
         console.print(f"{entry.model} {entry.version}: {verdict}", soft_wrap=True)
     if broken:
         raise typer.Exit(1)

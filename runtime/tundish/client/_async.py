@@ -54,7 +54,7 @@ class AsyncClient:
         """See `Client.predict`."""
         request = predict_request(model, image=image, text=text, version=version)
         with self._translated():
-            return read_prediction(await self._typed.Predict(request, timeout=timeout or self._timeout))
+            return read_prediction(await self._typed.Predict(request, timeout=self._seconds(timeout)))
 
     async def predict_stream(
         self,
@@ -66,7 +66,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> AsyncIterator[Prediction | TundishError]:
         """See `Client.predict_stream`; the inputs come asynchronously, as frames of a camera do."""
-        unreadable: list[TundishError] = []
+        failures: list[Exception] = []
 
         async def requests() -> AsyncIterator[typed.PredictStreamRequest]:
             index = 0
@@ -75,14 +75,14 @@ class AsyncClient:
                     request = predict_request(model, image=image, text=text, version=version, request_id=str(index))
                     yield typed.PredictStreamRequest(request=request)
                     index += 1
-            except TundishError as error:
-                unreadable.append(error)
+            except Exception as error:
+                failures.append(error)
 
         with self._translated():
             async for response in self._typed.PredictStream(requests(), timeout=timeout):
                 yield stream_outcome(response)
-        if unreadable:
-            raise unreadable[0]
+        if failures:
+            raise failures[0]
 
     async def infer(
         self,
@@ -95,7 +95,7 @@ class AsyncClient:
         """See `Client.infer`."""
         with self._translated():
             request = infer_request(model, inputs, version=version)
-            return infer_outputs(await self._open_inference.ModelInfer(request, timeout=timeout or self._timeout))
+            return infer_outputs(await self._open_inference.ModelInfer(request, timeout=self._seconds(timeout)))
 
     async def close(self) -> None:
         """Ends the connection and what is under way on it."""
@@ -108,6 +108,9 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tundish import errors
 from tundish.datatypes import datatype_of
-from tundish.errors import ERROR_METADATA_KEY, TundishError
+from tundish.errors import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY, TundishError
 from tundish.inputs import ImageInput, read_input
 from tundish.results import Prediction
 from tundish.tensors import decode_tensor, encode_tensor
@@ -76,25 +76,32 @@ def infer_outputs(response: oip.ModelInferResponse) -> dict[str, NDArray[np.gene
 
 def stream_outcome(response: typed.PredictStreamResponse) -> Prediction | TundishError:
     """One answer of a stream; an input that failed is an error here, and the stream goes on."""
-    if response.WhichOneof("outcome") == "error":
-        code = _CODES.get(response.error.code, grpc.StatusCode.UNKNOWN)
-        return _BY_STATUS.get(code, TundishError)(response.error.message)
-    return read_prediction(response.response)
+    if response.WhichOneof("outcome") != "error":
+        return read_prediction(response.response)
+    error = response.error
+    code = _CODES.get(error.code, grpc.StatusCode.UNKNOWN)
+    named = _named(error.error_class, error.message, error.retry_after_milliseconds)
+    return named or _BY_STATUS.get(code, TundishError)(error.message)
 
 
 def error_of(failure: grpc.RpcError, url: str) -> TundishError:
     """The error that the server raised, or what became of the connection."""
     call: Any = failure  # a raised RpcError is the call itself
     code, details = call.code(), call.details() or ""
-    named = dict(call.trailing_metadata() or ()).get(ERROR_METADATA_KEY, "")
-    if named == "QueueFullError":
-        pushback = dict(call.trailing_metadata()).get("grpc-retry-pushback-ms", "0")
-        return errors.QueueFullError(details, retry_after_seconds=int(pushback) * 1e-3)
-    if named in _CLASSES:
-        return _CLASSES[named](details)
+    metadata = dict(call.trailing_metadata() or ())
+    pushback = int(metadata.get(PUSHBACK_METADATA_KEY, "0"))
+    if named := _named(metadata.get(ERROR_METADATA_KEY, ""), details, pushback):
+        return named
     if code == grpc.StatusCode.UNAVAILABLE:
         return errors.ConnectionFailedError(f"No server answers at {url}; start one with `tundish serve`. ({details})")
     return _BY_STATUS.get(code, TundishError)(f"{url} answered {code.name}: {details}")
+
+
+def _named(name: str, message: str, retry_after_milliseconds: int) -> TundishError | None:
+    """The error of that class; None if this version knows none of the name."""
+    if name == errors.QueueFullError.__name__:
+        return errors.QueueFullError(message, retry_after_seconds=retry_after_milliseconds * 1e-3)
+    return _CLASSES[name](message) if name in _CLASSES else None
 
 
 def _version(version: int | None) -> str:

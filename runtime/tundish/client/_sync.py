@@ -57,7 +57,7 @@ class Client:
         """
         request = predict_request(model, image=image, text=text, version=version)
         with self._translated():
-            return read_prediction(self._typed.Predict(request, timeout=timeout or self._timeout))
+            return read_prediction(self._typed.Predict(request, timeout=self._seconds(timeout)))
 
     def predict_stream(
         self,
@@ -73,21 +73,21 @@ class Client:
         The inputs are drawn in a thread of the connection's, ahead of the answers; one that cannot be read here ends
         the stream after the answers to those before it. `timeout` bounds the whole stream; the default is none.
         """
-        unreadable: list[TundishError] = []
+        failures: list[Exception] = []
 
         def requests() -> Iterator[typed.PredictStreamRequest]:
             try:
                 for index, (image, text) in enumerate(_pairs(images, texts)):
                     request = predict_request(model, image=image, text=text, version=version, request_id=str(index))
                     yield typed.PredictStreamRequest(request=request)
-            except TundishError as error:  # raised here, gRPC would only say that the iterator failed
-                unreadable.append(error)
+            except Exception as error:  # raised here, gRPC would only say that the iterator failed
+                failures.append(error)
 
         with self._translated():
             for response in self._typed.PredictStream(requests(), timeout=timeout):
                 yield stream_outcome(response)
-        if unreadable:
-            raise unreadable[0]
+        if failures:
+            raise failures[0]
 
     def infer(
         self,
@@ -100,7 +100,7 @@ class Client:
         """Sends tensors to `NAME.engine` (or `NAME`), and returns its output tensors; BYTES are object arrays."""
         with self._translated():
             request = infer_request(model, inputs, version=version)
-            return infer_outputs(self._open_inference.ModelInfer(request, timeout=timeout or self._timeout))
+            return infer_outputs(self._open_inference.ModelInfer(request, timeout=self._seconds(timeout)))
 
     def close(self) -> None:
         """Ends the connection and what is under way on it."""
@@ -113,6 +113,9 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

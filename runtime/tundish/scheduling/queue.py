@@ -9,7 +9,8 @@ The rule, in full:
 4. With a `max_queue_delay_microseconds` above 0, an instance that finds less than a full batch waits for more, until
    the oldest item has waited that long.
 5. An item whose caller has cancelled, or whose deadline has passed, is dropped when its turn comes. It is never run.
-6. A full queue refuses new items at once; a closed one refuses all, and gives out what it has.
+6. A full queue first lets go of what rule 5 drops, then refuses new items at once; a closed one refuses all, and gives
+   out what it has.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class ItemQueue:
         with self._changed:
             if self._closed:
                 raise StoppingError("The model is stopping and takes no new work; ask another server.")
+            if len(self._items) + len(items) > limit:
+                self._items = deque(filter(_is_live, self._items))
             if len(self._items) + len(items) > limit:
                 raise QueueFullError(
                     f"The queue holds {len(self._items)} of at most {limit} items, {len(items)} more do not fit; "

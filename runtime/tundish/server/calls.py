@@ -11,7 +11,14 @@ from typing import Any, NoReturn, TypeVar
 
 import grpc
 
-from tundish.errors import ERROR_METADATA_KEY, QueueFullError, StoppingError, TundishError, answerable
+from tundish.errors import (
+    ERROR_METADATA_KEY,
+    PUSHBACK_METADATA_KEY,
+    QueueFullError,
+    StoppingError,
+    TundishError,
+    answerable,
+)
 from tundish.server.services import check_wellformed
 
 IN_FLIGHT_PER_STREAM = 16
@@ -45,9 +52,14 @@ def unary(
 async def abort(context: Context, error: TundishError) -> NoReturn:
     """Ends the call with the error's status; a full queue says when to try again, as gRPC's retry pushback."""
     metadata = [(ERROR_METADATA_KEY, type(error).__name__)]
-    if isinstance(error, QueueFullError):
-        metadata.append(("grpc-retry-pushback-ms", str(max(1, round(error.retry_after_seconds * 1e3)))))
+    if pushback := retry_after_milliseconds(error):
+        metadata.append((PUSHBACK_METADATA_KEY, str(pushback)))
     await context.abort(error.status, shortened(error), tuple(metadata))
+
+
+def retry_after_milliseconds(error: TundishError) -> int:
+    """When to try again, if the error says so; else 0."""
+    return max(1, round(error.retry_after_seconds * 1e3)) if isinstance(error, QueueFullError) else 0
 
 
 def shortened(error: TundishError) -> str:

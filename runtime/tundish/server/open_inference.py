@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from tundish.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyE
 from tundish.manifest import TensorSpec
 from tundish.model import MAX_ITEMS_PER_REQUEST, Model, check_names
 from tundish.runtime import Runtime
+from tundish.server.admission import Admission
 from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
@@ -66,9 +66,9 @@ class Target:
 class OpenInferenceFront:
     """The methods of `inference.GRPCInferenceService`, by their names on the wire."""
 
-    def __init__(self, runtime: Runtime, stopping: asyncio.Event) -> None:
+    def __init__(self, runtime: Runtime, admission: Admission) -> None:
         self._runtime = runtime
-        self._stopping = stopping
+        self._admission = admission
 
     @unary
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
@@ -76,7 +76,7 @@ class OpenInferenceFront:
 
     @unary
     async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
-        return oip.ServerReadyResponse(ready=self._runtime.ready and not self._stopping.is_set())
+        return oip.ServerReadyResponse(ready=self._runtime.ready and not self._admission.stopping.is_set())
 
     @unary
     async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
@@ -137,7 +137,8 @@ class OpenInferenceFront:
 
     @unary
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
-        return await self._infer(request, context)
+        with self._admission.admit():
+            return await self._infer(request, context)
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[oip.ModelInferRequest], context: Context
@@ -156,10 +157,11 @@ class OpenInferenceFront:
         metadata = dict(context.invocation_metadata() or ())
         strict = metadata.get("triton_grpc_error") == "true"
         try:
-            async for response in in_order(requests, answer, self._stopping):
-                if isinstance(response, TundishError):
-                    raise response
-                yield response
+            with self._admission.admit():
+                async for response in in_order(requests, answer, self._admission.stopping):
+                    if isinstance(response, TundishError):
+                        raise response
+                    yield response
         except TundishError as error:
             await abort(context, error)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from tundish.errors import AddressError
 from tundish.runtime import Runtime
+from tundish.server.admission import Admission
 from tundish.server.calls import Context
 from tundish.server.open_inference import OpenInferenceFront
 from tundish.server.services import handler
@@ -28,6 +29,7 @@ GRACE_SECONDS = 30.0
 """How long accepted requests may take to finish once the server is told to stop."""
 
 _FAREWELL_SECONDS = 0.2
+"""Long enough for the last answers, and for a watch's last word, to leave."""
 
 _OPEN_INFERENCE = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 _TYPED = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"]
@@ -49,40 +51,62 @@ async def serve(runtime: Runtime, *, host: str, port: int, on_ready: Callable[[i
     Raises:
         AddressError: the address cannot be listened on.
     """
-    stopping = asyncio.Event()
+    admission = Admission()
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers(
         (
-            handler(_OPEN_INFERENCE, OpenInferenceFront(runtime, stopping)),
-            handler(_TYPED, TypedFront(runtime, stopping)),
+            handler(_OPEN_INFERENCE, OpenInferenceFront(runtime, admission)),
+            handler(_TYPED, TypedFront(runtime, admission)),
         )
     )
-    health_servicer = await _add_health(server, stopping)
+    health_servicer = await _add_health(server, admission.stopping)
     _add_reflection(server)
     bound = _bind(server, host, port)
 
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stopping.set)
+    _stop_on_signals(admission)
     await server.start()
     on_ready(bound)
-    await stopping.wait()
+    await admission.stopping.wait()
     _LOG.info("Stopping: no new requests; finishing those accepted.")
     await health_servicer.enter_graceful_shutdown()
-    await server.stop(GRACE_SECONDS)
+    # gRPC would refuse new calls with whatever status they happen to meet; until the last answer is out, we do it.
+    await admission.drain(GRACE_SECONDS)
+    await server.stop(_FAREWELL_SECONDS)
+
+
+def _stop_on_signals(admission: Admission) -> None:
+    """For the rest of the process's life: a second signal must not kill it while its last answers are on their way."""
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(admission.stopping.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     bound = 0
-    with suppress(RuntimeError):
+    try:
+        _try_address(host, port)
         bound = server.add_insecure_port(address)
-    if not bound:
+    except (OSError, RuntimeError) as error:
         raise AddressError(
-            f"{address} cannot be listened on: the port is in use or the address is not this machine's; "
+            f"{address} cannot be listened on: {getattr(error, 'strerror', None) or error}; "
             "choose another with --grpc-port or --host."
-        )
+        ) from error
     return bound
+
+
+def _try_address(host: str, port: int) -> None:
+    """Binds and lets go: an OSError says why the address cannot be had, which gRPC tells only its own log."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as trial:
+        # As gRPC has it: a port is free also while connections of its last owner fade.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(address)
 
 
 class _HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,misc]  # its stubs lack aio

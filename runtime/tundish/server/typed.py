@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from tundish.errors import InvalidInputError, TundishError, answerable
 from tundish.results import Prediction
 from tundish.runtime import Runtime, check_kind
-from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
+from tundish.server.admission import Admission
+from tundish.server.calls import (
+    Context,
+    abort,
+    answers_of,
+    deadline,
+    in_order,
+    retry_after_milliseconds,
+    shortened,
+    unary,
+)
 from tundish.server.services import check_wellformed
 from tundish.wire import write_prediction
 from tundish_proto.v1 import inference_pb2 as typed
@@ -17,13 +26,14 @@ from tundish_proto.v1 import inference_pb2 as typed
 class TypedFront:
     """The methods of `tundish_proto.v1.InferenceService`, by their names on the wire."""
 
-    def __init__(self, runtime: Runtime, stopping: asyncio.Event) -> None:
+    def __init__(self, runtime: Runtime, admission: Admission) -> None:
         self._runtime = runtime
-        self._stopping = stopping
+        self._admission = admission
 
     @unary
     async def Predict(self, request: typed.PredictRequest, context: Context) -> typed.PredictResponse:
-        return await self._predict(request, context)
+        with self._admission.admit():
+            return await self._predict(request, context)
 
     async def PredictStream(
         self, requests: AsyncIterator[typed.PredictStreamRequest], context: Context
@@ -34,14 +44,20 @@ class TypedFront:
                 response = await self._predict(message.request, context)
             except Exception as failure:
                 error = answerable(failure)
-                fault = typed.PredictError(code=error.status.value[0], message=shortened(error))
+                fault = typed.PredictError(
+                    code=error.status.value[0],
+                    message=shortened(error),
+                    error_class=type(error).__name__,
+                    retry_after_milliseconds=retry_after_milliseconds(error),
+                )
                 request_id = message.request.id if isinstance(message, typed.PredictStreamRequest) else ""
                 return typed.PredictStreamResponse(id=request_id, error=fault)
             return typed.PredictStreamResponse(id=response.id, response=response)
 
         try:
-            async for response in in_order(requests, answer, self._stopping):
-                yield response
+            with self._admission.admit():
+                async for response in in_order(requests, answer, self._admission.stopping):
+                    yield response
         except TundishError as error:
             await abort(context, error)
 

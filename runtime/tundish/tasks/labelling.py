@@ -35,7 +35,8 @@ class Labelling:
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    with np.errstate(over="ignore"):  # a difference over float32's range has the exponential 0, as it should
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
     return result
 

@@ -1,0 +1,39 @@
+"""Which calls the server takes: all until it stops, then none, while those under way finish."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from tundish.errors import StoppingError
+
+
+class Admission:
+    """One server's way from start to stop; for one event loop."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        """Set once the server takes no new work."""
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Around the work of a call; raises StoppingError if the server is stopping."""
+        if self.stopping.is_set():
+            raise StoppingError("The server is stopping and takes no new work; ask another one.")
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Returns when no call is under way, or after so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)

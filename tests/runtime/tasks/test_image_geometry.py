@@ -1,0 +1,113 @@
+"""Where an image lands, with transformers' own resizing and cropping rules for the oracle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from transformers.image_transforms import center_crop, get_resize_output_image_size
+from transformers.image_utils import ChannelDimension
+
+from tundish.errors import InvalidInputError
+from tundish.manifest import ImagePreprocess, ShortestEdgeResize, StretchResize
+from tundish.tasks.image_geometry import MAX_EDGE, window
+
+edges = st.integers(1, 3000)
+small_edges = st.integers(1, 40)
+
+
+def rule(resize: ShortestEdgeResize | StretchResize | None, crop: tuple[int, int] | None) -> ImagePreprocess:
+    return ImagePreprocess(resize=resize, crop=crop, rescale=1 / 255, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def blank(height: int, width: int) -> NDArray[np.uint8]:
+    """An image of any size that takes no memory."""
+    return np.broadcast_to(np.uint8(0), (height, width, 3))
+
+
+def cropped_by_transformers(height: int, width: int, crop: tuple[int, int]) -> NDArray[Any]:
+    """The crop of an image whose every pixel is its own number, from 1; 0 is padding."""
+    image = np.arange(1, height * width + 1).reshape(height, width, 1)
+    cropped: NDArray[Any] = center_crop(image, crop, input_data_format=ChannelDimension.LAST)
+    return cropped[:, :, 0]
+
+
+def cropped_by_window(height: int, width: int, crop: tuple[int, int], top: int, left: int) -> NDArray[Any]:
+    rows, columns = top + np.arange(crop[0])[:, np.newaxis], left + np.arange(crop[1])
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    return np.where(inside, rows * width + columns + 1, 0)
+
+
+@settings(max_examples=400, deadline=None)
+@given(height=edges, width=edges, length=st.integers(1, 600))
+@example(height=500, width=375, length=256)
+@example(height=1, width=3000, length=21)
+def test_the_shortest_edge_is_resized_as_transformers_does(height: int, width: int, length: int) -> None:
+    expected = get_resize_output_image_size(
+        blank(height, width), length, default_to_square=False, input_data_format=ChannelDimension.LAST
+    )
+    if max(expected) > MAX_EDGE:
+        with pytest.raises(InvalidInputError, match="too long and thin"):
+            window(rule(ShortestEdgeResize(length=length), (1, 1)), height, width)
+        return
+    landed = window(rule(ShortestEdgeResize(length=length), (1, 1)), height, width)
+    assert (landed.resized_height, landed.resized_width) == expected
+
+
+@settings(max_examples=400, deadline=None)
+@given(height=small_edges, width=small_edges, crop=st.tuples(small_edges, small_edges))
+@example(height=5, width=5, crop=(8, 8))
+@example(height=4, width=5, crop=(7, 2))
+def test_the_crop_is_where_transformers_puts_it(height: int, width: int, crop: tuple[int, int]) -> None:
+    landed = window(rule(None, crop), height, width)
+    assert (landed.resized_height, landed.resized_width) == (height, width)
+    np.testing.assert_array_equal(
+        cropped_by_window(height, width, crop, landed.top, landed.left), cropped_by_transformers(height, width, crop)
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(height=small_edges, width=small_edges, length=st.integers(1, 12), crop=st.tuples(small_edges, small_edges))
+def test_a_resize_and_a_crop_follow_each_other(height: int, width: int, length: int, crop: tuple[int, int]) -> None:
+    landed = window(rule(ShortestEdgeResize(length=length), crop), height, width)
+    resized = get_resize_output_image_size(
+        blank(height, width), length, default_to_square=False, input_data_format=ChannelDimension.LAST
+    )
+    assert (landed.resized_height, landed.resized_width) == resized
+    np.testing.assert_array_equal(
+        cropped_by_window(*resized, crop, landed.top, landed.left), cropped_by_transformers(*resized, crop)
+    )
+
+
+@given(height=edges, width=edges, size=st.tuples(edges, edges))
+def test_a_stretch_ends_at_its_size_whatever_it_begins_with(height: int, width: int, size: tuple[int, int]) -> None:
+    landed = window(rule(StretchResize(height=size[0], width=size[1]), None), height, width)
+    assert (landed.resized_height, landed.resized_width, landed.top, landed.left) == (*size, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("resize", "height", "width", "fits"),
+    [
+        (ShortestEdgeResize(length=256), 100, 25_600, True),
+        (ShortestEdgeResize(length=256), 100, 25_601, False),
+        (ShortestEdgeResize(length=256), 25_601, 100, False),
+        (ShortestEdgeResize(length=1), 1, MAX_EDGE, True),
+        (ShortestEdgeResize(length=1), 2, MAX_EDGE + 1, False),
+        (None, MAX_EDGE, 1, True),
+        (None, MAX_EDGE + 1, 1, False),
+        (StretchResize(height=8, width=8), 1, MAX_EDGE + 1, False),
+    ],
+)
+def test_an_edge_beyond_the_limit_is_refused_by_name(
+    resize: ShortestEdgeResize | StretchResize | None, height: int, width: int, fits: bool
+) -> None:
+    made = rule(resize, (8, 8))
+    if fits:
+        assert max(window(made, height, width)[:2]) <= MAX_EDGE
+    else:
+        with pytest.raises(InvalidInputError, match=f"{width} x {height} pixels is too long and thin"):
+            window(made, height, width)
