@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
@@ -57,13 +58,16 @@ def export(
             progress=progress,
         )
     show_export(console, exported)
-    console.print(f"Serve it with: tundish serve {repository}", soft_wrap=True)
+    console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
 
 
 def show_export(console: Console, exported: Exported) -> None:
     """Prints the parity, the gate's table and the warnings of an export."""
     manifest, parity = exported.bundle.manifest, exported.parity
-    console.print(f"[bold]{manifest.model}[/] version {manifest.version}: {exported.bundle.directory}", soft_wrap=True)
+    console.print(
+        f"[bold]{manifest.model}[/] version {manifest.version}: {escape(str(exported.bundle.directory))}",
+        soft_wrap=True,
+    )
     console.print(
         f"Equal to PyTorch on {parity.samples} samples. Largest differences: pre-processing "
         f"{parity.preprocessing.absolute:.1e}, network {parity.network.absolute:.1e} "
@@ -72,7 +76,7 @@ def show_export(console: Console, exported: Exported) -> None:
     )
     console.print(variants_table(manifest))
     for warning in exported.warnings:
-        console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
 
 
 @contextmanager

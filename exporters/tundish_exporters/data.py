@@ -37,7 +37,10 @@ class Sample:
     def read(self) -> bytes:
         """The bytes as a request would carry them."""
         if isinstance(self.content, str):
-            return self.content.encode()
+            try:
+                return self.content.encode()
+            except UnicodeEncodeError:
+                raise DataError("A text holds half a surrogate pair, which UTF-8 cannot carry.") from None
         try:
             return self.content.read_bytes()
         except OSError as error:
@@ -95,7 +98,7 @@ def _folder(path: Path) -> Iterator[Sample]:
 def _file(path: Path, kind: InputKind) -> Iterator[Sample]:
     suffix = path.suffix.lower()
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
             if suffix == ".txt" and kind == "text":
                 yield from (Sample(line.strip(), None) for line in lines if line.strip())
             elif suffix in (".csv", ".tsv"):
@@ -105,7 +108,7 @@ def _file(path: Path, kind: InputKind) -> Iterator[Sample]:
                 yield from (_row(path, kind, json.loads(line)) for line in lines if line.strip())
             else:
                 raise DataError(f"{path} is no form of {kind} data; give a .csv, .tsv or .jsonl file.")
-    except (ValueError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (ValueError, RecursionError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise DataError(f"{path} cannot be read as {suffix} in UTF-8: {error}.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error

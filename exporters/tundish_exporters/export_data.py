@@ -62,4 +62,6 @@ def load_export_data(source: Source, *, calibration: Path | None, evaluation: Pa
     if postprocess.function == "none":
         raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {evaluation} out.")
     indices = label_indices(samples, postprocess.labels, evaluation)
+    if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
+        return ExportData(inputs, GateData(samples, None))
     return ExportData(inputs, GateData(samples, [postprocess.labels[index] for index in indices]))

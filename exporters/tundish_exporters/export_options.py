@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,5 +35,8 @@ class ExportOptions:
             raise ExportError(
                 f"A model cannot be named '{self.name}': use letters, digits, '_' and '-', at most 128."
             ) from None
+        if self.precision not in get_args(RequestedPrecision):
+            known = ", ".join(get_args(RequestedPrecision))
+            raise ExportError(f"There is no precision '{self.precision}'; there are {known}.")
         if not 0 <= self.max_drop <= 1:
             raise ExportError(f"max_drop is a share between 0 and 1, got {self.max_drop}.")

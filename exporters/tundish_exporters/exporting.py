@@ -10,7 +10,17 @@ from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
 from tundish.engines.onnx import OnnxEngine
-from tundish.manifest import Accuracy, Gate, Latency, Manifest, ModelSpec, Precision, Serving, Variant
+from tundish.manifest import (
+    Accuracy,
+    ClassificationPostprocess,
+    Gate,
+    Latency,
+    Manifest,
+    ModelSpec,
+    Precision,
+    Serving,
+    Variant,
+)
 from tundish.pipeline import Answer, Pipeline
 from tundish.results import Result
 from tundish.tasks import Task
@@ -75,7 +85,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         candidates = [floating]
         if options.precision != "fp32" and data.gate is not None:
             candidates.append(_quantize(floating, task, data, progress))
-        variants = _measure(candidates, task, parity, data, options, progress)
+        variants = _measure(candidates, source, task, parity, data, options, progress)
         batch_size, batch_times = _batching(candidates, variants, task, data, progress)
         write_report(staging / REPORT_NAME, parity=parity, batch_milliseconds_per_item=batch_times)
         manifest = Manifest(
@@ -110,8 +120,17 @@ def _check(
         preprocess=source.preprocess,
         postprocess=source.postprocess,
     )
+    _check_labels(spec)
     task = load_task(spec, staging)
     return spec, task, check_parity(source, task, engine, data.parity_inputs, progress)
+
+
+def _check_labels(spec: ModelSpec) -> None:
+    if not isinstance(spec.postprocess, ClassificationPostprocess):
+        return
+    shape, count = spec.outputs[0].shape, len(spec.postprocess.labels)
+    if len(shape) != 2 or shape[1] not in (count, str(shape[1])):  # a name stands for a size that is not known
+        raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")
 
 
 def _quantize(floating: Candidate, task: AnyTask, data: ExportData, progress: Progress) -> Candidate:
@@ -122,6 +141,7 @@ def _quantize(floating: Candidate, task: AnyTask, data: ExportData, progress: Pr
 
 def _measure(
     candidates: Sequence[Candidate],
+    source: Source,
     task: AnyTask,
     parity: Parity,
     data: ExportData,
@@ -131,6 +151,7 @@ def _measure(
     """Accuracy, latency and verdict of each candidate; the first is the float one that the others are held against."""
     inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
     latencies = measure_latency({each.name: each.engine(threads=1) for each in candidates}, inputs, progress)
+    function = source.postprocess.function if isinstance(source.postprocess, ClassificationPostprocess) else "softmax"
     variants: list[Variant] = []
     float_results: list[Result] = []
     for candidate in candidates:
@@ -141,7 +162,7 @@ def _measure(
         if data.gate is not None:
             results = _answers(candidate, task, data.gate, progress)
             float_results = float_results or results
-            accuracy = gate.measure(results, float_results, data.gate.labels)
+            accuracy = gate.measure(results, float_results, data.gate.labels, function=function)
             if candidate.precision != "fp32":
                 verdict = gate.judge(accuracy, options.max_drop)
         variants.append(_variant(candidate, accuracy, latencies[candidate.name], verdict))

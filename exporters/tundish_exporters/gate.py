@@ -1,24 +1,46 @@
 """The gate: whether a variant's accuracy is close enough to the float variant's to be served.
 
 Measured by what the data allow: with labels, the share that is right; without, the share that agrees with the float
-variant; for vectors, the mean cosine to the float variant's.
+variant: on the label, on which labels hold if several may, on the value of a regression. For vectors, the mean cosine
+to the float variant's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tundish.manifest import Accuracy, Gate
-from tundish.results import FeatureExtraction, Result
+from tundish.results import FeatureExtraction, Label, Result
 from tundish_exporters.parity import cosine
 
 _POINTS = 100
+_HOLDS = 0.5
+"""The score from which on a label of a sigmoid holds."""
+_VALUE_TOLERANCE = 0.02
+"""Of a regression's range."""
+
+ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
 
-def measure(results: Sequence[Result], float_results: Sequence[Result], labels: Sequence[str] | None) -> Accuracy:
-    """A variant's accuracy on samples that the float variant answered too; `labels` are the right answers, if known."""
+def measure(
+    results: Sequence[Result],
+    float_results: Sequence[Result],
+    labels: Sequence[str] | None,
+    *,
+    function: ScoreFunction = "softmax",
+) -> Accuracy:
+    """A variant's accuracy on samples that the float variant answered too.
+
+    Args:
+        results: the variant's, one a sample.
+        float_results: the float variant's.
+        labels: the right answers, if known and if one label is right for each sample.
+        function: what made the scores of a classifier; it says what an answer is.
+    """
     if isinstance(results[0], FeatureExtraction):
         similarities = [
             cosine(other.vector, result.vector)
@@ -26,15 +48,12 @@ def measure(results: Sequence[Result], float_results: Sequence[Result], labels: 
             if isinstance(result, FeatureExtraction) and isinstance(other, FeatureExtraction)
         ]
         return Accuracy(metric="cosine", value=float(np.mean(similarities)), reference=1.0, samples=len(results))
-    answers, float_answers = _top(results), _top(float_results)
-    if labels is None:
-        return Accuracy(metric="agreement", value=_share(answers, float_answers), reference=1.0, samples=len(results))
-    return Accuracy(
-        metric="accuracy",
-        value=_share(answers, labels),
-        reference=_share(float_answers, labels),
-        samples=len(results),
-    )
+    if labels is not None:
+        value, reference = _share(_top(results), labels), _share(_top(float_results), labels)
+        return Accuracy(metric="accuracy", value=value, reference=reference, samples=len(results))
+    agreement = {"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function]
+    value = agreement(_labels(results), _labels(float_results))
+    return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
 
 
 def judge(accuracy: Accuracy, max_drop: float) -> Gate:
@@ -52,9 +71,48 @@ def judge(accuracy: Accuracy, max_drop: float) -> Gate:
     )
 
 
-def _top(results: Sequence[Result]) -> list[str]:
-    return [result.labels[0].name for result in results if not isinstance(result, FeatureExtraction)]
+def _labels(results: Sequence[Result]) -> list[Sequence[Label]]:
+    return [result.labels for result in results if not isinstance(result, FeatureExtraction)]
 
 
-def _share(answers: Sequence[str], right: Sequence[str]) -> float:
+def _top(results: Sequence[Result]) -> list[str | None]:
+    """The first label of each result; None, which is never right, if a score is not a number."""
+    return [
+        labels[0].name if np.isfinite([label.score for label in labels]).all() else None for labels in _labels(results)
+    ]
+
+
+def _share(answers: Sequence[str | None], right: Sequence[str | None]) -> float:
     return sum(answer == truth for answer, truth in zip(answers, right, strict=True)) / len(right)
+
+
+def _same_label(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
+    """One label is right: the share of samples with the same first one."""
+    same = [row[0].name == other[0].name and _is_finite(row) for row, other in zip(rows, others, strict=True)]
+    return float(np.mean(same))
+
+
+def _same_labels(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
+    """Each label holds or does not: the share of samples on which the same ones do."""
+    same = [_holding(row) == _holding(other) and _is_finite(row) for row, other in zip(rows, others, strict=True)]
+    return float(np.mean(same))
+
+
+def _same_value(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
+    """A score is a quantity: the share of samples on which it differs by little of its range over them all."""
+    values, wanted = _scores_by_name(rows), _scores_by_name(others)
+    tolerance = _VALUE_TOLERANCE * np.ptp(wanted, axis=0)
+    return float(np.mean((np.abs(values - wanted) <= tolerance).all(axis=1)))
+
+
+def _scores_by_name(rows: Sequence[Sequence[Label]]) -> NDArray[np.float64]:
+    """`[samples, labels]`, in the order of the labels' names; a regression lists all of its labels for each sample."""
+    return np.array([[label.score for label in sorted(row, key=lambda label: label.name)] for row in rows])
+
+
+def _holding(row: Sequence[Label]) -> set[str]:
+    return {label.name for label in row if label.score >= _HOLDS}
+
+
+def _is_finite(row: Sequence[Label]) -> bool:
+    return bool(np.isfinite([label.score for label in row]).all())

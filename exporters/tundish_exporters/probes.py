@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from tundish.tasks import InputKind
 
@@ -31,6 +31,7 @@ def probe_inputs(kind: InputKind) -> list[bytes]:
     for width, height in _SIZES:
         noise = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
         stream = io.BytesIO()
-        noise.filter(ImageFilter.GaussianBlur(3)).save(stream, "PNG")
+        # Blurring leaves greys alone, which most rules treat alike; stretched, they reach black and white again.
+        ImageOps.autocontrast(noise.filter(ImageFilter.GaussianBlur(3))).save(stream, "PNG")
         images.append(stream.getvalue())
     return images

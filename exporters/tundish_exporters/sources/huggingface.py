@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -35,6 +34,9 @@ _MODEL_CLASSES: dict[manifest.TaskName, Any] = {
     "feature-extraction": transformers.AutoModel,
 }
 
+_LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is fetched, and transformers does not ask at the terminal whether it may run the directory's code."""
+
 _OUTPUTS = {
     "image-classification": "logits",
     "text-classification": "logits",
@@ -58,16 +60,16 @@ class HuggingFaceSource:
         self._model = _load_model(directory, task)
         if task == "image-classification":
             self._processor: Any = _loaded(
-                directory, lambda: AutoImageProcessor.from_pretrained(directory, local_files_only=True, use_fast=False)
+                directory, lambda: AutoImageProcessor.from_pretrained(directory, **_LOADING, use_fast=False)
             )
             self.preprocess: manifest.ImagePreprocess | manifest.TextPreprocess = read_image_processor(self._processor)
         else:
-            self._processor = _loaded(
-                directory, lambda: AutoTokenizer.from_pretrained(directory, local_files_only=True)
-            )
+            self._processor = _loaded(directory, lambda: AutoTokenizer.from_pretrained(directory, **_LOADING))
             self.preprocess = read_tokenizer(self._processor, self._model.config, directory)
         self.postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess = (
-            read_pooling(directory) if task == "feature-extraction" else _read_labels(self._model.config, task)
+            read_pooling(directory, self._processor)
+            if task == "feature-extraction"
+            else _read_labels(self._model.config, task)
         )
         self._pipeline: Any = None
 
@@ -89,7 +91,7 @@ class HuggingFaceSource:
                 onnx_export_from_model(
                     self._model, scratch, task=self.task, opset=OPSET, do_validation=False, no_post_process=True
                 )
-            except (ValueError, KeyError, NotImplementedError, torch.onnx.errors.OnnxExporterError) as error:
+            except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
                 raise ExportError(
                     f"optimum cannot export the architecture '{self._model.config.model_type}' for {self.task}: "
                     f"{error}. Load it yourself and pass the module to tundish_exporters.export_module."
@@ -159,13 +161,13 @@ def _load_model(directory: Path, task: manifest.TaskName) -> Any:
             f"{directory} has no .safetensors weights; save the model with save_pretrained(safe_serialization=True). "
             "Pickled weights are not read, because loading them can run code."
         )
-    config = _loaded(directory, lambda: AutoConfig.from_pretrained(directory, local_files_only=True))
+    config = _loaded(directory, lambda: AutoConfig.from_pretrained(directory, **_LOADING))
     model, loading = _loaded(
         directory,
         lambda: _MODEL_CLASSES[task].from_pretrained(
             directory,
             config=config,
-            local_files_only=True,
+            **_LOADING,
             use_safetensors=True,
             output_loading_info=True,
             dtype="float32",
@@ -187,7 +189,7 @@ def _loaded(directory: Path, load: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return load()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, json.JSONDecodeError) as error:
+    except Exception as error:  # the errors of these libraries have no common base
         reason = str(error).strip().split("\n")[0]
         raise ExportError(f"{directory} cannot be loaded by transformers: {reason}") from error
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from tundish.manifest import ImagePreprocess, Interpolation, ShortestEdgeResize, StretchResize
 from tundish_exporters.errors import ExportError
 
@@ -34,7 +36,11 @@ def read_image_processor(processor: Any) -> ImagePreprocess:
             mean=tuple(processor.image_mean) if normalizes else (0.0, 0.0, 0.0),
             std=tuple(processor.image_std) if normalizes else (1.0, 1.0, 1.0),
         )
-    except (KeyError, ValueError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = ".".join(map(str, first["loc"])) + f" {first['msg']}"
+        raise ExportError(f"{name} is configured in a way that tundish cannot reproduce: {reason}.") from error
+    except KeyError as error:
         raise ExportError(f"{name} is configured in a way that tundish cannot reproduce: {error}.") from error
 
 

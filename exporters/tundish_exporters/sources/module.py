@@ -96,7 +96,7 @@ class ModuleSource:
                     opset_version=OPSET,
                     dynamo=False,  # exports every family tried, and does not tie equal dimensions together
                 )
-            except (RuntimeError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
+            except Exception as error:  # whatever the module's own code raises
                 raise ExportError(f"PyTorch cannot export {type(self._module).__name__}: {error}") from error
 
     def write_assets(self, directory: Path) -> list[str]:
@@ -111,9 +111,10 @@ class ModuleSource:
         if isinstance(self.preprocess, manifest.ImagePreprocess):
             return {next(iter(self._examples)): processed_image(self.preprocess, data)}
         assert self._tokenizer is not None
+        # Not Encoding.truncate, which would cut off the special tokens at the end.
+        self._tokenizer.enable_truncation(self.preprocess.maximum_tokens, direction=self.preprocess.truncation_side)
         encoding = self._tokenizer.encode(data.decode())
-        limit = self.preprocess.maximum_tokens
-        encoding.truncate(limit, direction=self.preprocess.truncation_side)
+        self._tokenizer.no_truncation()
         made = {
             "input_ids": encoding.ids,
             "attention_mask": encoding.attention_mask,
@@ -125,6 +126,9 @@ class ModuleSource:
         """See `Source.network`."""
         with torch.inference_mode():
             output = self._module(**{name: torch.from_numpy(np.array(array)) for name, array in inputs.items()})
+        if not isinstance(output, torch.Tensor):
+            name = type(self._module).__name__
+            raise ExportError(f"{name} returns a {type(output).__name__}; wrap it so that it returns one tensor.")
         return {self._output: output.numpy()}
 
     def predict(self, data: bytes) -> Result:

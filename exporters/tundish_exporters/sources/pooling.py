@@ -18,23 +18,27 @@ _MODES: dict[str, Any] = {
 }
 
 
-def read_pooling(directory: Path) -> PoolingPostprocess:
+def read_pooling(directory: Path, tokenizer: Any) -> PoolingPostprocess:
     """The rule of `modules.json`; without that file a text's result is its tokens' vectors, as transformers has it.
 
     Raises:
-        ExportError: the modules do more than pool and normalise.
+        ExportError: the modules do more than pool and normalise, or change the text before it is tokenized.
     """
     path = directory / "modules.json"
     if not path.is_file():
         return PoolingPostprocess(pooling="none", normalize=False)
-    modules = json.loads(path.read_text(encoding="utf-8"))
-    kinds = [module["type"].rsplit(".", maxsplit=1)[-1] for module in modules]
+    _check_texts(directory, tokenizer)
+    modules = _read_json(path)
+    try:
+        kinds = [module["type"].rsplit(".", maxsplit=1)[-1] for module in modules]
+    except (KeyError, TypeError):
+        raise ExportError(f"{path} is not a list of sentence-transformers' modules.") from None
     if kinds not in (["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ExportError(f"{path} has the modules {kinds}; tundish reproduces Transformer, Pooling and Normalize.")
     if len(kinds) == 1:
         return PoolingPostprocess(pooling="none", normalize=False)
     config_path = directory / modules[1]["path"] / "config.json"
-    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config = _read_json(config_path)
     modes = [mode for key, mode in _MODES.items() if config.get(key)]
     others = [key for key, on in config.items() if key.startswith("pooling_mode") and on is True and key not in _MODES]
     if config.get("pooling_mode") in _MODES.values():
@@ -42,6 +46,23 @@ def read_pooling(directory: Path) -> PoolingPostprocess:
     if len(modes) != 1 or others:
         raise ExportError(f"{config_path} asks for {modes + others}; tundish reproduces one of mean, cls and max.")
     return PoolingPostprocess(pooling=modes[0], normalize="Normalize" in kinds)
+
+
+def _check_texts(directory: Path, tokenizer: Any) -> None:
+    path = directory / "config_sentence_transformers.json"
+    if path.is_file() and (prompt := _read_json(path).get("default_prompt_name")):
+        raise ExportError(f"{path} puts the prompt '{prompt}' before each text, which tundish does not reproduce.")
+    path = directory / "sentence_bert_config.json"
+    lowers = path.is_file() and _read_json(path).get("do_lower_case")
+    if lowers and not getattr(tokenizer, "do_lower_case", False):
+        raise ExportError(f"{path} asks for lower case, which neither the tokenizer nor tundish makes.")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{path} cannot be read: {error}.") from error
 
 
 def pooled(tokens: torch.Tensor, mask: torch.Tensor, rule: PoolingPostprocess) -> torch.Tensor:
