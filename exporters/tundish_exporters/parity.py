@@ -25,7 +25,7 @@ SCORE_TOLERANCE = 1e-3
 """Of a score, and of an element of a vector."""
 COSINE_TOLERANCE = 1e-4
 INPUT_TOLERANCE = 0.03
-"""Inputs that differ by more of their largest magnitude are refused whatever the answers; Pillow's versions differ less."""
+"""Inputs that differ by more of their largest magnitude are refused whatever the answers; Pillow's versions do not."""
 STAGE_TOLERANCE = 1e-3
 """A stage whose largest absolute and relative errors are both above this is said to differ."""
 
