@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from tundish.manifest import (
     ClassificationPostprocess,
@@ -14,6 +14,7 @@ from tundish.manifest import (
     TaskName,
     TextPreprocess,
 )
+from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import ExportOptions, RequestedPrecision
 from tundish_exporters.progress import Progress, silent
 
@@ -57,6 +58,7 @@ def export_huggingface(
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
     options = _options(name, repository, precision, calibration, evaluation, max_drop)
+    _check_task(task)
     progress("load the source", 0, 1)
     source = HuggingFaceSource(Path(directory), task)
     progress("load the source", 1, 1)
@@ -105,6 +107,7 @@ def export_module(
     from tundish_exporters.sources.module import ModuleSource
 
     options = _options(name, repository, precision, calibration, evaluation, max_drop)
+    _check_task(task)
     source = ModuleSource(
         module,
         example_inputs,
@@ -114,6 +117,12 @@ def export_module(
         tokenizer=None if tokenizer is None else Path(tokenizer),
     )
     return export(source, options, progress)
+
+
+def _check_task(task: str) -> None:
+    known = get_args(TaskName)
+    if task not in known:
+        raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
 
 
 def _options(

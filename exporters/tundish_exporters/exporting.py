@@ -120,14 +120,26 @@ def _check(
         preprocess=source.preprocess,
         postprocess=source.postprocess,
     )
+    _check_batch(spec)
     _check_labels(spec)
     task = load_task(spec, staging)
     return spec, task, check_parity(source, task, engine, data.parity_inputs, progress)
 
 
+def _check_batch(spec: ModelSpec) -> None:
+    for tensor in (*spec.inputs, *spec.outputs):
+        if not tensor.shape or isinstance(tensor.shape[0], int):
+            raise ExportError(
+                f"Tensor '{tensor.name}' has the shape {list(tensor.shape)}: its first dimension is no batch."
+            )
+
+
 def _check_labels(spec: ModelSpec) -> None:
     if not isinstance(spec.postprocess, ClassificationPostprocess):
         return
+    labels = spec.postprocess.labels
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise ExportError(f"The label '{twice[0]}' stands twice; give each label a name of its own.")
     shape, count = spec.outputs[0].shape, len(spec.postprocess.labels)
     if len(shape) != 2 or shape[1] not in (count, str(shape[1])):  # a name stands for a size that is not known
         raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")

@@ -126,12 +126,18 @@ def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
     """A new directory in which to build a bundle of `model`; removed on leaving, unless it was published.
 
     It lies inside the repository so that publishing is a rename; readers pass over its name.
+
+    Raises:
+        BundleError: the repository cannot be written to.
     """
     parent = repository / model
     made = [directory for directory in (parent, *parent.parents) if not directory.exists()]
-    parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(parent)
-    staging = Path(tempfile.mkdtemp(prefix=f"{_STAGING_PREFIX}{os.getpid()}-", dir=parent))
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(parent)
+        staging = Path(tempfile.mkdtemp(prefix=f"{_STAGING_PREFIX}{os.getpid()}-", dir=parent))
+    except OSError as error:
+        raise BundleError(f"{parent} cannot be written to: {error.strerror}.") from error
     try:
         yield staging
     finally:

@@ -338,7 +338,7 @@ TEXT_INPUTS = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids
         ({"module": FeatureMap()}, r"logits of the shape \['batch', 4, 16, 16\] for 3 labels"),
         ({"module": ColorNetwork(heads=torch.ones(2, 3))}, r"logits of the shape \['batch', 2\] for 3 labels"),
         ({"module": ColorNetwork(heads=torch.ones(5, 3))}, r"logits of the shape \['batch', 5\] for 3 labels"),
-        ({"module": OneAtATime()}, "The engine failed"),
+        ({"module": OneAtATime()}, "its first dimension is no batch"),
         ({"task": "text-classification"}, "must read text and give labels to do text-classification"),
         ({"task": "feature-extraction"}, "must read text and give vectors to do feature-extraction"),
         ({"postprocess": PoolingPostprocess(pooling="mean", normalize=True)}, "must read images and give labels"),

@@ -54,7 +54,10 @@ def _maximum_tokens(tokenizer: Any, config: Any, directory: Path) -> int:
         limits.append(positions - lost)
     path = directory / "sentence_bert_config.json"
     if path.is_file():
-        limits.append(json.loads(path.read_text(encoding="utf-8")).get("max_seq_length") or _UNSET_LENGTH)
+        try:
+            limits.append(json.loads(path.read_text(encoding="utf-8")).get("max_seq_length") or _UNSET_LENGTH)
+        except (ValueError, AttributeError) as error:
+            raise ExportError(f"{path} cannot be read: {error}.") from error
     limit = min(limits)
     if limit >= _UNSET_LENGTH:
         raise ExportError(

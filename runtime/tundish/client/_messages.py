@@ -36,7 +36,6 @@ _BY_STATUS: dict[grpc.StatusCode, type[TundishError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidInputError,
     grpc.StatusCode.NOT_FOUND: errors.ModelNotFoundError,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceededError,
-    grpc.StatusCode.CANCELLED: errors.CancelledError,
     grpc.StatusCode.INTERNAL: errors.EngineError,
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -92,6 +91,8 @@ def error_of(failure: grpc.RpcError, url: str) -> TundishError:
     pushback = int(metadata.get(PUSHBACK_METADATA_KEY, "0"))
     if named := _named(metadata.get(ERROR_METADATA_KEY, ""), details, pushback):
         return named
+    if code == grpc.StatusCode.CANCELLED:  # nobody here cancels: gRPC does, of calls that meet its own end
+        return errors.StoppingError(f"{url} stopped before it answered; ask again, or another server. ({details})")
     if code == grpc.StatusCode.UNAVAILABLE:
         return errors.ConnectionFailedError(f"No server answers at {url}; start one with `tundish serve`. ({details})")
     return _BY_STATUS.get(code, TundishError)(f"{url} answered {code.name}: {details}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,23 @@ def test_the_corpus_has_thousands_of_reviews_of_both_kinds(reviews: list[Review]
     assert all(review.text and review.film for review in reviews)
 
 
-def test_no_review_is_there_twice(reviews: list[Review]) -> None:
-    keys = [letters(review.text) for review in reviews]
-    assert len(set(keys)) >= len(keys) - 3  # a space is a difference to the corpus, and none to this test
+def test_snippets_that_differ_in_punctuation_or_case_alone_are_there_once_and_plots_not_at_all(tmp_path: Path) -> None:
+    rows = [
+        ("Great fun!", "fresh", "Ran"),
+        ("great  fun", "fresh", "Jaws"),
+        (" ... Great, fun? ", "rotten", "Ran"),
+        ("Great fun, twice", "fresh", "Ran"),
+        ("A king divides his realm.", "plot", "Ran"),
+    ]
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([("text", "category", "movie_name"), *rows])
+    path = tmp_path / REVIEWS.members[0]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bz2.compress(stream.getvalue().encode()))
+    assert load_reviews(tmp_path) == [
+        Review("Great fun!", "fresh", "Ran"),
+        Review("Great fun, twice", "fresh", "Ran"),
+    ]
 
 
 def test_no_film_is_in_both_halves_and_nothing_is_lost(reviews: list[Review]) -> None:

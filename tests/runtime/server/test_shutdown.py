@@ -30,6 +30,9 @@ from support.images import encoded
 from support.server_process import ServerProcess, wait_until
 from support.slow_bundles import full_queue, make_slow_bundle, occupy, slow_image
 
+from tundish import Prediction, TundishError
+from tundish.client import Client
+from tundish.errors import ConnectionFailedError, StoppingError
 from tundish.model import MAX_ITEMS_PER_REQUEST
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
@@ -134,12 +137,38 @@ def test_a_stopping_server_answers_what_it_accepted_and_refuses_the_rest(
         assert [top_label(call.result(ANSWER_SECONDS)) for call in accepted[1:]] == list(LABELS)
         assert accepted[0].code() == grpc.StatusCode.OK
         assert len(tensors.result(ANSWER_SECONDS).raw_output_contents) == 2
+        assert stopping.wait() == 0
         with pytest.raises(grpc.RpcError) as caught:
             predict(image_request("slow", encoded("red")), timeout=ANSWER_SECONDS)
         assert status_of(caught.value)[0] == grpc.StatusCode.UNAVAILABLE
-    assert stopping.wait() == 0
     assert "Stopping: no new requests; finishing those accepted." in stopping.output
     assert "Traceback" not in stopping.output
+
+
+def test_callers_that_ask_all_the_while_are_answered_or_told_that_it_stops(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    ended = threading.Event()
+    outcomes: list[type[Any]] = []
+
+    def ask(url: str) -> None:
+        with Client(url) as client:
+            while not ended.is_set():
+                try:
+                    outcomes.append(type(client.predict("colors", image=encoded("red"))))
+                except TundishError as error:
+                    outcomes.append(type(error))
+
+    with ServerProcess(tmp_path) as process:
+        callers = [threading.Thread(target=ask, args=(process.url,)) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        wait_until(lambda: outcomes.count(Prediction) > 100)
+        assert process.stop() == 0
+        ended.set()
+        for caller in callers:
+            caller.join(ANSWER_SECONDS)
+    assert set(outcomes) <= {Prediction, StoppingError, ConnectionFailedError}
+    assert len(set(outcomes)) > 1
 
 
 def test_a_stopping_server_answers_what_its_streams_have_sent(stopping: ServerProcess) -> None:
