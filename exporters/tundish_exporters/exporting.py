@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
+from tundish.engines import Arrays
 from tundish.engines.onnx import OnnxEngine
 from tundish.manifest import (
     Accuracy,
@@ -82,10 +83,11 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         assets = source.write_assets(staging)
         floating = _write_float(source, staging, progress)
         spec, task, parity = _check(source, floating, data, staging, progress)
+        inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
         candidates = [floating]
         if options.precision != "fp32" and data.gate is not None:
-            candidates.append(_quantize(floating, task, data, progress))
-        variants = _measure(candidates, source, task, parity, data, options, progress)
+            candidates.append(_quantize(floating, inputs, progress))
+        variants = _measure(candidates, source, task, inputs, parity, data, options, progress)
         batch_size, batch_times = _batching(candidates, variants, task, data, progress)
         write_report(staging / REPORT_NAME, parity=parity, batch_milliseconds_per_item=batch_times)
         manifest = Manifest(
@@ -145,9 +147,8 @@ def _check_labels(spec: ModelSpec) -> None:
         raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")
 
 
-def _quantize(floating: Candidate, task: AnyTask, data: ExportData, progress: Progress) -> Candidate:
+def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress) -> Candidate:
     path = floating.path.with_name("onnx-int8-cpu.onnx")
-    inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
     return Candidate("int8", path, quantize(floating.path, path, inputs, progress))
 
 
@@ -155,13 +156,13 @@ def _measure(
     candidates: Sequence[Candidate],
     source: Source,
     task: AnyTask,
+    inputs: Sequence[Arrays],
     parity: Parity,
     data: ExportData,
     options: ExportOptions,
     progress: Progress,
 ) -> tuple[Variant, ...]:
     """Accuracy, latency and verdict of each candidate; the first is the float one that the others are held against."""
-    inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
     latencies = measure_latency({each.name: each.engine(threads=1) for each in candidates}, inputs, progress)
     function = source.postprocess.function if isinstance(source.postprocess, ClassificationPostprocess) else "softmax"
     variants: list[Variant] = []

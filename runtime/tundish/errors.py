@@ -8,7 +8,6 @@
     ├── ModelNotReadyError      the version is there but cannot answer: it is loading, unloading or broken
     ├── QueueFullError          the model's queue is full; carries when to try again
     ├── DeadlineExceededError   the deadline passed before the work began; it was not run
-    ├── CancelledError          the caller went away before the work began; it was not run
     ├── StoppingError           the server is stopping and takes no new work
     ├── EngineError             the engine failed on this input
     ├── ConnectionFailedError   no server answers at the address
@@ -84,12 +83,6 @@ class DeadlineExceededError(TundishError):
     """The deadline passed before the work began, so it was never run."""
 
     status = grpc.StatusCode.DEADLINE_EXCEEDED
-
-
-class CancelledError(TundishError):
-    """The caller went away before the work began, so it was never run."""
-
-    status = grpc.StatusCode.CANCELLED
 
 
 class StoppingError(TundishError):

@@ -111,9 +111,6 @@ class ItemQueue:
             self._closed = True
             self._changed.notify_all()
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def _batch_length(self) -> int:
         """How many of the items at the head may run together."""
         length = 0

@@ -36,11 +36,6 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def queue_length(self) -> int:
-        """How many items wait."""
-        return len(self._queue)
-
     def submit(
         self,
         entry: EntryName,
