@@ -281,8 +281,9 @@ def test_requests_that_wait_together_run_together(slow_repository: Path) -> None
     assert len({response.stage_times.compute_nanoseconds for response in responses[:4]}) == 1
 
 
-def test_a_quick_answer_waits_for_the_slow_one_before_it_in_its_stream(slow_repository: Path) -> None:
-    with ServerProcess(slow_repository, "--instances", "2") as process, connect(process.url) as connection:
+def test_a_quick_answer_waits_for_the_slow_one_before_it_in_its_stream(tmp_path: Path) -> None:
+    make_slow_bundle(tmp_path, max_batch_size=1)  # else both may come in time to share a batch
+    with ServerProcess(tmp_path, "--instances", "2") as process, connect(process.url) as connection:
         pair = [image_request("slow", slow_image(0.4), "slow"), image_request("slow", encoded("blue"), "quick")]
         responses = list(connection.typed.PredictStream(in_stream(*pair)))
     assert [response.id for response in responses] == ["slow", "quick"]
