@@ -38,7 +38,8 @@ format: $(INSTALLED)  ## format the sources and regenerate docs/bundle.schema.js
 	$(BIN)/clang-format -i $(CPP)
 	$(SCHEMA) > docs/bundle.schema.json
 
-bench: $(INSTALLED)  ## compare the server's CPU per image with Triton's, side by side
+bench: $(INSTALLED)  ## time the kernels, and the server's CPU per image beside Triton's
+	$(BIN)/python -m tundish_bench.kernels
 	$(BIN)/python -m tundish_bench.image_server
 
 clean:  ## remove the environment and what was built

@@ -1,4 +1,4 @@
-"""Native image operators, each in two forms: `op` returns a new array, `op_into` writes into the caller's."""
+"""Native operators of images, tokens and results: `op` returns a new array, `op_into` writes into the caller's."""
 
 from tundish_kernels._native import available_isas, isa
 from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into

@@ -1,4 +1,4 @@
-"""Types of the compiled module (src/python/native.cpp), which trusts the checks of `_resize_normalize`."""
+"""Types of the compiled module (src/python/), which trusts the checks of the operators' Python forms."""
 
 from collections.abc import Sequence
 

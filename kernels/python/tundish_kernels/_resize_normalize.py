@@ -1,16 +1,16 @@
 """The Python forms of resize_normalize, and the checks the native code cannot make: types and shapes."""
 
 import operator
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tundish_kernels import _native
+from tundish_kernels._arguments import as_integer, as_list, as_number
 
 Filter = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-Item = TypeVar("Item")
 
 
 class Window(NamedTuple):
@@ -66,7 +66,7 @@ def resize_normalize(
         raise TypeError(f"size must be two integers (height, width), got {size!r}") from None
     if not (1 <= height <= _native.MAXIMUM_EXTENT and 1 <= width <= _native.MAXIMUM_EXTENT):
         raise ValueError(f"size must be between 1 and {_native.MAXIMUM_EXTENT} each way, got {size!r}")
-    images = _list(images, "images")
+    images = as_list(images, "images")
     destination = np.empty((len(images), 3, height, width), dtype=np.float32)
     resize_normalize_into(destination, images, windows, filter=filter, scale=scale, mean=mean, std=std, pad=pad)
     return destination
@@ -102,8 +102,8 @@ def resize_normalize_into(
         TypeError: An argument is of the wrong type.
         ValueError: A value, shape or dtype is not as said above.
     """
-    images = _list(images, "images")
-    windows = _list(windows, "windows")
+    images = as_list(images, "images")
+    windows = as_list(windows, "windows")
     for index, image in enumerate(images):
         _check_image(image, index)
     if len(windows) != len(images):
@@ -116,10 +116,10 @@ def resize_normalize_into(
         images,
         [_integers(window, index) for index, window in enumerate(windows)],
         filter,
-        _number(scale, "scale"),
+        as_number(scale, "scale"),
         _channels(mean, "mean"),
         _channels(std, "std"),
-        _integer(pad, "pad"),
+        as_integer(pad, "pad"),
     )
 
 
@@ -147,13 +147,6 @@ def _check_destination(destination: object, batch: int) -> None:
         raise ValueError(f"{expected} and writable, got a read-only array")
 
 
-def _list(values: Iterable[Item], name: str) -> list[Item]:
-    try:
-        return list(values)
-    except TypeError:
-        raise TypeError(f"{name} must be a sequence, got {type(values).__name__}") from None
-
-
 def _integers(window: Window, index: int) -> tuple[int, int, int, int]:
     try:
         resized_height, resized_width, top, left = window
@@ -161,35 +154,16 @@ def _integers(window: Window, index: int) -> tuple[int, int, int, int]:
         raise TypeError(f"windows[{index}] must be a Window, got {window!r}") from None
     name = f"windows[{index}]"
     return (
-        _integer(resized_height, f"{name}.resized_height"),
-        _integer(resized_width, f"{name}.resized_width"),
-        _integer(top, f"{name}.top"),
-        _integer(left, f"{name}.left"),
+        as_integer(resized_height, f"{name}.resized_height"),
+        as_integer(resized_width, f"{name}.resized_width"),
+        as_integer(top, f"{name}.top"),
+        as_integer(left, f"{name}.left"),
     )
 
 
-def _integer(value: object, name: str) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # the check itself
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if number.bit_length() > 63:
-        raise ValueError(f"{name} must fit in 64 bits, got {number}")
-    return number
-
-
-def _number(value: object, name: str) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]  # the check itself
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-    except OverflowError:
-        raise ValueError(f"{name} must be finite, got an integer above every float") from None
-
-
 def _channels(values: Sequence[float], name: str) -> tuple[float, float, float]:
-    channels = _list(values, name)
+    channels = as_list(values, name)
     if len(channels) != 3:
         raise ValueError(f"{name} must be three numbers, one a channel, got {len(channels)}")
-    red, green, blue = (_number(value, f"{name}[{index}]") for index, value in enumerate(channels))
+    red, green, blue = (as_number(value, f"{name}[{index}]") for index, value in enumerate(channels))
     return red, green, blue

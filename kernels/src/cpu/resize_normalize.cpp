@@ -3,35 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <stdexcept>
 
+#include "arguments.h"
 #include "image_resampler.h"
 
 namespace tundish {
 namespace {
-
-[[noreturn]] void reject(const std::string& expected, const std::string& got) {
-    throw std::invalid_argument(expected + ", got " + got);
-}
-
-std::string element(const char* name, std::size_t index) {
-    return std::string(name) + "[" + std::to_string(index) + "]";
-}
-
-// Short, and exact where it matters: std::to_string would print a tiny number as zero.
-std::string text(double value) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%g", value);
-    return buffer;
-}
-
-void check_range(const std::string& name, std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
-    if (value < minimum || value > maximum) {
-        reject(name + " must be between " + std::to_string(minimum) + " and " + std::to_string(maximum),
-               std::to_string(value));
-    }
-}
 
 // Addresses from the first byte to one past the last.
 struct Extent {
@@ -132,10 +109,7 @@ void resize_normalize_into(const Destination& destination, const ImageView* imag
         check_image(images[i], i, destination);
         check_window(windows[i], i);
     }
-    const std::vector<Isa> isas = available_isas();
-    if (std::find(isas.begin(), isas.end(), isa) == isas.end()) {
-        reject("isa must be available on this machine", isa_name(isa));
-    }
+    check_isa(isa);
 
     ImageResampler resampler(row_kernels(isa), filter, normalization, destination.height, destination.width);
     const std::int64_t size = 3 * destination.height * destination.width;

@@ -1,0 +1,13 @@
+// One function for each operator, which adds it to the Python module.
+//
+// What an array must look like is checked in Python, where a message can show shape and dtype; the casts of
+// the bindings only keep a direct caller safe. Each releases the GIL around the work.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace tundish {
+
+void bind_resize_normalize(nanobind::module_& module);
+
+}  // namespace tundish
