@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from tundish.runtime import Runtime
 from tundish.server.server import serve as run_server
@@ -28,4 +28,4 @@ def serve(
         def announce(bound: int) -> None:
             print(f"Serving gRPC on {host}:{bound}. Stop with Ctrl-C.", flush=True)
 
-        asyncio.run(run_server(runtime, host=host, port=grpc_port, on_ready=announce))
+        uvloop.run(run_server(runtime, host=host, port=grpc_port, on_ready=announce))
