@@ -27,8 +27,9 @@ class Floor:
         assert isinstance(manifest.postprocess, ClassificationPostprocess)
         self._labels = manifest.postprocess.labels
         self._output = manifest.outputs[0].name
-        self._task = load_task(manifest, bundle.directory)
-        self._engine = load_engine(bundle, manifest.servable[0], threads=1)
+        variant = manifest.servable[0]
+        self._task = load_task(manifest.of_variant(variant), bundle.directory)
+        self._engine = load_engine(bundle, variant, threads=1)
         self._batch_size = manifest.serving.max_batch_size
         self._images = images
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
 from tundish.engines import Arrays
-from tundish.engines.onnx import OnnxEngine
 from tundish.manifest import (
     Accuracy,
     ClassificationPostprocess,
@@ -18,21 +17,21 @@ from tundish.manifest import (
     Latency,
     Manifest,
     ModelSpec,
-    Precision,
+    Preprocess,
     Serving,
     Variant,
 )
-from tundish.pipeline import Answer, Pipeline
 from tundish.results import Result
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
-from tundish_exporters import gate
+from tundish_exporters.candidates import Candidate
 from tundish_exporters.errors import DataError, ExportError
-from tundish_exporters.export_data import ExportData, GateData, load_export_data
+from tundish_exporters.export_data import ExportData, load_export_data
 from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.judging import Judge
 from tundish_exporters.latency import best_batch_size, measure_latency
 from tundish_exporters.parity import Parity, check_parity
-from tundish_exporters.progress import Progress, silent, tracked
+from tundish_exporters.progress import Progress, silent
 from tundish_exporters.quantize import quantize
 from tundish_exporters.report import write_report
 from tundish_exporters.sources import Source
@@ -49,24 +48,6 @@ class Exported:
     bundle: Bundle
     parity: Parity
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A variant that was made, before it is measured and judged."""
-
-    precision: Precision
-    path: Path
-    recipe: str
-
-    @property
-    def name(self) -> str:
-        """Of the variant in the manifest."""
-        return f"onnx-{self.precision}-cpu"
-
-    def engine(self, *, threads: int) -> OnnxEngine:
-        """The candidate, loaded."""
-        return OnnxEngine(self.path, threads=threads)
 
 
 def export(source: Source, options: ExportOptions, progress: Progress = silent) -> Exported:
@@ -87,7 +68,8 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         candidates = [floating]
         if options.precision != "fp32" and data.gate is not None:
             candidates.append(_quantize(floating, inputs, progress))
-        variants = _measure(candidates, source, task, inputs, parity, data, options, progress)
+        judge = Judge(spec, staging, data.gate, floating, options.max_drop, progress) if data.gate else None
+        variants = _measure(candidates, judge, inputs, parity, options, progress)
         batch_size, batch_times = _batching(candidates, variants, task, data, progress)
         write_report(staging / REPORT_NAME, parity=parity, batch_milliseconds_per_item=batch_times)
         manifest = Manifest(
@@ -154,31 +136,23 @@ def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress)
 
 def _measure(
     candidates: Sequence[Candidate],
-    source: Source,
-    task: AnyTask,
+    judge: Judge | None,
     inputs: Sequence[Arrays],
     parity: Parity,
-    data: ExportData,
     options: ExportOptions,
     progress: Progress,
 ) -> tuple[Variant, ...]:
     """Accuracy, latency and verdict of each candidate; the first is the float one that the others are held against."""
+    floating, *others = candidates
     latencies = measure_latency({each.name: each.engine(threads=1) for each in candidates}, inputs, progress)
-    function = source.postprocess.function if isinstance(source.postprocess, ClassificationPostprocess) else "softmax"
-    variants: list[Variant] = []
-    float_results: list[Result] = []
-    for candidate in candidates:
-        accuracy = None
-        verdict = Gate(
-            passed=True, max_drop=options.max_drop, reason=f"Equal to its source on {parity.samples} samples."
-        )
-        if data.gate is not None:
-            results = _answers(candidate, task, data.gate, progress)
-            float_results = float_results or results
-            accuracy = gate.measure(results, float_results, data.gate.labels, function=function)
-            if candidate.precision != "fp32":
-                verdict = gate.judge(accuracy, options.max_drop)
-        variants.append(_variant(candidate, accuracy, latencies[candidate.name], verdict))
+    equal = Gate(passed=True, max_drop=options.max_drop, reason=f"Equal to its source on {parity.samples} samples.")
+    accuracy = judge.float_accuracy if judge else None
+    variants = [_variant(floating, latencies[floating.name], accuracy, equal)]
+    for candidate in others:
+        assert judge is not None  # nothing is quantised without data
+        judgement = judge.judge(candidate)
+        latency = latencies[candidate.name]
+        variants.append(_variant(candidate, latency, judgement.accuracy, judgement.gate, judgement.preprocess))
     if options.precision == "int8":
         variants = [variant for variant in variants if variant.precision == "int8"]
         if not variants[0].gate.passed:
@@ -186,7 +160,13 @@ def _measure(
     return tuple(variants)
 
 
-def _variant(candidate: Candidate, accuracy: Accuracy | None, latency: Latency, verdict: Gate) -> Variant:
+def _variant(
+    candidate: Candidate,
+    latency: Latency,
+    accuracy: Accuracy | None,
+    verdict: Gate,
+    preprocess: Preprocess | None = None,
+) -> Variant:
     """A rejected variant is recorded with its figures, but its files are not kept."""
     names = sorted(path.name for path in candidate.path.parent.glob(f"{candidate.path.name}*"))
     files = tuple(describe_file(candidate.path.parent, name) for name in names) if verdict.passed else ()
@@ -200,19 +180,8 @@ def _variant(candidate: Candidate, accuracy: Accuracy | None, latency: Latency, 
         accuracy=accuracy,
         latency=latency,
         gate=verdict,
+        preprocess=preprocess,
     )
-
-
-def _answers(candidate: Candidate, task: AnyTask, data: GateData, progress: Progress) -> list[Result]:
-    """One item at a time: dynamic ranges depend on what else is in a batch."""
-    pipeline = Pipeline(task, candidate.engine(threads=_cores()))
-    results = []
-    for sample in tracked(data.samples, f"evaluate {candidate.precision}", progress):
-        (outcome,) = pipeline.run([sample.read()])
-        if not isinstance(outcome, Answer):
-            raise DataError(f"{sample.content} cannot be evaluated: {outcome}") from outcome
-        results.append(outcome.output)
-    return results
 
 
 def _batching(

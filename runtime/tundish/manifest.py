@@ -98,6 +98,8 @@ class ImagePreprocess(_Part):
     mean: tuple[float, float, float]
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     color_order: Literal["RGB"] = "RGB"
+    reduced_jpeg: bool = False
+    """A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that is not smaller than its resized form."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -146,6 +148,10 @@ class PoolingPostprocess(_Part):
     """Scale each pooled vector to Euclidean length 1."""
 
 
+Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]
+Postprocess = Annotated[ClassificationPostprocess | PoolingPostprocess, Field(discriminator="kind")]
+
+
 class Accuracy(_Part):
     """What a variant was measured to get right."""
 
@@ -191,6 +197,8 @@ class Variant(_Part):
     accuracy: Accuracy | None
     latency: Latency
     gate: Gate
+    preprocess: Preprocess | None = None
+    """What it was measured with, where that is not the model's own."""
 
     @model_validator(mode="after")
     def _has_files_if_servable(self) -> Variant:
@@ -210,10 +218,6 @@ class Serving(_Part):
     """Items that may wait; more are refused."""
 
 
-Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]
-Postprocess = Annotated[ClassificationPostprocess | PoolingPostprocess, Field(discriminator="kind")]
-
-
 class ModelSpec(_Part):
     """What a task needs to know of a model: its tensors, and what happens before and after the network."""
 
@@ -222,6 +226,10 @@ class ModelSpec(_Part):
     outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
     preprocess: Preprocess
     postprocess: Postprocess
+
+    def of_variant(self, variant: Variant) -> ModelSpec:
+        """What the variant's task needs to know."""
+        return self if variant.preprocess is None else self.model_copy(update={"preprocess": variant.preprocess})
 
 
 class Manifest(ModelSpec):

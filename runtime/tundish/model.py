@@ -36,7 +36,7 @@ class Model:
         self.manifest = manifest
         self.instances = instances
         self.variant = manifest.servable[0]
-        self.task = load_task(manifest, bundle.directory)
+        self.task = load_task(manifest.of_variant(self.variant), bundle.directory)
         serving = manifest.serving
         self.batching = Batching(
             max_batch_size=serving.max_batch_size,

@@ -79,7 +79,10 @@ def imagenet_labels(directory: Path) -> tuple[str, ...]:
 
 
 def _write_views(photograph: Path, directory: Path, count: int, *, seed: str) -> None:
-    """JPEG files of random crops of the photograph, every other one mirrored; the seed gives the same ones again."""
+    """JPEG files of random crops of the photograph, every other one mirrored; the seed gives the same ones again.
+
+    Each is enlarged to the photograph's size: a camera's images have one size, whatever is nearer or farther in them.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     draw = random.Random(seed)
     with Image.open(photograph) as image:
@@ -88,6 +91,7 @@ def _write_views(photograph: Path, directory: Path, count: int, *, seed: str) ->
         view = _random_crop(picture, draw)
         if index % 2:
             view = ImageOps.mirror(view)
+        view = view.resize(picture.size, Image.Resampling.BICUBIC)
         view.save(directory / f"{photograph.stem}-{index:02}.jpg", quality=90)
 
 

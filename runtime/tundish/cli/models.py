@@ -14,6 +14,7 @@ from rich.table import Table
 from tundish.bundle import Bundle
 from tundish.cli.rendering import variants_table
 from tundish.errors import ModelNotFoundError
+from tundish.manifest import ImagePreprocess, Variant
 from tundish.repository import scan
 
 app = typer.Typer(help="List, show and verify the models of a repository.", no_args_is_help=True)
@@ -77,7 +78,12 @@ def show(
             console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
     console.print(variants_table(manifest))
     for variant in manifest.variants:
-        console.print(f"{variant.name}: {variant.recipe}. {variant.gate.reason}", markup=False, soft_wrap=True)
+        console.print(f"{variant.name}: {_recipe(variant)}. {variant.gate.reason}", markup=False, soft_wrap=True)
+
+
+def _recipe(variant: Variant) -> str:
+    reduced = isinstance(variant.preprocess, ImagePreprocess) and variant.preprocess.reduced_jpeg
+    return f"{variant.recipe}; JPEGs decoded at a fraction of their size" if reduced else variant.recipe
 
 
 @app.command()

@@ -23,14 +23,14 @@ from tundish_proto.v1 import inference_pb2 as typed
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedImage:
+class PreparedImage:
     """RGB pixels `[height, width, 3] uint8` and the part of their resized form that the model sees."""
 
     pixels: NDArray[np.uint8]
     window: tundish_kernels.Window
 
 
-class ImageClassificationTask(Task[DecodedImage, ImageClassification]):
+class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "image-classification"
@@ -47,13 +47,17 @@ class ImageClassificationTask(Task[DecodedImage, ImageClassification]):
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
 
-    def prepare(self, data: bytes) -> DecodedImage:
+    def prepare(self, data: bytes) -> PreparedImage:
         """See `Task.prepare`."""
-        pixels = decode_image(data)
-        height, width, _ = pixels.shape
-        return DecodedImage(pixels, window(self._preprocess, height, width))
+        image = decode_image(data, cover=self._resized_size if self._preprocess.reduced_jpeg else None)
+        # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
+        return PreparedImage(image.pixels, window(self._preprocess, image.height, image.width))
 
-    def collate(self, items: Sequence[DecodedImage]) -> Arrays:
+    def _resized_size(self, height: int, width: int) -> tuple[int, int]:
+        resized = window(self._preprocess, height, width)
+        return resized.resized_height, resized.resized_width
+
+    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
         """`[batch, 3, height, width] float32`."""
         rule = self._preprocess
         batch = tundish_kernels.resize_normalize(
@@ -67,7 +71,7 @@ class ImageClassificationTask(Task[DecodedImage, ImageClassification]):
         )
         return {self._input: batch}
 
-    def finish(self, outputs: Arrays, items: Sequence[DecodedImage]) -> list[ImageClassification]:  # noqa: ARG002
+    def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ImageClassification]:  # noqa: ARG002
         """See `Task.finish`."""
         return [ImageClassification(labels) for labels in self._labelling.apply(outputs[self._output])]
 

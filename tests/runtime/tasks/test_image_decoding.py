@@ -77,7 +77,9 @@ def jpeg_header(width: int, height: int) -> bytes:
 )
 def test_pixels_are_those_that_pillow_reads(form: str, mode: str, options: dict[str, Any]) -> None:
     data = encode(picture(mode), form, **options)
-    decoded = decode_image(data)
+    image = decode_image(data)
+    assert (image.height, image.width) == (23, 37)
+    decoded = image.pixels
     assert decoded.dtype == np.uint8
     assert decoded.shape == (23, 37, 3)
     np.testing.assert_array_equal(decoded, as_the_source_reads_it(data))
@@ -86,13 +88,13 @@ def test_pixels_are_those_that_pillow_reads(form: str, mode: str, options: dict[
 def test_sixteen_bit_png_is_read_as_pillow_reads_it() -> None:
     values = np.random.default_rng(0).integers(0, 65536, (9, 11), np.uint16)
     data = encode(Image.fromarray(values), "PNG")
-    np.testing.assert_array_equal(decode_image(data), as_the_source_reads_it(data))
+    np.testing.assert_array_equal(decode_image(data).pixels, as_the_source_reads_it(data))
 
 
 def test_real_photographs_are_those_that_pillow_reads(photographs: list[Path]) -> None:
     for path in photographs:
         data = path.read_bytes()
-        np.testing.assert_array_equal(decode_image(data), as_the_source_reads_it(data))
+        np.testing.assert_array_equal(decode_image(data).pixels, as_the_source_reads_it(data))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
@@ -101,8 +103,8 @@ def test_exif_orientation_is_applied(form: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(picture(), form, exif=exif)
-    np.testing.assert_array_equal(decode_image(data), as_the_source_reads_it(data))
-    assert decode_image(data).shape[:2] == ((23, 37) if orientation <= 4 else (37, 23))
+    np.testing.assert_array_equal(decode_image(data).pixels, as_the_source_reads_it(data))
+    assert decode_image(data).pixels.shape[:2] == ((23, 37) if orientation <= 4 else (37, 23))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_damaged_files_either_decode_or_are_refused(form: str, flips: list[tuple
     for place, value in flips:
         data[int(place * len(data))] = value
     try:
-        decoded = decode_image(bytes(data[: int(len(data) * cut)]), max_pixels=10_000_000)
+        decoded = decode_image(bytes(data[: int(len(data) * cut)]), max_pixels=10_000_000).pixels
     except InvalidInputError:
         return
     assert decoded.ndim == 3
@@ -164,6 +166,31 @@ def test_any_bytes_either_decode_or_are_refused(data: bytes, prefix: bytes) -> N
 def test_the_limit_counts_pixels_and_not_bytes() -> None:
     data = encode(Image.new("RGB", (1000, 1000)), "PNG")
     assert len(data) < 10_000
-    assert decode_image(data, max_pixels=1_000_000).shape == (1000, 1000, 3)
+    assert decode_image(data, max_pixels=1_000_000).pixels.shape == (1000, 1000, 3)
     with pytest.raises(InvalidInputError, match="1000 x 1000 pixels, the limit is 999999"):
         decode_image(data, max_pixels=999_999)
+
+
+def test_a_jpeg_may_be_reduced_and_still_tells_its_size() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(picture(width=400, height=240), "JPEG", exif=exif)
+    asked: list[tuple[int, int]] = []
+
+    def cover(height: int, width: int) -> tuple[int, int]:
+        asked.append((height, width))
+        return 90, 50
+
+    image = decode_image(data, cover=cover)
+    assert asked == [(400, 240)]
+    assert (image.height, image.width) == (400, 240)
+    assert image.pixels.shape == (100, 60, 3)
+    difference = image.pixels.astype(float) - np.asarray(
+        Image.fromarray(decode_image(data).pixels).resize((60, 100), Image.Resampling.BOX)
+    )
+    assert np.abs(difference).mean() < 3.0  # the transform's average is close to, but not, that of a box
+
+
+def test_other_formats_are_never_reduced() -> None:
+    data = encode(picture(width=400, height=240), "PNG")
+    assert decode_image(data, cover=lambda *_: (1, 1)).pixels.shape == (240, 400, 3)
