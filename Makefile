@@ -2,13 +2,15 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell command -v $(name) 2>/dev/null),$(name))))
+CLANG ?= clang++
+FUZZ_SECONDS ?= 600
 INSTALLED := $(VENV)/.installed
 NATIVE := $(shell git ls-files 'kernels/*.cpp' 'kernels/*.h' 'kernels/*.cu' 'kernels/CMakeLists.txt' 'proto/*' CMakeLists.txt)
 SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json_schema(), end="")'
 CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench clean
+.PHONY: help install demo test check format bench fuzz clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -41,6 +43,15 @@ format: $(INSTALLED)  ## format the sources and regenerate docs/bundle.schema.js
 bench: $(INSTALLED)  ## time the kernels, and the server's CPU per image beside Triton's
 	$(BIN)/python -m tundish_bench.kernels
 	$(BIN)/python -m tundish_bench.image_server
+
+fuzz: $(INSTALLED)  ## fuzz what reads outside bytes, for FUZZ_SECONDS each; takes Clang
+	@command -v $(CLANG) >/dev/null || { echo "libFuzzer needs Clang: apt-get install clang, or set CLANG=clang++-14."; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz_images.py build/fuzz/images -max_total_time=$(FUZZ_SECONDS) -max_len=20000
+	cmake -S kernels -B build/fuzz -DTUNDISH_PYTHON=OFF -DTUNDISH_FUZZ=ON -DCMAKE_CXX_COMPILER=$(CLANG)
+	cmake --build build/fuzz --parallel --target fuzz_wordpiece
+	mkdir -p build/fuzz/texts
+	build/fuzz/fuzz_wordpiece build/fuzz/texts -max_total_time=$(FUZZ_SECONDS) -max_len=600
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

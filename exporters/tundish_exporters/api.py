@@ -54,11 +54,13 @@ def export_huggingface(
     Raises:
         ExportError: see `tundish_exporters.exporting.export`.
     """
+    options = _options(name, repository, precision, calibration, evaluation, max_drop)
+    _check_task(task)
+    _check_directory(Path(directory))  # before the frameworks, which take seconds to load
+
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
-    options = _options(name, repository, precision, calibration, evaluation, max_drop)
-    _check_task(task)
     progress("load the source", 0, 1)
     source = HuggingFaceSource(Path(directory), task)
     progress("load the source", 1, 1)
@@ -123,6 +125,16 @@ def _check_task(task: str) -> None:
     known = get_args(TaskName)
     if task not in known:
         raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
+
+
+def _check_directory(directory: Path) -> None:
+    if not (directory / "config.json").is_file():
+        raise ExportError(f"{directory} is not a Hugging Face model: it has no config.json.")
+    if not list(directory.glob("*.safetensors")):
+        raise ExportError(
+            f"{directory} has no .safetensors weights; save the model with save_pretrained(safe_serialization=True). "
+            "Pickled weights are not read, because loading them can run code."
+        )
 
 
 def _options(

@@ -54,7 +54,7 @@ class Judge:
         if reduced is None:
             return judgement
         task = load_task(self._spec.model_copy(update={"preprocess": reduced}), self._directory)
-        with_reduction = self._judged(self._answers(candidate, task, f"{label}, JPEGs reduced"), reduced)
+        with_reduction = self._judged(self._answers(candidate, task, f"{label} reduced"), reduced)
         return with_reduction if with_reduction.gate.passed else judgement
 
     def _judged(self, results: list[Result], preprocess: ImagePreprocess | None) -> Judgement:

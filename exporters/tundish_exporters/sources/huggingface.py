@@ -154,13 +154,6 @@ def _fix_image_size(path: Path, height: int, width: int) -> None:
 
 
 def _load_model(directory: Path, task: manifest.TaskName) -> Any:
-    if not (directory / "config.json").is_file():
-        raise ExportError(f"{directory} is not a Hugging Face model: it has no config.json.")
-    if not list(directory.glob("*.safetensors")):
-        raise ExportError(
-            f"{directory} has no .safetensors weights; save the model with save_pretrained(safe_serialization=True). "
-            "Pickled weights are not read, because loading them can run code."
-        )
     config = _loaded(directory, lambda: AutoConfig.from_pretrained(directory, **_LOADING))
     model, loading = _loaded(
         directory,
