@@ -12,6 +12,7 @@ import io
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import atheris
 import numpy as np
@@ -52,9 +53,10 @@ def write_seeds(corpus: Path) -> None:
     picture = Image.fromarray(noise, "RGBA")
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
+    variants: list[dict[str, Any]] = [{}, {"exif": exif}, {"progressive": True}, {"optimize": True}]
     kinds = [(form, mode) for form in ("JPEG", "PNG", "BMP", "WEBP") for mode in ("RGB", "L", "RGBA", "CMYK", "P")]
     for form, mode in kinds:
-        for number, options in enumerate(({}, {"exif": exif}, {"progressive": True}, {"optimize": True})):
+        for number, options in enumerate(variants):
             with contextlib.suppress(OSError):  # the format cannot hold the mode
                 picture.convert(mode).save(corpus / f"{form}-{mode}-{number}", form, **options)
 
