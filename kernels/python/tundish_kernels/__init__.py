@@ -2,12 +2,16 @@
 
 from tundish_kernels._native import available_isas, isa
 from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
+from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
 
 __all__ = [
     "Filter",
+    "ScoreFunction",
     "Window",
     "available_isas",
     "isa",
     "resize_normalize",
     "resize_normalize_into",
+    "softmax_top_k",
+    "softmax_top_k_into",
 ]

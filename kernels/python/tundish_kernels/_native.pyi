@@ -31,3 +31,11 @@ def resize_normalize_into(
     pad: int,
 ) -> None:
     """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""
+
+def softmax_top_k_into(
+    indices: NDArray[np.int64] | NDArray[np.int32],
+    scores: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    function: str,
+) -> None:
+    """`tundish_kernels.softmax_top_k_into` without its messages about types and shapes."""

@@ -9,5 +9,6 @@
 namespace tundish {
 
 void bind_resize_normalize(nanobind::module_& module);
+void bind_softmax_top_k(nanobind::module_& module);
 
 }  // namespace tundish

@@ -18,4 +18,5 @@ NB_MODULE(_native, module) {
         return names;
     });
     tundish::bind_resize_normalize(module);
+    tundish::bind_softmax_top_k(module);
 }
