@@ -28,11 +28,13 @@ def expected_order(logits: Floats) -> NDArray[np.int64]:
 
 def expected_scores(logits: Floats, function: ScoreFunction) -> NDArray[np.float64]:
     exact = logits.astype(np.float64)
+    if function == "none":
+        return exact
     with np.errstate(all="ignore"):
-        if function == "softmax":
-            exponents = np.exp(exact - exact.max(axis=1, keepdims=True))
-            return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
-        return np.asarray(1 / (1 + np.exp(-exact))) if function == "sigmoid" else exact
+        exponents = np.exp(exact - exact.max(axis=1, keepdims=True))
+        softmax: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
+        sigmoid: NDArray[np.float64] = 1 / (1 + np.exp(-exact))
+    return softmax if function == "softmax" else sigmoid
 
 
 def tolerance(logits: Floats, function: ScoreFunction, exact: NDArray[np.float64]) -> NDArray[np.float64]:

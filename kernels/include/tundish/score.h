@@ -1,11 +1,11 @@
 // What a logit goes through on its way to a score and to its rank; for the CPU loops and for CUDA kernels.
 #pragma once
 
-#include <math.h>
 #include <string.h>
 
 #include <cstdint>
 
+#include "tundish/canonical.h"
 #include "tundish/exponential.h"
 
 namespace tundish {
@@ -20,9 +20,6 @@ TUNDISH_HOST_DEVICE std::int32_t rank_of(float logit) {
     const std::int32_t nan = -static_cast<std::int32_t>((bits & INT32_MAX) > 0x7F800000);
     return (ordered & ~nan) | (INT32_MIN & nan);
 }
-
-// The one NaN that scores hold: which payload arithmetic passes on depends on the instruction set.
-TUNDISH_HOST_DEVICE float canonical(float score) { return score != score ? NAN : score; }
 
 struct SoftmaxScore {
     float maximum;

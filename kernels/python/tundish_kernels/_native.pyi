@@ -20,6 +20,15 @@ def isa() -> str:
 def available_isas() -> list[str]:
     """The instruction sets that TUNDISH_KERNELS_ISA may name on this machine, slowest first."""
 
+def pool_normalize_into(
+    destination: NDArray[np.float32],
+    tokens: NDArray[np.float32],
+    mask: NDArray[np.int64] | NDArray[np.int32] | NDArray[np.uint8],
+    pooling: str,
+    normalize: bool,
+) -> None:
+    """`tundish_kernels.pool_normalize_into` without its messages about types and shapes."""
+
 def resize_normalize_into(
     destination: NDArray[np.float32],
     images: Sequence[NDArray[np.uint8]],
