@@ -2,16 +2,24 @@
 
 from tundish_kernels._decode_jpeg import decode_jpeg, decode_jpeg_into, jpeg_size
 from tundish_kernels._native import available_isas, isa
+from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
 from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
+from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
 
 __all__ = [
     "Filter",
+    "Pooling",
+    "ScoreFunction",
     "Window",
     "available_isas",
     "decode_jpeg",
     "decode_jpeg_into",
     "isa",
     "jpeg_size",
+    "pool_normalize",
+    "pool_normalize_into",
     "resize_normalize",
     "resize_normalize_into",
+    "softmax_top_k",
+    "softmax_top_k_into",
 ]
