@@ -1,17 +1,27 @@
 """Native operators of images, tokens and results: `op` returns a new array, `op_into` writes into the caller's."""
 
 from tundish_kernels._native import available_isas, isa
+from tundish_kernels._non_max_suppression import (
+    BoxFormat,
+    Detections,
+    non_max_suppression,
+    non_max_suppression_into,
+)
 from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
 from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
 from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
 
 __all__ = [
+    "BoxFormat",
+    "Detections",
     "Filter",
     "Pooling",
     "ScoreFunction",
     "Window",
     "available_isas",
     "isa",
+    "non_max_suppression",
+    "non_max_suppression_into",
     "pool_normalize",
     "pool_normalize_into",
     "resize_normalize",

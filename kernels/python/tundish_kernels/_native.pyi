@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 MAXIMUM_EXTENT: int
 """The greatest height or width of anything in a call, and the farthest offset of a window."""
 
+MAXIMUM_DETECTIONS: int
+"""The most detections of one image that non_max_suppression keeps."""
+
 def isa() -> str:
     """The instruction set that the kernels use.
 
@@ -19,6 +22,21 @@ def isa() -> str:
 
 def available_isas() -> list[str]:
     """The instruction sets that TUNDISH_KERNELS_ISA may name on this machine, slowest first."""
+
+def non_max_suppression_into(
+    indices: NDArray[np.int32],
+    classes: NDArray[np.int32],
+    kept_scores: NDArray[np.float32],
+    counts: NDArray[np.int32],
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    box_format: str,
+    score_threshold: float,
+    iou_threshold: float,
+    class_agnostic: bool,
+    multi_label: bool,
+) -> None:
+    """`tundish_kernels.non_max_suppression_into` without its messages about types and shapes."""
 
 def pool_normalize_into(
     destination: NDArray[np.float32],
