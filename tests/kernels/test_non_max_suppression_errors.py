@@ -50,7 +50,10 @@ SCORES_ARE = "scores must be [2, 6, classes] float32"
     ],
 )
 def test_wrong_argument(changed: dict[str, Any], error: type[Exception], sentence: str) -> None:
-    arrays: list[Any] = [*(np.full((2, 5), 42, dtype) for dtype in "iif"), np.full(2, 42, np.int32)]
+    arrays: list[Any] = [
+        *(np.full((2, 5), 42, dtype) for dtype in (np.int32, np.int32, np.float32)),
+        np.full(2, 42, np.int32),
+    ]
     destination = Detections._make(arrays)
     arguments: dict[str, Any] = {
         "boxes": BOXES,

@@ -103,7 +103,8 @@ def _by_numpy(output: Floats) -> list[tuple[int, int]]:
 
 def _by_opencv(output: Floats) -> list[tuple[int, int]]:
     indices, classes, scores, corners = _candidates(output)
+    rectangles = np.hstack([corners[:, :2], output[0, 2:4, indices]])
     # Its types say sequences; arrays are taken as well, and faster.
-    arrays: tuple[Any, ...] = (np.hstack([corners[:, :2], output[0, 2:4, indices]]), scores, classes.astype(np.int32))
-    kept = cv2.dnn.NMSBoxesBatched(*arrays, _SCORE, _IOU)[:_MOST]
+    arguments: tuple[Any, ...] = (rectangles, scores, classes.astype(np.int32), _SCORE, _IOU)
+    kept = cv2.dnn.NMSBoxesBatched(*arguments)[:_MOST]
     return list(zip(indices[kept].tolist(), classes[kept].tolist(), strict=True))

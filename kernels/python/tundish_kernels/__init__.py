@@ -10,6 +10,7 @@ from tundish_kernels._non_max_suppression import (
 from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
 from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
 from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
+from tundish_kernels._upsample_argmax import upsample_argmax, upsample_argmax_into
 
 __all__ = [
     "BoxFormat",
@@ -28,4 +29,6 @@ __all__ = [
     "resize_normalize_into",
     "softmax_top_k",
     "softmax_top_k_into",
+    "upsample_argmax",
+    "upsample_argmax_into",
 ]

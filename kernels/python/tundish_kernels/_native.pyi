@@ -11,6 +11,9 @@ MAXIMUM_EXTENT: int
 MAXIMUM_DETECTIONS: int
 """The most detections of one image that non_max_suppression keeps."""
 
+MAXIMUM_MASK_EXTENT: int
+"""The greatest height or width of a mask."""
+
 def isa() -> str:
     """The instruction set that the kernels use.
 
@@ -66,3 +69,9 @@ def softmax_top_k_into(
     function: str,
 ) -> None:
     """`tundish_kernels.softmax_top_k_into` without its messages about types and shapes."""
+
+def upsample_argmax_into(
+    destination: NDArray[np.uint8] | NDArray[np.int32],
+    logits: NDArray[np.float32],
+) -> None:
+    """`tundish_kernels.upsample_argmax_into` without its messages about types and shapes."""

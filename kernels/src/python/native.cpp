@@ -21,4 +21,5 @@ NB_MODULE(_native, module) {
     tundish::bind_pool_normalize(module);
     tundish::bind_resize_normalize(module);
     tundish::bind_softmax_top_k(module);
+    tundish::bind_upsample_argmax(module);
 }
