@@ -46,7 +46,8 @@ def tolerance(logits: Floats, function: ScoreFunction, exact: NDArray[np.float64
         with np.errstate(all="ignore"):
             relative = 2.0**-21 + 2.0**-24 * np.abs(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
             relative = np.where(exact == 0, 0, relative)
-    return np.nan_to_num(relative * np.abs(exact)) + (2.0**-128 if function == "sigmoid" else 2.0**-149)
+    bound: NDArray[np.float64] = np.nan_to_num(relative * np.abs(exact))
+    return bound + (2.0**-128 if function == "sigmoid" else 2.0**-149)
 
 
 @settings(max_examples=400, deadline=None)

@@ -2,11 +2,20 @@
 
 from tundish_kernels._decode_jpeg import decode_jpeg, decode_jpeg_into, jpeg_size
 from tundish_kernels._native import available_isas, isa
+from tundish_kernels._non_max_suppression import (
+    BoxFormat,
+    Detections,
+    non_max_suppression,
+    non_max_suppression_into,
+)
 from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
 from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
 from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
+from tundish_kernels._upsample_argmax import upsample_argmax, upsample_argmax_into
 
 __all__ = [
+    "BoxFormat",
+    "Detections",
     "Filter",
     "Pooling",
     "ScoreFunction",
@@ -16,10 +25,14 @@ __all__ = [
     "decode_jpeg_into",
     "isa",
     "jpeg_size",
+    "non_max_suppression",
+    "non_max_suppression_into",
     "pool_normalize",
     "pool_normalize_into",
     "resize_normalize",
     "resize_normalize_into",
     "softmax_top_k",
     "softmax_top_k_into",
+    "upsample_argmax",
+    "upsample_argmax_into",
 ]

@@ -28,7 +28,23 @@ def check_array(value: object, name: str, axes: Sequence[str | int], *dtypes: ty
                 break
         else:
             return
-    _check(value, name, axes, dtypes)
+    expected = _check(value, name, axes, dtypes)
+    assert isinstance(value, np.ndarray)
+    if not (value.flags.c_contiguous and value.flags.aligned):
+        raise ValueError(f"{expected} in aligned C order, got strides {value.strides}")
+
+
+def check_strided(value: object, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> None:
+    """Refuses what `check_array` refuses, but takes any aligned strides.
+
+    Raises:
+        TypeError: It is not an array.
+        ValueError: Its shape or dtype is another, it is empty, or an element is not aligned.
+    """
+    expected = _check(value, name, axes, dtypes)
+    assert isinstance(value, np.ndarray)
+    if not value.flags.aligned:
+        raise ValueError(f"{expected} and aligned, got strides {value.strides}")
 
 
 def check_output(value: Any, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> None:
@@ -43,7 +59,7 @@ def check_output(value: Any, name: str, axes: Sequence[str | int], *dtypes: type
         raise ValueError(f"{name} must be writable, got a read-only array")
 
 
-def _check(value: object, name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]]) -> None:
+def _check(value: object, name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]]) -> str:
     described = f"[{', '.join(map(str, axes))}] {' or '.join(np.dtype(dtype).name for dtype in dtypes)}"
     expected = f"{name} must be {described}"
     if not isinstance(value, np.ndarray):
@@ -55,5 +71,4 @@ def _check(value: object, name: str, axes: Sequence[str | int], dtypes: Sequence
         raise ValueError(f"{expected}, got {value.shape} {value.dtype}")
     if value.size == 0:
         raise ValueError(f"{expected} and not empty, got {value.shape}")
-    if not (value.flags.c_contiguous and value.flags.aligned):
-        raise ValueError(f"{expected} in aligned C order, got strides {value.strides}")
+    return expected

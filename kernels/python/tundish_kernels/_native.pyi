@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 MAXIMUM_EXTENT: int
 """The greatest height or width of anything in a call, and the farthest offset of a window."""
 
+MAXIMUM_DETECTIONS: int
+"""The most detections of one image that non_max_suppression keeps."""
+
+MAXIMUM_MASK_EXTENT: int
+"""The greatest height or width of a mask."""
+
 def isa() -> str:
     """The instruction set that the kernels use.
 
@@ -19,6 +25,21 @@ def isa() -> str:
 
 def available_isas() -> list[str]:
     """The instruction sets that TUNDISH_KERNELS_ISA may name on this machine, slowest first."""
+
+def non_max_suppression_into(
+    indices: NDArray[np.int32],
+    classes: NDArray[np.int32],
+    kept_scores: NDArray[np.float32],
+    counts: NDArray[np.int32],
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    box_format: str,
+    score_threshold: float,
+    iou_threshold: float,
+    class_agnostic: bool,
+    multi_label: bool,
+) -> None:
+    """`tundish_kernels.non_max_suppression_into` without its messages about types and shapes."""
 
 def pool_normalize_into(
     destination: NDArray[np.float32],
@@ -48,3 +69,9 @@ def softmax_top_k_into(
     function: str,
 ) -> None:
     """`tundish_kernels.softmax_top_k_into` without its messages about types and shapes."""
+
+def upsample_argmax_into(
+    destination: NDArray[np.uint8] | NDArray[np.int32],
+    logits: NDArray[np.float32],
+) -> None:
+    """`tundish_kernels.upsample_argmax_into` without its messages about types and shapes."""

@@ -8,8 +8,10 @@
 
 namespace tundish {
 
+void bind_non_max_suppression(nanobind::module_& module);
 void bind_pool_normalize(nanobind::module_& module);
 void bind_resize_normalize(nanobind::module_& module);
 void bind_softmax_top_k(nanobind::module_& module);
+void bind_upsample_argmax(nanobind::module_& module);
 
 }  // namespace tundish

@@ -1,0 +1,67 @@
+// The inner loops of upsample_argmax as a table of functions, one table per instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tundish/isa.h"
+
+namespace tundish {
+
+// Columns that are worked on at a time; strips are as wide as a multiple of it.
+constexpr std::size_t kLabelBlock = 64;
+
+// The taps of adjacent output columns, number by number.
+struct ColumnTaps {
+    const std::int32_t* first;
+    const std::int32_t* second;
+    const float* first_weight;
+    const float* second_weight;
+};
+
+// Two rows of every class, class by class, `stride` apart, and their weights.
+struct RowPair {
+    const float* first;
+    const float* second;
+    float first_weight;
+    float second_weight;
+    std::size_t stride;
+    std::size_t classes;
+};
+
+struct UpsampleArgmaxLoops {
+    // One row along its width: `length` columns.
+    void (*interpolate_row)(const float* row, const ColumnTaps& taps, std::size_t length, float* output);
+
+    // The labels of kLabelBlock columns from `column` on.
+    void (*argmax)(const RowPair& rows, std::size_t column, std::int32_t* labels);
+};
+
+// Tables for what kernels/CMakeLists.txt compiles upsample_argmax_loops.cpp into.
+namespace scalar {
+extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
+}
+namespace avx512 {
+extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
+}
+#endif
+
+// `isa` must be available.
+inline const UpsampleArgmaxLoops& upsample_argmax_loops(Isa isa) {
+#if defined(__x86_64__)
+    if (isa == Isa::avx512) {
+        return avx512::kUpsampleArgmaxLoops;
+    }
+    if (isa == Isa::avx2) {
+        return avx2::kUpsampleArgmaxLoops;
+    }
+#endif
+    static_cast<void>(isa);
+    return scalar::kUpsampleArgmaxLoops;
+}
+
+}  // namespace tundish
