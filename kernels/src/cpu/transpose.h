@@ -43,13 +43,12 @@ inline void transpose(Bytes16 block[16]) {
     }
 }
 
-// Reads bytes [offset, offset + size) of sixteen rows, and nothing else of them; writes [size][16].
-inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t offset, std::size_t size,
-                            std::uint8_t* output) {
+// Reads `size` bytes of sixteen rows and writes [size][16].
+inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t size, std::uint8_t* output) {
     if (size < 16) {
         for (std::size_t column = 0; column < size; ++column) {
             for (std::size_t row = 0; row < 16; ++row) {
-                output[column * 16 + row] = rows[row][offset + column];
+                output[column * 16 + row] = rows[row][column];
             }
         }
         return;
@@ -59,7 +58,7 @@ inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t offset,
         const std::size_t start = column + 16 <= size ? column : size - 16;
         Bytes16 block[16];
         for (int row = 0; row < 16; ++row) {
-            std::memcpy(&block[row], rows[row] + offset + start, 16);
+            std::memcpy(&block[row], rows[row] + start, 16);
         }
         transpose(block);
         std::memcpy(output + start * 16, block, sizeof block);
