@@ -59,6 +59,10 @@ Output = tuple[str, str, str, float, int]
 """dtype, layout, order, scale, zero point"""
 
 
+_FORMATS = get_args(PixelFormat)
+_DTYPES = {name: np.dtype(name) for name in ("float32", "float16", "uint8", "int8")}
+
+
 class Quantization(NamedTuple):
     """Of a tensor: `integer = saturate(round(value / scale) + zero_point)`, ties to even, as ONNX QuantizeLinear."""
 
@@ -78,6 +82,27 @@ class ImageOutput:
     quantization: Quantization | None = None
     """Of the model's input, for an integer dtype. Without it values are rounded, so that pixels that nothing
     normalises stay as they are."""
+
+    def __post_init__(self) -> None:
+        """Checks what the type checker would.
+
+        Raises:
+            TypeError: A field is of the wrong type.
+            ValueError: There is no such dtype, layout or order, or a float shall be quantised.
+        """
+        for name, values in (("dtype", _DTYPES), ("layout", ("chw", "hwc")), ("order", ("rgb", "bgr"))):
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} must be one of {', '.join(values)}, got {getattr(self, name)!r}")
+        if self.quantization is None:
+            return
+        if self.dtype not in ("uint8", "int8"):
+            raise ValueError(f"dtype must be uint8 or int8 to be quantised, got {self.dtype}")
+        try:
+            scale, zero_point = self.quantization
+        except (TypeError, ValueError):
+            raise TypeError(f"quantization must be a Quantization, got {self.quantization!r}") from None
+        checked = Quantization(as_number(scale, "quantization.scale"), as_integer(zero_point, "quantization.zero_point"))
+        object.__setattr__(self, "quantization", checked)
 
     def shape(self, batch: int, height: int, width: int) -> tuple[int, int, int, int]:
         """Of an array of so many images."""
@@ -104,28 +129,8 @@ def read_output(output: object) -> Output:
     """The output format for the native code."""
     if not isinstance(output, ImageOutput):
         raise TypeError(f"output must be an ImageOutput, got {type(output).__name__}")
-    for name, values in (
-        ("dtype", ("float32", "float16", "uint8", "int8")),
-        ("layout", ("chw", "hwc")),
-        ("order", ("rgb", "bgr")),
-    ):
-        if getattr(output, name) not in values:
-            raise ValueError(f"output.{name} must be one of {', '.join(values)}, got {getattr(output, name)!r}")
-    if output.quantization is None:
-        return output.dtype, output.layout, output.order, 1.0, 0
-    if output.dtype not in ("uint8", "int8"):
-        raise ValueError(f"output.dtype must be uint8 or int8 to be quantised, got {output.dtype}")
-    try:
-        scale, zero_point = output.quantization
-    except (TypeError, ValueError):
-        raise TypeError(f"output.quantization must be a Quantization, got {output.quantization!r}") from None
-    return (
-        output.dtype,
-        output.layout,
-        output.order,
-        as_number(scale, "output.quantization.scale"),
-        as_integer(zero_point, "output.quantization.zero_point"),
-    )
+    scale, zero_point = output.quantization or (1.0, 0)
+    return output.dtype, output.layout, output.order, scale, zero_point
 
 
 def check_destination(destination: object, output: ImageOutput, batch: int) -> None:
@@ -137,7 +142,7 @@ def check_destination(destination: object, output: ImageOutput, batch: int) -> N
     if (
         destination.ndim != 4
         or destination.shape != output.shape(batch, *output.size(destination.shape))
-        or destination.dtype != output.dtype
+        or destination.dtype != _DTYPES[output.dtype]
     ):
         raise ValueError(f"{expected}, got {destination.shape} {destination.dtype}")
     if not (destination.flags.c_contiguous and destination.flags.aligned):
@@ -238,8 +243,8 @@ def read_quadruple(value: Window | Region, name: str, kind: type[Window] | type[
 
 def read_format(pixel_format: object) -> PixelFormat:
     """One of the names."""
-    if pixel_format not in get_args(PixelFormat):
-        raise ValueError(f"format must be one of {', '.join(get_args(PixelFormat))}, got {pixel_format!r}")
+    if pixel_format not in _FORMATS:
+        raise ValueError(f"format must be one of {', '.join(_FORMATS)}, got {pixel_format!r}")
     return cast(PixelFormat, pixel_format)
 
 

@@ -28,39 +28,54 @@ struct Planes {
 
 std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
+// Copies kNumerator / kDenominator bytes a pixel of a chunk. Almost every chunk is full, and copying a known size takes no call.
+template <std::size_t kNumerator, std::size_t kDenominator = 1>
+void copy_pixels(const std::uint8_t* source, std::size_t length, void* output) {
+    if (length == kChunk) {
+        std::memcpy(output, source, kChunk * kNumerator / kDenominator);
+    } else {
+        std::memcpy(output, source, length * kNumerator / kDenominator);
+    }
+}
+
 void grey_row(const std::uint8_t* pixels, std::size_t length, std::uint8_t* rgb) {
     interleave(pixels, pixels, pixels, length, rgb);
 }
 
+// A chunk with a value of chroma for each two pixels.
+struct Yuv {
+    alignas(64) std::uint8_t y[kChunk];
+    alignas(64) std::uint16_t u[kChunk / 2];
+    alignas(64) std::uint16_t v[kChunk / 2];
+};
+
 // The loops read little-endian words, in which the first byte in memory is the lowest.
 struct Nv12 {
     static void spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t*, std::size_t begin,
-                       std::size_t length, Planes& yuv) {
+                       std::size_t length, Yuv& yuv) {
         std::uint16_t pairs[kChunk / 2] = {};
-        std::uint16_t spread[2][kChunk / 2];
-        std::memcpy(pairs, u + begin, length);
+        copy_pixels<1>(u + begin, length, pairs);
         for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            spread[0][i] = static_cast<std::uint16_t>((pairs[i] & 0xFF) | (pairs[i] << 8));
-            spread[1][i] = static_cast<std::uint16_t>((pairs[i] >> 8) | (pairs[i] & 0xFF00));
+            yuv.u[i] = pairs[i] & 0xFF;
+            yuv.v[i] = static_cast<std::uint16_t>(pairs[i] >> 8);
         }
-        std::memcpy(yuv.bytes[0], y + begin, length);
-        std::memcpy(yuv.bytes[1], spread, sizeof spread);
+        copy_pixels<1>(y + begin, length, yuv.y);
     }
 };
 
 struct I420 {
     static void spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, std::size_t begin,
-                       std::size_t length, Planes& yuv) {
+                       std::size_t length, Yuv& yuv) {
         std::uint8_t samples[2][kChunk / 2] = {};
-        std::uint16_t spread[2][kChunk / 2];
-        std::memcpy(samples[0], u + begin / 2, length / 2);
-        std::memcpy(samples[1], v + begin / 2, length / 2);
+        copy_pixels<1, 2>(u + begin / 2, length, samples[0]);
+        copy_pixels<1, 2>(v + begin / 2, length, samples[1]);
         for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            spread[0][i] = static_cast<std::uint16_t>(samples[0][i] * 0x101);
-            spread[1][i] = static_cast<std::uint16_t>(samples[1][i] * 0x101);
+            yuv.u[i] = samples[0][i];
         }
-        std::memcpy(yuv.bytes[0], y + begin, length);
-        std::memcpy(yuv.bytes[1], spread, sizeof spread);
+        for (std::size_t i = 0; i < kChunk / 2; ++i) {
+            yuv.v[i] = samples[1][i];
+        }
+        copy_pixels<1>(y + begin, length, yuv.y);
     }
 };
 
@@ -69,35 +84,109 @@ struct I420 {
 template <int kLuma, int kChroma>
 struct Packed {
     static void spread(const std::uint8_t* y, const std::uint8_t*, const std::uint8_t*, std::size_t begin,
-                       std::size_t length, Planes& yuv) {
+                       std::size_t length, Yuv& yuv) {
         std::uint32_t words[kChunk / 2] = {};
-        std::uint16_t spread[3][kChunk / 2];
-        std::memcpy(words, y + 2 * begin, 2 * length);
+        std::uint16_t luma[kChunk / 2];
+        copy_pixels<2>(y + 2 * begin, length, words);
         for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            const std::uint32_t luma = words[i] >> kLuma;
-            const std::uint32_t chroma = words[i] >> kChroma;
-            spread[0][i] = static_cast<std::uint16_t>((luma & 0xFF) | ((luma >> 8) & 0xFF00));
-            spread[1][i] = static_cast<std::uint16_t>((chroma & 0xFF) * 0x101);
-            spread[2][i] = static_cast<std::uint16_t>(((chroma >> 16) & 0xFF) * 0x101);
+            const std::uint32_t both = words[i] >> kLuma;
+            luma[i] = static_cast<std::uint16_t>((both & 0xFF) | ((both >> 8) & 0xFF00));
+            yuv.u[i] = static_cast<std::uint16_t>((words[i] >> kChroma) & 0xFF);
+            yuv.v[i] = static_cast<std::uint16_t>((words[i] >> (kChroma + 16)) & 0xFF);
         }
-        std::memcpy(yuv.bytes[0], spread, sizeof spread);
+        std::memcpy(yuv.y, luma, sizeof luma);
     }
 };
+
+#if defined(__AVX2__)
+
+// YuvToRgb with 16-bit multiplications: a value x stands beside 128 x, so that a constant of up to 22 bits,
+// split after seven, needs one multiplication and addition of pairs. Packing saturates, which is the clipping.
+class WideYuvToRgb {
+  public:
+    void operator()(const Yuv& yuv, Planes& planes) const {
+        for (std::size_t i = 0; i < kChunk; i += Wide::kBytes) {
+            convert(yuv.y + i, yuv.u + i / 2, yuv.v + i / 2, planes, i);
+        }
+    }
+
+  private:
+    using Type = Wide::Type;
+
+    static constexpr int split(int constant) {
+        return static_cast<int>(static_cast<unsigned>(constant >> 7) << 16 | (constant & 127));
+    }
+
+    static Type product(Type pairs, int constant) { return Wide::madd16(pairs, Wide::set32(split(constant))); }
+
+    // Chroma's share of the four pixels of each lane, for both halves of the samples.
+    static void convert(const std::uint8_t* y, const std::uint16_t* u, const std::uint16_t* v, Planes& planes,
+                        std::size_t offset) {
+        const Type luma = Wide::subs_u8(Wide::load(y), Wide::set16(0x1010));
+        const Type low = Wide::low8(luma, Wide::zero());
+        const Type high = Wide::high8(luma, Wide::zero());
+        const Type low_shifted = Wide::shl16<7>(low);
+        const Type high_shifted = Wide::shl16<7>(high);
+        const Type scaled[4] = {product(Wide::low16(low, low_shifted), 1220542),
+                                product(Wide::high16(low, low_shifted), 1220542),
+                                product(Wide::low16(high, high_shifted), 1220542),
+                                product(Wide::high16(high, high_shifted), 1220542)};
+        const Type us = Wide::sub16(Wide::load(u), Wide::set16(128));
+        const Type vs = Wide::sub16(Wide::load(v), Wide::set16(128));
+        const Type us_shifted = Wide::shl16<7>(us);
+        const Type vs_shifted = Wide::shl16<7>(vs);
+        const Type u_pairs[2] = {Wide::low16(us, us_shifted), Wide::high16(us, us_shifted)};
+        const Type v_pairs[2] = {Wide::low16(vs, vs_shifted), Wide::high16(vs, vs_shifted)};
+        const Type half = Wide::set32(1 << 19);
+        Type red[2], green[2], blue[2];
+        for (int i = 0; i < 2; ++i) {
+            red[i] = Wide::add32(half, product(v_pairs[i], 1673527));
+            green[i] = Wide::add32(half, Wide::add32(product(v_pairs[i], -852492), product(u_pairs[i], -409993)));
+            blue[i] = Wide::add32(half, product(u_pairs[i], 2116026));
+        }
+        store(scaled, red, planes.bytes[0] + offset);
+        store(scaled, green, planes.bytes[1] + offset);
+        store(scaled, blue, planes.bytes[2] + offset);
+    }
+
+    // A sample of chroma serves two pixels.
+    static void store(const Type (&luma)[4], const Type (&chroma)[2], std::uint8_t* output) {
+        const Type sums[4] = {Wide::add32(luma[0], Wide::low32(chroma[0], chroma[0])),
+                              Wide::add32(luma[1], Wide::high32(chroma[0], chroma[0])),
+                              Wide::add32(luma[2], Wide::low32(chroma[1], chroma[1])),
+                              Wide::add32(luma[3], Wide::high32(chroma[1], chroma[1]))};
+        const Type bytes =
+            Wide::packus16(Wide::packs32(Wide::sra32<20>(sums[0]), Wide::sra32<20>(sums[1])),
+                           Wide::packs32(Wide::sra32<20>(sums[2]), Wide::sra32<20>(sums[3])));
+        Wide::store_lanes(bytes, output, 16);
+    }
+};
+
+#endif
+
+void yuv_to_rgb(const Yuv& yuv, Planes& planes) {
+#if defined(__AVX2__)
+    WideYuvToRgb()(yuv, planes);
+#else
+    for (std::size_t i = 0; i < kChunk; ++i) {
+        const YuvToRgb pixel(yuv.y[i], static_cast<std::uint8_t>(yuv.u[i / 2]),
+                             static_cast<std::uint8_t>(yuv.v[i / 2]));
+        planes.bytes[0][i] = static_cast<std::uint8_t>(pixel.red);
+        planes.bytes[1][i] = static_cast<std::uint8_t>(pixel.green);
+        planes.bytes[2][i] = static_cast<std::uint8_t>(pixel.blue);
+    }
+#endif
+}
 
 template <typename Format>
 void yuv_row(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, std::size_t length,
              std::uint8_t* rgb) {
-    Planes yuv = {};
+    Yuv yuv = {};
     Planes planes;
     for (std::size_t begin = 0; begin < length; begin += kChunk) {
         const std::size_t count = least(kChunk, length - begin);
         Format::spread(y, u, v, begin, count, yuv);
-        for (std::size_t i = 0; i < kChunk; ++i) {
-            const YuvToRgb pixel(yuv.bytes[0][i], yuv.bytes[1][i], yuv.bytes[2][i]);
-            planes.bytes[0][i] = static_cast<std::uint8_t>(pixel.red);
-            planes.bytes[1][i] = static_cast<std::uint8_t>(pixel.green);
-            planes.bytes[2][i] = static_cast<std::uint8_t>(pixel.blue);
-        }
+        yuv_to_rgb(yuv, planes);
         planes.write(count, rgb + 3 * begin);
     }
 }
@@ -115,7 +204,8 @@ void bayer_row(const std::uint8_t* const rows[3], BayerRow kind, std::size_t len
     for (std::size_t begin = 0; begin < length; begin += kChunk) {
         const std::size_t count = least(kChunk, length - begin);
         for (int row = 0; row < 3; ++row) {
-            std::memcpy(window[row], rows[row] + begin, count + 2);
+            copy_pixels<1>(rows[row] + begin, count, window[row]);
+            std::memcpy(window[row] + count, rows[row] + begin + count, 2);
         }
         for (std::size_t i = 0; i < kChunk; ++i) {
             const unsigned vertical = window[0][i + 1] + window[2][i + 1];

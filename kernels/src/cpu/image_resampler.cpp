@@ -42,6 +42,17 @@ std::size_t strip_width(const ResampleAxis& vertical, const ResampleAxis& horizo
     return std::max(kBlock, width / kBlock * kBlock);
 }
 
+// The difference of any two neighbours, or 0 if there is no such.
+std::int32_t common_step(const std::vector<std::int32_t>& values) {
+    const std::int32_t step = values.size() < 2 ? 0 : values[1] - values[0];
+    for (std::size_t i = 2; i < values.size(); ++i) {
+        if (values[i] - values[i - 1] != step) {
+            return 0;
+        }
+    }
+    return step;
+}
+
 }  // namespace
 
 ImageResampler::ImageResampler(const RowKernels& kernels, PixelFormat format, Filter filter,
@@ -92,10 +103,11 @@ void ImageResampler::gather(const Job& job, const std::vector<std::int32_t>& row
     for (std::int32_t& offset : offsets) {
         offset -= columns.front();
     }
+    const std::int32_t step = common_step(columns);
     rgb_rows_.select(job.image, job.region, columns.front(), columns.back() + 1);
     std::uint8_t* const planes = at_least(row_, 3 * length);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        kernels_.sample.gather(rgb_rows_.row(rows[i]), offsets.data(), length, planes, length);
+        kernels_.sample.gather(rgb_rows_.row(rows[i]), offsets.data(), length, step, planes, length);
         write(job, planes, length, length, i, 0);
     }
 }

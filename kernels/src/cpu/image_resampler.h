@@ -52,7 +52,7 @@ class ImageResampler {
     const RowKernels& kernels_;
     const Filter filter_;
     const Destination destination_;
-    const OutputRows output_rows_;
+    OutputRows output_rows_;
     RgbRows rgb_rows_;
     CachedAxis vertical_;
     CachedAxis horizontal_;

@@ -4,9 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "wide.h"
 
 namespace tundish {
 namespace TUNDISH_ISA {
@@ -29,31 +27,41 @@ inline void interleave(const Element* a, const Element* b, const Element* c, std
 }
 
 #if defined(__AVX2__)
-// Sixteen bytes of each plane become three registers; byte i of the output is byte i / 3 of plane i % 3.
+// Sixteen pixels of three planes, in each lane, become three times sixteen bytes: byte i of them is byte i / 3 of
+// plane i % 3.
+class InterleaveLanes {
+  public:
+    void operator()(Wide::Type a, Wide::Type b, Wide::Type c, std::uint8_t* output) const {
+        for (std::size_t part = 0; part < 3; ++part) {
+            const Wide::Type pixels = Wide::or_(
+                Wide::or_(Wide::shuffle8(a, from_[0][part]), Wide::shuffle8(b, from_[1][part])),
+                Wide::shuffle8(c, from_[2][part]));
+            Wide::store_lanes(pixels, output + 16 * part, 48);
+        }
+    }
+
+  private:
+    static Wide::Type from(int plane, int part) {
+        alignas(16) std::int8_t indices[16];
+        for (int i = 0; i < 16; ++i) {
+            const int byte = 16 * part + i;
+            indices[i] = static_cast<std::int8_t>(byte % 3 == plane ? byte / 3 : -128);  // -128 writes zero
+        }
+        return Wide::broadcast(_mm_load_si128(reinterpret_cast<const __m128i*>(indices)));
+    }
+
+    const Wide::Type from_[3][3] = {{from(0, 0), from(0, 1), from(0, 2)},
+                                    {from(1, 0), from(1, 1), from(1, 2)},
+                                    {from(2, 0), from(2, 1), from(2, 2)}};
+};
+
 template <>
 inline void interleave(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c,
                        std::size_t length, std::uint8_t* output) {
-    const char z = -128;  // writes zero
-    const __m128i from_a[3] = {_mm_setr_epi8(0, z, z, 1, z, z, 2, z, z, 3, z, z, 4, z, z, 5),
-                               _mm_setr_epi8(z, z, 6, z, z, 7, z, z, 8, z, z, 9, z, z, 10, z),
-                               _mm_setr_epi8(z, 11, z, z, 12, z, z, 13, z, z, 14, z, z, 15, z, z)};
-    const __m128i from_b[3] = {_mm_setr_epi8(z, 0, z, z, 1, z, z, 2, z, z, 3, z, z, 4, z, z),
-                               _mm_setr_epi8(5, z, z, 6, z, z, 7, z, z, 8, z, z, 9, z, z, 10),
-                               _mm_setr_epi8(z, z, 11, z, z, 12, z, z, 13, z, z, 14, z, z, 15, z)};
-    const __m128i from_c[3] = {_mm_setr_epi8(z, z, 0, z, z, 1, z, z, 2, z, z, 3, z, z, 4, z),
-                               _mm_setr_epi8(z, 5, z, z, 6, z, z, 7, z, z, 8, z, z, 9, z, z),
-                               _mm_setr_epi8(10, z, z, 11, z, z, 12, z, z, 13, z, z, 14, z, z, 15)};
+    const InterleaveLanes interleave_lanes;
     std::size_t i = 0;
-    for (; i + 16 <= length; i += 16) {
-        const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i));
-        const __m128i y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i));
-        const __m128i w = _mm_loadu_si128(reinterpret_cast<const __m128i*>(c + i));
-        for (int part = 0; part < 3; ++part) {
-            const __m128i pixels = _mm_or_si128(
-                _mm_or_si128(_mm_shuffle_epi8(x, from_a[part]), _mm_shuffle_epi8(y, from_b[part])),
-                _mm_shuffle_epi8(w, from_c[part]));
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(output + 3 * i + 16 * part), pixels);
-        }
+    for (; i + Wide::kBytes <= length; i += Wide::kBytes) {
+        interleave_lanes(Wide::load(a + i), Wide::load(b + i), Wide::load(c + i), output + 3 * i);
     }
     interleave_elements(a, b, c, i, length, output);
 }

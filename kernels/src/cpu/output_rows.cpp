@@ -33,6 +33,15 @@ Channel make_channel(const NormalizePixel& normalize, const OutputFormat& format
     return channel;
 }
 
+// Fills `size` bytes with repetitions of the first `filled`.
+void repeat(std::uint8_t* data, std::size_t filled, std::size_t size) {
+    while (filled < size) {
+        const std::size_t more = std::min(filled, size - filled);
+        std::memcpy(data + filled, data, more);
+        filled += more;
+    }
+}
+
 const void* element(const Channel& channel, ElementType type, std::int64_t pixel) {
     switch (type) {
         case ElementType::float32:
@@ -63,19 +72,34 @@ OutputRows::OutputRows(const StoreKernels& kernels, const OutputFormat& format,
       size_(element_size(format.type)) {
     for (std::size_t c = 0; c < 3; ++c) {
         channels_[c] = make_channel(make_normalize(normalization, c), format);
-    }
-    const auto length = static_cast<std::size_t>(width);
-    padding_.resize(3 * length * size_);
-    for (std::size_t c = 0; c < 3; ++c) {
-        const void* const value = element(channels_[c], format.type, normalization.pad[c]);
-        for (std::size_t x = 0; x < length; ++x) {
-            const std::size_t index = format.layout == Layout::chw ? c * length + x : 3 * x + c;
-            std::memcpy(&padding_[index * size_], value, size_);
-        }
+        pad_[c] = static_cast<std::uint8_t>(normalization.pad[c]);
     }
 }
 
-void OutputRows::pad(const Rectangle& visible, std::uint8_t* output) const {
+void OutputRows::make_padding() {
+    const std::size_t row_bytes = static_cast<std::size_t>(width_) * size_;
+    padding_.resize(3 * row_bytes);
+    if (format_.layout == Layout::chw) {
+        for (std::size_t c = 0; c < 3; ++c) {
+            std::uint8_t* const row = padding_.data() + c * row_bytes;
+            std::memcpy(row, element(channels_[c], format_.type, pad_[c]), size_);
+            repeat(row, size_, row_bytes);
+        }
+    } else {
+        for (std::size_t c = 0; c < 3; ++c) {
+            std::memcpy(padding_.data() + c * size_, element(channels_[c], format_.type, pad_[c]), size_);
+        }
+        repeat(padding_.data(), 3 * size_, 3 * row_bytes);
+    }
+}
+
+void OutputRows::pad(const Rectangle& visible, std::uint8_t* output) {
+    if (visible.top == 0 && visible.left == 0 && visible.bottom == height_ && visible.right == width_) {
+        return;
+    }
+    if (padding_.empty()) {
+        make_padding();
+    }
     pad_rows(0, visible.top, 0, width_, output);
     pad_rows(visible.top, visible.bottom, 0, visible.left, output);
     pad_rows(visible.top, visible.bottom, visible.right, width_, output);

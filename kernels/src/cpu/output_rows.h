@@ -28,13 +28,14 @@ class OutputRows {
     std::size_t image_bytes() const { return static_cast<std::size_t>(3 * height_ * width_) * size_; }
 
     // Writes the pad colour everywhere but in `visible`.
-    void pad(const Rectangle& visible, std::uint8_t* output) const;
+    void pad(const Rectangle& visible, std::uint8_t* output);
 
     // Writes `length` pixels from (y, x) on. `planes` are three of `length` bytes, plane_stride apart.
     void write(const std::uint8_t* planes, std::size_t plane_stride, std::size_t length, std::int64_t y,
                std::int64_t x, std::uint8_t* output) const;
 
   private:
+    void make_padding();
     void pad_rows(std::int64_t begin, std::int64_t end, std::int64_t left, std::int64_t right,
                   std::uint8_t* output) const;
     template <typename Element>
@@ -48,7 +49,8 @@ class OutputRows {
     const std::int64_t width_;
     const std::size_t size_;  // bytes of an element
     Channel channels_[3];
-    std::vector<std::uint8_t> padding_;  // as hwc: a row; as chw: a row of each channel
+    std::uint8_t pad_[3];
+    std::vector<std::uint8_t> padding_;  // as hwc: a row; as chw: a row of each channel; made when needed
 };
 
 }  // namespace tundish

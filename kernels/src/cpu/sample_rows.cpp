@@ -34,16 +34,79 @@ void split(const std::uint32_t* __restrict pixels, std::size_t length, std::uint
     }
 }
 
-void gather(const std::uint8_t* row, const std::int32_t* first, std::size_t length, std::uint8_t* planes,
-            std::size_t plane_stride) {
+#if defined(__AVX2__)
+
+// The same for sixteen pixels, in registers.
+void split_sixteen(const __m128i (&fours)[4], std::uint8_t* planes, std::size_t plane_stride) {
+    // Bytes of a channel side by side in each register, then registers transposed by words.
+    const __m128i by_channel = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m128i a = _mm_shuffle_epi8(fours[0], by_channel);
+    const __m128i b = _mm_shuffle_epi8(fours[1], by_channel);
+    const __m128i c = _mm_shuffle_epi8(fours[2], by_channel);
+    const __m128i d = _mm_shuffle_epi8(fours[3], by_channel);
+    const __m128i ab_low = _mm_unpacklo_epi32(a, b);
+    const __m128i cd_low = _mm_unpacklo_epi32(c, d);
+    const __m128i ab_high = _mm_unpackhi_epi32(a, b);
+    const __m128i cd_high = _mm_unpackhi_epi32(c, d);
+    __m128i* const red = reinterpret_cast<__m128i*>(planes);
+    __m128i* const green = reinterpret_cast<__m128i*>(planes + plane_stride);
+    __m128i* const blue = reinterpret_cast<__m128i*>(planes + 2 * plane_stride);
+    _mm_storeu_si128(red, _mm_unpacklo_epi64(ab_low, cd_low));
+    _mm_storeu_si128(green, _mm_unpackhi_epi64(ab_low, cd_low));
+    _mm_storeu_si128(blue, _mm_unpacklo_epi64(ab_high, cd_high));
+}
+
+// Pixels at equal distances of up to four: a load of sixteen bytes holds two, and two loads make four words.
+// Returns how many of `length` it took: a multiple of 16, such that nothing after the last pixel is read.
+std::size_t gather_evenly(const std::uint8_t* row, std::size_t length, std::size_t step, std::uint8_t* planes,
+                          std::size_t plane_stride) {
+    const std::size_t distance = 3 * step;
+    alignas(16) std::int8_t indices[2][16];
+    for (int i = 0; i < 16; ++i) {
+        const bool second = i % 8 >= 4;
+        const int byte = i % 4 + (second ? static_cast<int>(distance) : 0);
+        indices[0][i] = static_cast<std::int8_t>(i < 8 && i % 4 != 3 ? byte : -128);  // -128 writes zero
+        indices[1][i] = static_cast<std::int8_t>(i >= 8 && i % 4 != 3 ? byte : -128);
+    }
+    const __m128i low = _mm_load_si128(reinterpret_cast<const __m128i*>(indices[0]));
+    const __m128i high = _mm_load_si128(reinterpret_cast<const __m128i*>(indices[1]));
+    const std::size_t read = (length - 1) * distance + 3;
+    std::size_t i = 0;
+    for (; i + 16 <= length && (i + 14) * distance + 16 <= read; i += 16) {
+        const std::uint8_t* const pixels = row + i * distance;
+        __m128i fours[4];
+        for (std::size_t k = 0; k < 4; ++k) {
+            const std::uint8_t* const four = pixels + 4 * k * distance;
+            const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(four));
+            const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(four + 2 * distance));
+            fours[k] = _mm_or_si128(_mm_shuffle_epi8(first, low), _mm_shuffle_epi8(second, high));
+        }
+        split_sixteen(fours, planes + i, plane_stride);
+    }
+    return i;
+}
+
+#endif
+
+void gather(const std::uint8_t* row, const std::int32_t* first, std::size_t length, std::int32_t step,
+            std::uint8_t* planes, std::size_t plane_stride) {
     // The pixels before the last one have a byte after them that may be read.
     const std::int32_t last = first[length - 1];
     std::size_t before = length;
     while (before > 0 && first[before - 1] == last) {
         --before;
     }
+    std::size_t begin = 0;
+#if defined(__AVX2__)
+    if (step >= 1 && step <= 4) {
+        const std::uint8_t* const pixels = row + 3 * static_cast<std::ptrdiff_t>(first[0]);
+        begin = gather_evenly(pixels, length, static_cast<std::size_t>(step), planes, plane_stride);
+    }
+#else
+    static_cast<void>(step);
+#endif
     std::uint32_t pixels[kChunk];
-    for (std::size_t begin = 0; begin < before; begin += kChunk) {
+    for (; begin < before; begin += kChunk) {
         const std::size_t count = before - begin < kChunk ? before - begin : kChunk;
         for (std::size_t i = 0; i < count; ++i) {
             std::memcpy(&pixels[i], row + 3 * static_cast<std::ptrdiff_t>(first[begin + i]), 4);
@@ -110,9 +173,10 @@ inline __m128i load_weights(const std::int16_t* weights) {
                         _mm_slli_epi32(right, 16));
 }
 
+// Four packed pixels.
 #if defined(__AVX512BW__)
-void interpolate_four(const std::int16_t* row, const std::int32_t* first, const std::int16_t* weights,
-                      std::uint32_t* pixels) {
+inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
+                                const std::int16_t* weights) {
     const __m512i each_four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     __m512i values = _mm512_castsi128_si512(load_pixels(row, first[0]));
     values = _mm512_inserti32x4(values, load_pixels(row, first[1]), 1);
@@ -122,11 +186,11 @@ void interpolate_four(const std::int16_t* row, const std::int32_t* first, const 
     const __m512i factors =
         _mm512_permutexvar_epi32(each_four, _mm512_castsi128_si512(load_weights(weights)));
     const __m512i sums = _mm512_srli_epi32(_mm512_madd_epi16(pairs, factors), kColumnWeightBits + 7);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(pixels), _mm512_cvtepi32_epi8(sums));
+    return _mm512_cvtepi32_epi8(sums);
 }
 #else
-void interpolate_four(const std::int16_t* row, const std::int32_t* first, const std::int16_t* weights,
-                      std::uint32_t* pixels) {
+inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
+                                const std::int16_t* weights) {
     const __m128i factors = load_weights(weights);
     const __m128i each[4] = {_mm_shuffle_epi32(factors, 0x00), _mm_shuffle_epi32(factors, 0x55),
                              _mm_shuffle_epi32(factors, 0xAA), _mm_shuffle_epi32(factors, 0xFF)};
@@ -135,9 +199,7 @@ void interpolate_four(const std::int16_t* row, const std::int32_t* first, const 
         const __m128i pairs = _mm_shuffle_epi8(load_pixels(row, first[i]), pair_shuffle());
         sums[i] = _mm_srli_epi32(_mm_madd_epi16(pairs, each[i]), kColumnWeightBits + 7);
     }
-    const __m128i bytes =
-        _mm_packus_epi16(_mm_packus_epi32(sums[0], sums[1]), _mm_packus_epi32(sums[2], sums[3]));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(pixels), bytes);
+    return _mm_packus_epi16(_mm_packus_epi32(sums[0], sums[1]), _mm_packus_epi32(sums[2], sums[3]));
 }
 #endif
 
@@ -145,16 +207,20 @@ void interpolate_four(const std::int16_t* row, const std::int32_t* first, const 
 
 void interpolate(const std::int16_t* row, const std::int32_t* first, const std::int16_t* weights,
                  std::size_t length, std::uint8_t* planes, std::size_t plane_stride) {
-    std::uint32_t pixels[kChunk];
-    for (std::size_t begin = 0; begin < length; begin += kChunk) {
-        const std::size_t count = length - begin < kChunk ? length - begin : kChunk;
-        std::size_t i = 0;
+    std::size_t begin = 0;
 #if defined(__AVX2__)
-        for (; i + 4 <= count; i += 4) {
-            interpolate_four(row, first + begin + i, weights + begin + i, pixels + i);
+    for (; begin + 16 <= length; begin += 16) {
+        __m128i fours[4];
+        for (std::size_t k = 0; k < 4; ++k) {
+            fours[k] = interpolate_four(row, first + begin + 4 * k, weights + begin + 4 * k);
         }
+        split_sixteen(fours, planes + begin, plane_stride);
+    }
 #endif
-        for (; i < count; ++i) {
+    std::uint32_t pixels[kChunk];
+    for (; begin < length; begin += kChunk) {
+        const std::size_t count = length - begin < kChunk ? length - begin : kChunk;
+        for (std::size_t i = 0; i < count; ++i) {
             const auto x = static_cast<std::ptrdiff_t>(first[begin + i]);
             pixels[i] = interpolate_pixel(row + 3 * x, weights[begin + i]);
         }

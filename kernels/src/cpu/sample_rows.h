@@ -10,9 +10,10 @@ namespace tundish {
 constexpr std::size_t kBlendSlack = 16;
 
 struct SampleKernels {
-    // Takes pixel first[i] of an interleaved row for each i; `first` never falls. Reads no byte beyond pixel
-    // first[length - 1]. Writes three planes of `length` bytes, plane_stride apart.
-    void (*gather)(const std::uint8_t* row, const std::int32_t* first, std::size_t length,
+    // Takes pixel first[i] of an interleaved row for each i; `first` never falls. `step` is the difference of
+    // any two neighbours if there is one, else 0. Reads no byte beyond pixel first[length - 1]. Writes three
+    // planes of `length` bytes, plane_stride apart.
+    void (*gather)(const std::uint8_t* row, const std::int32_t* first, std::size_t length, std::int32_t step,
                    std::uint8_t* planes, std::size_t plane_stride);
 
     // See blend_rows in pixel.h.
