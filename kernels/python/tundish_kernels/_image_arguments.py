@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,8 @@ pattern by its second row and column).
 Image = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 """An image, or its planes."""
 
-Elements = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint8] | NDArray[np.int8]
+Elements = NDArray[Any]
+"""Of the dtype that the `ImageOutput` says."""
 
 Planes = list[NDArray[np.uint8]]
 """Of one image, each as rows of bytes."""
@@ -101,7 +102,9 @@ class ImageOutput:
             scale, zero_point = self.quantization
         except (TypeError, ValueError):
             raise TypeError(f"quantization must be a Quantization, got {self.quantization!r}") from None
-        checked = Quantization(as_number(scale, "quantization.scale"), as_integer(zero_point, "quantization.zero_point"))
+        checked = Quantization(
+            as_number(scale, "quantization.scale"), as_integer(zero_point, "quantization.zero_point")
+        )
         object.__setattr__(self, "quantization", checked)
 
     def shape(self, batch: int, height: int, width: int) -> tuple[int, int, int, int]:
@@ -122,7 +125,7 @@ def allocate(output: ImageOutput, batch: int, size: tuple[int, int]) -> Elements
     if not (1 <= height <= _native.MAXIMUM_EXTENT and 1 <= width <= _native.MAXIMUM_EXTENT):
         raise ValueError(f"size must be between 1 and {_native.MAXIMUM_EXTENT} each way, got {size!r}")
     read_output(output)
-    return cast(Elements, np.empty(output.shape(batch, height, width), dtype=output.dtype))
+    return np.empty(output.shape(batch, height, width), dtype=output.dtype)
 
 
 def read_output(output: object) -> Output:
@@ -215,7 +218,7 @@ def _joined_planes(rows: NDArray[np.uint8], name: str, pixel_format: str) -> Pla
 def _check_even(name: str, height: int, width: int) -> None:
     if height % 2 or width % 2:
         raise ValueError(
-            f"{name} must have an even width and height, since four pixels share their chroma, got {width} × {height}"
+            f"{name} must have an even width and height, since four pixels share their chroma, got {width} x {height}"
         )
 
 

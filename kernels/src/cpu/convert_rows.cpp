@@ -104,9 +104,10 @@ struct Packed {
 // split after seven, needs one multiplication and addition of pairs. Packing saturates, which is the clipping.
 class WideYuvToRgb {
   public:
-    void operator()(const Yuv& yuv, Planes& planes) const {
+    // Writes a chunk of interleaved pixels.
+    void operator()(const Yuv& yuv, std::uint8_t* rgb) const {
         for (std::size_t i = 0; i < kChunk; i += Wide::kBytes) {
-            convert(yuv.y + i, yuv.u + i / 2, yuv.v + i / 2, planes, i);
+            convert(yuv.y + i, yuv.u + i / 2, yuv.v + i / 2, rgb + 3 * i);
         }
     }
 
@@ -119,9 +120,9 @@ class WideYuvToRgb {
 
     static Type product(Type pairs, int constant) { return Wide::madd16(pairs, Wide::set32(split(constant))); }
 
-    // Chroma's share of the four pixels of each lane, for both halves of the samples.
-    static void convert(const std::uint8_t* y, const std::uint16_t* u, const std::uint16_t* v, Planes& planes,
-                        std::size_t offset) {
+    // Unpacking takes the low and the high half of each lane, which packing puts back in order.
+    void convert(const std::uint8_t* y, const std::uint16_t* u, const std::uint16_t* v,
+                 std::uint8_t* rgb) const {
         const Type luma = Wide::subs_u8(Wide::load(y), Wide::set16(0x1010));
         const Type low = Wide::low8(luma, Wide::zero());
         const Type high = Wide::high8(luma, Wide::zero());
@@ -144,50 +145,55 @@ class WideYuvToRgb {
             green[i] = Wide::add32(half, Wide::add32(product(v_pairs[i], -852492), product(u_pairs[i], -409993)));
             blue[i] = Wide::add32(half, product(u_pairs[i], 2116026));
         }
-        store(scaled, red, planes.bytes[0] + offset);
-        store(scaled, green, planes.bytes[1] + offset);
-        store(scaled, blue, planes.bytes[2] + offset);
+        interleave_(sum(scaled, red), sum(scaled, green), sum(scaled, blue), rgb);
     }
 
     // A sample of chroma serves two pixels.
-    static void store(const Type (&luma)[4], const Type (&chroma)[2], std::uint8_t* output) {
+    static Type sum(const Type (&luma)[4], const Type (&chroma)[2]) {
         const Type sums[4] = {Wide::add32(luma[0], Wide::low32(chroma[0], chroma[0])),
                               Wide::add32(luma[1], Wide::high32(chroma[0], chroma[0])),
                               Wide::add32(luma[2], Wide::low32(chroma[1], chroma[1])),
                               Wide::add32(luma[3], Wide::high32(chroma[1], chroma[1]))};
-        const Type bytes =
-            Wide::packus16(Wide::packs32(Wide::sra32<20>(sums[0]), Wide::sra32<20>(sums[1])),
-                           Wide::packs32(Wide::sra32<20>(sums[2]), Wide::sra32<20>(sums[3])));
-        Wide::store_lanes(bytes, output, 16);
+        return Wide::packus16(Wide::packs32(Wide::sra32<20>(sums[0]), Wide::sra32<20>(sums[1])),
+                              Wide::packs32(Wide::sra32<20>(sums[2]), Wide::sra32<20>(sums[3])));
+    }
+
+    const InterleaveLanes interleave_;
+};
+
+using YuvConverter = WideYuvToRgb;
+
+#else
+
+struct YuvConverter {
+    void operator()(const Yuv& yuv, std::uint8_t* rgb) const {
+        for (std::size_t i = 0; i < kChunk; ++i) {
+            const YuvToRgb pixel(yuv.y[i], static_cast<std::uint8_t>(yuv.u[i / 2]),
+                                 static_cast<std::uint8_t>(yuv.v[i / 2]));
+            rgb[3 * i] = static_cast<std::uint8_t>(pixel.red);
+            rgb[3 * i + 1] = static_cast<std::uint8_t>(pixel.green);
+            rgb[3 * i + 2] = static_cast<std::uint8_t>(pixel.blue);
+        }
     }
 };
 
 #endif
 
-void yuv_to_rgb(const Yuv& yuv, Planes& planes) {
-#if defined(__AVX2__)
-    WideYuvToRgb()(yuv, planes);
-#else
-    for (std::size_t i = 0; i < kChunk; ++i) {
-        const YuvToRgb pixel(yuv.y[i], static_cast<std::uint8_t>(yuv.u[i / 2]),
-                             static_cast<std::uint8_t>(yuv.v[i / 2]));
-        planes.bytes[0][i] = static_cast<std::uint8_t>(pixel.red);
-        planes.bytes[1][i] = static_cast<std::uint8_t>(pixel.green);
-        planes.bytes[2][i] = static_cast<std::uint8_t>(pixel.blue);
-    }
-#endif
-}
-
 template <typename Format>
 void yuv_row(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, std::size_t length,
              std::uint8_t* rgb) {
+    const YuvConverter convert;
     Yuv yuv = {};
-    Planes planes;
-    for (std::size_t begin = 0; begin < length; begin += kChunk) {
-        const std::size_t count = least(kChunk, length - begin);
-        Format::spread(y, u, v, begin, count, yuv);
-        yuv_to_rgb(yuv, planes);
-        planes.write(count, rgb + 3 * begin);
+    std::size_t begin = 0;
+    for (; begin + kChunk <= length; begin += kChunk) {
+        Format::spread(y, u, v, begin, kChunk, yuv);
+        convert(yuv, rgb + 3 * begin);
+    }
+    if (begin < length) {
+        std::uint8_t rest[3 * kChunk];
+        Format::spread(y, u, v, begin, length - begin, yuv);
+        convert(yuv, rest);
+        std::memcpy(rgb + 3 * begin, rest, 3 * (length - begin));
     }
 }
 

@@ -123,8 +123,10 @@ void ImageResampler::interpolate(const Job& job) {
     const std::size_t length = columns.first.size();
     const std::int32_t begin = columns.first.front();
     const std::int32_t end = columns.first.back() + (columns.weights.back() == 0 ? 1 : 2);
-    for (std::int32_t& first : columns.first) {
-        first -= begin;
+    std::vector<std::int32_t> weights(length);
+    for (std::size_t i = 0; i < length; ++i) {
+        columns.first[i] -= begin;
+        weights[i] = column_weights(columns.weights[i]);
     }
     rgb_rows_.select(job.image, job.region, begin, end);
     const auto size = 3 * static_cast<std::size_t>(end - begin);
@@ -134,7 +136,7 @@ void ImageResampler::interpolate(const Job& job) {
         const std::uint8_t* const upper = rgb_rows_.row(rows.first[i]);
         const std::uint8_t* const lower = rows.weights[i] == 0 ? upper : rgb_rows_.row(rows.first[i] + 1);
         kernels_.sample.blend(upper, lower, rows.weights[i], size, blended);
-        kernels_.sample.interpolate(blended, columns.first.data(), columns.weights.data(), length, planes,
+        kernels_.sample.interpolate(blended, columns.first.data(), weights.data(), length, planes,
                                     length);
         write(job, planes, length, length, i, 0);
     }

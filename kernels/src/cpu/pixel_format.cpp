@@ -47,7 +47,7 @@ PlaneSize plane_size(PixelFormat format, int plane, std::int64_t height, std::in
 void check_image_size(const std::string& name, PixelFormat format, std::int64_t height, std::int64_t width) {
     check_range("the height of " + name, height, 1, kMaximumExtent);
     check_range("the width of " + name, width, 1, kMaximumExtent);
-    const std::string got = std::to_string(width) + " × " + std::to_string(height);
+    const std::string got = std::to_string(width) + " x " + std::to_string(height);
     switch (format) {
         case PixelFormat::nv12:
         case PixelFormat::i420:
@@ -67,7 +67,7 @@ void check_image_size(const std::string& name, PixelFormat format, std::int64_t 
         case PixelFormat::bayer_grbg:
         case PixelFormat::bayer_gbrg:
             if (height < 3 || width < 3) {
-                reject(name + " must have at least 3 × 3 pixels to interpolate a Bayer pattern", got);
+                reject(name + " must have at least 3 x 3 pixels to interpolate a Bayer pattern", got);
             }
             break;
         default:

@@ -150,7 +150,8 @@ void blend(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict 
     }
 }
 
-std::uint32_t interpolate_pixel(const std::int16_t* left, std::int16_t weight) {
+std::uint32_t interpolate_pixel(const std::int16_t* left, std::int32_t weights) {
+    const auto weight = static_cast<std::int16_t>(weights >> 16);
     return blend_columns(left[0], left[3], weight) | blend_columns(left[1], left[4], weight) << 8 |
            blend_columns(left[2], left[5], weight) << 16;
 }
@@ -166,17 +167,14 @@ inline __m128i load_pixels(const std::int16_t* row, std::int32_t pixel) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 3 * static_cast<std::ptrdiff_t>(pixel)));
 }
 
-// 2^14 - weight below, weight above.
-inline __m128i load_weights(const std::int16_t* weights) {
-    const __m128i right = _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(weights)));
-    return _mm_or_si128(_mm_sub_epi32(_mm_set1_epi32(1 << kColumnWeightBits), right),
-                        _mm_slli_epi32(right, 16));
+inline __m128i load_weights(const std::int32_t* weights) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights));
 }
 
 // Four packed pixels.
 #if defined(__AVX512BW__)
 inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
-                                const std::int16_t* weights) {
+                                const std::int32_t* weights) {
     const __m512i each_four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     __m512i values = _mm512_castsi128_si512(load_pixels(row, first[0]));
     values = _mm512_inserti32x4(values, load_pixels(row, first[1]), 1);
@@ -190,7 +188,7 @@ inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* fir
 }
 #else
 inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
-                                const std::int16_t* weights) {
+                                const std::int32_t* weights) {
     const __m128i factors = load_weights(weights);
     const __m128i each[4] = {_mm_shuffle_epi32(factors, 0x00), _mm_shuffle_epi32(factors, 0x55),
                              _mm_shuffle_epi32(factors, 0xAA), _mm_shuffle_epi32(factors, 0xFF)};
@@ -205,7 +203,7 @@ inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* fir
 
 #endif
 
-void interpolate(const std::int16_t* row, const std::int32_t* first, const std::int16_t* weights,
+void interpolate(const std::int16_t* row, const std::int32_t* first, const std::int32_t* weights,
                  std::size_t length, std::uint8_t* planes, std::size_t plane_stride) {
     std::size_t begin = 0;
 #if defined(__AVX2__)
