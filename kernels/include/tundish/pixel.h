@@ -89,16 +89,23 @@ TUNDISH_HOST_DEVICE std::uint8_t blend_columns(std::int16_t left, std::int16_t r
 }
 
 // BT.601 with limited range, in units of 2^-20, as OpenCV has it.
+constexpr int kYuvBits = 20;
+constexpr std::int32_t kLumaWeight = 1220542;
+constexpr std::int32_t kRedByV = 1673527;
+constexpr std::int32_t kGreenByV = -852492;
+constexpr std::int32_t kGreenByU = -409993;
+constexpr std::int32_t kBlueByU = 2116026;
+
 struct YuvToRgb {
     std::int32_t red;
     std::int32_t green;
     std::int32_t blue;
 
     TUNDISH_HOST_DEVICE YuvToRgb(std::uint8_t luma, std::uint8_t u, std::uint8_t v) {
-        const std::int32_t y = (luma < 16 ? 0 : luma - 16) * 1220542 + (1 << 19);
-        red = clip((y + 1673527 * (v - 128)) >> 20);
-        green = clip((y - 852492 * (v - 128) - 409993 * (u - 128)) >> 20);
-        blue = clip((y + 2116026 * (u - 128)) >> 20);
+        const std::int32_t y = (luma < 16 ? 0 : luma - 16) * kLumaWeight + (1 << (kYuvBits - 1));
+        red = clip((y + kRedByV * (v - 128)) >> kYuvBits);
+        green = clip((y + kGreenByV * (v - 128) + kGreenByU * (u - 128)) >> kYuvBits);
+        blue = clip((y + kBlueByU * (u - 128)) >> kYuvBits);
     }
 
     static TUNDISH_HOST_DEVICE std::int32_t clip(std::int32_t value) {

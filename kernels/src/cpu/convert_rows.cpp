@@ -128,22 +128,22 @@ class WideYuvToRgb {
         const Type high = Wide::high8(luma, Wide::zero());
         const Type low_shifted = Wide::shl16<7>(low);
         const Type high_shifted = Wide::shl16<7>(high);
-        const Type scaled[4] = {product(Wide::low16(low, low_shifted), 1220542),
-                                product(Wide::high16(low, low_shifted), 1220542),
-                                product(Wide::low16(high, high_shifted), 1220542),
-                                product(Wide::high16(high, high_shifted), 1220542)};
+        const Type scaled[4] = {product(Wide::low16(low, low_shifted), kLumaWeight),
+                                product(Wide::high16(low, low_shifted), kLumaWeight),
+                                product(Wide::low16(high, high_shifted), kLumaWeight),
+                                product(Wide::high16(high, high_shifted), kLumaWeight)};
         const Type us = Wide::sub16(Wide::load(u), Wide::set16(128));
         const Type vs = Wide::sub16(Wide::load(v), Wide::set16(128));
         const Type us_shifted = Wide::shl16<7>(us);
         const Type vs_shifted = Wide::shl16<7>(vs);
         const Type u_pairs[2] = {Wide::low16(us, us_shifted), Wide::high16(us, us_shifted)};
         const Type v_pairs[2] = {Wide::low16(vs, vs_shifted), Wide::high16(vs, vs_shifted)};
-        const Type half = Wide::set32(1 << 19);
+        const Type half = Wide::set32(1 << (kYuvBits - 1));
         Type red[2], green[2], blue[2];
         for (int i = 0; i < 2; ++i) {
-            red[i] = Wide::add32(half, product(v_pairs[i], 1673527));
-            green[i] = Wide::add32(half, Wide::add32(product(v_pairs[i], -852492), product(u_pairs[i], -409993)));
-            blue[i] = Wide::add32(half, product(u_pairs[i], 2116026));
+            red[i] = Wide::add32(half, product(v_pairs[i], kRedByV));
+            green[i] = Wide::add32(half, Wide::add32(product(v_pairs[i], kGreenByV), product(u_pairs[i], kGreenByU)));
+            blue[i] = Wide::add32(half, product(u_pairs[i], kBlueByU));
         }
         interleave_(sum(scaled, red), sum(scaled, green), sum(scaled, blue), rgb);
     }
@@ -154,8 +154,8 @@ class WideYuvToRgb {
                               Wide::add32(luma[1], Wide::high32(chroma[0], chroma[0])),
                               Wide::add32(luma[2], Wide::low32(chroma[1], chroma[1])),
                               Wide::add32(luma[3], Wide::high32(chroma[1], chroma[1]))};
-        return Wide::packus16(Wide::packs32(Wide::sra32<20>(sums[0]), Wide::sra32<20>(sums[1])),
-                              Wide::packs32(Wide::sra32<20>(sums[2]), Wide::sra32<20>(sums[3])));
+        return Wide::packus16(Wide::packs32(Wide::sra32<kYuvBits>(sums[0]), Wide::sra32<kYuvBits>(sums[1])),
+                              Wide::packs32(Wide::sra32<kYuvBits>(sums[2]), Wide::sra32<kYuvBits>(sums[3])));
     }
 
     const InterleaveLanes interleave_;
