@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tundish_kernels._image_arguments import Elements, Normalization, Output, Planes, Quadruple
+
 MAXIMUM_EXTENT: int
 """The greatest height or width of anything in a call, and the farthest offset of a window."""
 
@@ -51,14 +53,14 @@ def pool_normalize_into(
     """`tundish_kernels.pool_normalize_into` without its messages about types and shapes."""
 
 def resize_normalize_into(
-    destination: NDArray[np.float32],
-    images: Sequence[NDArray[np.uint8]],
-    windows: Sequence[tuple[int, int, int, int]],
+    destination: Elements,
+    images: Sequence[Planes],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
     filter: str,  # noqa: A002
-    scale: float,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-    pad: int,
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
 ) -> None:
     """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""
 
@@ -75,3 +77,16 @@ def upsample_argmax_into(
     logits: NDArray[np.float32],
 ) -> None:
     """`tundish_kernels.upsample_argmax_into` without its messages about types and shapes."""
+
+def crop_resize_normalize_into(
+    destination: Elements,
+    frame: Planes,
+    regions: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
+    filter: str,  # noqa: A002
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
+) -> None:
+    """`tundish_kernels.crop_resize_normalize_into` without its messages about types and shapes."""
