@@ -17,13 +17,16 @@ from rich.table import Table
 
 import tundish_kernels
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.kernels import resize_normalize
+from tundish_bench.kernels import crop_resize_normalize, resize_normalize
 from tundish_bench.kernels.timing import Timing, measure
 
 _TABLE_WIDTH = 130
 """A narrower terminal wraps the lines rather than cut figures off."""
 
-_CASES = (resize_normalize.cases,)
+_CASES = (
+    crop_resize_normalize.cases,
+    resize_normalize.cases,
+)
 
 
 def main(
