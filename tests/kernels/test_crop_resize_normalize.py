@@ -99,7 +99,7 @@ def test_reads_nothing_but_the_regions_and_leaves_the_frame_alone() -> None:
         crop_resize_normalize(image, [Region(30, 20, 17, 21)], VALID["windows"][:1], size=SIZE, filter="lanczos")
         for image in (frame, other)
     ]
-    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_array_equal(outputs[0], outputs[1])
     np.testing.assert_array_equal(frame, before)
 
 

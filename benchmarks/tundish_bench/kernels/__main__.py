@@ -17,13 +17,21 @@ from rich.table import Table
 
 import tundish_kernels
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.kernels import non_max_suppression, pool_normalize, resize_normalize, softmax_top_k, upsample_argmax
+from tundish_bench.kernels import (
+    crop_resize_normalize,
+    non_max_suppression,
+    pool_normalize,
+    resize_normalize,
+    softmax_top_k,
+    upsample_argmax,
+)
 from tundish_bench.kernels.timing import Timing, measure
 
 _TABLE_WIDTH = 130
 """A narrower terminal wraps the lines rather than cut figures off."""
 
 _CASES = (
+    crop_resize_normalize.cases,
     non_max_suppression.cases,
     pool_normalize.cases,
     resize_normalize.cases,
