@@ -17,7 +17,14 @@ from rich.table import Table
 
 import tundish_kernels
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.kernels import non_max_suppression, pool_normalize, resize_normalize, softmax_top_k, upsample_argmax
+from tundish_bench.kernels import (
+    non_max_suppression,
+    pool_normalize,
+    resize_normalize,
+    run_length_encode,
+    softmax_top_k,
+    upsample_argmax,
+)
 from tundish_bench.kernels.timing import Timing, measure
 
 _TABLE_WIDTH = 130
@@ -27,6 +34,7 @@ _CASES = (
     non_max_suppression.cases,
     pool_normalize.cases,
     resize_normalize.cases,
+    run_length_encode.cases,
     softmax_top_k.cases,
     upsample_argmax.cases,
 )
