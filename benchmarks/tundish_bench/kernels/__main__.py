@@ -22,6 +22,7 @@ from tundish_bench.kernels import (
     non_max_suppression,
     pool_normalize,
     resize_normalize,
+    run_length_encode,
     softmax_top_k,
     upsample_argmax,
 )
@@ -35,6 +36,7 @@ _CASES = (
     non_max_suppression.cases,
     pool_normalize.cases,
     resize_normalize.cases,
+    run_length_encode.cases,
     softmax_top_k.cases,
     upsample_argmax.cases,
 )

@@ -11,7 +11,14 @@ from tundish_kernels._non_max_suppression import (
     non_max_suppression_into,
 )
 from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
-from tundish_kernels._resize_normalize import resize_normalize, resize_normalize_into
+from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
+from tundish_kernels._run_length_encode import (
+    RunLengths,
+    run_length_decode,
+    run_length_decode_into,
+    run_length_encode,
+    run_length_encode_into,
+)
 from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
 from tundish_kernels._upsample_argmax import upsample_argmax, upsample_argmax_into
 from tundish_kernels._window import Region, Window
@@ -25,6 +32,7 @@ __all__ = [
     "Pooling",
     "Quantization",
     "Region",
+    "RunLengths",
     "ScoreFunction",
     "Window",
     "available_isas",
@@ -40,6 +48,10 @@ __all__ = [
     "pool_normalize_into",
     "resize_normalize",
     "resize_normalize_into",
+    "run_length_decode",
+    "run_length_decode_into",
+    "run_length_encode",
+    "run_length_encode_into",
     "softmax_top_k",
     "softmax_top_k_into",
     "upsample_argmax",

@@ -16,6 +16,9 @@ MAXIMUM_DETECTIONS: int
 MAXIMUM_MASK_EXTENT: int
 """The greatest height or width of a mask."""
 
+MAXIMUM_RUN_EXTENT: int
+"""The greatest height or width of a mask that run_length_encode takes."""
+
 def isa() -> str:
     """The instruction set that the kernels use.
 
@@ -63,6 +66,16 @@ def resize_normalize_into(
     output: Output,
 ) -> None:
     """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""
+
+def run_length_encode_into(
+    text: NDArray[np.uint8],
+    lengths: NDArray[np.int64],
+    masks: NDArray[np.uint8],
+) -> None:
+    """`tundish_kernels.run_length_encode_into` without its messages about types, shapes and room."""
+
+def run_length_decode_into(destination: NDArray[np.uint8], texts: Sequence[bytes]) -> None:
+    """`tundish_kernels.run_length_decode_into` without its messages about types and shapes."""
 
 def softmax_top_k_into(
     indices: NDArray[np.int64] | NDArray[np.int32],

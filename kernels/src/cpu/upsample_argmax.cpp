@@ -153,7 +153,7 @@ class Upsampler {
                     __builtin_prefetch(source + width + x);
                 }
             }
-            loops_.interpolate_row(source, taps, length, wide.values.data() + c * strip_);
+            loops_.interpolate_row(source, width, taps, length, wide.values.data() + c * strip_);
         }
     }
 

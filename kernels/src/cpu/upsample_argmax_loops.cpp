@@ -4,18 +4,23 @@
 #include "upsample_argmax_loops.h"
 
 #include "label_lanes.h"
+#include "tap_lanes.h"
 #include "tundish/bilinear.h"
 
 namespace tundish {
 namespace TUNDISH_ISA {
 namespace {
 
-void interpolate_row(const float* __restrict row, const ColumnTaps& taps, std::size_t length,
-                     float* __restrict output) {
-    const ColumnTaps local = taps;  // which `output` cannot change
-    for (std::size_t i = 0; i < length; ++i) {
-        output[i] = interpolate(row[local.first[i]], row[local.second[i]], local.first_weight[i],
-                                local.second_weight[i]);
+void interpolate_row(const float* row, std::size_t row_length, const ColumnTaps& taps, std::size_t length,
+                     float* output) {
+    for (std::size_t column = 0; column < length; column += kTapLanes) {
+        if (interpolate_lanes(row, row_length, taps, column, output)) {
+            continue;
+        }
+        for (std::size_t i = column; i < column + kTapLanes; ++i) {
+            output[i] = interpolate(row[taps.first[i]], row[taps.second[i]], taps.first_weight[i],
+                                    taps.second_weight[i]);
+        }
     }
 }
 

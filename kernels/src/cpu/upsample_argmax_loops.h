@@ -30,8 +30,9 @@ struct RowPair {
 };
 
 struct UpsampleArgmaxLoops {
-    // One row along its width: `length` columns.
-    void (*interpolate_row)(const float* row, const ColumnTaps& taps, std::size_t length, float* output);
+    // One row of `row_length` elements along its width: `length` columns, a multiple of kLabelBlock.
+    void (*interpolate_row)(const float* row, std::size_t row_length, const ColumnTaps& taps,
+                            std::size_t length, float* output);
 
     // The labels of kLabelBlock columns from `column` on.
     void (*argmax)(const RowPair& rows, std::size_t column, std::int32_t* labels);

@@ -12,6 +12,7 @@ void bind_non_max_suppression(nanobind::module_& module);
 void bind_pool_normalize(nanobind::module_& module);
 void bind_crop_resize_normalize(nanobind::module_& module);
 void bind_resize_normalize(nanobind::module_& module);
+void bind_run_length_encode(nanobind::module_& module);
 void bind_softmax_top_k(nanobind::module_& module);
 void bind_upsample_argmax(nanobind::module_& module);
 

@@ -21,6 +21,7 @@ NB_MODULE(_native, module) {
     tundish::bind_pool_normalize(module);
     tundish::bind_crop_resize_normalize(module);
     tundish::bind_resize_normalize(module);
+    tundish::bind_run_length_encode(module);
     tundish::bind_softmax_top_k(module);
     tundish::bind_upsample_argmax(module);
 }
