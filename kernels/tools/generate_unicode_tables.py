@@ -129,6 +129,7 @@ def runs(values: dict[int, int]) -> Iterator[tuple[int, int, int]]:
 def lowercase_ranges(lowered: dict[int, int]) -> Iterator[tuple[int, int, int, int]]:
     """(first, last, step, first's lowercase): each step from the first has its lowercase as far away."""
     codes = sorted(lowered)
+    end = -1
     while codes:
         first = codes[0]
         candidates = []
@@ -137,8 +138,11 @@ def lowercase_ranges(lowered: dict[int, int]) -> Iterator[tuple[int, int, int, i
             while lowered.get(last + step, -1) - (last + step) == lowered[first] - first:
                 last += step
             candidates.append((first, last, step))
-        first, last, step = max(candidates, key=lambda run: (run[1] - run[0]) // run[2])
+        first, last, step = candidates[0] if candidates[0][1] > first else candidates[1]
         covered = set(range(first, last + 1, step))
+        if first <= end:
+            raise SystemExit(f"U+{first:04X} lies within another range of capitals, where no search finds it.")
+        end = last
         yield first, last, step, lowered[first]
         codes = [code for code in codes if code not in covered]
 

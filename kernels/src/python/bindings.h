@@ -8,6 +8,8 @@
 
 namespace tundish {
 
+void bind_pack(nanobind::module_& module);
 void bind_resize_normalize(nanobind::module_& module);
+void bind_wordpiece(nanobind::module_& module);
 
 }  // namespace tundish

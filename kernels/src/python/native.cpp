@@ -17,5 +17,7 @@ NB_MODULE(_native, module) {
         }
         return names;
     });
+    tundish::bind_pack(module);
     tundish::bind_resize_normalize(module);
+    tundish::bind_wordpiece(module);
 }
