@@ -1,0 +1,171 @@
+"""The Python forms of pack, and the checks the native code cannot make: types and shapes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish_kernels import _native
+from tundish_kernels._arguments import as_integer
+
+Side = Literal["left", "right"]
+
+
+class Packed(NamedTuple):
+    """A padded batch; arrays `[batch, length]` of one dtype, int32 or int64."""
+
+    ids: NDArray[Any]
+    mask: NDArray[Any] | None
+    """1 for a token, 0 for padding."""
+    type_ids: NDArray[Any] | None
+
+
+def pack(
+    ids: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    type_ids: NDArray[np.int32] | None = None,
+    *,
+    length: int | None = None,
+    multiple: int = 1,
+    pad_id: int = 0,
+    pad_type_id: int = 0,
+    side: Side = "right",
+    dtype: Any = np.int64,
+) -> Packed:
+    """Pads ragged tokens to one batch.
+
+    Args:
+        ids: `[tokens] int32`, as `wordpiece` gives them.
+        starts: `[batch + 1] int64`: the tokens of row i are those from `starts[i]` up to `starts[i + 1]`.
+        type_ids: `[tokens] int32`; without them the result has none.
+        length: Of the rows; by default the most tokens of a row.
+        multiple: The length is rounded up to a multiple of this, so that few lengths occur.
+        pad_id: What ids are filled up with.
+        pad_type_id: What type ids are filled up with.
+        side: The end of a row that is filled up.
+        dtype: int64 or int32.
+
+    Returns:
+        New arrays, the mask included.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: A value, shape or dtype is not as said above, or a row has more tokens than `length`.
+    """
+    _check_tokens(ids, starts, type_ids)
+    step = as_integer(multiple, "multiple")
+    if step < 1:
+        raise ValueError(f"multiple must be at least 1, got {step}")
+    longest = int(np.diff(starts).max(initial=0)) if length is None else as_integer(length, "length")
+    if longest < 0:
+        raise ValueError(f"length must not be negative, got {longest}")
+    shape = (len(starts) - 1, -(-longest // step) * step)
+    kind = np.dtype(dtype)
+    if kind not in (np.int32, np.int64):
+        raise ValueError(f"dtype must be int64 or int32, got {kind}")
+    made = Packed(np.empty(shape, kind), np.empty(shape, kind), None if type_ids is None else np.empty(shape, kind))
+    pack_into(made, ids, starts, type_ids, pad_id=pad_id, pad_type_id=pad_type_id, side=side)
+    return made
+
+
+def pack_into(
+    destination: Packed,
+    ids: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    type_ids: NDArray[np.int32] | None = None,
+    *,
+    pad_id: int = 0,
+    pad_type_id: int = 0,
+    side: Side = "right",
+) -> None:
+    """Does what `pack` does, into arrays of the caller's; `destination.mask` may be None.
+
+    Runs on the calling thread without the GIL and allocates nothing. Nothing is written if an argument is wrong.
+
+    Args:
+        destination: `[batch, length]` each, int32 or int64, C-contiguous, writable, apart from each other and from the
+            tokens; `type_ids` exactly if there are some.
+        ids: See `pack`.
+        starts: See `pack`.
+        type_ids: See `pack`.
+        pad_id: See `pack`.
+        pad_type_id: See `pack`.
+        side: See `pack`.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: A value, shape or dtype is not as said above, or a row has more tokens than the arrays are long.
+    """
+    _check_tokens(ids, starts, type_ids)
+    _check_destination(destination, len(starts) - 1, type_ids is not None)
+    if side not in ("left", "right"):
+        raise ValueError(f"side must be left or right, got {side!r}")
+    _native.pack_into(
+        destination.ids,
+        destination.mask,
+        destination.type_ids,
+        ids,
+        type_ids,
+        starts,
+        _as_int32(pad_id, "pad_id"),
+        _as_int32(pad_type_id, "pad_type_id"),
+        side == "left",
+    )
+
+
+def _check_tokens(ids: object, starts: object, type_ids: object) -> None:
+    _check_vector(ids, "ids", "[tokens]", np.int32)
+    _check_vector(starts, "starts", "[batch + 1]", np.int64)
+    assert isinstance(ids, np.ndarray)
+    assert isinstance(starts, np.ndarray)
+    if len(starts) == 0:
+        raise ValueError("starts must be [batch + 1] int64, got (0,) int64")
+    if type_ids is not None:
+        _check_vector(type_ids, "type_ids", f"[{len(ids)}]", np.int32)
+        assert isinstance(type_ids, np.ndarray)
+        if len(type_ids) != len(ids):
+            raise ValueError(f"type_ids must be [{len(ids)}] int32, got {type_ids.shape} int32")
+
+
+def _check_vector(array: object, name: str, shape: str, dtype: type[np.generic]) -> None:
+    expected = f"{name} must be {shape} {np.dtype(dtype)}"
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{expected}, got {type(array).__name__}")
+    if array.ndim != 1 or array.dtype != dtype:
+        raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
+
+
+def _check_destination(destination: object, batch: int, has_type_ids: bool) -> None:
+    if not isinstance(destination, Packed):
+        raise TypeError(f"destination must be Packed, got {type(destination).__name__}")
+    ids = destination.ids
+    expected = f"destination.ids must be [{batch}, length] int64 or int32"
+    if not isinstance(ids, np.ndarray):
+        raise TypeError(f"{expected}, got {type(ids).__name__}")
+    if ids.ndim != 2 or ids.shape[0] != batch or ids.dtype not in (np.int32, np.int64):
+        raise ValueError(f"{expected}, got {ids.shape} {ids.dtype}")
+    if (destination.type_ids is not None) != has_type_ids:
+        raise ValueError("destination.type_ids must be there exactly if there are type_ids, got only one of them")
+    for name, array in destination._asdict().items():
+        if array is None and name != "ids":
+            continue
+        expected = f"destination.{name} must be {list(ids.shape)} {ids.dtype}"
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{expected}, got {type(array).__name__}")
+        if array.shape != ids.shape or array.dtype != ids.dtype:
+            raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
+        if not array.flags.writeable:
+            raise ValueError(f"{expected} and writable, got a read-only array")
+
+
+def _as_int32(value: object, name: str) -> int:
+    number = as_integer(value, name)
+    if not -(2**31) <= number < 2**31:
+        raise ValueError(f"{name} must fit in 32 bits, got {number}")
+    return number
