@@ -61,7 +61,7 @@ std::vector<std::pair<std::string, std::int32_t>> numbered(const std::vector<std
         const std::uint8_t* const bytes = bytes_of(pattern);
         const std::size_t last = previous_character(bytes, pattern.size());
         if (((properties_at(bytes) | properties_at(bytes + last)) & kWhitespace) != 0) {
-            reject(name + " must not begin or end in whitespace", "'" + pattern + "'");
+            reject(name + " must not begin or end in whitespace once normalized", "'" + pattern + "'");
         }
         made.emplace_back(pattern, static_cast<std::int32_t>(i));
     }
