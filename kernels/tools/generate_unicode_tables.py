@@ -83,12 +83,12 @@ def properties(decomposed: set[int]) -> dict[int, int]:
 
 
 def combining_classes(decomposed: set[int]) -> dict[int, int]:
-    """The canonical combining class of each code point that can move, by how it is sorted among those of every class."""
+    """The canonical combining class of each code point that can move, by how it is sorted among all classes."""
     decompose = normalizers.NFD().normalize_str
     lowest, highest = "\u0334", "\u0345"  # of the first and the last class, 1 and 240
 
     def stays(text: str) -> bool:
-        return decompose(text) == text
+        return bool(decompose(text) == text)
 
     moving = [
         code
@@ -102,9 +102,7 @@ def combining_classes(decomposed: set[int]) -> dict[int, int]:
     for code in moving:
         # It passes neither mark of its own class, and one of any other either way round.
         same = [
-            value
-            for value, other in representatives.items()
-            if stays(chr(code) + other) and stays(other + chr(code))
+            value for value, other in representatives.items() if stays(chr(code) + other) and stays(other + chr(code))
         ]
         if len(same) != 1:
             raise SystemExit(f"U+{code:04X} has a combining class that Python does not know: {same}.")

@@ -1,7 +1,7 @@
 // Drives pack_into over small batches, to be built with the sanitizers (TUNDISH_SANITIZE).
 //
-// Every buffer is exactly as large as the contract says. Beside that: every element is written, and nothing is where an
-// argument is refused. The values are compared with NumPy's in Python.
+// Every buffer is exactly as large as the contract says. Beside that: every element is written, and nothing
+// is where an argument is refused. The values are compared with NumPy's in Python.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -82,7 +82,8 @@ void run(const std::vector<std::int64_t>& counts, std::size_t length, bool left)
         bad = destination;
         bad.mask = bad.ids;
         require(refuses(bad, tokens), "took arrays that overlap");
-        require(refuses(destination, {ids.get(), type_ids.get(), size - 1, starts.get()}), "took starts beyond the end");
+        require(refuses(destination, {ids.get(), type_ids.get(), size - 1, starts.get()}),
+                "took starts beyond the end");
         starts[0] = 1;
         require(refuses(destination, tokens), "took starts that do not begin at 0");
         starts[0] = 0;

@@ -2,10 +2,10 @@
 //
 //     sanitize_wordpiece [seconds [seed]]
 //
-// Texts and destinations are exactly as large as the contract says, so that one byte too far is an error of the address
-// sanitizer. Beside that: invalid UTF-8 is refused and writes nothing, all instruction sets agree, and the normaliser's
-// fast ways give what its definition gives, for each code point and for every text. Ids are compared with those of
-// `tokenizers` in Python.
+// Texts and destinations are exactly as large as the contract says, so that one byte too far is an error of
+// the address sanitizer. Beside that: invalid UTF-8 is refused and writes nothing, all instruction sets
+// agree, and the normaliser's fast ways give what its definition gives, for each code point and for every
+// text. Ids are compared with those of `tokenizers` in Python.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -96,7 +96,8 @@ WordPiece make_tokenizer(int variant) {
     for (const char* const token : {"[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {
         settings.vocabulary.emplace_back(token, id++);
     }
-    std::vector<std::string> words = {"the", "cat", "\xe4\xb8\xad", "\xed\x95\x9c", "\xe1\x84\x92", "\xc3\xa9", "aa", "aaab"};
+    std::vector<std::string> words = {"the",          "cat",      "\xe4\xb8\xad", "\xed\x95\x9c",
+                                      "\xe1\x84\x92", "\xc3\xa9", "aa",           "aaab"};
     for (char letter = '!'; letter <= '~'; ++letter) {
         words.emplace_back(1, letter);
     }
@@ -148,8 +149,8 @@ Result run(const WordPiece& tokenizer, const std::vector<ExactText>& texts, bool
     const auto word_ids = exact(capacity, kUntouched);
     const auto starts = exact<std::int64_t>(count + 1, kUntouched);
     const auto truncated = exact<std::uint8_t>(count, 99);
-    const TokenDestination destination{ids.get(),    type_ids.get(), offsets.get(),  word_ids.get(),
-                                       capacity,     starts.get(),   truncated.get()};
+    const TokenDestination destination{ids.get(), type_ids.get(), offsets.get(),  word_ids.get(),
+                                       capacity,  starts.get(),   truncated.get()};
     Result result;
     try {
         tundish::wordpiece_into(destination, tokenizer, views.data(), pairs, count, options, isa);
@@ -167,11 +168,13 @@ Result run(const WordPiece& tokenizer, const std::vector<ExactText>& texts, bool
     require(valid || result.failed, "took what is not UTF-8");
     require(size <= capacity, "more tokens than the capacity");
     if (!valid) {
-        require(starts[0] == kUntouched && (capacity == 0 || ids[0] == kUntouched), "written though not UTF-8");
+        require(starts[0] == kUntouched && (capacity == 0 || ids[0] == kUntouched),
+                "written though not UTF-8");
     }
     for (std::size_t i = 0; i < size; ++i) {
-        require(ids[i] >= 0 && offsets[2 * i] >= 0 && offsets[2 * i] <= offsets[2 * i + 1] && word_ids[i] >= -1,
-                "a token that cannot be");
+        require(
+            ids[i] >= 0 && offsets[2 * i] >= 0 && offsets[2 * i] <= offsets[2 * i + 1] && word_ids[i] >= -1,
+            "a token that cannot be");
         result.tokens.insert(result.tokens.end(),
                              {ids[i], type_ids[i], offsets[2 * i], offsets[2 * i + 1], word_ids[i]});
     }
@@ -212,9 +215,10 @@ void compare_normalizers(const tundish::BertNormalizer& normalizer, const std::s
 }
 
 std::uint32_t random_code() {
-    static const std::uint32_t kAwkward[] = {0,      '\t',   ' ',    0x85,   0xA0,   0xAD,   0x130,   0x300,   0x323,
-                                             0x344,  0x345,  0x1100, 0x1161, 0xAC01, 0x302E, 0xA9C0,  0x4E2D,  0xF900,
-                                             0x2F800, 0xFFFD, 0x200D, 0x2028, 0x1D160, 0x1D16D, 0x0F73, 0x0F74, 0x1DFB};
+    static const std::uint32_t kAwkward[] = {0,      '\t',    ' ',     0x85,   0xA0,    0xAD,   0x130,
+                                             0x300,  0x323,   0x344,   0x345,  0x1100,  0x1161, 0xAC01,
+                                             0x302E, 0xA9C0,  0x4E2D,  0xF900, 0x2F800, 0xFFFD, 0x200D,
+                                             0x2028, 0x1D160, 0x1D16D, 0x0F73, 0x0F74,  0x1DFB};
     switch (below(6)) {
         case 0:
             return kAwkward[below(sizeof kAwkward / sizeof *kAwkward)];
@@ -232,7 +236,8 @@ std::uint32_t random_code() {
 }
 
 std::string random_text() {
-    static const char* const kParts[] = {"[MASK]", "foo  B", "the cat", "[MASK", "\xc3\x89z", "aaab", "\xc3\x89"};
+    static const char* const kParts[] = {"[MASK]",    "foo  B", "the cat", "[MASK",
+                                         "\xc3\x89z", "aaab",   "\xc3\x89"};
     std::string text;
     const std::size_t size = below(8) == 0 ? below(300) : below(40);
     const bool plain = below(3) == 0;
@@ -280,7 +285,8 @@ void check_every_code_point(const std::vector<tundish::BertNormalizer>& normaliz
     }
 }
 
-void fuzz_once(const std::vector<WordPiece>& tokenizers, const std::vector<tundish::BertNormalizer>& normalizers) {
+void fuzz_once(const std::vector<WordPiece>& tokenizers,
+               const std::vector<tundish::BertNormalizer>& normalizers) {
     std::vector<ExactText> texts;
     current.clear();
     for (std::uint32_t i = 2 * below(3); i-- > 0;) {
@@ -289,7 +295,8 @@ void fuzz_once(const std::vector<WordPiece>& tokenizers, const std::vector<tundi
             mutate(text);
         }
         current += text;
-        if (tundish::valid_utf8_prefix(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()) == text.size()) {
+        if (tundish::valid_utf8_prefix(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()) ==
+            text.size()) {
             compare_normalizers(normalizers[below(normalizers.size())], text);
         }
         texts.emplace_back(text);
@@ -312,7 +319,8 @@ void check_refusals(const WordPiece& tokenizer) {
     std::int32_t ids[5];
     std::int64_t starts[2] = {kUntouched, kUntouched};
     std::uint8_t truncated[1];
-    const auto refuses = [&](const TokenDestination& destination, const WordPieceOptions& options, TextView view) {
+    const auto refuses = [&](const TokenDestination& destination, const WordPieceOptions& options,
+                             TextView view) {
         try {
             tundish::wordpiece_into(destination, tokenizer, &view, nullptr, 1, options);
         } catch (const std::invalid_argument&) {

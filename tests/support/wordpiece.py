@@ -108,4 +108,10 @@ def row(tokens: Tokens, index: int) -> tuple[list[int], list[int], list[tuple[in
     place = slice(tokens.starts[index], tokens.starts[index + 1])
     offsets = [tuple(pair) for pair in tokens.offsets[place].tolist()]
     truncated = bool(tokens.truncated[index])
-    return tokens.ids[place].tolist(), tokens.type_ids[place].tolist(), offsets, tokens.word_ids[place].tolist(), truncated
+    return (
+        tokens.ids[place].tolist(),
+        tokens.type_ids[place].tolist(),
+        offsets,
+        tokens.word_ids[place].tolist(),
+        truncated,
+    )

@@ -11,7 +11,9 @@ TUNDISH_HOST_DEVICE bool is_ascii_letter(std::uint8_t byte) {
     return static_cast<std::uint8_t>((byte | 0x20) - 'a') < 26;
 }
 
-TUNDISH_HOST_DEVICE bool is_ascii_digit(std::uint8_t byte) { return static_cast<std::uint8_t>(byte - '0') < 10; }
+TUNDISH_HOST_DEVICE bool is_ascii_digit(std::uint8_t byte) {
+    return static_cast<std::uint8_t>(byte - '0') < 10;
+}
 
 TUNDISH_HOST_DEVICE bool is_ascii_whitespace(std::uint8_t byte) {
     return byte == ' ' || static_cast<std::uint8_t>(byte - '\t') < 5;

@@ -6,7 +6,8 @@
 
 namespace tundish {
 
-// The tokens of row i are those from starts[i] up to starts[i + 1], as wordpiece_into leaves them; the caller owns all.
+// The tokens of row i are those from starts[i] up to starts[i + 1], as wordpiece_into leaves them; the caller
+// owns all.
 struct RaggedTokens {
     const std::int32_t* ids;       // [size]
     const std::int32_t* type_ids;  // [size], or null
@@ -32,12 +33,14 @@ struct Padding {
 
 // Writes every element of `destination`.
 //
-// Blocks, on the calling thread alone; safe to call from many threads; allocates nothing. Borrows all arguments for the
-// call.
+// Blocks, on the calling thread alone; safe to call from many threads; allocates nothing. Borrows all
+// arguments for the call.
 //
-// Throws std::invalid_argument before anything is written: a null pointer, starts that do not ascend from 0 to `size`, a
-// row with more than `length` tokens, type ids in one of source and destination only, overlapping memory.
+// Throws std::invalid_argument before anything is written: a null pointer, starts that do not ascend from 0
+// to `size`, a row with more than `length` tokens, type ids in one of source and destination only,
+// overlapping memory.
 template <class Integer>
-void pack_into(const PackDestination<Integer>& destination, const RaggedTokens& tokens, const Padding& padding);
+void pack_into(const PackDestination<Integer>& destination, const RaggedTokens& tokens,
+               const Padding& padding);
 
 }  // namespace tundish

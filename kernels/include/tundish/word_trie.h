@@ -7,22 +7,22 @@
 
 namespace tundish {
 
-// A double array over bytes of UTF-8. The children of unit u are at offset(u) ^ byte, and hold that byte; no two
-// units have the same offset, so the byte is proof enough. Unused units hold 0xFF, which no UTF-8 has; offset 0
-// is a block of unused units and belongs to units without children.
+// A double array over bytes of UTF-8. The children of unit u are at offset(u) ^ byte, and hold that byte; no
+// two units have the same offset, so the byte is proof enough. Unused units hold 0xFF, which no UTF-8 has;
+// offset 0 is a block of unused units and belongs to units without children.
 //
 // A unit is offset << 9 | ends a subword << 8 | byte. The caller owns the arrays.
 struct WordTrie {
     const std::uint32_t* units;
-    const std::int32_t* ids;      // of the subword that ends at a unit
-    std::uint32_t first;          // the unit that a word starts from
-    std::uint32_t continuation;   // the unit behind the prefix of continuing subwords; 0 if there are none
+    const std::int32_t* ids;     // of the subword that ends at a unit
+    std::uint32_t first;         // the unit that a word starts from
+    std::uint32_t continuation;  // the unit behind the prefix of continuing subwords; 0 if there are none
 };
 
-// Finds the longest subword at the start of [text, end), walking from `unit`. Returns the unit that it ends at, and
-// moves `text` behind it; or 0, and `text` stays, if there is none.
-TUNDISH_HOST_DEVICE std::uint32_t match_longest(const WordTrie& trie, std::uint32_t unit, const std::uint8_t*& text,
-                                                const std::uint8_t* end) {
+// Finds the longest subword at the start of [text, end), walking from `unit`. Returns the unit that it ends
+// at, and moves `text` behind it; or 0, and `text` stays, if there is none.
+TUNDISH_HOST_DEVICE std::uint32_t match_longest(const WordTrie& trie, std::uint32_t unit,
+                                                const std::uint8_t*& text, const std::uint8_t* end) {
     std::uint32_t found = 0;
     std::uint32_t value = trie.units[unit];
     for (const std::uint8_t* next = text; next != end;) {
@@ -40,11 +40,12 @@ TUNDISH_HOST_DEVICE std::uint32_t match_longest(const WordTrie& trie, std::uint3
     return found;
 }
 
-// Splits the word [begin, end) greedily into the longest subwords. Writes their ids, and through `ends` how far
-// each reaches into the word in bytes, if `ends` is not null; both must have room for a subword a byte. Returns how
-// many, or 0 if the vocabulary does not cover the word.
-TUNDISH_HOST_DEVICE std::uint32_t match_word(const WordTrie& trie, const std::uint8_t* begin, const std::uint8_t* end,
-                                             std::int32_t* ids, std::uint32_t* ends) {
+// Splits the word [begin, end) greedily into the longest subwords. Writes their ids, and through `ends` how
+// far each reaches into the word in bytes, if `ends` is not null; both must have room for a subword a byte.
+// Returns how many, or 0 if the vocabulary does not cover the word.
+TUNDISH_HOST_DEVICE std::uint32_t match_word(const WordTrie& trie, const std::uint8_t* begin,
+                                             const std::uint8_t* end, std::int32_t* ids,
+                                             std::uint32_t* ends) {
     std::uint32_t count = 0;
     std::uint32_t start = trie.first;
     for (const std::uint8_t* text = begin; text != end; start = trie.continuation) {

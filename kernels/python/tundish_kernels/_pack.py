@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tundish_kernels import _native
 from tundish_kernels._arguments import as_integer
+from tundish_kernels._arrays import INT32, INT64, check_array
 
 Side = Literal["left", "right"]
 
@@ -63,7 +64,7 @@ def pack(
         raise ValueError(f"length must not be negative, got {longest}")
     shape = (len(starts) - 1, -(-longest // step) * step)
     kind = np.dtype(dtype)
-    if kind not in (np.int32, np.int64):
+    if kind not in (INT32, INT64):
         raise ValueError(f"dtype must be int64 or int32, got {kind}")
     made = Packed(np.empty(shape, kind), np.empty(shape, kind), None if type_ids is None else np.empty(shape, kind))
     pack_into(made, ids, starts, type_ids, pad_id=pad_id, pad_type_id=pad_type_id, side=side)
@@ -115,53 +116,26 @@ def pack_into(
     )
 
 
-def _check_tokens(ids: object, starts: object, type_ids: object) -> None:
-    _check_vector(ids, "ids", "[tokens]", np.int32)
-    _check_vector(starts, "starts", "[batch + 1]", np.int64)
-    assert isinstance(ids, np.ndarray)
-    assert isinstance(starts, np.ndarray)
+def _check_tokens(ids: NDArray[np.int32], starts: NDArray[np.int64], type_ids: NDArray[np.int32] | None) -> None:
+    check_array(ids, "ids", ("tokens",), INT32)
+    check_array(starts, "starts", ("batch + 1",), INT64)
     if len(starts) == 0:
         raise ValueError("starts must be [batch + 1] int64, got (0,) int64")
     if type_ids is not None:
-        _check_vector(type_ids, "type_ids", f"[{len(ids)}]", np.int32)
-        assert isinstance(type_ids, np.ndarray)
-        if len(type_ids) != len(ids):
-            raise ValueError(f"type_ids must be [{len(ids)}] int32, got {type_ids.shape} int32")
-
-
-def _check_vector(array: object, name: str, shape: str, dtype: type[np.generic]) -> None:
-    expected = f"{name} must be {shape} {np.dtype(dtype)}"
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{expected}, got {type(array).__name__}")
-    if array.ndim != 1 or array.dtype != dtype:
-        raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
-    if not (array.flags.c_contiguous and array.flags.aligned):
-        raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
+        check_array(type_ids, "type_ids", (len(ids),), INT32)
 
 
 def _check_destination(destination: object, batch: int, has_type_ids: bool) -> None:
     if not isinstance(destination, Packed):
         raise TypeError(f"destination must be Packed, got {type(destination).__name__}")
-    ids = destination.ids
-    expected = f"destination.ids must be [{batch}, length] int64 or int32"
-    if not isinstance(ids, np.ndarray):
-        raise TypeError(f"{expected}, got {type(ids).__name__}")
-    if ids.ndim != 2 or ids.shape[0] != batch or ids.dtype not in (np.int32, np.int64):
-        raise ValueError(f"{expected}, got {ids.shape} {ids.dtype}")
-    if (destination.type_ids is not None) != has_type_ids:
+    ids, mask, type_ids = destination
+    check_array(ids, "destination.ids", (batch, "length"), INT64, INT32, writable=True)
+    if mask is not None:
+        check_array(mask, "destination.mask", ids.shape, ids.dtype, writable=True)
+    if (type_ids is not None) != has_type_ids:
         raise ValueError("destination.type_ids must be there exactly if there are type_ids, got only one of them")
-    for name, array in destination._asdict().items():
-        if array is None and name != "ids":
-            continue
-        expected = f"destination.{name} must be {list(ids.shape)} {ids.dtype}"
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{expected}, got {type(array).__name__}")
-        if array.shape != ids.shape or array.dtype != ids.dtype:
-            raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
-        if not (array.flags.c_contiguous and array.flags.aligned):
-            raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
-        if not array.flags.writeable:
-            raise ValueError(f"{expected} and writable, got a read-only array")
+    if type_ids is not None:
+        check_array(type_ids, "destination.type_ids", ids.shape, ids.dtype, writable=True)
 
 
 def _as_int32(value: object, name: str) -> int:

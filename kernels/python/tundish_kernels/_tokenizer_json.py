@@ -23,7 +23,13 @@ def wordpiece_from_json(content: str | bytes) -> WordPiece:
     """
     root = _mapping(json.loads(content), "the tokenizer")
     model = _settings(
-        root.get("model"), "model", "WordPiece", "vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"
+        root.get("model"),
+        "model",
+        "WordPiece",
+        "vocab",
+        "unk_token",
+        "continuing_subword_prefix",
+        "max_input_chars_per_word",
     )
     normalizer = _settings(
         root.get("normalizer"),
@@ -85,7 +91,12 @@ def _added_tokens(value: Any, vocabulary: Mapping[str, int]) -> list[AddedToken]
             raise ValueError(f"the added token {token['content']!r} must have the id {expected}, got {token['id']}")
         made.append(
             AddedToken(
-                token["content"], token["id"], token["single_word"], token["lstrip"], token["rstrip"], token["normalized"]
+                token["content"],
+                token["id"],
+                token["single_word"],
+                token["lstrip"],
+                token["rstrip"],
+                token["normalized"],
             )
         )
     if len({token.id for token in made}) < len(made):

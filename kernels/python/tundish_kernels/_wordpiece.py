@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from tundish_kernels import _native
 from tundish_kernels._arguments import as_integer, as_list
+from tundish_kernels._arrays import BOOL, INT32, INT64, check_array
 
 Strategy = Literal["longest_first", "only_first", "only_second"]
 Side = Literal["left", "right"]
@@ -219,7 +221,7 @@ def wordpiece_capacity(
     add_special_tokens: bool = True,
     maximum_tokens: int | None = None,
 ) -> int:
-    """The most tokens that the texts can give: their bytes and special tokens, or `maximum_tokens` each if that is less.
+    """The most tokens that the texts can give: their bytes and special tokens, or `maximum_tokens` each if less.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -238,7 +240,16 @@ def _run(
     options: _native.WordPieceOptions,
 ) -> None:
     _native.wordpiece_into(
-        made.ids, made.type_ids, made.offsets, made.word_ids, made.starts, made.truncated, tokenizer, first, second, options
+        made.ids,
+        made.type_ids,
+        made.offsets,
+        made.word_ids,
+        made.starts,
+        made.truncated,
+        tokenizer,
+        first,
+        second,
+        options,
     )
 
 
@@ -283,33 +294,22 @@ def _options(
 def _check_destination(destination: object, texts: int, capacity: int) -> None:
     if not isinstance(destination, Tokens):
         raise TypeError(f"destination must be Tokens, got {type(destination).__name__}")
-    room = len(destination.ids) if isinstance(destination.ids, np.ndarray) and destination.ids.ndim == 1 else 0
-    room = max(room, capacity)
-    shapes: list[tuple[str, tuple[int, ...], type[np.generic], bool]] = [
-        ("ids", (room,), np.int32, False),
-        ("type_ids", (room,), np.int32, False),
-        ("starts", (texts + 1,), np.int64, False),
-        ("truncated", (texts,), np.bool_, False),
-        ("offsets", (room, 2), np.int32, True),
-        ("word_ids", (room,), np.int32, True),
-    ]
-    arrays: list[NDArray[np.generic]] = []
-    for name, shape, dtype, optional in shapes:
-        array = getattr(destination, name)
-        if array is None and optional:
-            continue
-        expected = f"destination.{name} must be {list(shape)} {np.dtype(dtype)}"
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{expected}, got {type(array).__name__}")
-        if array.shape != shape or array.dtype != dtype:
-            raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
-        if not (array.flags.c_contiguous and array.flags.aligned):
-            raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
-        if not array.flags.writeable:
-            raise ValueError(f"{expected} and writable, got a read-only array")
-        if any(np.may_share_memory(array, other) for other in arrays):
-            raise ValueError(f"{expected} apart from the other arrays, got memory that overlaps")
-        arrays.append(array)
+    ids, type_ids, starts, truncated, offsets, word_ids = destination
+    room = max(len(ids), capacity) if isinstance(ids, np.ndarray) and ids.ndim == 1 else capacity
+    check_array(ids, "destination.ids", (room,), INT32, writable=True)
+    check_array(type_ids, "destination.type_ids", (room,), INT32, writable=True)
+    check_array(starts, "destination.starts", (texts + 1,), INT64, writable=True)
+    check_array(truncated, "destination.truncated", (texts,), BOOL, writable=True)
+    if offsets is not None:
+        check_array(offsets, "destination.offsets", (room, 2), INT32, writable=True)
+    if word_ids is not None:
+        check_array(word_ids, "destination.word_ids", (room,), INT32, writable=True)
+    arrays = [(name, array) for name, array in destination._asdict().items() if array is not None]
+    for (name, array), (other_name, other) in itertools.combinations(arrays, 2):
+        if np.may_share_memory(array, other):
+            raise ValueError(
+                f"destination.{other_name} must lie apart from destination.{name}, got memory that overlaps"
+            )
 
 
 def _as_text(value: object, name: str) -> str:
@@ -340,7 +340,7 @@ def _added(token: object, index: int) -> tuple[str, int, bool, bool, bool, bool]
 
 
 def _pieces(template: Template, name: str) -> list[tuple[str, int, int]]:
-    made = []
+    made: list[tuple[str, int, int]] = []
     for index, piece in enumerate(as_list(template, name)):
         try:
             what, type_id = piece

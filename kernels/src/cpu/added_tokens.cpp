@@ -81,7 +81,8 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens, const std::ve
     }
 }
 
-const std::uint8_t* AddedTokenFinder::find_first_byte(const std::uint8_t* text, const std::uint8_t* end) const {
+const std::uint8_t* AddedTokenFinder::find_first_byte(const std::uint8_t* text,
+                                                      const std::uint8_t* end) const {
     if (text == end || first_bytes_.empty()) {
         return end;
     }
@@ -92,19 +93,22 @@ const std::uint8_t* AddedTokenFinder::find_first_byte(const std::uint8_t* text, 
     return std::find_if(text, end, [this](std::uint8_t byte) { return begins_a_token_[byte]; });
 }
 
-bool AddedTokenFinder::stands_alone(const std::uint8_t* text, const TextPiece& match, std::size_t size) const {
+bool AddedTokenFinder::stands_alone(const std::uint8_t* text, const TextPiece& match,
+                                    std::size_t size) const {
     const bool word_before =
         match.begin > 0 && (properties_at(text + previous_character(text, match.begin)) & kWord) != 0;
     const bool word_behind = match.end < size && (properties_at(text + match.end) & kWord) != 0;
     return !word_before && !word_behind;
 }
 
-void AddedTokenFinder::split(const std::uint8_t* text, std::size_t size, std::vector<TextPiece>& pieces) const {
+void AddedTokenFinder::split(const std::uint8_t* text, std::size_t size,
+                             std::vector<TextPiece>& pieces) const {
     pieces.clear();
     const std::uint8_t* const end = text + size;
     const WordTrie trie = patterns_.view();
     std::size_t done = 0;
-    for (const std::uint8_t* next = find_first_byte(text, end); next != end; next = find_first_byte(next, end)) {
+    for (const std::uint8_t* next = find_first_byte(text, end); next != end;
+         next = find_first_byte(next, end)) {
         const std::uint8_t* behind = next;
         const std::uint32_t unit = match_longest(trie, trie.first, behind, end);
         if (unit == 0) {
@@ -112,7 +116,8 @@ void AddedTokenFinder::split(const std::uint8_t* text, std::size_t size, std::ve
             continue;
         }
         const AddedToken& token = tokens_[static_cast<std::size_t>(trie.ids[unit])];
-        TextPiece match{static_cast<std::size_t>(next - text), static_cast<std::size_t>(behind - text), token.id};
+        TextPiece match{static_cast<std::size_t>(next - text), static_cast<std::size_t>(behind - text),
+                        token.id};
         next = behind;  // wherever whitespace is added to: the library finds all matches before that
         if (token.single_word && !stands_alone(text, match, size)) {
             continue;

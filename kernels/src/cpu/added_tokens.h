@@ -20,8 +20,8 @@ struct TextPiece {
 
 class AddedTokenFinder {
   public:
-    // `patterns` are what to look for, one a token. Throws std::invalid_argument if one is empty, twice there, or begins
-    // or ends in whitespace.
+    // `patterns` are what to look for, one a token. Throws std::invalid_argument if one is empty, twice
+    // there, or begins or ends in whitespace.
     AddedTokenFinder(std::vector<AddedToken> tokens, const std::vector<std::string>& patterns);
 
     bool empty() const { return tokens_.empty(); }

@@ -26,7 +26,8 @@ struct Block {
 Block classify(const std::uint8_t* text, AsciiRules rules, std::uint8_t* output) {
     const __m512i bytes = _mm512_loadu_si512(text);
     const auto within = [&](const __m512i& values, char first, char count) {
-        return _mm512_cmplt_epu8_mask(_mm512_sub_epi8(values, _mm512_set1_epi8(first)), _mm512_set1_epi8(count));
+        return _mm512_cmplt_epu8_mask(_mm512_sub_epi8(values, _mm512_set1_epi8(first)),
+                                      _mm512_set1_epi8(count));
     };
     const __m512i space = _mm512_set1_epi8(' ');
     const std::uint64_t letters = within(_mm512_or_si512(bytes, space), 'a', 26);
@@ -58,7 +59,9 @@ Vector first_only(Vector left, Vector right) { return _mm256_andnot_si256(right,
 using Vector = __m128i;
 #define TUNDISH_VECTOR(operation) _mm_##operation
 Vector load(const std::uint8_t* text) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(text)); }
-void store(std::uint8_t* output, Vector value) { _mm_storeu_si128(reinterpret_cast<__m128i*>(output), value); }
+void store(std::uint8_t* output, Vector value) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(output), value);
+}
 Vector both(Vector left, Vector right) { return _mm_and_si128(left, right); }
 Vector either(Vector left, Vector right) { return _mm_or_si128(left, right); }
 Vector first_only(Vector left, Vector right) { return _mm_andnot_si128(right, left); }
@@ -101,8 +104,9 @@ Block classify(const std::uint8_t* text, AsciiRules rules, std::uint8_t* output)
     Block block{};
     for (std::size_t i = 0; i < kAsciiBlock; ++i) {
         const std::uint8_t byte = text[i];
-        output[i] = rules.clean_text && is_ascii_whitespace(byte) ? std::uint8_t{' '}
-                                                                  : (rules.lowercase ? ascii_lowercase(byte) : byte);
+        output[i] = rules.clean_text && is_ascii_whitespace(byte)
+                        ? std::uint8_t{' '}
+                        : (rules.lowercase ? ascii_lowercase(byte) : byte);
         block.whitespace |= static_cast<std::uint64_t>(is_ascii_whitespace(byte)) << i;
         block.punctuation |= static_cast<std::uint64_t>(is_ascii_punctuation(byte)) << i;
         block.removed |= static_cast<std::uint64_t>(is_ascii_removed(byte)) << i;
@@ -118,7 +122,8 @@ std::uint32_t* write_positions(std::uint64_t bits, std::uint32_t base, std::uint
     const int count = __builtin_popcountll(bits);
     for (int written = 0; written < count; written += 8) {
         for (int i = 0; i < 8; ++i) {
-            output[written + i] = base + static_cast<std::uint32_t>(__builtin_ctzll(bits | std::uint64_t{1} << 63));
+            output[written + i] =
+                base + static_cast<std::uint32_t>(__builtin_ctzll(bits | std::uint64_t{1} << 63));
             bits &= bits - 1;
         }
     }
@@ -128,7 +133,7 @@ std::uint32_t* write_positions(std::uint64_t bits, std::uint32_t base, std::uint
 std::size_t split(const std::uint8_t* text, std::size_t size, AsciiRules rules, std::uint8_t* output,
                   std::uint32_t* begins, std::uint32_t* ends) {
     const std::uint32_t* const first = begins;
-    std::uint64_t in_word = 0;  // bit 0: whether the byte before the block belongs to a word of several
+    std::uint64_t in_word = 0;     // bit 0: whether the byte before the block belongs to a word of several
     std::uint64_t after_mark = 0;  // the same for a punctuation mark
     std::uint8_t tail[kAsciiBlock];
     for (std::size_t i = 0; i < size; i += kAsciiBlock) {

@@ -17,11 +17,11 @@ struct AsciiRules {
 };
 
 struct AsciiKernels {
-    // Reads `size` bytes, in which words are separated by whitespace and each punctuation mark is a word. Writes
-    // them to `output`, in lowercase and with blanks for whitespace if so ruled, and where the words begin and end in
-    // ascending order to `begins` and `ends`; returns how many. All three have room for `size` items and kAsciiBlock
-    // more, which are written to as well. Returns kNotPlain, having written anything there, if a byte is not ASCII
-    // or is a control character that the rules remove.
+    // Reads `size` bytes, in which words are separated by whitespace and each punctuation mark is a word.
+    // Writes them to `output`, in lowercase and with blanks for whitespace if so ruled, and where the words
+    // begin and end in ascending order to `begins` and `ends`; returns how many. All three have room for
+    // `size` items and kAsciiBlock more, which are written to as well. Returns kNotPlain, having written
+    // anything there, if a byte is not ASCII or is a control character that the rules remove.
     std::size_t (*split)(const std::uint8_t* text, std::size_t size, AsciiRules rules, std::uint8_t* output,
                          std::uint32_t* begins, std::uint32_t* ends);
 };

@@ -93,9 +93,9 @@ struct Character {
     std::uint32_t origin;
 };
 
-// Canonical ordering sorts each run of combining characters. The library keeps origins where they were: the n-th
-// character of the sorted text gets the origin of the n-th before, and what a decomposition adds gets the origin of
-// what it then stands behind.
+// Canonical ordering sorts each run of combining characters. The library keeps origins where they were: the
+// n-th character of the sorted text gets the origin of the n-th before, and what a decomposition adds gets
+// the origin of what it then stands behind.
 std::vector<Character> canonical_decomposition(const std::vector<Character>& characters) {
     struct Part {
         std::uint32_t code;
@@ -114,8 +114,8 @@ std::vector<Character> canonical_decomposition(const std::vector<Character>& cha
     for (auto begin = parts.begin(); begin != parts.end();) {
         begin = std::find_if_not(begin, parts.end(), is_starter);
         const auto end = std::find_if(begin, parts.end(), is_starter);
-        std::stable_sort(begin, end,
-                         [](const Part& left, const Part& right) { return left.combining < right.combining; });
+        std::stable_sort(
+            begin, end, [](const Part& left, const Part& right) { return left.combining < right.combining; });
         begin = end;
     }
     std::vector<Character> made;

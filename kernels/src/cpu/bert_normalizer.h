@@ -1,4 +1,5 @@
-// BERT's normaliser and pre-tokeniser in one pass: a text becomes normalised text and the places of its words.
+// BERT's normaliser and pre-tokeniser in one pass: a text becomes normalised text and the places of its
+// words.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,8 @@
 
 namespace tundish {
 
-// Each piece of a text adds at most three bytes, and at most one character that is no blank, for each of its own.
+// Each piece of a text adds at most three bytes, and at most one character that is no blank, for each of its
+// own.
 constexpr std::size_t kMaximumGrowth = 3;
 
 // What a text becomes; reused from one to the next.
@@ -23,8 +25,8 @@ struct NormalizedText {
     Scratch<std::uint32_t> ends;
     std::size_t words = 0;
 
-    // The character of the text that each byte stems from, counted from the text's first; not there if each stems
-    // from the one at its own place.
+    // The character of the text that each byte stems from, counted from the text's first; not there if each
+    // stems from the one at its own place.
     Scratch<std::uint32_t> origins;
     bool has_origins = false;
 
@@ -37,12 +39,15 @@ class BertNormalizer {
   public:
     explicit BertNormalizer(const NormalizationRules& rules);
 
-    // `text` is valid UTF-8 of less than 2^30 bytes. Origins are found only if wanted; they may be there if not.
-    void normalize(const std::uint8_t* text, std::size_t size, bool with_origins, Isa isa, NormalizedText& made) const;
+    // `text` is valid UTF-8 of less than 2^30 bytes. Origins are found only if wanted; they may be there if
+    // not.
+    void normalize(const std::uint8_t* text, std::size_t size, bool with_origins, Isa isa,
+                   NormalizedText& made) const;
 
-    // The same by the normaliser's definition, step by step over the whole text; what `normalize` resorts to where
-    // canonical ordering may move something.
-    void normalize_by_steps(const std::uint8_t* text, std::size_t size, bool with_origins, NormalizedText& made) const;
+    // The same by the normaliser's definition, step by step over the whole text; what `normalize` resorts to
+    // where canonical ordering may move something.
+    void normalize_by_steps(const std::uint8_t* text, std::size_t size, bool with_origins,
+                            NormalizedText& made) const;
 
   private:
     bool normalize_characters(const std::uint8_t* text, std::size_t size, bool with_origins,

@@ -17,14 +17,14 @@ struct NormalizationRules {
 
 // What to do with a character of the text.
 enum class Action : std::uint8_t {
-    keep,      // it stays, within a word
-    blank,     // whitespace: a blank
-    drop,      // nothing is left of it
-    mark,      // it stays, as a word of its own
-    isolate,   // the same, with a blank at either side
-    replace,   // with the characters of the pool
-    hangul,    // a syllable, to be decomposed by arithmetic
-    reorder,   // canonical ordering may move what is left of it: only a look at its neighbours tells
+    keep,     // it stays, within a word
+    blank,    // whitespace: a blank
+    drop,     // nothing is left of it
+    mark,     // it stays, as a word of its own
+    isolate,  // the same, with a blank at either side
+    replace,  // with the characters of the pool
+    hangul,   // a syllable, to be decomposed by arithmetic
+    reorder,  // canonical ordering may move what is left of it: only a look at its neighbours tells
 };
 
 // A character of the normalised text: how it divides words (keep, blank or mark), and its UTF-8.
@@ -40,8 +40,8 @@ class CodePointMap {
 
     struct Entry {
         Action action;
-        std::uint8_t count;    // of characters in the pool
-        std::uint16_t first;   // where they start in the pool
+        std::uint8_t count;   // of characters in the pool
+        std::uint16_t first;  // where they start in the pool
     };
 
     Entry find(std::uint32_t code) const { return entries_[blocks_[code / kBlock] * kBlock + code % kBlock]; }

@@ -68,7 +68,8 @@ void check(const PackDestination<Integer>& destination, const RaggedTokens& toke
     for (std::size_t i = 0; i < 3; ++i) {
         const bool overlaps =
             std::any_of(read, read + 3, [&](const Memory& other) { return overlap(written[i], other); }) ||
-            std::any_of(written + i + 1, written + 3, [&](const Memory& other) { return overlap(written[i], other); });
+            std::any_of(written + i + 1, written + 3,
+                        [&](const Memory& other) { return overlap(written[i], other); });
         if (overlaps) {
             reject("the destination must not overlap itself or the tokens", "overlapping memory");
         }
@@ -77,8 +78,8 @@ void check(const PackDestination<Integer>& destination, const RaggedTokens& toke
 
 // Fills a row of `length`: `padding`, but for the `count` items of the source from `at`.
 template <class Integer>
-void write_row(Integer* row, std::size_t length, const std::int32_t* source, std::size_t at, std::size_t count,
-               std::int32_t padding) {
+void write_row(Integer* row, std::size_t length, const std::int32_t* source, std::size_t at,
+               std::size_t count, std::int32_t padding) {
     std::fill_n(row, at, padding);
     for (std::size_t i = 0; i < count; ++i) {
         row[at + i] = source[i];
@@ -89,7 +90,8 @@ void write_row(Integer* row, std::size_t length, const std::int32_t* source, std
 }  // namespace
 
 template <class Integer>
-void pack_into(const PackDestination<Integer>& destination, const RaggedTokens& tokens, const Padding& padding) {
+void pack_into(const PackDestination<Integer>& destination, const RaggedTokens& tokens,
+               const Padding& padding) {
     check(destination, tokens);
     const std::size_t length = destination.length;
     for (std::size_t row = 0; row < destination.batch; ++row) {
@@ -103,7 +105,8 @@ void pack_into(const PackDestination<Integer>& destination, const RaggedTokens& 
             std::fill_n(destination.mask + offset + at, count, Integer{1});
         }
         if (destination.type_ids != nullptr) {
-            write_row(destination.type_ids + offset, length, tokens.type_ids + begin, at, count, padding.type_id);
+            write_row(destination.type_ids + offset, length, tokens.type_ids + begin, at, count,
+                      padding.type_id);
         }
     }
 }

@@ -8,8 +8,8 @@
 namespace tundish {
 namespace {
 
-// Text is normalised this much at a time, so that it is in the nearest cache when its words are looked up, and that a
-// text that is truncated is not read to its end.
+// Text is normalised this much at a time, so that it is in the nearest cache when its words are looked up,
+// and that a text that is truncated is not read to its end.
 constexpr std::size_t kPart = 4096;
 
 std::size_t count_characters(const std::uint8_t* text, std::size_t size) {
@@ -26,7 +26,8 @@ std::size_t part_size(const std::uint8_t* text, std::size_t size) {
         return size;
     }
     const void* const blank = std::memchr(text + kPart, ' ', size - kPart);
-    return blank == nullptr ? size : static_cast<std::size_t>(static_cast<const std::uint8_t*>(blank) - text) + 1;
+    return blank == nullptr ? size
+                            : static_cast<std::size_t>(static_cast<const std::uint8_t*>(blank) - text) + 1;
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ void TextTokenizer::tokenize(const TextView& text, std::size_t enough, TokenSequ
     }
 }
 
-void TextTokenizer::add_text(const std::uint8_t* text, std::size_t size, std::size_t enough, TokenSequence& made) {
+void TextTokenizer::add_text(const std::uint8_t* text, std::size_t size, std::size_t enough,
+                             TokenSequence& made) {
     while (size > 0 && made.size < enough) {
         // A normalised token may have blanks of its own.
         const std::size_t part = tables_.normalized_tokens.empty() ? part_size(text, size) : size;
@@ -89,7 +91,8 @@ void TextTokenizer::add_normalized(std::size_t enough, TokenSequence& made) {
 void TextTokenizer::add_words(std::size_t begin, std::size_t end, std::size_t enough, TokenSequence& made) {
     const std::uint32_t* const ends = normalized_.ends.data();
     const std::uint32_t* const first = std::upper_bound(ends, ends + normalized_.words, begin);
-    for (auto word = static_cast<std::size_t>(first - ends); word < normalized_.words && made.size < enough; ++word) {
+    for (auto word = static_cast<std::size_t>(first - ends); word < normalized_.words && made.size < enough;
+         ++word) {
         const std::size_t word_begin = std::max<std::size_t>(normalized_.begins.data()[word], begin);
         if (word_begin >= end) {
             break;
@@ -119,7 +122,8 @@ void TextTokenizer::add_word(std::size_t begin, std::size_t end, TokenSequence& 
             for (std::size_t i = 0; i < count; ++i) {
                 const std::size_t behind = begin + subword_ends[i];
                 offsets[2 * i] = static_cast<std::int32_t>(characters_before_ + normalized_.origin(start));
-                offsets[2 * i + 1] = static_cast<std::int32_t>(characters_before_ + normalized_.origin(behind - 1) + 1);
+                offsets[2 * i + 1] =
+                    static_cast<std::int32_t>(characters_before_ + normalized_.origin(behind - 1) + 1);
                 start = behind;
             }
         }

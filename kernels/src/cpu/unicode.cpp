@@ -8,8 +8,8 @@
 namespace tundish {
 namespace {
 
-// kPropertyRanges and kCombiningRanges: first, last, value. kLowercaseRanges: first, last, step, lowercase of the
-// first. kDecompositions and kLongLowercase: code point, count, code points. All in ascending order.
+// kPropertyRanges and kCombiningRanges: first, last, value. kLowercaseRanges: first, last, step, lowercase of
+// the first. kDecompositions and kLongLowercase: code point, count, code points. All in ascending order.
 #include "unicode_tables.inc"
 
 // The row that holds the last `first` that is not above `code`; null if there is none.
@@ -41,8 +41,9 @@ std::vector<const std::uint32_t*> row_starts(const std::uint32_t (&table)[kSize]
 // The first row at or above `code`; null if there is none.
 const std::uint32_t* find_decomposition(std::uint32_t code) {
     static const std::vector<const std::uint32_t*> starts = row_starts(kDecompositions);
-    const auto found = std::lower_bound(starts.begin(), starts.end(), code,
-                                        [](const std::uint32_t* row, std::uint32_t key) { return *row < key; });
+    const auto found =
+        std::lower_bound(starts.begin(), starts.end(), code,
+                         [](const std::uint32_t* row, std::uint32_t key) { return *row < key; });
     return found == starts.end() ? nullptr : *found;
 }
 
@@ -70,8 +71,9 @@ std::uint8_t code_point_properties(std::uint32_t code) { return value_in_ranges(
 std::uint8_t combining_class(std::uint32_t code) { return value_in_ranges(kCombiningRanges, code); }
 
 bool is_chinese(std::uint32_t code) {
-    return std::any_of(std::begin(kChinese), std::end(kChinese),
-                       [code](const std::uint32_t(&range)[2]) { return range[0] <= code && code <= range[1]; });
+    return std::any_of(std::begin(kChinese), std::end(kChinese), [code](const std::uint32_t (&range)[2]) {
+        return range[0] <= code && code <= range[1];
+    });
 }
 
 std::size_t decompose(std::uint32_t code, std::uint32_t* output) {

@@ -11,8 +11,8 @@ constexpr std::uint32_t kCodePoints = 0x110000;
 constexpr std::uint32_t kFirstHangul = 0xAC00;
 constexpr std::uint32_t kLastHangul = 0xD7A3;
 
-// Flags of one code point. `kRemoved` is what clean_text takes out; `kMark` is a nonspacing mark; `kWord` is a
-// character of a word to added tokens that must stand alone.
+// Flags of one code point. `kRemoved` is what clean_text takes out; `kMark` is a nonspacing mark; `kWord` is
+// a character of a word to added tokens that must stand alone.
 constexpr std::uint8_t kRemoved = 1, kWhitespace = 2, kPunctuation = 4, kMark = 8, kWord = 16;
 
 std::uint8_t code_point_properties(std::uint32_t code);
@@ -29,8 +29,8 @@ std::size_t decompose(std::uint32_t code, std::uint32_t* output);
 // At most two code points; returns how many.
 std::size_t lowercase(std::uint32_t code, std::uint32_t* output);
 
-// Whether the two functions above and the properties are the same for all of [first, first + count): no flags but
-// perhaps all the same ones, nothing decomposed, moved or lowered.
+// Whether the two functions above and the properties are the same for all of [first, first + count): no flags
+// but perhaps all the same ones, nothing decomposed, moved or lowered.
 bool is_uniform(std::uint32_t first, std::uint32_t count);
 
 // Decodes the code point that starts at `text`, which must be valid UTF-8, and moves `text` behind it.

@@ -47,7 +47,8 @@ WordTrieStorage::WordTrieStorage(std::vector<Entry> vocabulary, const std::strin
     offset_taken_ = {};
 }
 
-void WordTrieStorage::add_children(std::uint32_t unit, const Entry* begin, const Entry* end, std::size_t depth) {
+void WordTrieStorage::add_children(std::uint32_t unit, const Entry* begin, const Entry* end,
+                                   std::size_t depth) {
     if (begin != end && begin->first.size() == depth) {
         units_[unit] |= kEnds;
         ids_[unit] = begin->second;
@@ -80,7 +81,8 @@ void WordTrieStorage::add_children(std::uint32_t unit, const Entry* begin, const
 
 std::uint32_t WordTrieStorage::find_offset(const std::vector<std::uint8_t>& labels) {
     int trials = 0;
-    for (std::uint32_t unit = next_free_[0]; unit != 0 && trials < kMaximumTrials; unit = next_free_[unit], ++trials) {
+    for (std::uint32_t unit = next_free_[0]; unit != 0 && trials < kMaximumTrials;
+         unit = next_free_[unit], ++trials) {
         const std::uint32_t offset = unit ^ labels[0];
         const auto is_free = [&](std::uint8_t byte) { return next_free_[offset ^ byte] != (offset ^ byte); };
         if (!offset_taken_[offset] && std::all_of(labels.begin(), labels.end(), is_free)) {

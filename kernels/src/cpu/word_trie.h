@@ -13,9 +13,9 @@ namespace tundish {
 // Owns the arrays of a WordTrie.
 class WordTrieStorage {
   public:
-    // `vocabulary` is pairs of a subword (valid UTF-8, not empty) and its id, no subword twice; those that continue a
-    // word begin with `prefix`, which may be empty. Throws std::invalid_argument if there are too many for 23 bits of
-    // offset.
+    // `vocabulary` is pairs of a subword (valid UTF-8, not empty) and its id, no subword twice; those that
+    // continue a word begin with `prefix`, which may be empty. Throws std::invalid_argument if there are too
+    // many for 23 bits of offset.
     WordTrieStorage(std::vector<std::pair<std::string, std::int32_t>> vocabulary, const std::string& prefix);
 
     WordTrie view() const { return {units_.data(), ids_.data(), kFirst, continuation_}; }

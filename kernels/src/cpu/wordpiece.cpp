@@ -16,8 +16,9 @@ using Strategy = WordPieceOptions::Strategy;
 constexpr std::size_t kAll = ~std::size_t{0};
 
 std::size_t special_tokens(const std::vector<TemplatePiece>& pieces) {
-    return static_cast<std::size_t>(std::count_if(
-        pieces.begin(), pieces.end(), [](const TemplatePiece& piece) { return piece.kind == Kind::special; }));
+    return static_cast<std::size_t>(
+        std::count_if(pieces.begin(), pieces.end(),
+                      [](const TemplatePiece& piece) { return piece.kind == Kind::special; }));
 }
 
 // What applies to each text of a call.
@@ -37,8 +38,9 @@ Plan make_plan(const WordPiece& tokenizer, bool is_pair, const WordPieceOptions&
     }
     const auto maximum = static_cast<std::size_t>(options.maximum_tokens);
     if (maximum < special) {
-        reject("maximum_tokens must be at least the number of special tokens (" + std::to_string(special) + ")",
-               std::to_string(maximum));
+        reject(
+            "maximum_tokens must be at least the number of special tokens (" + std::to_string(special) + ")",
+            std::to_string(maximum));
     }
     return {&pieces, special, maximum - special, is_pair};
 }
@@ -67,8 +69,8 @@ struct Lengths {
     std::size_t second;
 };
 
-// The shorter text stays whole as long as it is not longer than half the room; of two that are longer, the longer one
-// gets the odd token.
+// The shorter text stays whole as long as it is not longer than half the room; of two that are longer, the
+// longer one gets the odd token.
 Lengths shorten_longest(const Lengths& full, std::size_t room) {
     const bool swapped = full.first > full.second;
     std::size_t shorter = std::min(full.first, full.second);
@@ -94,8 +96,8 @@ Lengths truncate(const Lengths& full, const Plan& plan, Strategy strategy, std::
     const bool first = strategy == Strategy::only_first;
     const std::size_t target = first ? full.first : full.second;
     if (target <= excess) {
-        reject(element(first ? "texts" : "pairs", index) + " must have more than the " + std::to_string(excess) +
-                   " tokens that are over the limit to be truncated alone",
+        reject(element(first ? "texts" : "pairs", index) + " must have more than the " +
+                   std::to_string(excess) + " tokens that are over the limit to be truncated alone",
                std::to_string(target));
     }
     return first ? Lengths{full.first - excess, full.second} : Lengths{full.first, full.second - excess};
@@ -193,7 +195,8 @@ void wordpiece_into(const TokenDestination& destination, const WordPiece& tokeni
     }
 
     // Of a single text that is cut off at its end only that much matters.
-    const bool cut_at_end = !plan.is_pair && !options.truncate_left && options.strategy != Strategy::only_second;
+    const bool cut_at_end =
+        !plan.is_pair && !options.truncate_left && options.strategy != Strategy::only_second;
     const std::size_t enough = cut_at_end && plan.room != kAll ? plan.room + 1 : kAll;
     TextTokenizer text_tokenizer(tokenizer.tables(), destination.offsets != nullptr,
                                  destination.word_ids != nullptr, isa);
@@ -210,7 +213,8 @@ void wordpiece_into(const TokenDestination& destination, const WordPiece& tokeni
         const Lengths kept = truncate(full, plan, options.strategy, i);
         for (const TemplatePiece& piece : *plan.pieces) {
             if (piece.kind == Kind::first) {
-                output.add(first, options.truncate_left ? full.first - kept.first : 0, kept.first, piece.type_id);
+                output.add(first, options.truncate_left ? full.first - kept.first : 0, kept.first,
+                           piece.type_id);
             } else if (piece.kind == Kind::second) {
                 output.add(second, options.truncate_left ? full.second - kept.second : 0, kept.second,
                            piece.type_id);

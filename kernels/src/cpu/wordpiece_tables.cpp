@@ -91,7 +91,8 @@ NormalizationRules rules_of(const WordPieceSettings& settings) {
     return {settings.clean_text, settings.split_chinese, settings.strip_accents, settings.lowercase};
 }
 
-AddedTokenFinder finder(const WordPieceSettings& settings, bool normalized, const BertNormalizer& normalizer) {
+AddedTokenFinder finder(const WordPieceSettings& settings, bool normalized,
+                        const BertNormalizer& normalizer) {
     std::vector<AddedToken> tokens;
     std::vector<std::string> patterns;
     for (const AddedToken& token : settings.added_tokens) {

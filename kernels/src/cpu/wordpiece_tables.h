@@ -59,7 +59,8 @@ class TextTokenizer {
     std::vector<TextPiece> raw_pieces_;
     std::vector<TextPiece> normalized_pieces_;
     Scratch<std::uint32_t> subword_ends_;
-    std::size_t characters_before_ = 0;  // of the text, before the part at hand; known only if offsets are wanted
+    std::size_t characters_before_ =
+        0;  // of the text, before the part at hand; known only if offsets are wanted
     std::int32_t word_count_ = 0;
 };
 

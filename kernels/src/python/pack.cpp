@@ -22,7 +22,8 @@ template <class Integer>
 void pack_into(const Matrix<Integer>& ids, const std::optional<Matrix<Integer>>& mask,
                const std::optional<Matrix<Integer>>& type_ids, const Vector<const std::int32_t>& token_ids,
                const std::optional<Vector<const std::int32_t>>& token_type_ids,
-               const Vector<const std::int64_t>& starts, std::int32_t pad_id, std::int32_t pad_type_id, bool left) {
+               const Vector<const std::int64_t>& starts, std::int32_t pad_id, std::int32_t pad_type_id,
+               bool left) {
     const auto same_shape = [&](const std::optional<Matrix<Integer>>& other) {
         return !other || (other->shape(0) == ids.shape(0) && other->shape(1) == ids.shape(1));
     };
@@ -41,10 +42,10 @@ void pack_into(const Matrix<Integer>& ids, const std::optional<Matrix<Integer>>&
 
 template <class Integer>
 void bind(nb::module_& module) {
-    module.def("pack_into", &pack_into<Integer>, nb::arg("ids").noconvert(), nb::arg("mask").noconvert().none(),
-               nb::arg("type_ids").noconvert().none(), nb::arg("token_ids").noconvert(),
-               nb::arg("token_type_ids").noconvert().none(), nb::arg("starts").noconvert(), nb::arg("pad_id"),
-               nb::arg("pad_type_id"), nb::arg("left"));
+    module.def("pack_into", &pack_into<Integer>, nb::arg("ids").noconvert(),
+               nb::arg("mask").noconvert().none(), nb::arg("type_ids").noconvert().none(),
+               nb::arg("token_ids").noconvert(), nb::arg("token_type_ids").noconvert().none(),
+               nb::arg("starts").noconvert(), nb::arg("pad_id"), nb::arg("pad_type_id"), nb::arg("left"));
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ using Offsets = nb::ndarray<std::int32_t, nb::shape<-1, 2>, nb::c_contig, nb::de
 // Strings and bytes as UTF-8, and references that keep them while other Python threads run.
 class Texts {
   public:
-    Texts(const nb::object& texts, const std::string& name) : owner_(nb::steal(PySequence_Tuple(texts.ptr()))) {
+    Texts(const nb::object& texts, const std::string& name)
+        : owner_(nb::steal(PySequence_Tuple(texts.ptr()))) {
         if (!owner_.is_valid()) {
             nb::raise_python_error();
         }
@@ -83,7 +84,8 @@ const tundish::TextView* optional_data(const Texts& texts, const Texts* pairs) {
 struct Options {
     tundish::WordPieceOptions value;
 
-    Options(bool add_special_tokens, std::int64_t maximum_tokens, const std::string& strategy, bool truncate_left)
+    Options(bool add_special_tokens, std::int64_t maximum_tokens, const std::string& strategy,
+            bool truncate_left)
         : value{add_special_tokens, maximum_tokens, tundish::parse_strategy(strategy), truncate_left} {}
 };
 
@@ -95,14 +97,15 @@ std::size_t capacity(const tundish::WordPiece& tokenizer, const Texts& texts, co
 }
 
 void wordpiece_into(const Vector<std::int32_t>& ids, const Vector<std::int32_t>& type_ids,
-                    const std::optional<Offsets>& offsets, const std::optional<Vector<std::int32_t>>& word_ids,
-                    const Vector<std::int64_t>& starts, const Vector<bool>& truncated,
-                    const tundish::WordPiece& tokenizer, const Texts& texts, const Texts* pairs,
-                    const Options& options) {
+                    const std::optional<Offsets>& offsets,
+                    const std::optional<Vector<std::int32_t>>& word_ids, const Vector<std::int64_t>& starts,
+                    const Vector<bool>& truncated, const tundish::WordPiece& tokenizer, const Texts& texts,
+                    const Texts* pairs, const Options& options) {
     const std::size_t count = texts.size();
     const std::size_t room = ids.shape(0);
     if (type_ids.shape(0) != room || (offsets && offsets->shape(0) != room) ||
-        (word_ids && word_ids->shape(0) != room) || starts.shape(0) != count + 1 || truncated.shape(0) != count) {
+        (word_ids && word_ids->shape(0) != room) || starts.shape(0) != count + 1 ||
+        truncated.shape(0) != count) {
         throw nb::value_error("the arrays must be as long as each other and as the texts");
     }
     static_assert(sizeof(bool) == 1);
@@ -114,7 +117,8 @@ void wordpiece_into(const Vector<std::int32_t>& ids, const Vector<std::int32_t>&
                                                 starts.data(),
                                                 reinterpret_cast<std::uint8_t*>(truncated.data())};
     const tundish::TextView* const second = optional_data(texts, pairs);
-    // The arguments hold references to arrays and texts, so their memory stays while other Python threads run.
+    // The arguments hold references to arrays and texts, so their memory stays while other Python threads
+    // run.
     const nb::gil_scoped_release release;
     tundish::wordpiece_into(destination, tokenizer, texts.data(), second, count, options.value);
 }
@@ -125,7 +129,8 @@ std::vector<tundish::TemplatePiece> pieces_of(const std::vector<Piece>& pieces) 
     std::vector<tundish::TemplatePiece> made;
     for (const auto& [text, id, type_id] : pieces) {
         using Kind = tundish::TemplatePiece::Kind;
-        made.push_back({text == "A" ? Kind::first : (text == "B" ? Kind::second : Kind::special), id, type_id});
+        made.push_back(
+            {text == "A" ? Kind::first : (text == "B" ? Kind::second : Kind::special), id, type_id});
     }
     return made;
 }
@@ -133,10 +138,10 @@ std::vector<tundish::TemplatePiece> pieces_of(const std::vector<Piece>& pieces) 
 using Added = std::tuple<std::string, std::int32_t, bool, bool, bool, bool>;
 
 void make_tokenizer(tundish::WordPiece* memory, std::vector<std::pair<std::string, std::int32_t>> vocabulary,
-                    std::string unknown_token, std::string continuing_prefix, std::int64_t maximum_word_characters,
-                    bool clean_text, bool split_chinese, bool strip_accents, bool lowercase,
-                    const std::vector<Added>& added_tokens, const std::vector<Piece>& single,
-                    const std::vector<Piece>& pair) {
+                    std::string unknown_token, std::string continuing_prefix,
+                    std::int64_t maximum_word_characters, bool clean_text, bool split_chinese,
+                    bool strip_accents, bool lowercase, const std::vector<Added>& added_tokens,
+                    const std::vector<Piece>& single, const std::vector<Piece>& pair) {
     tundish::WordPieceSettings settings{std::move(vocabulary),
                                         std::move(unknown_token),
                                         std::move(continuing_prefix),
@@ -167,12 +172,13 @@ void tundish::bind_wordpiece(nb::module_& module) {
     nb::class_<WordPiece>(module, "WordPiece")
         .def("__init__", &make_tokenizer, nb::arg("vocabulary"), nb::arg("unknown_token"),
              nb::arg("continuing_prefix"), nb::arg("maximum_word_characters"), nb::arg("clean_text"),
-             nb::arg("split_chinese"), nb::arg("strip_accents"), nb::arg("lowercase"), nb::arg("added_tokens"),
-             nb::arg("single"), nb::arg("pair"));
-    module.def("wordpiece_capacity", &capacity, nb::arg("tokenizer"), nb::arg("texts"), nb::arg("pairs").none(),
-               nb::arg("options"));
-    module.def("wordpiece_into", &::wordpiece_into, nb::arg("ids").noconvert(), nb::arg("type_ids").noconvert(),
-               nb::arg("offsets").noconvert().none(), nb::arg("word_ids").noconvert().none(),
-               nb::arg("starts").noconvert(), nb::arg("truncated").noconvert(), nb::arg("tokenizer"),
-               nb::arg("texts"), nb::arg("pairs").none(), nb::arg("options"));
+             nb::arg("split_chinese"), nb::arg("strip_accents"), nb::arg("lowercase"),
+             nb::arg("added_tokens"), nb::arg("single"), nb::arg("pair"));
+    module.def("wordpiece_capacity", &capacity, nb::arg("tokenizer"), nb::arg("texts"),
+               nb::arg("pairs").none(), nb::arg("options"));
+    module.def("wordpiece_into", &::wordpiece_into, nb::arg("ids").noconvert(),
+               nb::arg("type_ids").noconvert(), nb::arg("offsets").noconvert().none(),
+               nb::arg("word_ids").noconvert().none(), nb::arg("starts").noconvert(),
+               nb::arg("truncated").noconvert(), nb::arg("tokenizer"), nb::arg("texts"),
+               nb::arg("pairs").none(), nb::arg("options"));
 }

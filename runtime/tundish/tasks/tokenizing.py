@@ -60,7 +60,9 @@ class TextReader:
             pad_type_id=rule.padding_type_id,
             side=rule.padding_side,
         )
-        made = dict(zip(("input_ids", "attention_mask", "token_type_ids"), packed, strict=True))
+        assert packed.mask is not None
+        assert packed.type_ids is not None  # there were some
+        made = {"input_ids": packed.ids, "attention_mask": packed.mask, "token_type_ids": packed.type_ids}
         return {name: made[name] for name in self._input_names}
 
     def mask(self, items: Sequence[TokenizedText], length: int) -> NDArray[np.bool_]:

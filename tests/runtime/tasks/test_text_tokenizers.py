@@ -73,7 +73,11 @@ NATIVE: dict[str, Callable[[], Tokenizer]] = {
     "BertProcessing": lambda: hugging_face_tokenizer(template="bert"),
     "no special tokens": lambda: hugging_face_tokenizer(template=None),
     "added tokens": lambda: hugging_face_tokenizer(
-        added=[AddedToken("day"), AddedToken("foo bar", lstrip=True, normalized=False), AddedToken("<x>", single_word=True)]
+        added=[
+            AddedToken("day"),
+            AddedToken("foo bar", lstrip=True, normalized=False),
+            AddedToken("<x>", single_word=True),
+        ]
     ),
 }
 
