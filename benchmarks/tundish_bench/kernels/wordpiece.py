@@ -30,7 +30,7 @@ _TEXTS = 1000
 _SENTENCES = (
     "All human beings are born free and equal in dignity and rights.",
     "Tous les êtres humains naissent libres et égaux en dignité et en droits.",
-    "Jeder Mensch ist frei und gleich an Würde und Rechten geboren.",
+    "Menschen kommen frei zur Welt, gleich an Würde und Rechten.",
     "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw.",
     "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền.",
     "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",

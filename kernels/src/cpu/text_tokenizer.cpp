@@ -101,35 +101,50 @@ void TextTokenizer::add_words(std::size_t begin, std::size_t end, std::size_t en
     }
 }
 
+// Returns how many, or 0 for an unknown word; see match_word. The normalised text has room behind it.
+std::size_t TextTokenizer::find_subwords(const std::uint8_t* word, std::size_t size, std::int32_t* ids,
+                                         std::uint32_t* ends) const {
+    const std::size_t maximum = tables_.maximum_word_characters;
+    if (size > maximum && count_characters(word, size) > maximum) {
+        return 0;
+    }
+    const std::int32_t id = size <= ShortWords::kLongest ? tables_.short_words.find(word, size) : -1;
+    if (id < 0) {
+        return match_word(tables_.trie.view(), word, word + size, ids, ends);
+    }
+    ids[0] = id;
+    if (ends != nullptr) {
+        ends[0] = static_cast<std::uint32_t>(size);
+    }
+    return 1;
+}
+
 void TextTokenizer::add_word(std::size_t begin, std::size_t end, TokenSequence& made) {
-    const std::uint8_t* const word = normalized_.bytes.data() + begin;
     const std::size_t size = end - begin;
-    const bool too_long = size > tables_.maximum_word_characters &&
-                          count_characters(word, size) > tables_.maximum_word_characters;
-    std::uint32_t* const subword_ends = with_offsets_ ? subword_ends_.reserve(size) : nullptr;
+    std::uint32_t* const ends = with_offsets_ ? subword_ends_.reserve(size) : nullptr;
     std::int32_t* const ids = made.ids.extend(made.size, made.size + size) + made.size;
-    const std::size_t count =
-        too_long ? 0 : match_word(tables_.trie.view(), word, word + size, ids, subword_ends);
-    const std::size_t before = made.size;
+    const std::size_t count = find_subwords(normalized_.bytes.data() + begin, size, ids, ends);
     if (count == 0) {
         add_token(tables_.unknown_id, characters_before_ + normalized_.origin(begin),
                   characters_before_ + normalized_.origin(end - 1) + 1, made);
-    } else {
-        made.size += count;
-        if (with_offsets_) {
-            std::int32_t* const offsets = made.offsets.extend(2 * before, 2 * made.size) + 2 * before;
-            std::size_t start = begin;
-            for (std::size_t i = 0; i < count; ++i) {
-                const std::size_t behind = begin + subword_ends[i];
-                offsets[2 * i] = static_cast<std::int32_t>(characters_before_ + normalized_.origin(start));
-                offsets[2 * i + 1] =
-                    static_cast<std::int32_t>(characters_before_ + normalized_.origin(behind - 1) + 1);
-                start = behind;
-            }
+        ++word_count_;
+        return;
+    }
+    const std::size_t before = made.size;
+    made.size += count;
+    if (with_offsets_) {
+        std::int32_t* const offsets = made.offsets.extend(2 * before, 2 * made.size) + 2 * before;
+        std::size_t start = begin;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t behind = begin + ends[i];
+            offsets[2 * i] = static_cast<std::int32_t>(characters_before_ + normalized_.origin(start));
+            offsets[2 * i + 1] =
+                static_cast<std::int32_t>(characters_before_ + normalized_.origin(behind - 1) + 1);
+            start = behind;
         }
-        if (with_word_ids_) {
-            std::fill_n(made.word_ids.extend(before, made.size) + before, count, word_count_);
-        }
+    }
+    if (with_word_ids_) {
+        std::fill_n(made.word_ids.extend(before, made.size) + before, count, word_count_);
     }
     ++word_count_;
 }

@@ -114,6 +114,7 @@ AddedTokenFinder finder(const WordPieceSettings& settings, bool normalized,
 
 WordPiece::Tables::Tables(WordPieceSettings settings)
     : trie((check(settings), reachable(settings)), settings.continuing_prefix),
+      short_words(settings.vocabulary),
       unknown_id(find_unknown_id(settings)),
       maximum_word_characters(static_cast<std::size_t>(settings.maximum_word_characters)),
       normalizer(rules_of(settings)),

@@ -8,6 +8,7 @@
 #include "added_tokens.h"
 #include "bert_normalizer.h"
 #include "scratch.h"
+#include "short_words.h"
 #include "tundish/wordpiece.h"
 #include "word_trie.h"
 
@@ -17,6 +18,7 @@ struct WordPiece::Tables {
     explicit Tables(WordPieceSettings settings);
 
     WordTrieStorage trie;
+    ShortWords short_words;
     std::int32_t unknown_id;
     std::size_t maximum_word_characters;
     BertNormalizer normalizer;
@@ -47,6 +49,8 @@ class TextTokenizer {
     void add_text(const std::uint8_t* text, std::size_t size, std::size_t enough, TokenSequence& made);
     void add_normalized(std::size_t enough, TokenSequence& made);
     void add_words(std::size_t begin, std::size_t end, std::size_t enough, TokenSequence& made);
+    std::size_t find_subwords(const std::uint8_t* word, std::size_t size, std::int32_t* ids,
+                              std::uint32_t* ends) const;
     void add_word(std::size_t begin, std::size_t end, TokenSequence& made);
     void add_token(std::int32_t id, std::size_t begin, std::size_t end, TokenSequence& made);
 
