@@ -113,6 +113,7 @@ WordPiece make_tokenizer(int variant) {
         settings.added_tokens.push_back({"\xc3\x89z", id++, true, false, false, true});
         settings.added_tokens.push_back({"\xc3\x89", id++, false, false, true, false});
     }
+    settings.trim_offsets = variant % 5 == 2;
     using Kind = TemplatePiece::Kind;
     settings.single = {{Kind::special, 1, 0}, {Kind::first, 0, 0}, {Kind::special, 2, 0}};
     settings.pair = settings.single;

@@ -27,7 +27,8 @@ TOKENIZERS = {
 NATIVE = {flags: ours(tokenizer) for flags, tokenizer in TOKENIZERS.items()}
 BERT = (True, True, None, True)
 TEMPLATES = {
-    template: (made := hugging_face_tokenizer(template=template), ours(made)) for template in ("template", "bert", None)
+    template: (made := hugging_face_tokenizer(template=template), ours(made))
+    for template in ("template", "bert", "roberta", None)
 }
 
 characters = st.characters(exclude_categories=["Cs"])
@@ -76,7 +77,7 @@ def test_every_text_is_tokenized_as_the_library_does(flags: Any, batch: list[str
 @given(
     batch=st.lists(st.tuples(texts, texts), min_size=1, max_size=3),
     special=st.booleans(),
-    maximum=st.none() | st.integers(3, 40),
+    maximum=st.none() | st.integers(4, 40),
     side=st.sampled_from(get_args(Side)),
 )
 @pytest.mark.parametrize("template", list(TEMPLATES))
@@ -161,12 +162,19 @@ AROUND = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(added=ADDED, batch=st.lists(AROUND, min_size=1, max_size=4), flags=flags, maximum=st.none() | st.integers(2, 9))
+@given(
+    added=ADDED,
+    batch=st.lists(AROUND, min_size=1, max_size=4),
+    flags=flags,
+    maximum=st.none() | st.integers(2, 9),
+    template=st.sampled_from(["template", "roberta"]),
+)
 def test_added_tokens_are_found_by_every_setting(
-    added: list[AddedToken], batch: list[str], flags: Any, maximum: int | None
+    added: list[AddedToken], batch: list[str], flags: Any, maximum: int | None, template: str
 ) -> None:
     clean, chinese, strip, lowercase = flags
-    tokenizer = hugging_face_tokenizer(clean=clean, chinese=chinese, strip=strip, lowercase=lowercase, added=added)
+    options: Any = {"clean": clean, "chinese": chinese, "strip": strip, "lowercase": lowercase}
+    tokenizer = hugging_face_tokenizer(**options, added=added, template=template)
     try:
         native = ours(tokenizer)
     except ValueError as error:

@@ -52,6 +52,10 @@ def hugging_face_tokenizer(
         )
     elif template == "bert":
         made.post_processor = processors.BertProcessing(("[SEP]", SPECIAL["[SEP]"]), ("[CLS]", SPECIAL["[CLS]"]))
+    elif template == "roberta":
+        made.post_processor = processors.RobertaProcessing(
+            ("[SEP]", SPECIAL["[SEP]"]), ("[CLS]", SPECIAL["[CLS]"]), trim_offsets=True, add_prefix_space=False
+        )
     made.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
     made.add_tokens(list(added))
     return made

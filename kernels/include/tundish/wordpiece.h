@@ -49,6 +49,7 @@ struct WordPieceSettings {
     bool lowercase;
 
     std::vector<AddedToken> added_tokens;
+    bool trim_offsets;                  // an added token's offsets leave out the whitespace that it strips
     std::vector<TemplatePiece> single;  // has the first text once
     std::vector<TemplatePiece> pair;    // has each text once
 };

@@ -76,6 +76,7 @@ class WordPiece:
         strip_accents: bool,
         lowercase: bool,
         added_tokens: Sequence[tuple[str, int, bool, bool, bool, bool]],
+        trim_offsets: bool,
         single: Sequence[tuple[str, int, int]],
         pair: Sequence[tuple[str, int, int]],
     ) -> None: ...

@@ -43,6 +43,7 @@ def wordpiece_from_json(content: str | bytes) -> WordPiece:
     _settings(root.get("pre_tokenizer"), "pre_tokenizer", "BertPreTokenizer")
     single, pair = _templates(root.get("post_processor"))
     vocabulary = _mapping(model["vocab"], "vocab")
+    added_tokens = _added_tokens(root.get("added_tokens"), vocabulary)
     try:
         return WordPiece(
             vocabulary,
@@ -53,7 +54,8 @@ def wordpiece_from_json(content: str | bytes) -> WordPiece:
             split_chinese=normalizer["handle_chinese_chars"],
             strip_accents=normalizer["strip_accents"],
             lowercase=normalizer["lowercase"],
-            added_tokens=_added_tokens(root.get("added_tokens"), vocabulary),
+            added_tokens=added_tokens,
+            trim_offsets=_trims_offsets(root.get("post_processor"), added_tokens, vocabulary),
             single=single,
             pair=pair,
         )
@@ -114,9 +116,26 @@ def _templates(value: Any) -> tuple[Template, Template]:
         start, end = int(bert["cls"][1]), int(bert["sep"][1])
         single: Template = ((start, 0), ("A", 0), (end, 0))
         return single, (*single, ("B", 1), (end, 1))
+    if kind == "RobertaProcessing":
+        roberta = _settings(value, "post_processor", kind, "sep", "cls", "trim_offsets", "add_prefix_space")
+        start, end = int(roberta["cls"][1]), int(roberta["sep"][1])
+        single = ((start, 0), ("A", 0), (end, 0))
+        return single, (*single, (end, 0), ("B", 0), (end, 0))
     template = _settings(value, "post_processor", "TemplateProcessing", "single", "pair", "special_tokens")
     special = _mapping(template["special_tokens"], "special_tokens")
     return _template(template["single"], special), _template(template["pair"], special)
+
+
+def _trims_offsets(value: Any, added_tokens: list[AddedToken], vocabulary: Mapping[str, int]) -> bool:
+    """Whether offsets leave out whitespace, which only added tokens have."""
+    if not isinstance(value, dict) or not value.get("trim_offsets"):
+        return False
+    # The processor takes the letter for a blank, as it is in another kind of tokenizer, and may keep a first blank.
+    if any("Ġ" in token for token in (*vocabulary, *(token.content for token in added_tokens))):
+        raise ValueError("no token must hold Ġ if offsets are trimmed, got one that does")
+    if value.get("add_prefix_space") and any(token.strip_left for token in added_tokens):
+        raise ValueError("no added token must strip at its left if a prefix is added, got one that does")
+    return True
 
 
 def _template(pieces: Any, special: Mapping[str, Any]) -> Template:

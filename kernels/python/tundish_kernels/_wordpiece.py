@@ -72,6 +72,7 @@ class WordPiece:
         strip_accents: bool | None = None,
         lowercase: bool = True,
         added_tokens: Iterable[AddedToken] = (),
+        trim_offsets: bool = False,
         single: Template = _TEXTS_ALONE,
         pair: Template = _PAIRS_ALONE,
     ) -> None:
@@ -87,6 +88,7 @@ class WordPiece:
             strip_accents: Decompose and remove nonspacing marks; None does so if `lowercase` is set.
             lowercase: Make capitals small.
             added_tokens: Found in the text as they stand; a token of the vocabulary keeps its id.
+            trim_offsets: Leave out of an added token's offsets the whitespace that it takes.
             single: How a text alone is put together; has "A" once.
             pair: How two texts are put together; has "A" and "B" once each.
 
@@ -107,6 +109,7 @@ class WordPiece:
             bool(lowercase if strip_accents is None else strip_accents),
             bool(lowercase),
             [_added(token, index) for index, token in enumerate(as_list(added_tokens, "added_tokens"))],
+            bool(trim_offsets),
             _pieces(single, "single"),
             _pieces(pair, "pair"),
         )

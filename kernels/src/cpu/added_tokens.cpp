@@ -116,8 +116,9 @@ void AddedTokenFinder::split(const std::uint8_t* text, std::size_t size,
             continue;
         }
         const AddedToken& token = tokens_[static_cast<std::size_t>(trie.ids[unit])];
-        TextPiece match{static_cast<std::size_t>(next - text), static_cast<std::size_t>(behind - text),
-                        token.id};
+        const auto token_begin = static_cast<std::size_t>(next - text);
+        const auto token_end = static_cast<std::size_t>(behind - text);
+        TextPiece match{token_begin, token_end, token.id, token_begin, token_end};
         next = behind;  // wherever whitespace is added to: the library finds all matches before that
         if (token.single_word && !stands_alone(text, match, size)) {
             continue;
@@ -129,13 +130,13 @@ void AddedTokenFinder::split(const std::uint8_t* text, std::size_t size,
             match.end = skip_whitespace_right(text, match.end, size);
         }
         if (done < match.begin) {
-            pieces.push_back({done, match.begin, -1});
+            pieces.push_back({done, match.begin, -1, done, match.begin});
         }
         pieces.push_back(match);
         done = match.end;
     }
     if (done < size) {
-        pieces.push_back({done, size, -1});
+        pieces.push_back({done, size, -1, done, size});
     }
 }
 

@@ -11,11 +11,14 @@
 
 namespace tundish {
 
-// A part of a text: an added token, or what lies between (id -1).
+// A part of a text: an added token, or what lies between (id -1). The token itself may be less than the part,
+// which takes in the whitespace that the token strips.
 struct TextPiece {
     std::size_t begin;
     std::size_t end;
     std::int32_t id;
+    std::size_t token_begin;
+    std::size_t token_end;
 };
 
 class AddedTokenFinder {

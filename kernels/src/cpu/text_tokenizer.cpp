@@ -45,8 +45,7 @@ void TextTokenizer::tokenize(const TextView& text, std::size_t enough, TokenSequ
             add_text(begin, size, enough, made);
         } else {
             const std::size_t characters = with_offsets_ ? count_characters(begin, size) : 0;
-            add_token(piece.id, characters_before_, characters_before_ + characters, made);
-            ++word_count_;
+            add_added_token(piece, bytes, characters_before_, characters_before_ + characters, made);
             characters_before_ += characters;
         }
         if (made.size >= enough) {
@@ -81,9 +80,8 @@ void TextTokenizer::add_normalized(std::size_t enough, TokenSequence& made) {
             add_words(piece.begin, piece.end, enough, made);
             continue;
         }
-        add_token(piece.id, characters_before_ + normalized_.origin(piece.begin),
-                  characters_before_ + normalized_.origin(piece.end - 1) + 1, made);
-        ++word_count_;
+        add_added_token(piece, normalized_.bytes.data(), characters_before_ + normalized_.origin(piece.begin),
+                        characters_before_ + normalized_.origin(piece.end - 1) + 1, made);
     }
 }
 
@@ -146,6 +144,19 @@ void TextTokenizer::add_word(std::size_t begin, std::size_t end, TokenSequence& 
     if (with_word_ids_) {
         std::fill_n(made.word_ids.extend(before, made.size) + before, count, word_count_);
     }
+    ++word_count_;
+}
+
+// `piece` is a part of `text`, which stems from the characters [begin, end).
+void TextTokenizer::add_added_token(const TextPiece& piece, const std::uint8_t* text, std::size_t begin,
+                                    std::size_t end, TokenSequence& made) {
+    if (tables_.trim_offsets && with_offsets_) {
+        const std::size_t leading = count_characters(text + piece.begin, piece.token_begin - piece.begin);
+        const std::size_t trailing = count_characters(text + piece.token_end, piece.end - piece.token_end);
+        begin = std::min(begin + leading, end);
+        end = end < trailing ? end : std::max(end - trailing, begin);
+    }
+    add_token(piece.id, begin, end, made);
     ++word_count_;
 }
 

@@ -120,6 +120,7 @@ WordPiece::Tables::Tables(WordPieceSettings settings)
       normalizer(rules_of(settings)),
       raw_tokens(finder(settings, false, normalizer)),
       normalized_tokens(finder(settings, true, normalizer)),
+      trim_offsets(settings.trim_offsets),
       single(std::move(settings.single)),
       pair(std::move(settings.pair)) {}
 

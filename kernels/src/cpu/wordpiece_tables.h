@@ -24,6 +24,7 @@ struct WordPiece::Tables {
     BertNormalizer normalizer;
     AddedTokenFinder raw_tokens;
     AddedTokenFinder normalized_tokens;
+    bool trim_offsets;
     std::vector<TemplatePiece> single;
     std::vector<TemplatePiece> pair;
 };
@@ -52,6 +53,8 @@ class TextTokenizer {
     std::size_t find_subwords(const std::uint8_t* word, std::size_t size, std::int32_t* ids,
                               std::uint32_t* ends) const;
     void add_word(std::size_t begin, std::size_t end, TokenSequence& made);
+    void add_added_token(const TextPiece& piece, const std::uint8_t* text, std::size_t begin, std::size_t end,
+                         TokenSequence& made);
     void add_token(std::int32_t id, std::size_t begin, std::size_t end, TokenSequence& made);
 
     const WordPiece::Tables& tables_;

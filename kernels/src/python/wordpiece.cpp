@@ -141,7 +141,7 @@ void make_tokenizer(tundish::WordPiece* memory, std::vector<std::pair<std::strin
                     std::string unknown_token, std::string continuing_prefix,
                     std::int64_t maximum_word_characters, bool clean_text, bool split_chinese,
                     bool strip_accents, bool lowercase, const std::vector<Added>& added_tokens,
-                    const std::vector<Piece>& single, const std::vector<Piece>& pair) {
+                    bool trim_offsets, const std::vector<Piece>& single, const std::vector<Piece>& pair) {
     tundish::WordPieceSettings settings{std::move(vocabulary),
                                         std::move(unknown_token),
                                         std::move(continuing_prefix),
@@ -151,6 +151,7 @@ void make_tokenizer(tundish::WordPiece* memory, std::vector<std::pair<std::strin
                                         strip_accents,
                                         lowercase,
                                         {},
+                                        trim_offsets,
                                         pieces_of(single),
                                         pieces_of(pair)};
     for (const auto& [content, id, single_word, strip_left, strip_right, normalized] : added_tokens) {
@@ -173,7 +174,7 @@ void tundish::bind_wordpiece(nb::module_& module) {
         .def("__init__", &make_tokenizer, nb::arg("vocabulary"), nb::arg("unknown_token"),
              nb::arg("continuing_prefix"), nb::arg("maximum_word_characters"), nb::arg("clean_text"),
              nb::arg("split_chinese"), nb::arg("strip_accents"), nb::arg("lowercase"),
-             nb::arg("added_tokens"), nb::arg("single"), nb::arg("pair"));
+             nb::arg("added_tokens"), nb::arg("trim_offsets"), nb::arg("single"), nb::arg("pair"));
     module.def("wordpiece_capacity", &capacity, nb::arg("tokenizer"), nb::arg("texts"),
                nb::arg("pairs").none(), nb::arg("options"));
     module.def("wordpiece_into", &::wordpiece_into, nb::arg("ids").noconvert(),

@@ -71,6 +71,7 @@ NATIVE: dict[str, Callable[[], Tokenizer]] = {
     "uncased": hugging_face_tokenizer,
     "cased": lambda: hugging_face_tokenizer(lowercase=False, strip=False),
     "BertProcessing": lambda: hugging_face_tokenizer(template="bert"),
+    "RobertaProcessing": lambda: hugging_face_tokenizer(template="roberta"),
     "no special tokens": lambda: hugging_face_tokenizer(template=None),
     "added tokens": lambda: hugging_face_tokenizer(
         added=[
@@ -111,7 +112,8 @@ OTHERS: dict[str, Callable[[], Tokenizer]] = {
     "no normalizer": lambda: changed(normalizer=None),
     "another pre-tokenizer": lambda: changed(pre_tokenizer=pre_tokenizers.Whitespace()),
     "no pre-tokenizer": lambda: changed(pre_tokenizer=None),
-    "another post-processor": lambda: changed(post_processor=processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2))),
+    "another post-processor": lambda: changed(post_processor=processors.ByteLevel()),
+    "a letter that a post-processor takes for a blank": lambda: hugging_face_tokenizer(template="roberta", extra=["Ġ"]),
     "a template that has the text twice": lambda: changed(
         post_processor=processors.TemplateProcessing("$A $A", "$A $B", special_tokens=[])
     ),
