@@ -10,8 +10,9 @@ from tundish_kernels._non_max_suppression import (
     non_max_suppression,
     non_max_suppression_into,
 )
+from tundish_kernels._pack import Packed, pack, pack_into
 from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
-from tundish_kernels._resize_normalize import Filter, Window, resize_normalize, resize_normalize_into
+from tundish_kernels._resize_normalize import resize_normalize, resize_normalize_into
 from tundish_kernels._run_length_encode import (
     RunLengths,
     run_length_decode,
@@ -20,21 +21,34 @@ from tundish_kernels._run_length_encode import (
     run_length_encode_into,
 )
 from tundish_kernels._softmax_top_k import ScoreFunction, softmax_top_k, softmax_top_k_into
+from tundish_kernels._tokenizer_json import wordpiece_from_json
 from tundish_kernels._upsample_argmax import upsample_argmax, upsample_argmax_into
 from tundish_kernels._window import Region, Window
+from tundish_kernels._wordpiece import (
+    AddedToken,
+    Tokens,
+    WordPiece,
+    wordpiece,
+    wordpiece_capacity,
+    wordpiece_into,
+)
 
 __all__ = [
+    "AddedToken",
     "BoxFormat",
     "Detections",
     "Filter",
     "ImageOutput",
+    "Packed",
     "PixelFormat",
     "Pooling",
     "Quantization",
     "Region",
     "RunLengths",
     "ScoreFunction",
+    "Tokens",
     "Window",
+    "WordPiece",
     "available_isas",
     "crop_resize_normalize",
     "crop_resize_normalize_into",
@@ -44,6 +58,8 @@ __all__ = [
     "jpeg_size",
     "non_max_suppression",
     "non_max_suppression_into",
+    "pack",
+    "pack_into",
     "pool_normalize",
     "pool_normalize_into",
     "resize_normalize",
@@ -56,4 +72,8 @@ __all__ = [
     "softmax_top_k_into",
     "upsample_argmax",
     "upsample_argmax_into",
+    "wordpiece",
+    "wordpiece_capacity",
+    "wordpiece_from_json",
+    "wordpiece_into",
 ]

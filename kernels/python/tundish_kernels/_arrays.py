@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 
-def check_array(value: object, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> None:
+def check_array(
+    value: object, name: str, axes: Sequence[str | int], *dtypes: type[np.generic], ragged: bool = False
+) -> None:
     """Refuses what is not a C-contiguous array of one of the dtypes with these axes.
 
     Args:
@@ -14,6 +16,7 @@ def check_array(value: object, name: str, axes: Sequence[str | int], *dtypes: ty
         name: What the caller knows it by.
         axes: The name of each axis, or its length where that is known.
         dtypes: What its elements may be.
+        ragged: Whether it may be empty, as the tokens of empty texts are.
 
     Raises:
         TypeError: It is not an array.
@@ -24,11 +27,11 @@ def check_array(value: object, name: str, axes: Sequence[str | int], *dtypes: ty
         shape = value.shape
         for index, axis in enumerate(axes):
             length = shape[index]
-            if length == 0 or (axis != length and type(axis) is int):
+            if (length == 0 and not ragged) or (axis != length and type(axis) is int):
                 break
         else:
             return
-    expected = _check(value, name, axes, dtypes)
+    expected = _check(value, name, axes, dtypes, ragged)
     assert isinstance(value, np.ndarray)
     if not (value.flags.c_contiguous and value.flags.aligned):
         raise ValueError(f"{expected} in aligned C order, got strides {value.strides}")
@@ -41,25 +44,29 @@ def check_strided(value: object, name: str, axes: Sequence[str | int], *dtypes: 
         TypeError: It is not an array.
         ValueError: Its shape or dtype is another, it is empty, or an element is not aligned.
     """
-    expected = _check(value, name, axes, dtypes)
+    expected = _check(value, name, axes, dtypes, False)
     assert isinstance(value, np.ndarray)
     if not value.flags.aligned:
         raise ValueError(f"{expected} and aligned, got strides {value.strides}")
 
 
-def check_output(value: Any, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> None:
+def check_output(
+    value: Any, name: str, axes: Sequence[str | int], *dtypes: type[np.generic], ragged: bool = False
+) -> None:
     """Refuses what `check_array` refuses, and an array that is read-only.
 
     Raises:
         TypeError: It is not an array.
         ValueError: It is not as said, or read-only.
     """
-    check_array(value, name, axes, *dtypes)
+    check_array(value, name, axes, *dtypes, ragged=ragged)
     if not value.flags.writeable:
         raise ValueError(f"{name} must be writable, got a read-only array")
 
 
-def _check(value: object, name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]]) -> str:
+def _check(
+    value: object, name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]], ragged: bool
+) -> str:
     described = f"[{', '.join(map(str, axes))}] {' or '.join(np.dtype(dtype).name for dtype in dtypes)}"
     expected = f"{name} must be {described}"
     if not isinstance(value, np.ndarray):
@@ -69,6 +76,6 @@ def _check(value: object, name: str, axes: Sequence[str | int], dtypes: Sequence
     )
     if not fits or value.dtype not in dtypes:
         raise ValueError(f"{expected}, got {value.shape} {value.dtype}")
-    if value.size == 0:
+    if value.size == 0 and not ragged:
         raise ValueError(f"{expected} and not empty, got {value.shape}")
     return expected

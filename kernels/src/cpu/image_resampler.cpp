@@ -105,7 +105,7 @@ void ImageResampler::gather(const Job& job, const std::vector<std::int32_t>& row
     }
     const std::int32_t step = common_step(columns);
     rgb_rows_.select(job.image, job.region, columns.front(), columns.back() + 1);
-    std::uint8_t* const planes = at_least(row_, 3 * length);
+    std::uint8_t* const planes = row_.reserve(3 * length);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         kernels_.sample.gather(rgb_rows_.row(rows[i]), offsets.data(), length, step, planes, length);
         write(job, planes, length, length, i, 0);
@@ -130,8 +130,8 @@ void ImageResampler::interpolate(const Job& job) {
     }
     rgb_rows_.select(job.image, job.region, begin, end);
     const auto size = 3 * static_cast<std::size_t>(end - begin);
-    std::int16_t* const blended = at_least(blended_, size + kBlendSlack);
-    std::uint8_t* const planes = at_least(row_, 3 * length);
+    std::int16_t* const blended = blended_.reserve(size + kBlendSlack);
+    std::uint8_t* const planes = row_.reserve(3 * length);
     for (std::size_t i = 0; i < rows.first.size(); ++i) {
         const std::uint8_t* const upper = rgb_rows_.row(rows.first[i]);
         const std::uint8_t* const lower = rows.weights[i] == 0 ? upper : rgb_rows_.row(rows.first[i] + 1);
@@ -160,9 +160,9 @@ void ImageResampler::resample_strip(const Job& job, std::size_t begin, std::size
     const std::size_t plane_stride = round_up(length);
     const std::size_t capacity = ring_capacity(vertical);
     const std::size_t source = source_length(horizontal, begin, length);
-    std::uint8_t* const columns = at_least(columns_, source * 3 * kBlock);
-    const RowRing ring{at_least(ring_, capacity * 3 * plane_stride), capacity - 1, 3 * plane_stride};
-    std::uint8_t* const row = at_least(row_, 3 * plane_stride);
+    std::uint8_t* const columns = columns_.reserve(source * 3 * kBlock);
+    const RowRing ring{ring_.reserve(capacity * 3 * plane_stride), capacity - 1, 3 * plane_stride};
+    std::uint8_t* const row = row_.reserve(3 * plane_stride);
     rgb_rows_.select(job.image, job.region, slice.first[0],
                      slice.first[0] + static_cast<std::int64_t>(source));
 

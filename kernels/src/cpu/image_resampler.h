@@ -9,6 +9,7 @@
 #include "resample_axis.h"
 #include "rgb_rows.h"
 #include "row_kernels.h"
+#include "scratch.h"
 #include "tundish/image.h"
 
 namespace tundish {
@@ -56,10 +57,10 @@ class ImageResampler {
     RgbRows rgb_rows_;
     CachedAxis vertical_;
     CachedAxis horizontal_;
-    std::vector<std::uint8_t> columns_;  // sixteen source rows, transposed
-    std::vector<std::uint8_t> ring_;     // rows after the horizontal pass
-    std::vector<std::int16_t> blended_;  // one row between two source rows
-    std::vector<std::uint8_t> row_;      // planes of one row that is ready
+    Scratch<std::uint8_t> columns_;  // sixteen source rows, transposed
+    Scratch<std::uint8_t> ring_;     // rows after the horizontal pass
+    Scratch<std::int16_t> blended_;  // one row between two source rows
+    Scratch<std::uint8_t> row_;      // planes of one row that is ready
 };
 
 }  // namespace tundish

@@ -30,7 +30,7 @@ void RgbRows::select(const ImageView& image, const Region& region, std::int64_t 
     }
     std::fill(held_, held_ + kBlock, -1);
     if (is_converted(format_)) {
-        at_least(slots_, kBlock * 3 * static_cast<std::size_t>(end_ - begin_));
+        slots_.reserve(kBlock * 3 * static_cast<std::size_t>(end_ - begin_));
     }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "row_kernels.h"
+#include "scratch.h"
 #include "tundish/image.h"
 
 namespace tundish {
@@ -41,7 +42,7 @@ class RgbRows {
     std::int64_t end_ = 0;
     std::int64_t skip_ = 0;
     std::int64_t held_[kBlock];  // the row of the image in each slot, or -1
-    std::vector<std::uint8_t> slots_;
+    Scratch<std::uint8_t> slots_;
 };
 
 }  // namespace tundish

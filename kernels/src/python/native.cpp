@@ -24,4 +24,6 @@ NB_MODULE(_native, module) {
     tundish::bind_run_length_encode(module);
     tundish::bind_softmax_top_k(module);
     tundish::bind_upsample_argmax(module);
+    tundish::bind_pack(module);
+    tundish::bind_wordpiece(module);
 }

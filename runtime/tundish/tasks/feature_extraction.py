@@ -14,7 +14,8 @@ from tundish.errors import BundleError
 from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess
 from tundish.results import FeatureExtraction
 from tundish.tasks import InputKind, Task
-from tundish.tasks.tokenizing import TextReader, TokenizedText
+from tundish.tasks.text_tokenizers import TokenizedText
+from tundish.tasks.tokenizing import TextReader
 from tundish_kernels import pool_normalize
 from tundish_proto.v1 import inference_pb2 as typed
 

@@ -15,7 +15,8 @@ from tundish.manifest import ClassificationPostprocess, ModelSpec, TensorSpec, T
 from tundish.results import TextClassification
 from tundish.tasks import InputKind, Task
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
-from tundish.tasks.tokenizing import TextReader, TokenizedText
+from tundish.tasks.text_tokenizers import TokenizedText
+from tundish.tasks.tokenizing import TextReader
 from tundish_proto.v1 import inference_pb2 as typed
 
 

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from tundish.engines import Arrays
-from tundish.errors import BundleError, InvalidInputError
+from tundish.errors import InvalidInputError
 from tundish.manifest import ModelSpec, TextPreprocess
+from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
+from tundish_kernels import pack
 
 MAX_TEXT_BYTES = 4 * 2**20
-"""Longer texts are refused: all of a text is tokenized before it is truncated, at about 3 MB a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizedText:
-    """A text as its model reads it, special tokens included."""
-
-    ids: list[int]
-    type_ids: list[int]
-    truncated: bool
+"""Longer texts are refused: but for WordPiece, all of a text is tokenized before it is truncated, at 3 MB a second."""
 
 
 class TextReader:
@@ -33,14 +24,9 @@ class TextReader:
     def __init__(self, spec: ModelSpec, rule: TextPreprocess, directory: Path) -> None:
         self._rule = rule
         self._input_names = [spec.name for spec in spec.inputs]
-        path = directory / rule.tokenizer
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises plain Exception
-            raise BundleError(f"{path} is not a tokenizer: {error}.") from error
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(rule.maximum_tokens, direction=rule.truncation_side)
-        self._tokenizer = tokenizer
+        self._tokenizer = load_text_tokenizer(
+            directory / rule.tokenizer, maximum_tokens=rule.maximum_tokens, truncation_side=rule.truncation_side
+        )
 
     def read(self, data: bytes) -> TokenizedText:
         """Tokenizes one UTF-8 text, truncated to the model's length.
@@ -56,25 +42,27 @@ class TextReader:
             raise InvalidInputError(
                 f"The text is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start}."
             ) from None
-        encoding = self._tokenizer.encode(text)
-        if not encoding.ids:
+        tokens = self._tokenizer.tokenize(text)
+        if len(tokens.ids) == 0:
             raise InvalidInputError("The text is empty, and this model's tokenizer makes no token of it.")
-        return TokenizedText(encoding.ids, encoding.type_ids, truncated=bool(encoding.overflowing))
+        return tokens
 
     def collate(self, items: Sequence[TokenizedText]) -> Arrays:
         """Pads to the longest item: what the model takes of ids, mask and type ids, `[batch, tokens] int64`."""
         rule = self._rule
-        length = max(len(item.ids) for item in items)
-        ids = np.full((len(items), length), rule.padding_id, np.int64)
-        mask = np.zeros_like(ids)
-        type_ids = np.full_like(ids, rule.padding_type_id)
-        for row, item in enumerate(items):
-            count = len(item.ids)
-            place = slice(0, count) if rule.padding_side == "right" else slice(length - count, length)
-            ids[row, place] = item.ids
-            mask[row, place] = 1
-            type_ids[row, place] = item.type_ids
-        made = {"input_ids": ids, "attention_mask": mask, "token_type_ids": type_ids}
+        starts = np.zeros(len(items) + 1, np.int64)
+        np.cumsum([len(item.ids) for item in items], out=starts[1:])
+        packed = pack(
+            np.concatenate([item.ids for item in items]),
+            starts,
+            np.concatenate([item.type_ids for item in items]),
+            pad_id=rule.padding_id,
+            pad_type_id=rule.padding_type_id,
+            side=rule.padding_side,
+        )
+        assert packed.mask is not None
+        assert packed.type_ids is not None  # there were some
+        made = {"input_ids": packed.ids, "attention_mask": packed.mask, "token_type_ids": packed.type_ids}
         return {name: made[name] for name in self._input_names}
 
     def mask(self, items: Sequence[TokenizedText], length: int) -> NDArray[np.bool_]:

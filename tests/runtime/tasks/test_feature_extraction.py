@@ -19,7 +19,7 @@ from tundish.errors import BundleError
 from tundish.manifest import ClassificationPostprocess, TextPreprocess
 from tundish.results import FeatureExtraction
 from tundish.tasks.feature_extraction import FeatureExtractionTask
-from tundish.tasks.tokenizing import TokenizedText
+from tundish.tasks.text_tokenizers import TokenizedText
 
 Pooling = Literal["mean", "cls", "max", "none"]
 POOLED: tuple[Pooling, ...] = ("mean", "cls", "max")
@@ -43,7 +43,7 @@ def extraction(directory: Path, side: str, pooling: Pooling, normalize: bool) ->
 
 
 def tokenized(length: int) -> TokenizedText:
-    return TokenizedText(list(range(length)), [0] * length, truncated=length % 2 == 0)
+    return TokenizedText(np.arange(length, dtype=np.int32), np.zeros(length, np.int32), truncated=length % 2 == 0)
 
 
 def batch_of(counts: list[int], side: str, seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
