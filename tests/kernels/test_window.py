@@ -1,11 +1,16 @@
 """The rules that make windows, against OpenCV's way of letterboxing and, for the centre crop, Pillow's pixels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tundish_kernels import Window
+
+WRONG_SIZE: Any = (2, 2.0)
+WRONG_LENGTH: Any = 0.5
 
 edges = st.integers(1, 5000)
 sizes = st.tuples(edges, edges)
@@ -60,3 +65,29 @@ def test_centre_crop_leaves_as_much_on_both_sides(resized: tuple[int, int], size
     below, right = resized[0] - size[0] - window.top, resized[1] - size[1] - window.left
     assert below - window.top in (0, 1)
     assert right - window.left in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (lambda: Window.stretch((0, 2)), ValueError, "size must be at least 1 each way, got (0, 2)"),
+        (lambda: Window.letterbox((0, 2), (2, 2)), ValueError, "image_size must be at least 1 each way, got (0, 2)"),
+        (
+            lambda: Window.letterbox((3, 2), WRONG_SIZE),
+            TypeError,
+            "size must be two integers (height, width), got (2, 2.0)",
+        ),
+        (lambda: Window.shortest_edge((3, -1), 2), ValueError, "image_size must be at least 1 each way, got (3, -1)"),
+        (lambda: Window.shortest_edge((3, 1), 0), ValueError, "length must be at least 1, got 0"),
+        (lambda: Window.shortest_edge((3, 1), WRONG_LENGTH), TypeError, "length must be an integer, got 0.5"),
+        (
+            lambda: Window.stretch((2, 2)).centre_crop(WRONG_LENGTH),
+            TypeError,
+            "size must be two integers (height, width), got 0.5",
+        ),
+    ],
+)
+def test_wrong_size(make: Any, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error) as raised:
+        make()
+    assert str(raised.value) == sentence

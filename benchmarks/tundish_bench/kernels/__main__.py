@@ -11,6 +11,7 @@ from typing import Annotated
 # Read when these libraries are loaded: one thread for everyone.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
 
+import cv2
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -52,6 +53,7 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
 ) -> None:
     """Time the native operators beside what they replace, on one thread."""
+    cv2.setNumThreads(1)  # it has threads of its own, which no variable limits
     console = Console(highlight=False)
     console.width = max(console.width, _TABLE_WIDTH)
     cases = [case for cases in _CASES for case in cases() if only in case.name]

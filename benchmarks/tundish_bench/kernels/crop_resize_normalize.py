@@ -48,12 +48,12 @@ def _detections(pixels: PixelFormat, *, goal: float) -> Case:
 
     def baseline() -> NDArray[np.float32]:
         source = cv2.cvtColor(frame, cv2.COLOR_YUV2BGR_NV12) if pixels == "nv12" else frame
-        crops = np.empty((len(regions), _SIZE, _SIZE, 3), np.uint8)
-        for crop, (x, y, width, height) in zip(crops, regions, strict=True):
+        output = np.empty((len(regions), 3, _SIZE, _SIZE), np.float32)
+        for planes, (x, y, width, height) in zip(output, regions, strict=True):
             small = cv2.resize(source[y : y + height, x : x + width], (_SIZE, _SIZE), interpolation=cv2.INTER_LINEAR)
-            cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=crop)
-        normalized = (crops.astype(np.float32) / 255 - mean) / std
-        return np.ascontiguousarray(normalized.transpose(0, 3, 1, 2))
+            rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+            planes[...] = ((rgb.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)
+        return output
 
     def check() -> None:
         operator()

@@ -1,11 +1,24 @@
 """Where an image lands in the output: windows, and the rules that make them from sizes in whole pixels."""
 
+import operator
 from typing import Literal, NamedTuple
+
+from tundish_kernels._arguments import as_integer
 
 Size = tuple[int, int]
 """Height and width in pixels."""
 
 Placement = Literal["centre", "top_left"]
+
+
+def _checked(size: Size, name: str) -> Size:
+    try:
+        height, width = (operator.index(extent) for extent in size)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be two integers (height, width), got {size!r}") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"{name} must be at least 1 each way, got {size!r}")
+    return height, width
 
 
 class Window(NamedTuple):
@@ -23,17 +36,27 @@ class Window(NamedTuple):
 
     @classmethod
     def stretch(cls, size: Size) -> "Window":
-        """The whole image at this size, whatever that does to its proportions."""
-        height, width = size
-        return cls(height, width, 0, 0)
+        """The whole image at this size, whatever that does to its proportions.
+
+        Raises:
+            TypeError: The size is not two integers.
+            ValueError: The size has nothing in it.
+        """
+        return cls(*_checked(size, "size"), 0, 0)
 
     @classmethod
     def shortest_edge(cls, image_size: Size, length: int) -> "Window":
         """The whole image with its shorter edge at this length, and the longer one rounded down.
 
         That is how the image processors of transformers, and torchvision's Resize, round.
+
+        Raises:
+            TypeError: An argument is not made of integers.
+            ValueError: A size has nothing in it.
         """
-        height, width = image_size
+        height, width = _checked(image_size, "image_size")
+        if as_integer(length, "length") < 1:
+            raise ValueError(f"length must be at least 1, got {length}")
         longer = int(length * max(height, width) / min(height, width))
         return cls(length, longer, 0, 0) if height <= width else cls(longer, length, 0, 0)
 
@@ -45,8 +68,10 @@ class Window(NamedTuple):
         of padding goes below or to the right, as in Ultralytics' LetterBox.
 
         Raises:
-            ValueError: There is no such placement.
+            TypeError: A size is not two integers.
+            ValueError: A size has nothing in it, or there is no such placement.
         """
+        image_size, size = _checked(image_size, "image_size"), _checked(size, "size")
         if placement not in ("centre", "top_left"):
             raise ValueError(f"placement must be 'centre' or 'top_left', got {placement!r}")
         ratio = min(size[0] / image_size[0], size[1] / image_size[1])
@@ -60,7 +85,12 @@ class Window(NamedTuple):
 
         An odd pixel is cut off below or to the right; an odd pixel of padding, if the output is the larger, goes
         above or to the left, as in transformers.
+
+        Raises:
+            TypeError: The size is not two integers.
+            ValueError: The size has nothing in it.
         """
+        size = _checked(size, "size")
         top, left = (self.resized_height - size[0]) // 2, (self.resized_width - size[1]) // 2
         return self._replace(top=top, left=left)
 

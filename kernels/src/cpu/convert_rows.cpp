@@ -67,16 +67,16 @@ struct Nv12 {
 struct I420 {
     static void spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, std::size_t begin,
                        std::size_t length, Yuv& yuv) {
-        std::uint8_t samples[2][kChunk / 2] = {};
-        copy_pixels<1, 2>(u + begin / 2, length, samples[0]);
-        copy_pixels<1, 2>(v + begin / 2, length, samples[1]);
-        for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            yuv.u[i] = samples[0][i];
-        }
-        for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            yuv.v[i] = samples[1][i];
-        }
+        widen(u + begin / 2, length / 2, yuv.u);
+        widen(v + begin / 2, length / 2, yuv.v);
         copy_pixels<1>(y + begin, length, yuv.y);
+    }
+
+    static void widen(const std::uint8_t* __restrict samples, std::size_t length,
+                      std::uint16_t* __restrict output) {
+        for (std::size_t i = 0; i < length; ++i) {
+            output[i] = samples[i];
+        }
     }
 };
 

@@ -1,8 +1,8 @@
 // Point sampling and linear interpolation of rows; compiled once per instruction set, see row_kernels.cpp.
 //
-// Pixels are fetched one by one, as four bytes or eight 16-bit values at once, into a chunk of packed pixels,
-// which vectors then split into planes. Loads from a list of addresses (gathers) would not be faster, and
-// are much slower where the processor works around its own flaws.
+// Pixels are fetched one by one, or two at once where they are near enough, as words of three bytes and one
+// that does not count; vectors then split the words into planes. Loads from a list of addresses (gathers)
+// would not be faster, and are much slower where the processor works around its own flaws.
 #include "sample_rows.h"
 
 #include <cstring>
