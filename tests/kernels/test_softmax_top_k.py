@@ -55,7 +55,7 @@ def tolerance(logits: Floats, function: ScoreFunction, exact: NDArray[np.float64
     logits=logits_of,
     part=st.floats(0, 1),
     function=st.sampled_from(get_args(ScoreFunction)),
-    dtype=st.sampled_from([np.int64, np.int32]),
+    dtype=st.sampled_from([np.int64, "int32"]),
 )
 def test_order_and_scores_are_numpys(logits: Floats, part: float, function: ScoreFunction, dtype: Any) -> None:
     k = 1 + int(part * (logits.shape[1] - 1))
@@ -174,7 +174,9 @@ EXPECTED = "logits must be [batch, classes] float32"
         ({"k": 1.0}, TypeError, "k must be an integer, got 1.0"),
         ({"function": None}, TypeError, "function must be a string, got None"),
         ({"function": "relu"}, ValueError, "function must be 'softmax', 'sigmoid' or 'none', got 'relu'"),
-        ({"dtype": np.float32}, ValueError, "dtype must be int64 or int32, got <class 'numpy.float32'>"),
+        ({"dtype": np.float32}, ValueError, "dtype must be int64 or int32, got float32"),
+        ({"dtype": ">i8"}, ValueError, "dtype must be int64 or int32, got >i8"),
+        ({"dtype": "label"}, TypeError, "dtype must be int64 or int32, got 'label'"),
     ],
 )
 def test_wrong_argument(changed: dict[str, Any], error: type[Exception], sentence: str) -> None:

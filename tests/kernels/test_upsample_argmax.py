@@ -163,7 +163,7 @@ LOGITS_ARE = "logits must be [batch, classes, height, width] float32"
         ({"size": (7, 8.0)}, TypeError, "size must be two integers (height, width), got (7, 8.0)"),
         ({"size": (0, 8)}, ValueError, "size must be between 1 and 65536 each way, got (0, 8)"),
         ({"size": (8, 65537)}, ValueError, "size must be between 1 and 65536 each way, got (8, 65537)"),
-        ({"dtype": np.int64}, ValueError, "dtype must be uint8 or int32, got <class 'numpy.int64'>"),
+        ({"dtype": np.int64}, ValueError, "dtype must be uint8 or int32, got int64"),
     ],
 )
 def test_wrong_argument(changed: dict[str, Any], error: type[Exception], sentence: str) -> None:

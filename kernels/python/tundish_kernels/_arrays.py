@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 
 def check_array(
@@ -62,6 +63,23 @@ def check_output(
     check_array(value, name, axes, *dtypes, ragged=ragged)
     if not value.flags.writeable:
         raise ValueError(f"{name} must be writable, got a read-only array")
+
+
+def as_dtype(value: DTypeLike, *dtypes: type[np.generic]) -> np.dtype[Any]:
+    """The dtype that the caller asked for.
+
+    Raises:
+        TypeError: It is no dtype.
+        ValueError: It is none of these.
+    """
+    expected = f"dtype must be {' or '.join(np.dtype(dtype).name for dtype in dtypes)}"
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        raise TypeError(f"{expected}, got {value!r}") from None
+    if dtype not in dtypes:
+        raise ValueError(f"{expected}, got {dtype}")
+    return dtype
 
 
 def _check(

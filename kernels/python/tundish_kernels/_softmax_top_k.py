@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from tundish_kernels import _native
 from tundish_kernels._arguments import as_integer
-from tundish_kernels._arrays import check_array, check_output
+from tundish_kernels._arrays import as_dtype, check_array, check_output
 
 ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
@@ -44,9 +44,7 @@ def softmax_top_k(
     count = as_integer(k, "k")
     if not 1 <= count <= classes:
         raise ValueError(f"k must be between 1 and {classes}, got {count}")
-    if dtype not in (np.int64, np.int32):
-        raise ValueError(f"dtype must be int64 or int32, got {dtype!r}")
-    indices = np.empty((batch, count), dtype)
+    indices = np.empty((batch, count), as_dtype(dtype, np.int64, np.int32))
     scores = np.empty((batch, count), np.float32)
     softmax_top_k_into((indices, scores), logits, function=function)
     return indices, scores

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tundish_kernels import _native
-from tundish_kernels._arrays import check_array, check_output
+from tundish_kernels._arrays import as_dtype, check_array, check_output
 
 
 def upsample_argmax(
@@ -40,9 +40,7 @@ def upsample_argmax(
     most = _native.MAXIMUM_MASK_EXTENT
     if not (1 <= height <= most and 1 <= width <= most):
         raise ValueError(f"size must be between 1 and {most} each way, got {size!r}")
-    if dtype not in (np.uint8, np.int32):
-        raise ValueError(f"dtype must be uint8 or int32, got {dtype!r}")
-    destination = np.empty((len(logits), height, width), dtype)
+    destination = np.empty((len(logits), height, width), as_dtype(dtype, np.uint8, np.int32))
     upsample_argmax_into(destination, logits)
     return destination
 
