@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "image_resampler.h"
+#include "resize_normalize_checks.h"
 
 namespace tundish {
 namespace {
@@ -101,14 +102,19 @@ Filter parse_filter(const std::string& name) {
     reject("filter must be 'nearest', 'bilinear', 'bicubic' or 'lanczos'", "'" + name + "'");
 }
 
-void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
-                           std::size_t count, Filter filter, const Normalization& normalization, Isa isa) {
+void check_resize_normalize(const Destination& destination, const ImageView* images, const Window* windows,
+                            std::size_t count, const Normalization& normalization) {
     check_destination(destination, count);
     check_normalization(normalization);
     for (std::size_t i = 0; i < count; ++i) {
         check_image(images[i], i, destination);
         check_window(windows[i], i);
     }
+}
+
+void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
+                           std::size_t count, Filter filter, const Normalization& normalization, Isa isa) {
+    check_resize_normalize(destination, images, windows, count, normalization);
     check_isa(isa);
 
     ImageResampler resampler(row_kernels(isa), filter, normalization, destination.height, destination.width);

@@ -17,5 +17,6 @@ NB_MODULE(_native, module) {
         }
         return names;
     });
+    tundish::bind_cuda(module);
     tundish::bind_resize_normalize(module);
 }

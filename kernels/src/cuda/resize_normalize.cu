@@ -1,0 +1,177 @@
+// resize_normalize on the GPU: one block takes a tile of the output from source pixels to floats, in one
+// launch.
+//
+// The block walks down the source rows that its tile needs, kRows at a time. It brings them into shared
+// memory in pieces of kColumns pixels, adds up the horizontal pass in registers, and leaves the rounded
+// pixels of those rows in shared memory, from where the vertical pass adds them to its own sums. All sums are
+// integers, so that taking them in pieces changes no bit, and shared memory stays small however wide a filter
+// is. Rows near a tile's edge are resampled by two blocks; writing them to memory in between would cost more.
+#include "resize_normalize_task.h"
+
+namespace tundish::cuda {
+namespace {
+
+constexpr int kRows = 16;
+constexpr int kColumns = 128;
+
+// Each thread has this many rows, kThreadRows apart, of the source and of the tile.
+constexpr int kShare = 2;
+static_assert(kRows == kShare * kThreadRows && kTileHeight == kShare * kThreadRows);
+
+// Half-open.
+struct Range {
+    int begin, end;
+};
+
+__device__ __forceinline__ Range intersection(Range a, Range b) {
+    return {a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
+}
+
+// Weights of one output pixel: those of source pixels `source`, coefficients `length` apart.
+struct Taps {
+    Range source;
+    const std::int32_t* coefficients;
+    int length;
+
+    __device__ __forceinline__ std::int32_t of(int index) const {
+        return coefficients[static_cast<std::int64_t>(index - source.begin) * length];
+    }
+};
+
+__device__ __forceinline__ Taps taps(const std::int32_t* table, const AxisTable& axis, int index) {
+    const std::int32_t* const first = table + axis.offset;
+    const int begin = first[index];
+    return {{begin, begin + first[axis.length + index]}, first + 2 * axis.length + index, axis.length};
+}
+
+// Source pixels that a range of output pixels needs; neither end of the taps ever falls.
+__device__ __forceinline__ Range needed(const std::int32_t* table, const AxisTable& axis, Range output) {
+    return {taps(table, axis, output.begin).source.begin, taps(table, axis, output.end - 1).source.end};
+}
+
+struct Sums {
+    std::int32_t of[kShare][3];
+
+    __device__ __forceinline__ void clear() {
+        for (int i = 0; i < kShare; ++i) {
+            for (int c = 0; c < 3; ++c) {
+                of[i][c] = kRoundingHalf;
+            }
+        }
+    }
+};
+
+using Piece = std::uint8_t[kRows][kColumns * 3];
+using Resampled = std::uint8_t[3][kRows][kTileWidth];
+
+// Copies source rows × columns, at most kRows × kColumns. A warp reads adjacent bytes of a row.
+__device__ __forceinline__ void load(const ImageTask& image, Range rows, Range columns, Piece& piece) {
+    for (int row = static_cast<int>(threadIdx.y); row < rows.end - rows.begin; row += kThreadRows) {
+        const std::uint8_t* const source =
+            image.data + (rows.begin + row) * image.row_stride + 3 * columns.begin;
+        const int bytes = 3 * (columns.end - columns.begin);
+        for (int i = static_cast<int>(threadIdx.x); i < bytes; i += kTileWidth) {
+            piece[row][i] = source[i];
+        }
+    }
+}
+
+// Adds what the columns in `piece` bring to this thread's rows of the horizontal pass.
+__device__ __forceinline__ void add_columns(const Taps& horizontal, Range rows, Range columns,
+                                            const Piece& piece, Sums& sums) {
+    const Range here = intersection(horizontal.source, columns);
+    for (int x = here.begin; x < here.end; ++x) {
+        const std::int32_t coefficient = horizontal.of(x);
+        for (int i = 0; i < kShare; ++i) {
+            const int row = static_cast<int>(threadIdx.y) + i * kThreadRows;
+            if (row < rows.end - rows.begin) {
+                for (int c = 0; c < 3; ++c) {
+                    sums.of[i][c] += coefficient * piece[row][3 * (x - columns.begin) + c];
+                }
+            }
+        }
+    }
+}
+
+// Adds what the source rows in `resampled` bring to one output row.
+__device__ __forceinline__ void add_rows(const Taps& vertical, Range rows, const Resampled& resampled,
+                                         std::int32_t (&sums)[3]) {
+    const Range here = intersection(vertical.source, rows);
+    for (int y = here.begin; y < here.end; ++y) {
+        const std::int32_t coefficient = vertical.of(y);
+        for (int c = 0; c < 3; ++c) {
+            sums[c] += coefficient * resampled[c][y - rows.begin][threadIdx.x];
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
+    tundish_resize_normalize(const ResizeNormalizeArguments arguments) {
+    __shared__ Piece piece;
+    __shared__ Resampled resampled;
+
+    const ImageTask image = arguments.images[blockIdx.z];
+    const std::int32_t* const table = arguments.table;
+    const int tile_top = static_cast<int>(blockIdx.y) * kTileHeight;
+    const int tile_left = static_cast<int>(blockIdx.x) * kTileWidth;
+    const int x = tile_left + static_cast<int>(threadIdx.x);
+    const Range shown_rows = intersection({image.top, image.bottom}, {tile_top, tile_top + kTileHeight});
+    const Range shown_columns = intersection({image.left, image.right}, {tile_left, tile_left + kTileWidth});
+    const bool x_shown = x >= image.left && x < image.right;
+
+    Sums sums;
+    sums.clear();
+    if (shown_rows.begin < shown_rows.end && shown_columns.begin < shown_columns.end) {
+        const Range source_rows =
+            needed(table, image.vertical, {shown_rows.begin - image.top, shown_rows.end - image.top});
+        const Range source_columns = needed(
+            table, image.horizontal, {shown_columns.begin - image.left, shown_columns.end - image.left});
+        Taps horizontal{};
+        if (x_shown) {
+            horizontal = taps(table, image.horizontal, x - image.left);
+        }
+        for (int row = source_rows.begin; row < source_rows.end; row += kRows) {
+            const Range rows = intersection(source_rows, {row, row + kRows});
+            Sums across;
+            across.clear();
+            for (int column = source_columns.begin; column < source_columns.end; column += kColumns) {
+                const Range columns = intersection(source_columns, {column, column + kColumns});
+                __syncthreads();  // all have read what `piece` held before
+                load(image, rows, columns, piece);
+                __syncthreads();
+                add_columns(horizontal, rows, columns, piece, across);
+            }
+            // All have read what `resampled` held before: a barrier of the loop above came after that.
+            for (int i = 0; i < kShare; ++i) {
+                for (int c = 0; c < 3; ++c) {
+                    resampled[c][threadIdx.y + i * kThreadRows][threadIdx.x] =
+                        round_to_pixel(across.of[i][c]);
+                }
+            }
+            __syncthreads();
+            for (int i = 0; i < kShare; ++i) {
+                const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
+                if (y >= image.top && y < image.bottom) {
+                    add_rows(taps(table, image.vertical, y - image.top), rows, resampled, sums.of[i]);
+                }
+            }
+        }
+    }
+
+    const std::int64_t plane = static_cast<std::int64_t>(arguments.height) * arguments.width;
+    float* const output = arguments.output + 3 * plane * blockIdx.z;
+    for (int i = 0; i < kShare; ++i) {
+        const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
+        if (x < arguments.width && y < arguments.height) {
+            const bool shown = x_shown && y >= image.top && y < image.bottom;
+            for (int c = 0; c < 3; ++c) {
+                output[c * plane + static_cast<std::int64_t>(y) * arguments.width + x] =
+                    arguments.normalize[c](shown ? round_to_pixel(sums.of[i][c]) : arguments.pad);
+            }
+        }
+    }
+}
+
+}  // namespace tundish::cuda

@@ -1,0 +1,132 @@
+// The literal resize_normalize.cu through the shim, against the CPU form, bit for bit.
+//
+// Arguments: the order of threads, and how many random batches. Buffers are exactly as large as the contract
+// says, so that one byte too far is an error of the address sanitizer.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "orders.h"
+#include "resize_normalize.cu"
+#include "resize_normalize_plan.h"
+
+namespace {
+
+using tundish::Filter;
+using tundish::ImageView;
+using tundish::Window;
+namespace cuda = tundish::cuda;
+
+constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear, Filter::bicubic, Filter::lanczos};
+const tundish::Normalization kNormalization{1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, 114};
+
+std::uint32_t random_state = 1;
+int batches = 0;
+
+// From 0 to limit - 1.
+std::int64_t random_below(std::int64_t limit) {
+    random_state = random_state * 1664525 + 1013904223;
+    return (random_state >> 8) % limit;
+}
+
+// Images of allocations of their own, every third upside down or with bytes between rows.
+struct Images {
+    std::vector<std::vector<std::uint8_t>> pixels;
+    std::vector<ImageView> views;
+    std::vector<Window> windows;
+
+    void add(std::int64_t height, std::int64_t width, const Window& window) {
+        const std::int64_t gap = random_below(3) - 1;
+        const std::int64_t pitch = 3 * width + (gap > 0 ? 5 : 0);
+        pixels.emplace_back(static_cast<std::size_t>(pitch * (height - 1) + 3 * width));
+        for (std::uint8_t& pixel : pixels.back()) {
+            pixel = static_cast<std::uint8_t>(random_below(256));
+        }
+        std::uint8_t* const data = pixels.back().data();
+        views.push_back(gap < 0 ? ImageView{data + pitch * (height - 1), height, width, -pitch}
+                                : ImageView{data, height, width, pitch});
+        windows.push_back(window);
+    }
+};
+
+void compare(const Images& images, std::int64_t height, std::int64_t width, Filter filter) {
+    const std::size_t count = images.views.size();
+    const std::size_t size = count * 3 * static_cast<std::size_t>(height * width);
+    std::vector<float> expected(size), output(size, std::numeric_limits<float>::quiet_NaN());
+    tundish::resize_normalize_into({expected.data(), static_cast<std::int64_t>(count), height, width},
+                                   images.views.data(), images.windows.data(), count, filter, kNormalization);
+
+    const cuda::ResizeNormalizeBatch batch{
+        images.views.data(), images.windows.data(), count, height, width, filter};
+    const std::size_t bound = cuda::plan_bytes(batch);
+    std::vector<unsigned char> host(bound), device(bound);
+    const cuda::Plan plan =
+        cuda::write_plan(batch, kNormalization, output.data(), host.data(), device.data());
+    if (plan.bytes > bound) {
+        std::fprintf(stderr, "batch %d: the plan is larger than its bound\n", batches);
+        std::exit(1);
+    }
+    std::memcpy(device.data(), host.data(), plan.bytes);
+    device.resize(plan.bytes);
+    host.clear();
+    const cuda::LaunchSize grid = cuda::grid_of(batch), block = cuda::kBlockSize;
+    simt::launch({grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
+                 [&] { cuda::tundish_resize_normalize(plan.arguments); });
+    for (std::size_t i = 0; i < size; ++i) {
+        if (std::memcmp(&expected[i], &output[i], sizeof(float)) != 0) {
+            std::fprintf(stderr, "batch %d, filter %d: element %zu is %.9g on the GPU and %.9g on the CPU\n",
+                         batches, static_cast<int>(filter), i, static_cast<double>(output[i]),
+                         static_cast<double>(expected[i]));
+            std::exit(1);
+        }
+    }
+    ++batches;
+}
+
+void run_random(int count) {
+    constexpr std::int64_t kSizes[] = {1, 2, 3, 5, 15, 16, 17, 31, 33, 64, 101, 130};
+    for (int i = 0; i < count; ++i) {
+        Images images;
+        const std::int64_t height = 1 + random_below(40), width = 1 + random_below(70);
+        for (std::int64_t k = random_below(3); k >= 0; --k) {
+            images.add(kSizes[random_below(12)], kSizes[random_below(12)],
+                       {kSizes[random_below(12)], kSizes[random_below(12)], random_below(40) - 20,
+                        random_below(60) - 30});
+        }
+        compare(images, height, width, kFilters[i % 4]);
+    }
+}
+
+// What random sizes do not reach.
+void run_chosen() {
+    for (const Filter filter : kFilters) {
+        Images wide;
+        wide.add(40, 700, {2, 3, 0, 0});  // more columns and rows than are taken at a time
+        wide.add(40, 700, {2, 3, 0, 1});  // the same axes again, in part
+        wide.add(3, 3, {2, 2, 50, -50});  // nothing but padding
+        wide.add(17, 33, {17, 33, -2, -3});
+        compare(wide, 19, 34, filter);
+        Images same;  // one table for all
+        same.add(20, 30, {16, 32, 0, 0});
+        same.add(20, 30, {16, 32, 0, 0});
+        compare(same, 16, 32, filter);
+        Images long_axis;
+        long_axis.add(2, 5000, {1, tundish::kMaximumExtent, 0, tundish::kMaximumExtent - 3});
+        compare(long_axis, 2, 5, filter);
+    }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    if (count != 3 || !set_order(arguments[1])) {
+        std::fputs("simt_resize_normalize ORDER BATCHES\n", stderr);
+        return 2;
+    }
+    run_chosen();
+    run_random(std::atoi(arguments[2]));
+    std::printf("ok: %d batches\n", batches);
+    return 0;
+}
