@@ -31,3 +31,46 @@ def resize_normalize_into(
     pad: int,
 ) -> None:
     """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""
+
+def cuda_unavailable_reason() -> str:
+    """Why no GPU can be used, in one sentence; empty if one can."""
+
+class CudaDevice:
+    """The native part of `tundish_kernels.cuda.Device`."""
+
+    def __init__(self, fatbin: bytes, ordinal: int) -> None: ...
+    @property
+    def ordinal(self) -> int: ...
+
+class CudaWorkspace:
+    """The native part of `tundish_kernels.cuda.Workspace`."""
+
+    def __init__(self, device: CudaDevice, bytes: int) -> None: ...  # noqa: A002
+    @property
+    def bytes(self) -> int: ...
+
+def cuda_resize_normalize_workspace_bytes(
+    images: Sequence[tuple[int, int, int, int]],
+    windows: Sequence[tuple[int, int, int, int]],
+    height: int,
+    width: int,
+    filter: str,  # noqa: A002
+) -> int:
+    """`tundish_kernels.cuda.resize_normalize_workspace_bytes`; an image is (0, height, width, 0)."""
+
+def cuda_resize_normalize_into(
+    destination: tuple[int, int, int, int],
+    images: Sequence[tuple[int, int, int, int]],
+    windows: Sequence[tuple[int, int, int, int]],
+    filter: str,  # noqa: A002
+    scale: float,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    pad: int,
+    workspace: CudaWorkspace,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.resize_normalize_into`.
+
+    The destination is (address, batch, height, width), an image (address, height, width, bytes from row to row).
+    """

@@ -14,9 +14,14 @@ namespace {
 constexpr int kRows = 16;
 constexpr int kColumns = 128;
 
-// Each thread has this many rows, kThreadRows apart, of the source and of the tile.
+// Each thread has this many rows, kThreadRows apart, of the source and of the tile. Its loops over them and
+// over channels are unrolled, so that what they index stays in registers.
 constexpr int kShare = 2;
 static_assert(kRows == kShare * kThreadRows && kTileHeight == kShare * kThreadRows);
+
+// On one multiprocessor, which leaves a thread 64 registers; without that ptxas aims at more blocks on some
+// GPUs and spills.
+constexpr int kBlocks = 4;
 
 // Half-open.
 struct Range {
@@ -53,7 +58,9 @@ struct Sums {
     std::int32_t of[kShare][3];
 
     __device__ __forceinline__ void clear() {
+#pragma unroll
         for (int i = 0; i < kShare; ++i) {
+#pragma unroll
             for (int c = 0; c < 3; ++c) {
                 of[i][c] = kRoundingHalf;
             }
@@ -82,9 +89,11 @@ __device__ __forceinline__ void add_columns(const Taps& horizontal, Range rows, 
     const Range here = intersection(horizontal.source, columns);
     for (int x = here.begin; x < here.end; ++x) {
         const std::int32_t coefficient = horizontal.of(x);
+#pragma unroll
         for (int i = 0; i < kShare; ++i) {
             const int row = static_cast<int>(threadIdx.y) + i * kThreadRows;
             if (row < rows.end - rows.begin) {
+#pragma unroll
                 for (int c = 0; c < 3; ++c) {
                     sums.of[i][c] += coefficient * piece[row][3 * (x - columns.begin) + c];
                 }
@@ -99,6 +108,7 @@ __device__ __forceinline__ void add_rows(const Taps& vertical, Range rows, const
     const Range here = intersection(vertical.source, rows);
     for (int y = here.begin; y < here.end; ++y) {
         const std::int32_t coefficient = vertical.of(y);
+#pragma unroll
         for (int c = 0; c < 3; ++c) {
             sums[c] += coefficient * resampled[c][y - rows.begin][threadIdx.x];
         }
@@ -107,12 +117,12 @@ __device__ __forceinline__ void add_rows(const Taps& vertical, Range rows, const
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
+extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
     tundish_resize_normalize(const ResizeNormalizeArguments arguments) {
     __shared__ Piece piece;
     __shared__ Resampled resampled;
 
-    const ImageTask image = arguments.images[blockIdx.z];
+    const ImageTask& image = arguments.images[blockIdx.z];
     const std::int32_t* const table = arguments.table;
     const int tile_top = static_cast<int>(blockIdx.y) * kTileHeight;
     const int tile_left = static_cast<int>(blockIdx.x) * kTileWidth;
@@ -144,13 +154,16 @@ extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
                 add_columns(horizontal, rows, columns, piece, across);
             }
             // All have read what `resampled` held before: a barrier of the loop above came after that.
+#pragma unroll
             for (int i = 0; i < kShare; ++i) {
+#pragma unroll
                 for (int c = 0; c < 3; ++c) {
                     resampled[c][threadIdx.y + i * kThreadRows][threadIdx.x] =
                         round_to_pixel(across.of[i][c]);
                 }
             }
             __syncthreads();
+#pragma unroll
             for (int i = 0; i < kShare; ++i) {
                 const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
                 if (y >= image.top && y < image.bottom) {
@@ -162,10 +175,12 @@ extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
 
     const std::int64_t plane = static_cast<std::int64_t>(arguments.height) * arguments.width;
     float* const output = arguments.output + 3 * plane * blockIdx.z;
+#pragma unroll
     for (int i = 0; i < kShare; ++i) {
         const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
         if (x < arguments.width && y < arguments.height) {
             const bool shown = x_shown && y >= image.top && y < image.bottom;
+#pragma unroll
             for (int c = 0; c < 3; ++c) {
                 output[c * plane + static_cast<std::int64_t>(y) * arguments.width + x] =
                     arguments.normalize[c](shown ? round_to_pixel(sums.of[i][c]) : arguments.pad);

@@ -31,8 +31,8 @@ extern "C" __global__ void barriers_in_place(int* output) {
 
 extern "C" __global__ void shared_out_of_bounds(int* output) {
     __shared__ int values[kThreads];
-    int* const pointer = values;
-    pointer[threadIdx.x + 1] = 1;  // MARK: shared too far
+    int* volatile pointer = values;  // volatile, or the compiler refuses by itself
+    pointer[threadIdx.x + 1] = 1;    // MARK: shared too far
     __syncthreads();
     output[threadIdx.x] = values[threadIdx.x];
 }
