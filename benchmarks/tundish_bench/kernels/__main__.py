@@ -17,13 +17,17 @@ from rich.table import Table
 
 import tundish_kernels
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.kernels import resize_normalize
+from tundish_bench.kernels import pool_normalize, resize_normalize, softmax_top_k
 from tundish_bench.kernels.timing import Timing, measure
 
 _TABLE_WIDTH = 130
 """A narrower terminal wraps the lines rather than cut figures off."""
 
-_CASES = (resize_normalize.cases,)
+_CASES = (
+    pool_normalize.cases,
+    resize_normalize.cases,
+    softmax_top_k.cases,
+)
 
 
 def main(

@@ -20,6 +20,15 @@ def isa() -> str:
 def available_isas() -> list[str]:
     """The instruction sets that TUNDISH_KERNELS_ISA may name on this machine, slowest first."""
 
+def pool_normalize_into(
+    destination: NDArray[np.float32],
+    tokens: NDArray[np.float32],
+    mask: NDArray[np.int64] | NDArray[np.int32] | NDArray[np.uint8],
+    pooling: str,
+    normalize: bool,
+) -> None:
+    """`tundish_kernels.pool_normalize_into` without its messages about types and shapes."""
+
 def resize_normalize_into(
     destination: NDArray[np.float32],
     images: Sequence[NDArray[np.uint8]],
@@ -31,6 +40,14 @@ def resize_normalize_into(
     pad: int,
 ) -> None:
     """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""
+
+def softmax_top_k_into(
+    indices: NDArray[np.int64] | NDArray[np.int32],
+    scores: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    function: str,
+) -> None:
+    """`tundish_kernels.softmax_top_k_into` without its messages about types and shapes."""
 
 def cuda_unavailable_reason() -> str:
     """Why no GPU can be used, in one sentence; empty if one can."""

@@ -9,6 +9,8 @@
 namespace tundish {
 
 void bind_cuda(nanobind::module_& module);
+void bind_pool_normalize(nanobind::module_& module);
 void bind_resize_normalize(nanobind::module_& module);
+void bind_softmax_top_k(nanobind::module_& module);
 
 }  // namespace tundish

@@ -18,5 +18,7 @@ NB_MODULE(_native, module) {
         return names;
     });
     tundish::bind_cuda(module);
+    tundish::bind_pool_normalize(module);
     tundish::bind_resize_normalize(module);
+    tundish::bind_softmax_top_k(module);
 }

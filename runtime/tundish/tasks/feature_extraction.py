@@ -15,10 +15,8 @@ from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPrep
 from tundish.results import FeatureExtraction
 from tundish.tasks import InputKind, Task
 from tundish.tasks.tokenizing import TextReader, TokenizedText
+from tundish_kernels import pool_normalize
 from tundish_proto.v1 import inference_pb2 as typed
-
-_SMALLEST_NORM = 1e-12
-"""Shorter vectors are not scaled up; torch.nn.functional.normalize has the same bound."""
 
 
 class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
@@ -56,10 +54,9 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
             # Copies, so that a result does not keep its whole batch alive.
             vectors = [row[kept].copy() for row, kept in zip(tokens, mask, strict=True)]
         else:
-            pooled = _POOLINGS[self._rule.pooling](tokens, mask)
-            if self._rule.normalize:
-                norms = np.linalg.norm(pooled, axis=1, keepdims=True)
-                pooled = pooled / np.maximum(norms, _SMALLEST_NORM)
+            pooled = pool_normalize(
+                np.ascontiguousarray(tokens), mask, pooling=self._rule.pooling, normalize=self._rule.normalize
+            )
             vectors = list(pooled)
         return [FeatureExtraction(vector, item.truncated) for vector, item in zip(vectors, items, strict=True)]
 
@@ -84,22 +81,3 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
         """See `Task.from_message`."""
         vector = np.array(message.values, np.float32).reshape(message.shape)
         return FeatureExtraction(vector, message.truncated)
-
-
-def _mean(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    weights = mask.astype(np.float32)[:, :, np.newaxis]
-    pooled: NDArray[np.float32] = (tokens * weights).sum(axis=1) / weights.sum(axis=1)
-    return pooled
-
-
-def _first(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    first: NDArray[np.float32] = tokens[np.arange(len(tokens)), mask.argmax(axis=1)]
-    return first
-
-
-def _max(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    pooled: NDArray[np.float32] = np.where(mask[:, :, np.newaxis], tokens, -np.inf).max(axis=1)
-    return pooled
-
-
-_POOLINGS = {"mean": _mean, "cls": _first, "max": _max}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tundish.manifest import ClassificationPostprocess, TensorSpec
 from tundish.results import Label
+from tundish_kernels import softmax_top_k
 from tundish_proto.v1 import inference_pb2 as typed
 
 
@@ -25,34 +26,13 @@ class Labelling:
 
     def apply(self, logits: NDArray[np.generic]) -> list[tuple[Label, ...]]:
         """The top labels of each row of `[batch, labels]` logits; equal scores keep the order of the labels."""
-        scores = _SCORERS[self._rule.function](logits.astype(np.float32, copy=False))
-        order = np.argsort(-scores, axis=1, kind="stable")[:, : self._top_k]
+        values = np.ascontiguousarray(logits, np.float32)
+        indices, scores = softmax_top_k(values, self._top_k, function=self._rule.function)
         names = self._rule.labels
         return [
-            tuple(Label(names[index], float(row[index])) for index in best)
-            for row, best in zip(scores, order, strict=True)
+            tuple(Label(names[index], score) for index, score in zip(*row, strict=True))
+            for row in zip(indices.tolist(), scores.tolist(), strict=True)
         ]
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # a difference over float32's range has the exponential 0, as it should
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
-    return result
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    # exp of a large positive number overflows; of a negative one it does not.
-    exponents = np.exp(-np.abs(logits))
-    result: NDArray[np.float32] = np.where(logits >= 0, 1 / (1 + exponents), exponents / (1 + exponents))
-    return result
-
-
-def _identity(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    return logits
-
-
-_SCORERS = {"softmax": _softmax, "sigmoid": _sigmoid, "none": _identity}
 
 
 def labels_to_tensors(rows: Sequence[Sequence[Label]]) -> dict[str, NDArray[np.generic]]:
