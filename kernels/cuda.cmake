@@ -37,12 +37,12 @@ if(cuda_version)
   list(GET cuda_generations 0 oldest)
   list(APPEND cuda_targets "-gencode=arch=compute_${oldest},code=compute_${oldest}")
 
-  file(GLOB cuda_sources CONFIGURE_DEPENDS src/cuda/*.cu src/cuda/*.h)
+  file(GLOB cuda_sources CONFIGURE_DEPENDS src/cuda/*.cu src/cuda/*.h include/tundish/*.h)
   set(tundish_kernels_fatbin "${CMAKE_CURRENT_BINARY_DIR}/kernels.fatbin")
   add_custom_command(OUTPUT "${tundish_kernels_fatbin}"
     COMMAND "${TUNDISH_NVCC}" -fatbin ${cuda_flags} ${cuda_targets}
       "${CMAKE_CURRENT_SOURCE_DIR}/src/cuda/kernels.cu" -o "${tundish_kernels_fatbin}"
-    DEPENDS ${cuda_sources} include/tundish/pixel.h
+    DEPENDS ${cuda_sources}
     COMMENT "Compiling the CUDA kernels" VERBATIM)
   add_custom_target(tundish_kernels_fatbin ALL DEPENDS "${tundish_kernels_fatbin}")
 endif()

@@ -9,7 +9,9 @@
 #include <memory>
 #include <string>
 
+#include "tundish/pool_normalize.h"
 #include "tundish/resize_normalize.h"
+#include "tundish/softmax_top_k.h"
 
 namespace tundish::cuda {
 
@@ -77,5 +79,30 @@ std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Wind
 void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
                            std::size_t count, Filter filter, const Normalization& normalization,
                            Workspace& workspace, Stream stream);
+
+// The two below are tundish::pool_normalize_into and tundish::softmax_top_k_into with all arrays in the GPU's
+// memory: one launch on `stream`, a block for each row, and no scratch memory. Neither waits for anything.
+// They throw std::invalid_argument also if an array is not in this GPU's memory or there are more than 2^31 -
+// 1 rows, and std::runtime_error if the driver refuses.
+//
+// A row is looked through k times: where k is large, sorting is faster.
+template <typename Index>
+void softmax_top_k_into(const TopK<Index>& destination, const LogitsView& logits, ScoreFunction function,
+                        const Device& device, Stream stream);
+
+template <typename Mask>
+void pool_normalize_into(float* destination, const TokenVectors<Mask>& tokens, Pooling pooling,
+                         bool normalize, const Device& device, Stream stream);
+
+extern template void softmax_top_k_into(const TopK<std::int32_t>&, const LogitsView&, ScoreFunction,
+                                        const Device&, Stream);
+extern template void softmax_top_k_into(const TopK<std::int64_t>&, const LogitsView&, ScoreFunction,
+                                        const Device&, Stream);
+extern template void pool_normalize_into(float*, const TokenVectors<std::uint8_t>&, Pooling, bool,
+                                         const Device&, Stream);
+extern template void pool_normalize_into(float*, const TokenVectors<std::int32_t>&, Pooling, bool,
+                                         const Device&, Stream);
+extern template void pool_normalize_into(float*, const TokenVectors<std::int64_t>&, Pooling, bool,
+                                         const Device&, Stream);
 
 }  // namespace tundish::cuda

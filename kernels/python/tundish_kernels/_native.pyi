@@ -91,3 +91,27 @@ def cuda_resize_normalize_into(
 
     The destination is (address, batch, height, width), an image (address, height, width, bytes from row to row).
     """
+
+def cuda_softmax_top_k_into(
+    indices: int,
+    index_bytes: int,
+    scores: int,
+    k: int,
+    logits: tuple[int, int, int],
+    function: str,
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.softmax_top_k_into`, of addresses; logits are (address, batch, classes)."""
+
+def cuda_pool_normalize_into(
+    destination: int,
+    tokens: tuple[int, int, int, int],
+    mask: int,
+    mask_bytes: int,
+    pooling: str,
+    normalize: bool,
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.pool_normalize_into`, of addresses; tokens are (address, batch, tokens, width)."""

@@ -15,6 +15,13 @@ constexpr int kMemoryType = 2;               // CU_POINTER_ATTRIBUTE_MEMORY_TYPE
 constexpr int kDeviceOrdinal = 9;            // CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
 constexpr unsigned kDeviceMemory = 2;        // CU_MEMORYTYPE_DEVICE
 
+Function function(const char* name, const Device::State& device) {
+    Function found = nullptr;
+    check(*device.driver, device.driver->module_get_function(&found, device.module, name),
+          "the kernels of this build are not complete");
+    return found;
+}
+
 }  // namespace
 
 // Results are ignored: at the end of a process the driver may be gone before us.
@@ -44,9 +51,9 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     const CurrentContext current(driver, state.context);
     check(driver, driver.module_load_data(&state.module, fatbin),
           "the kernels cannot be loaded into the GPU");
-    check(driver,
-          driver.module_get_function(&state.resize_normalize, state.module, "tundish_resize_normalize"),
-          "the kernels lack tundish_resize_normalize");
+    state.pool_normalize = function("tundish_pool_normalize", state);
+    state.resize_normalize = function("tundish_resize_normalize", state);
+    state.softmax_top_k = function("tundish_softmax_top_k", state);
 }
 
 Device::~Device() = default;
@@ -104,6 +111,20 @@ void check_on_device(const Device::State& device, const void* pointer, const std
     if (ordinal != device.ordinal) {
         reject(expected, "memory of GPU " + std::to_string(ordinal));
     }
+}
+
+void launch(const Device::State& device, Function kernel, LaunchSize grid, LaunchSize block, void* arguments,
+            Stream stream, const char* what) {
+    void* parameters[] = {arguments};
+    check(*device.driver,
+          device.driver->launch_kernel(kernel, grid.x, grid.y, grid.z, block.x, block.y, block.z, 0, stream,
+                                       parameters, nullptr),
+          what);
+}
+
+LaunchSize block_for_each_row(const std::string& name, std::int64_t rows) {
+    check_range(name, rows, 1, INT32_MAX);
+    return {static_cast<unsigned>(rows), 1, 1};
 }
 
 }  // namespace tundish::cuda

@@ -51,12 +51,8 @@ void resize_normalize_into(const Destination& destination, const ImageView* imag
     check(driver, driver.copy_to_device(memory.memory, memory.host, plan.bytes, stream),
           "the tables cannot be copied to the GPU");
     check(driver, driver.event_record(memory.copied, stream), "the copy of the tables cannot be followed");
-    const LaunchSize grid = grid_of(batch);
-    void* parameters[] = {&plan.arguments};
-    check(driver,
-          driver.launch_kernel(device.resize_normalize, grid.x, grid.y, grid.z, kBlockSize.x, kBlockSize.y,
-                               kBlockSize.z, 0, stream, parameters, nullptr),
-          "resize_normalize cannot be launched");
+    launch(device, device.resize_normalize, grid_of(batch), kBlockSize, &plan.arguments, stream,
+           "resize_normalize cannot be launched");
 }
 
 }  // namespace tundish::cuda

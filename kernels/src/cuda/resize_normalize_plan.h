@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "device.h"
 #include "resize_normalize_task.h"
 #include "tundish/resize_normalize.h"
 
@@ -29,10 +30,6 @@ struct Plan {
 // Writes the tables to `host`, plan_bytes long and aligned to 8; they will be read at `device`.
 Plan write_plan(const ResizeNormalizeBatch& batch, const Normalization& normalization, float* output,
                 void* host, const void* device);
-
-struct LaunchSize {
-    unsigned x, y, z;
-};
 
 LaunchSize grid_of(const ResizeNormalizeBatch& batch);
 constexpr LaunchSize kBlockSize = {kTileWidth, kThreadRows, 1};

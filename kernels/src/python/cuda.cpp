@@ -22,6 +22,10 @@ namespace {
 using Image = std::tuple<std::uintptr_t, std::int64_t, std::int64_t, std::int64_t>;
 // Address, batch, height and width.
 using Output = std::tuple<std::uintptr_t, std::int64_t, std::int64_t, std::int64_t>;
+// Address, batch and classes.
+using Matrix = std::tuple<std::uintptr_t, std::int64_t, std::int64_t>;
+// Address, batch, tokens and width.
+using Vectors = std::tuple<std::uintptr_t, std::int64_t, std::int64_t, std::int64_t>;
 using Window = std::array<std::int64_t, 4>;
 
 struct Batch {
@@ -66,6 +70,46 @@ void resize_normalize_into(const Output& destination, const std::vector<Image>& 
                                 reinterpret_cast<cuda::Stream>(stream));
 }
 
+template <typename Index>
+void softmax_top_k_rows(std::uintptr_t indices, std::uintptr_t scores, std::int64_t k, const Matrix& logits,
+                        const std::string& function, const cuda::Device& device, std::uintptr_t stream) {
+    const auto& [address, batch, classes] = logits;
+    const nb::gil_scoped_release release;
+    cuda::softmax_top_k_into(
+        tundish::TopK<Index>{reinterpret_cast<Index*>(indices), reinterpret_cast<float*>(scores), k},
+        {reinterpret_cast<const float*>(address), batch, classes}, tundish::parse_score_function(function),
+        device, reinterpret_cast<cuda::Stream>(stream));
+}
+
+void softmax_top_k_into(std::uintptr_t indices, std::int64_t index_bytes, std::uintptr_t scores,
+                        std::int64_t k, const Matrix& logits, const std::string& function,
+                        const cuda::Device& device, std::uintptr_t stream) {
+    const auto run = index_bytes == 8 ? softmax_top_k_rows<std::int64_t> : softmax_top_k_rows<std::int32_t>;
+    run(indices, scores, k, logits, function, device, stream);
+}
+
+template <typename Mask>
+void pool_normalize_rows(std::uintptr_t destination, const Vectors& tokens, std::uintptr_t mask,
+                         const std::string& pooling, bool normalize, const cuda::Device& device,
+                         std::uintptr_t stream) {
+    const auto& [address, batch, length, width] = tokens;
+    const nb::gil_scoped_release release;
+    cuda::pool_normalize_into(
+        reinterpret_cast<float*>(destination),
+        tundish::TokenVectors<Mask>{reinterpret_cast<const float*>(address),
+                                    reinterpret_cast<const Mask*>(mask), batch, length, width},
+        tundish::parse_pooling(pooling), normalize, device, reinterpret_cast<cuda::Stream>(stream));
+}
+
+void pool_normalize_into(std::uintptr_t destination, const Vectors& tokens, std::uintptr_t mask,
+                         std::int64_t mask_bytes, const std::string& pooling, bool normalize,
+                         const cuda::Device& device, std::uintptr_t stream) {
+    const auto run = mask_bytes == 8   ? pool_normalize_rows<std::int64_t>
+                     : mask_bytes == 4 ? pool_normalize_rows<std::int32_t>
+                                       : pool_normalize_rows<std::uint8_t>;
+    run(destination, tokens, mask, pooling, normalize, device, stream);
+}
+
 }  // namespace
 
 void tundish::bind_cuda(nb::module_& module) {
@@ -90,4 +134,10 @@ void tundish::bind_cuda(nb::module_& module) {
     module.def("cuda_resize_normalize_into", &::resize_normalize_into, nb::arg("destination"),
                nb::arg("images"), nb::arg("windows"), nb::arg("filter"), nb::arg("scale"), nb::arg("mean"),
                nb::arg("std"), nb::arg("pad"), nb::arg("workspace"), nb::arg("stream"));
+    module.def("cuda_softmax_top_k_into", &::softmax_top_k_into, nb::arg("indices"), nb::arg("index_bytes"),
+               nb::arg("scores"), nb::arg("k"), nb::arg("logits"), nb::arg("function"), nb::arg("device"),
+               nb::arg("stream"));
+    module.def("cuda_pool_normalize_into", &::pool_normalize_into, nb::arg("destination"), nb::arg("tokens"),
+               nb::arg("mask"), nb::arg("mask_bytes"), nb::arg("pooling"), nb::arg("normalize"),
+               nb::arg("device"), nb::arg("stream"));
 }

@@ -12,9 +12,10 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
-#include "resize_normalize.cu"
+#include "kernels.cu"
 
 #define FAKE extern "C" __attribute__((visibility("default"))) int
 
@@ -53,18 +54,24 @@ void run_queue() {
     queue.clear();
 }
 
-void launch_resize_normalize(dim3 grid, dim3 block, void** parameters) {
-    const auto arguments = *static_cast<tundish::cuda::ResizeNormalizeArguments*>(parameters[0]);
-    queue.emplace_back(
-        [=] { simt::launch(grid, block, [&] { tundish::cuda::tundish_resize_normalize(arguments); }); });
+// Arguments are copied at once, as the driver does, and used later.
+template <typename Arguments, void (*kernel)(Arguments)>
+void launch(dim3 grid, dim3 block, void** parameters) {
+    const auto arguments = *static_cast<std::remove_const_t<Arguments>*>(parameters[0]);
+    queue.emplace_back([=] { simt::launch(grid, block, [&] { kernel(arguments); }); });
 }
 
-using Launch = void (*)(dim3 grid, dim3 block, void** parameters);
 struct Kernel {
     const char* name;
-    Launch launch;
+    void (*launch)(dim3 grid, dim3 block, void** parameters);
 };
-constexpr Kernel kKernels[] = {{"tundish_resize_normalize", launch_resize_normalize}};
+
+namespace cuda = tundish::cuda;
+constexpr Kernel kKernels[] = {
+    {"tundish_pool_normalize", launch<cuda::PoolNormalizeArguments, cuda::tundish_pool_normalize>},
+    {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
+    {"tundish_softmax_top_k", launch<cuda::SoftmaxTopKArguments, cuda::tundish_softmax_top_k>},
+};
 
 // A pointer that no one follows.
 void* handle(int number) { return reinterpret_cast<void*>(static_cast<std::uintptr_t>(number + 1)); }

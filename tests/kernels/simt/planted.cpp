@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "orders.h"
+#include "driver.h"
 
 namespace {
 

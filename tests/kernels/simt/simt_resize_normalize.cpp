@@ -1,14 +1,13 @@
 // The literal resize_normalize.cu through the shim, against the CPU form, bit for bit.
 //
-// Arguments: the order of threads, and how many random batches. Buffers are exactly as large as the contract
+// Arguments: the order of threads, and how many random cases. Buffers are exactly as large as the contract
 // says, so that one byte too far is an error of the address sanitizer.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <vector>
 
-#include "orders.h"
+#include "driver.h"
 #include "resize_normalize.cu"
 #include "resize_normalize_plan.h"
 
@@ -21,15 +20,6 @@ namespace cuda = tundish::cuda;
 
 constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear, Filter::bicubic, Filter::lanczos};
 const tundish::Normalization kNormalization{1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, 114};
-
-std::uint32_t random_state = 1;
-int batches = 0;
-
-// From 0 to limit - 1.
-std::int64_t random_below(std::int64_t limit) {
-    random_state = random_state * 1664525 + 1013904223;
-    return (random_state >> 8) % limit;
-}
 
 // Images of allocations of their own, every third upside down or with bytes between rows.
 struct Images {
@@ -54,7 +44,7 @@ struct Images {
 void compare(const Images& images, std::int64_t height, std::int64_t width, Filter filter) {
     const std::size_t count = images.views.size();
     const std::size_t size = count * 3 * static_cast<std::size_t>(height * width);
-    std::vector<float> expected(size), output(size, std::numeric_limits<float>::quiet_NaN());
+    std::vector<float> expected(size), output = unwritten<float>(size);
     tundish::resize_normalize_into({expected.data(), static_cast<std::int64_t>(count), height, width},
                                    images.views.data(), images.windows.data(), count, filter, kNormalization);
 
@@ -65,7 +55,7 @@ void compare(const Images& images, std::int64_t height, std::int64_t width, Filt
     const cuda::Plan plan =
         cuda::write_plan(batch, kNormalization, output.data(), host.data(), device.data());
     if (plan.bytes > bound) {
-        std::fprintf(stderr, "batch %d: the plan is larger than its bound\n", batches);
+        std::fprintf(stderr, "case %d: the plan is larger than its bound\n", cases);
         std::exit(1);
     }
     std::memcpy(device.data(), host.data(), plan.bytes);
@@ -74,15 +64,8 @@ void compare(const Images& images, std::int64_t height, std::int64_t width, Filt
     const cuda::LaunchSize grid = cuda::grid_of(batch), block = cuda::kBlockSize;
     simt::launch({grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
                  [&] { cuda::tundish_resize_normalize(plan.arguments); });
-    for (std::size_t i = 0; i < size; ++i) {
-        if (std::memcmp(&expected[i], &output[i], sizeof(float)) != 0) {
-            std::fprintf(stderr, "batch %d, filter %d: element %zu is %.9g on the GPU and %.9g on the CPU\n",
-                         batches, static_cast<int>(filter), i, static_cast<double>(output[i]),
-                         static_cast<double>(expected[i]));
-            std::exit(1);
-        }
-    }
-    ++batches;
+    require_equal(expected, output, "destination");
+    ++cases;
 }
 
 void run_random(int count) {
@@ -118,15 +101,11 @@ void run_chosen() {
     }
 }
 
+void run(int count) {
+    run_chosen();
+    run_random(count);
+}
+
 }  // namespace
 
-int main(int count, char** arguments) {
-    if (count != 3 || !set_order(arguments[1])) {
-        std::fputs("simt_resize_normalize ORDER BATCHES\n", stderr);
-        return 2;
-    }
-    run_chosen();
-    run_random(std::atoi(arguments[2]));
-    std::printf("ok: %d batches\n", batches);
-    return 0;
-}
+int main(int count, char** arguments) { return drive(count, arguments, run); }
