@@ -13,8 +13,13 @@ import pytest
 KERNELS = Path(__file__).parents[2] / "kernels"
 GENERATIONS = [75, 80, 86, 89, 90, 100, 120]
 
-# The barriers and shuffles that each kernel has at least in its machine code.
-EXPECTED = {"tundish_resize_normalize": {"BAR.SYNC": 3}}
+# The barriers, shuffles and votes that each kernel has at least in its machine code: as many barriers as the source;
+# a 64-bit shuffle is two instructions.
+EXPECTED = {
+    "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
+    "tundish_resize_normalize": {"BAR.SYNC": 3},
+    "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
+}
 
 
 class Build(NamedTuple):
@@ -48,8 +53,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     configured = run("cmake", "-S", KERNELS, "-B", folder, "-DTUNDISH_PYTHON=OFF")
     if "CUDA kernels are left out" in configured:
         pytest.skip("needs nvcc 12.8 or newer")
-    target = "tundish_kernels_fatbin"
-    report = run("cmake", "--build", folder, "--target", target, NVCC_APPEND_FLAGS="-Xptxas -v")
+    target, flags = "tundish_kernels_fatbin", "-Xptxas -v -Werror all-warnings"
+    report = run("cmake", "--build", folder, "--target", target, NVCC_APPEND_FLAGS=flags)
     return Build(folder / "kernels.fatbin", report)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 SIMT = Path(__file__).parent / "simt"
 KERNELS = Path(__file__).parents[2] / "kernels" / "src" / "cuda"
+OPERATORS = sorted(path.stem for path in KERNELS.glob("*.cu") if path.stem != "kernels")
 ORDERS = ["ascending", "descending", "shuffled"]
 
 
@@ -36,19 +37,20 @@ def line(mark: str) -> int:
 def test_every_kernel_has_a_driver() -> None:
     listed = re.search(r"set\(drivers planted([^)]+)\)", (SIMT / "CMakeLists.txt").read_text())
     included = re.findall(r'#include "(\w+)\.cu"', (KERNELS / "kernels.cu").read_text())
-    sources = sorted(path.stem for path in KERNELS.glob("*.cu") if path.stem != "kernels")
     assert listed
     assert listed[1].split() == [f"simt_{name}" for name in included]
-    assert included == sources
+    assert included == OPERATORS
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_resize_normalize_equals_the_cpu_form_in_every_order(simt_build: Path, order: str) -> None:
-    assert output_of(simt_build / "simt_resize_normalize_fibers", order, "1000").startswith("ok: ")
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_kernel_equals_the_cpu_form_in_every_order(simt_build: Path, operator: str, order: str) -> None:
+    assert output_of(simt_build / f"simt_{operator}_fibers", order, "250").startswith("ok: ")
 
 
-def test_resize_normalize_has_no_race(simt_build: Path) -> None:
-    assert output_of(simt_build / "simt_resize_normalize_threads", "ascending", "4").startswith("ok: ")
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_kernel_has_no_race(simt_build: Path, operator: str) -> None:
+    assert output_of(simt_build / f"simt_{operator}_threads", "ascending", "4").startswith("ok: ")
 
 
 @pytest.mark.parametrize(

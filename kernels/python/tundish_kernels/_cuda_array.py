@@ -1,9 +1,9 @@
 """Reads arrays in a GPU's memory through the interface that CuPy, PyTorch and Numba share."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 
 class CudaArray(NamedTuple):
@@ -15,34 +15,75 @@ class CudaArray(NamedTuple):
     dtype: np.dtype[Any]
     read_only: bool
 
-    def is_c_contiguous(self) -> bool:
-        """Whether elements lie one after the other; the stride of an axis of length one does not matter."""
-        expected = _contiguous_strides(self.shape, self.dtype.itemsize)
-        return all(
-            length == 1 or stride == wanted
-            for length, stride, wanted in zip(self.shape, self.strides, expected, strict=True)
-        )
+
+def read_array(value: object, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> CudaArray:
+    """Reads a C-contiguous array of one of the dtypes with these axes, as `_arrays.check_array` does on the host.
+
+    Args:
+        value: What the caller gave.
+        name: What the caller knows it by.
+        axes: The name of each axis, or its length where that is known.
+        dtypes: What its elements may be.
+
+    Raises:
+        TypeError: It has no valid `__cuda_array_interface__`.
+        ValueError: Its shape, dtype or layout is another, or it is empty.
+    """
+    expected = _described(name, axes, dtypes)
+    array = read_strided_array(value, name, axes, *dtypes)
+    wanted = _contiguous_strides(array.shape, array.dtype.itemsize)
+    apart = any(length > 1 and a != b for length, a, b in zip(array.shape, array.strides, wanted, strict=True))
+    if apart or array.address % array.dtype.itemsize != 0:
+        raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
+    return array
 
 
-def read_cuda_array(array: object, expected: str, *, dimensions: int, dtype: DTypeLike) -> CudaArray:
-    """The interface's content; TypeError or ValueError, which begins with `expected`, if the array is another."""
-    interface = getattr(array, "__cuda_array_interface__", None)
+def read_output(value: object, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> CudaArray:
+    """Reads what `read_array` reads, and refuses an array that is read-only.
+
+    Raises:
+        TypeError: It has no valid `__cuda_array_interface__`.
+        ValueError: It is not as said, or read-only.
+    """
+    array = read_array(value, name, axes, *dtypes)
+    if array.read_only:
+        raise ValueError(f"{name} must be writable, got a read-only array")
+    return array
+
+
+def read_strided_array(value: object, name: str, axes: Sequence[str | int], *dtypes: type[np.generic]) -> CudaArray:
+    """Reads what `read_array` reads, whatever its strides.
+
+    Raises:
+        TypeError: It has no valid `__cuda_array_interface__`.
+        ValueError: Its shape or dtype is another, or it is empty.
+    """
+    expected = _described(name, axes, dtypes)
+    interface = getattr(value, "__cuda_array_interface__", None)
     if not isinstance(interface, dict):
-        raise TypeError(f"{expected} with __cuda_array_interface__, got {type(array).__name__}")
+        raise TypeError(f"{expected} with __cuda_array_interface__, got {type(value).__name__}")
     try:
         shape = tuple(int(length) for length in interface["shape"])
-        found = np.dtype(interface["typestr"])
+        dtype = np.dtype(interface["typestr"])
         address, read_only = interface["data"]
         strides = interface.get("strides")
-        strides = _contiguous_strides(shape, found.itemsize) if strides is None else tuple(int(s) for s in strides)
-        result = CudaArray(int(address), shape, strides, found, bool(read_only))
+        strides = _contiguous_strides(shape, dtype.itemsize) if strides is None else tuple(int(s) for s in strides)
+        array = CudaArray(int(address), shape, strides, dtype, bool(read_only))
     except (KeyError, TypeError, ValueError) as error:
         raise TypeError(f"{expected}, got an invalid __cuda_array_interface__: {error!r}") from None
-    if len(shape) != dimensions or len(strides) != dimensions or found != dtype:
-        raise ValueError(f"{expected}, got {shape} {found}")
+    fits = len(axes) == len(shape) == len(strides) and all(
+        isinstance(axis, str) or axis == length for axis, length in zip(axes, shape, strict=True)
+    )
+    if not fits or dtype not in dtypes:
+        raise ValueError(f"{expected}, got {shape} {dtype}")
     if min(shape) <= 0:
         raise ValueError(f"{expected} and not empty, got {shape}")
-    return result
+    return array
+
+
+def _described(name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]]) -> str:
+    elements = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+    return f"{name} must be [{', '.join(map(str, axes))}] {elements} in a GPU's memory"
 
 
 def _contiguous_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

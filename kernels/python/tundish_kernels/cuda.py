@@ -13,18 +13,24 @@ of a stream, as those two do on their current stream, see to that by themselves.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tundish_kernels import _native
 from tundish_kernels._arguments import as_integer, as_list, as_number
-from tundish_kernels._cuda_array import CudaArray, read_cuda_array
+from tundish_kernels._cuda_array import read_array, read_output, read_strided_array
+from tundish_kernels._pool_normalize import Pooling
 from tundish_kernels._resize_normalize import Filter, Window, _channels, _integers
+from tundish_kernels._softmax_top_k import ScoreFunction
 
 __all__ = [
     "Device",
     "Workspace",
     "available",
+    "pool_normalize_into",
     "reason",
     "resize_normalize_into",
     "resize_normalize_workspace_bytes",
+    "softmax_top_k_into",
 ]
 
 _FATBIN = Path(_native.__file__).with_name("kernels.fatbin")
@@ -38,7 +44,7 @@ def available() -> bool:
 def reason() -> str | None:
     """Why there is none, in one sentence; None if there is one. The first call starts the NVIDIA driver."""
     if not _FATBIN.is_file():
-        return "this build has no CUDA kernels, because it was made without nvcc 12.8 or newer"
+        return "this build has no CUDA kernels, because it was made without a working nvcc 12.8 or newer"
     return _native.cuda_unavailable_reason() or None
 
 
@@ -85,12 +91,10 @@ class Workspace:
     """
 
     def __init__(self, device: Device, size: int) -> None:
-        if not isinstance(device, Device):
-            raise TypeError(f"device must be a Device, got {type(device).__name__}")
         number = as_integer(size, "size")
         if number < 0:
             raise ValueError(f"size must be 0 or more bytes, got {number}")
-        self._native = _native.CudaWorkspace(device._native, number)
+        self._native = _native.CudaWorkspace(_native_device(device), number)
 
     @property
     def size(self) -> int:
@@ -127,7 +131,7 @@ def resize_normalize_workspace_bytes(
         _extents((resized_height, resized_width), f"windows[{index}]")
         if max(abs(top), abs(left)) > _native.MAXIMUM_EXTENT:
             raise ValueError(f"windows[{index}] must begin within {_native.MAXIMUM_EXTENT}, got {top}, {left}")
-    return _native.cuda_resize_normalize_workspace_bytes(images, placements, height, width, _filter(filter))
+    return _native.cuda_resize_normalize_workspace_bytes(images, placements, height, width, _string(filter, "filter"))
 
 
 def resize_normalize_into(
@@ -168,26 +172,115 @@ def resize_normalize_into(
         ValueError: A value, shape, dtype or place in memory is not as said above.
         RuntimeError: The driver refused, or work that was launched before has failed; the message says what.
     """
-    items = as_list(images, "images")
-    views = [_image(image, index) for index, image in enumerate(items)]
+    views = [_image(image, index) for index, image in enumerate(as_list(images, "images"))]
     placements = _placements(windows, len(views))
-    output = _destination(destination, len(views))
+    output = read_output(destination, "destination", (len(views), 3, "height", "width"), np.float32)
     if not isinstance(workspace, Workspace):
         raise TypeError(f"workspace must be a Workspace, got {type(workspace).__name__}")
-    handle = as_integer(stream, "stream")
-    if handle < 0:
-        raise ValueError(f"stream must be the number of a CUstream, got {handle}")
     _native.cuda_resize_normalize_into(
         (output.address, output.shape[0], output.shape[2], output.shape[3]),
         views,
         placements,
-        _filter(filter),
+        _string(filter, "filter"),
         as_number(scale, "scale"),
         _channels(mean, "mean"),
         _channels(std, "std"),
         as_integer(pad, "pad"),
         workspace._native,
-        handle,
+        _stream(stream),
+    )
+
+
+def softmax_top_k_into(
+    destination: tuple[object, object],
+    logits: object,
+    *,
+    function: ScoreFunction = "softmax",
+    device: Device,
+    stream: int,
+) -> None:
+    """Does what `tundish_kernels.softmax_top_k_into` does, on a GPU.
+
+    One launch on `stream`; no memory is allocated, and nothing is waited for. A row is looked through k times: where
+    k is large, sorting is faster. Nothing is written if an argument is wrong.
+
+    Args:
+        destination: Indices, `[batch, k] int64` or `int32`, and scores, `[batch, k] float32`, in the GPU's memory;
+            C-contiguous, apart from each other and from the logits.
+        logits: `[batch, classes] float32` in the GPU's memory, C-contiguous.
+        function: See `tundish_kernels.softmax_top_k`.
+        device: The GPU.
+        stream: The CUstream's number.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: A value, shape, dtype or place in memory is not as said above.
+        RuntimeError: The driver refused; the message says what.
+    """
+    read = read_array(logits, "logits", ("batch", "classes"), np.float32)
+    try:
+        indices, scores = destination
+    except (TypeError, ValueError):
+        raise TypeError(f"destination must be two arrays (indices, scores), got {destination!r}") from None
+    batch, classes = read.shape
+    best = read_output(indices, "indices", (batch, "k"), np.int64, np.int32)
+    best_scores = read_output(scores, "scores", (batch, best.shape[1]), np.float32)
+    _native.cuda_softmax_top_k_into(
+        best.address,
+        best.dtype.itemsize,
+        best_scores.address,
+        best.shape[1],
+        (read.address, batch, classes),
+        _string(function, "function"),
+        _native_device(device),
+        _stream(stream),
+    )
+
+
+def pool_normalize_into(
+    destination: object,
+    tokens: object,
+    mask: object,
+    *,
+    pooling: Pooling,
+    normalize: bool,
+    device: Device,
+    stream: int,
+) -> None:
+    """Does what `tundish_kernels.pool_normalize_into` does, on a GPU.
+
+    One launch on `stream`; no memory is allocated, and nothing is waited for. Nothing is written if an argument is
+    wrong.
+
+    Args:
+        destination: `[batch, width] float32` in the GPU's memory, C-contiguous, apart from the other arrays.
+        tokens: `[batch, tokens, width] float32` in the GPU's memory, C-contiguous.
+        mask: `[batch, tokens]` int64, int32 or bool in the GPU's memory, C-contiguous: not 0 where a token counts.
+        pooling: See `tundish_kernels.pool_normalize`.
+        normalize: See `tundish_kernels.pool_normalize`.
+        device: The GPU.
+        stream: The CUstream's number.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: A value, shape, dtype or place in memory is not as said above.
+        RuntimeError: The driver refused; the message says what.
+    """
+    read = read_array(tokens, "tokens", ("batch", "tokens", "width"), np.float32)
+    batch, length, width = read.shape
+    kept = read_array(mask, "mask", (batch, length), np.int64, np.int32, np.bool_)
+    output = read_output(destination, "destination", (batch, width), np.float32)
+    if not isinstance(normalize, bool):
+        raise TypeError(f"normalize must be True or False, got {normalize!r}")
+    _native.cuda_pool_normalize_into(
+        output.address,
+        (read.address, batch, length, width),
+        kept.address,
+        kept.dtype.itemsize,
+        _string(pooling, "pooling"),
+        normalize,
+        _native_device(device),
+        _stream(stream),
     )
 
 
@@ -208,31 +301,30 @@ def _placements(windows: Iterable[Window], count: int) -> list[tuple[int, int, i
     return placements
 
 
-def _filter(name: object) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"filter must be a string, got {name!r}")
-    return name
-
-
 def _image(image: object, index: int) -> tuple[int, int, int, int]:
-    expected = f"images[{index}] must be [height, width, 3] uint8 in a GPU's memory"
-    array = read_cuda_array(image, expected, dimensions=3, dtype="u1")
-    height, width, channels = array.shape
-    if channels != 3:
-        raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
+    name = f"images[{index}]"
+    array = read_strided_array(image, name, ("height", "width", 3), np.uint8)
+    height, width, _ = array.shape
     row_stride, pixel_stride, channel_stride = array.strides
     if channel_stride != 1 or (width > 1 and pixel_stride != 3):
-        raise ValueError(f"{expected} with adjacent pixels in a row, got strides {array.strides}")
+        raise ValueError(f"the pixels of a row of {name} must be adjacent, got strides {array.strides}")
     return array.address, height, width, row_stride if height > 1 else 3 * width
 
 
-def _destination(destination: object, batch: int) -> CudaArray:
-    expected = f"destination must be [{batch}, 3, height, width] float32 in a GPU's memory"
-    array = read_cuda_array(destination, expected, dimensions=4, dtype="<f4")
-    if array.shape[:2] != (batch, 3):
-        raise ValueError(f"{expected}, got {array.shape} {array.dtype}")
-    if not array.is_c_contiguous() or array.address % array.dtype.itemsize != 0:
-        raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
-    if array.read_only:
-        raise ValueError(f"{expected} and writable, got a read-only array")
-    return array
+def _string(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    return value
+
+
+def _stream(stream: int) -> int:
+    handle = as_integer(stream, "stream")
+    if handle < 0:
+        raise ValueError(f"stream must be the number of a CUstream, got {handle}")
+    return handle
+
+
+def _native_device(device: object) -> _native.CudaDevice:
+    if not isinstance(device, Device):
+        raise TypeError(f"device must be a Device, got {type(device).__name__}")
+    return device._native

@@ -68,7 +68,8 @@ void run(int count) {
         }
     }
     compare<std::int64_t>(1, 1300, 5, Pooling::mean, true, 9,
-                          false);  // the ring of kept positions goes round
+                          false);                                     // the ring of kept positions goes round
+    compare<std::int64_t>(1, 9, 100, Pooling::mean, true, 9, false);  // lanes read what other threads wrote
     compare<std::int64_t>(1, 1300, 5, Pooling::cls, false, 9, false);
     compare<std::int64_t>(1, 1300, 5, Pooling::max, false, 9, false);
 }

@@ -62,6 +62,7 @@ void run(int count) {
         }
     }
     compare<std::int32_t>(1, 40, 40, ScoreFunction::softmax, 8);
+    compare<std::int64_t>(1, 4100, 3, ScoreFunction::softmax, 0);  // chunks take several turns
 }
 
 }  // namespace
