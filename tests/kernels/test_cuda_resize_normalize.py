@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.cuda_memory import DeviceArray
 
-from tundish_kernels import Filter, Window, cuda, resize_normalize
+from tundish_kernels import Filter, ImageOutput, Quantization, Window, cuda, resize_normalize
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not cuda.available(), reason=cuda.reason() or "")]
 
@@ -76,6 +76,33 @@ def test_photograph_sized_frames_equal_the_cpu_form(workspace: cuda.Workspace) -
         on_gpu(workspace, images, windows, (224, 224), "bilinear"),
         resize_normalize(images, windows, size=(224, 224), filter="bilinear", **CONSTANTS),
     )
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        ImageOutput(dtype="float16", layout="hwc"),
+        ImageOutput(dtype="uint8", order="bgr", quantization=Quantization(0.0187, 114)),
+        ImageOutput(dtype="int8", layout="hwc", quantization=Quantization(0.0187, -14)),
+        ImageOutput(order="bgr"),
+    ],
+)
+def test_outputs_and_channel_orders_equal_the_cpu_form(workspace: cuda.Workspace, output: ImageOutput) -> None:
+    images, window = [random_image(31, 40)], [Window(20, 28, 0, -3)]
+    arguments: dict[str, Any] = {
+        **CONSTANTS,
+        "format": "bgr",
+        "filter": "bicubic",
+        "antialias": False,
+        "pad": (1, 200, 30),
+        "output": output,
+    }
+    expected = resize_normalize(images, window, size=(22, 33), **arguments)
+    destination = DeviceArray(np.zeros_like(expected))
+    cuda.resize_normalize_into(
+        destination, [DeviceArray(images[0])], window, **arguments, workspace=workspace, stream=0
+    )
+    np.testing.assert_array_equal(destination.get(), expected)
 
 
 @settings(max_examples=60, deadline=None)
@@ -172,11 +199,15 @@ def image_on_gpu() -> DeviceArray:
         ({"workspace": None}, TypeError, "workspace must be a Workspace, got NoneType"),
         ({"stream": -1}, ValueError, "stream must be the number of a CUstream, got -1"),
         ({"stream": None}, TypeError, "stream must be an integer"),
-        ({"filter": "linear"}, ValueError, "filter must be 'nearest'"),
+        ({"filter": "linear"}, ValueError, "filter must be"),
         ({"filter": 1}, TypeError, "filter must be a string, got 1"),
         ({"std": (1.0, 0.0, 1.0)}, ValueError, r"std\[1\] must be finite and above 0"),
         ({"mean": (1.0,)}, ValueError, "mean must be three numbers"),
         ({"pad": 256}, ValueError, "pad must be between 0 and 255"),
+        ({"format": "nv12"}, ValueError, "format must be rgb or bgr on a GPU"),
+        ({"antialias": False}, ValueError, "filter must not be bilinear without antialiasing on a GPU"),
+        ({"output": ImageOutput(dtype="uint8")}, ValueError, r"destination must be .* uint8 in .*, got .* float32"),
+        ({"output": "uint8"}, TypeError, "output must be an ImageOutput, got str"),
     ],
 )
 def test_wrong_arguments_are_named_and_nothing_is_written(

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tundish_kernels._image_arguments import Elements, Normalization, Output, Planes, Quadruple
+
 MAXIMUM_EXTENT: int
 """The greatest height or width of anything in a call, and the farthest offset of a window."""
 
@@ -30,16 +32,29 @@ def pool_normalize_into(
     """`tundish_kernels.pool_normalize_into` without its messages about types and shapes."""
 
 def resize_normalize_into(
-    destination: NDArray[np.float32],
-    images: Sequence[NDArray[np.uint8]],
-    windows: Sequence[tuple[int, int, int, int]],
+    destination: Elements,
+    images: Sequence[Planes],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
     filter: str,  # noqa: A002
-    scale: float,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-    pad: int,
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
 ) -> None:
     """`tundish_kernels.resize_normalize_into` without its messages about types and shapes."""
+
+def crop_resize_normalize_into(
+    destination: Elements,
+    frame: Planes,
+    regions: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
+    filter: str,  # noqa: A002
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
+) -> None:
+    """`tundish_kernels.crop_resize_normalize_into` without its messages about types and shapes."""
 
 def softmax_top_k_into(
     indices: NDArray[np.int64] | NDArray[np.int32],
@@ -67,23 +82,24 @@ class CudaWorkspace:
     def bytes(self) -> int: ...
 
 def cuda_resize_normalize_workspace_bytes(
-    images: Sequence[tuple[int, int, int, int]],
-    windows: Sequence[tuple[int, int, int, int]],
+    images: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
     height: int,
     width: int,
     filter: str,  # noqa: A002
+    antialias: bool,
 ) -> int:
     """`tundish_kernels.cuda.resize_normalize_workspace_bytes`; an image is (0, height, width, 0)."""
 
 def cuda_resize_normalize_into(
-    destination: tuple[int, int, int, int],
-    images: Sequence[tuple[int, int, int, int]],
-    windows: Sequence[tuple[int, int, int, int]],
+    destination: Quadruple,
+    images: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
     filter: str,  # noqa: A002
-    scale: float,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-    pad: int,
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
     workspace: CudaWorkspace,
     stream: int,
 ) -> None:

@@ -12,15 +12,18 @@ of a stream, as those two do on their current stream, see to that by themselves.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from tundish_kernels import _image_arguments as image_arguments
 from tundish_kernels import _native
-from tundish_kernels._arguments import as_integer, as_list, as_number
+from tundish_kernels._arguments import as_integer, as_list
 from tundish_kernels._cuda_array import read_array, read_output, read_strided_array
+from tundish_kernels._image_arguments import Filter, ImageOutput
 from tundish_kernels._pool_normalize import Pooling
-from tundish_kernels._resize_normalize import Filter, Window, _channels, _integers
 from tundish_kernels._softmax_top_k import ScoreFunction
+from tundish_kernels._window import Window
 
 __all__ = [
     "Device",
@@ -33,6 +36,7 @@ __all__ = [
     "softmax_top_k_into",
 ]
 
+_FLOAT32 = ImageOutput()
 _FATBIN = Path(_native.__file__).with_name("kernels.fatbin")
 
 
@@ -108,6 +112,7 @@ def resize_normalize_workspace_bytes(
     *,
     size: tuple[int, int],
     filter: Filter,  # noqa: A002 - the word that Pillow's users know
+    antialias: bool = True,
 ) -> int:
     """The size of the workspace with which `resize_normalize_into` takes such a batch.
 
@@ -117,21 +122,23 @@ def resize_normalize_workspace_bytes(
         image_sizes: Height and width of each image.
         windows: See `tundish_kernels.resize_normalize`; as many as images.
         size: Height and width of the output.
-        filter: See `tundish_kernels.resize_normalize`.
+        filter: See `resize_normalize_into`.
+        antialias: See `resize_normalize_into`.
 
     Raises:
         TypeError: An argument is of the wrong type.
-        ValueError: A size is outside its range, or `filter` is unknown.
+        ValueError: A size is outside its range, or the filter is not one of this operator on a GPU.
     """
     height, width = _extents(size, "size")
     sizes = as_list(image_sizes, "image_sizes")
     images = [(0, *_extents(extents, f"image_sizes[{index}]"), 0) for index, extents in enumerate(sizes)]
-    placements = _placements(windows, len(images))
+    placements = image_arguments.read_windows(as_list(windows, "windows"), len(images), "images")
     for index, (resized_height, resized_width, top, left) in enumerate(placements):
         _extents((resized_height, resized_width), f"windows[{index}]")
         if max(abs(top), abs(left)) > _native.MAXIMUM_EXTENT:
             raise ValueError(f"windows[{index}] must begin within {_native.MAXIMUM_EXTENT}, got {top}, {left}")
-    return _native.cuda_resize_normalize_workspace_bytes(images, placements, height, width, _string(filter, "filter"))
+    named = image_arguments.read_filter(filter, antialias)
+    return _native.cuda_resize_normalize_workspace_bytes(images, placements, height, width, *named)
 
 
 def resize_normalize_into(
@@ -139,31 +146,37 @@ def resize_normalize_into(
     images: Sequence[object],
     windows: Sequence[Window],
     *,
+    format: Literal["rgb", "bgr"] = "rgb",  # noqa: A002
     filter: Filter,  # noqa: A002
-    scale: float,
-    mean: Sequence[float],
-    std: Sequence[float],
-    pad: int = 0,
+    antialias: bool = True,
+    scale: float = 1.0,
+    mean: Sequence[float] = (0.0, 0.0, 0.0),
+    std: Sequence[float] = (1.0, 1.0, 1.0),
+    pad: int | Sequence[int] = 0,
+    output: ImageOutput = _FLOAT32,
     workspace: Workspace,
     stream: int,
 ) -> None:
     """Does what `tundish_kernels.resize_normalize_into` does, on the GPU of the workspace.
 
     One copy of tables to the GPU and one launch on `stream`, whatever the number and sizes of the images. No
-    memory of the GPU is allocated. The call waits for nothing but the workspace's own previous copy. Nothing is
-    written if an argument is wrong.
+    memory of the GPU is allocated. The call waits for nothing but the workspace's own previous copy, and cannot be
+    part of a CUDA graph. Nothing is written if an argument is wrong.
 
     Args:
-        destination: `[len(images), 3, height, width] float32` in the GPU's memory, C-contiguous, apart from the
-            images.
-        images: RGB arrays `[height, width, 3] uint8` in the GPU's memory, each of its own size; 65535 at most.
-            Rows may be apart, but the pixels of a row must be adjacent.
+        destination: `[len(images), 3, height, width] float32` or what `output` says in the GPU's memory, C-contiguous,
+            apart from the images.
+        images: Arrays `[height, width, 3] uint8` in the GPU's memory, each of its own size; 65535 at most. Rows may be
+            apart, but the pixels of a row must be adjacent.
         windows: See `tundish_kernels.resize_normalize`.
+        format: The order of the images' channels.
         filter: See `tundish_kernels.resize_normalize`.
+        antialias: See `tundish_kernels.resize_normalize`; without it there is no bilinear on a GPU.
         scale: See `tundish_kernels.resize_normalize`.
         mean: See `tundish_kernels.resize_normalize`.
         std: See `tundish_kernels.resize_normalize`.
         pad: See `tundish_kernels.resize_normalize`.
+        output: See `tundish_kernels.resize_normalize`.
         workspace: At least `resize_normalize_workspace_bytes` of this batch.
         stream: The CUstream's number.
 
@@ -173,19 +186,20 @@ def resize_normalize_into(
         RuntimeError: The driver refused, or work that was launched before has failed; the message says what.
     """
     views = [_image(image, index) for index, image in enumerate(as_list(images, "images"))]
-    placements = _placements(windows, len(views))
-    output = read_output(destination, "destination", (len(views), 3, "height", "width"), np.float32)
+    placements = image_arguments.read_windows(as_list(windows, "windows"), len(views), "images")
+    elements = image_arguments.read_output(output)
+    axes = (len(views), 3, "height", "width") if output.layout == "chw" else (len(views), "height", "width", 3)
+    target = read_output(destination, "destination", axes, np.dtype(output.dtype).type)
     if not isinstance(workspace, Workspace):
         raise TypeError(f"workspace must be a Workspace, got {type(workspace).__name__}")
     _native.cuda_resize_normalize_into(
-        (output.address, output.shape[0], output.shape[2], output.shape[3]),
+        (target.address, len(views), *output.size(target.shape)),
         views,
         placements,
-        _string(filter, "filter"),
-        as_number(scale, "scale"),
-        _channels(mean, "mean"),
-        _channels(std, "std"),
-        as_integer(pad, "pad"),
+        image_arguments.read_format(format),
+        *image_arguments.read_filter(filter, antialias),
+        image_arguments.read_normalization(scale, mean, std, pad),
+        elements,
         workspace._native,
         _stream(stream),
     )
@@ -292,13 +306,6 @@ def _extents(extents: tuple[int, int], name: str) -> tuple[int, int]:
     if not (1 <= height <= _native.MAXIMUM_EXTENT and 1 <= width <= _native.MAXIMUM_EXTENT):
         raise ValueError(f"{name} must be between 1 and {_native.MAXIMUM_EXTENT} each way, got {height}, {width}")
     return height, width
-
-
-def _placements(windows: Iterable[Window], count: int) -> list[tuple[int, int, int, int]]:
-    placements = [_integers(window, index) for index, window in enumerate(as_list(windows, "windows"))]
-    if len(placements) != count:
-        raise ValueError(f"windows must be as many as images ({count}), got {len(placements)}")
-    return placements
 
 
 def _image(image: object, index: int) -> tuple[int, int, int, int]:

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "scratch.h"
+
 namespace tundish {
 namespace {
 
@@ -40,108 +42,117 @@ std::size_t strip_width(const ResampleAxis& vertical, const ResampleAxis& horizo
     return std::max(kBlock, width / kBlock * kBlock);
 }
 
-// Never shrinks, so that a batch allocates as much as its largest image.
-std::uint8_t* at_least(std::vector<std::uint8_t>& buffer, std::size_t size) {
-    if (buffer.size() < size) {
-        buffer = std::vector<std::uint8_t>();  // first frees what growing would copy
-        buffer.resize(size);
+// The difference of any two neighbours, or 0 if there is no such.
+std::int32_t common_step(const std::vector<std::int32_t>& values) {
+    const std::int32_t step = values.size() < 2 ? 0 : values[1] - values[0];
+    for (std::size_t i = 2; i < values.size(); ++i) {
+        if (values[i] - values[i - 1] != step) {
+            return 0;
+        }
     }
-    return buffer.data();
+    return step;
 }
 
 }  // namespace
 
-NormalizePixel make_normalize(const Normalization& normalization, std::size_t channel) {
-    const double std = normalization.std[channel];
-    return {static_cast<float>(normalization.scale / std),
-            static_cast<float>(-normalization.mean[channel] / std)};
-}
+ImageResampler::ImageResampler(const RowKernels& kernels, PixelFormat format, Filter filter,
+                               const Normalization& normalization, const Destination& destination)
+    : kernels_(kernels),
+      filter_(filter),
+      destination_(destination),
+      output_rows_(kernels.store, destination.format, normalization,
+                   format == PixelFormat::bgr ? ChannelOrder::bgr : ChannelOrder::rgb, destination.height,
+                   destination.width),
+      rgb_rows_(kernels.convert, format) {}
 
-ImageResampler::ImageResampler(const RowKernels& kernels, Filter filter, const Normalization& normalization,
-                               std::int64_t height, std::int64_t width)
-    : kernels_(kernels), filter_(filter), height_(height), width_(width) {
-    for (std::size_t c = 0; c < 3; ++c) {
-        const NormalizePixel normalize = make_normalize(normalization, c);
-        channels_[c].normalize = normalize;
-        for (int pixel = 0; pixel < 256; ++pixel) {
-            channels_[c].table[pixel] = normalize(static_cast<std::uint8_t>(pixel));
-        }
-        padding_[c] = channels_[c].table[normalization.pad];
-    }
-}
-
-void ImageResampler::run(const ImageView& image, const Window& window, float* output) {
-    const Visible visible = visible_part(window);
-    fill_padding(visible, output);
+void ImageResampler::run(const ImageView& image, const Region& region, const Window& window,
+                         std::size_t index) {
+    const std::int64_t height = destination_.height;
+    const std::int64_t width = destination_.width;
+    const Rectangle visible{std::clamp<std::int64_t>(-window.top, 0, height),
+                            std::clamp<std::int64_t>(window.resized_height - window.top, 0, height),
+                            std::clamp<std::int64_t>(-window.left, 0, width),
+                            std::clamp<std::int64_t>(window.resized_width - window.left, 0, width)};
+    auto* const output = static_cast<std::uint8_t*>(destination_.data) + index * output_rows_.image_bytes();
+    output_rows_.pad(visible, output);
     if (visible.top == visible.bottom || visible.left == visible.right) {
         return;
     }
-    const bool unchanged = image.height == window.resized_height && image.width == window.resized_width;
+    const Job job{
+        image,
+        region,
+        visible,
+        {region.height, window.resized_height, visible.top + window.top, visible.bottom + window.top},
+        {region.width, window.resized_width, visible.left + window.left, visible.right + window.left},
+        output};
+    const bool unchanged = region.height == window.resized_height && region.width == window.resized_width;
     if (filter_ == Filter::nearest || unchanged) {
-        gather(image, window, visible, output);
+        gather(job, nearest_axis(job.rows), nearest_axis(job.columns));
+    } else if (filter_ == Filter::bilinear_point) {
+        interpolate(job);
     } else {
-        resample(image, window, visible, output);
+        resample(job);
     }
 }
 
-ImageResampler::Visible ImageResampler::visible_part(const Window& window) const {
-    return {std::clamp<std::int64_t>(-window.top, 0, height_),
-            std::clamp<std::int64_t>(window.resized_height - window.top, 0, height_),
-            std::clamp<std::int64_t>(-window.left, 0, width_),
-            std::clamp<std::int64_t>(window.resized_width - window.left, 0, width_)};
-}
-
-void ImageResampler::fill_padding(const Visible& visible, float* output) const {
-    for (int c = 0; c < 3; ++c) {
-        float* const plane = output + c * height_ * width_;
-        std::fill(plane, plane + visible.top * width_, padding_[c]);
-        for (std::int64_t y = visible.top; y < visible.bottom; ++y) {
-            float* const row = plane + y * width_;
-            std::fill(row, row + visible.left, padding_[c]);
-            std::fill(row + visible.right, row + width_, padding_[c]);
-        }
-        std::fill(plane + visible.bottom * width_, plane + height_ * width_, padding_[c]);
-    }
-}
-
-// Copies pixels without arithmetic: the nearest filter, and images that already have their size.
-void ImageResampler::gather(const ImageView& image, const Window& window, const Visible& visible,
-                            float* output) {
-    const auto rows = nearest_axis(
-        {image.height, window.resized_height, visible.top + window.top, visible.bottom + window.top});
-    const auto columns = nearest_axis(
-        {image.width, window.resized_width, visible.left + window.left, visible.right + window.left});
+// Takes pixels without arithmetic.
+void ImageResampler::gather(const Job& job, const std::vector<std::int32_t>& rows,
+                            const std::vector<std::int32_t>& columns) {
     const std::size_t length = columns.size();
+    std::vector<std::int32_t> offsets(columns);
+    for (std::int32_t& offset : offsets) {
+        offset -= columns.front();
+    }
+    const std::int32_t step = common_step(columns);
+    rgb_rows_.select(job.image, job.region, columns.front(), columns.back() + 1);
     std::uint8_t* const planes = at_least(row_, 3 * length);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const std::uint8_t* const row = image.data + rows[i] * image.row_stride;
-        for (std::size_t x = 0; x < length; ++x) {
-            const std::uint8_t* const pixel = row + 3 * static_cast<std::ptrdiff_t>(columns[x]);
-            planes[x] = pixel[0];
-            planes[length + x] = pixel[1];
-            planes[2 * length + x] = pixel[2];
-        }
-        normalize(planes, length, length, visible.top + static_cast<std::int64_t>(i), visible.left, output);
+        kernels_.sample.gather(rgb_rows_.row(rows[i]), offsets.data(), length, step, planes, length);
+        write(job, planes, length, length, i, 0);
     }
 }
 
-void ImageResampler::resample(const ImageView& image, const Window& window, const Visible& visible,
-                              float* output) {
-    const ResampleAxis& vertical = vertical_.get(
-        {image.height, window.resized_height, visible.top + window.top, visible.bottom + window.top},
-        filter_);
-    const ResampleAxis& horizontal = horizontal_.get(
-        {image.width, window.resized_width, visible.left + window.left, visible.right + window.left},
-        filter_);
+// Blends two rows over their whole width, then pairs of its columns.
+void ImageResampler::interpolate(const Job& job) {
+    const LinearAxis rows = linear_axis(job.rows, kRowWeightBits, (1 << kRowWeightBits) - 1);
+    LinearAxis columns = linear_axis(job.columns, kColumnWeightBits, 1 << kColumnWeightBits);
+    if (!rows.interpolates && !columns.interpolates) {  // such as a third of the size
+        gather(job, rows.first, columns.first);
+        return;
+    }
+    const std::size_t length = columns.first.size();
+    const std::int32_t begin = columns.first.front();
+    const std::int32_t end = columns.first.back() + (columns.weights.back() == 0 ? 1 : 2);
+    std::vector<std::int32_t> weights(length);
+    for (std::size_t i = 0; i < length; ++i) {
+        columns.first[i] -= begin;
+        weights[i] = column_weights(columns.weights[i]);
+    }
+    rgb_rows_.select(job.image, job.region, begin, end);
+    const auto size = 3 * static_cast<std::size_t>(end - begin);
+    std::int16_t* const blended = at_least(blended_, size + kBlendSlack);
+    std::uint8_t* const planes = at_least(row_, 3 * length);
+    for (std::size_t i = 0; i < rows.first.size(); ++i) {
+        const std::uint8_t* const upper = rgb_rows_.row(rows.first[i]);
+        const std::uint8_t* const lower = rows.weights[i] == 0 ? upper : rgb_rows_.row(rows.first[i] + 1);
+        kernels_.sample.blend(upper, lower, rows.weights[i], size, blended);
+        kernels_.sample.interpolate(blended, columns.first.data(), weights.data(), length, planes,
+                                    length);
+        write(job, planes, length, length, i, 0);
+    }
+}
+
+void ImageResampler::resample(const Job& job) {
+    const ResampleAxis& vertical = vertical_.get(job.rows, filter_);
+    const ResampleAxis& horizontal = horizontal_.get(job.columns, filter_);
     const std::size_t total = horizontal.first.size();
     const std::size_t width = strip_width(vertical, horizontal);
     for (std::size_t begin = 0; begin < total; begin += width) {
-        resample_strip(image, visible, begin, std::min(width, total - begin), output);
+        resample_strip(job, begin, std::min(width, total - begin));
     }
 }
 
-void ImageResampler::resample_strip(const ImageView& image, const Visible& visible, std::size_t begin,
-                                    std::size_t length, float* output) {
+void ImageResampler::resample_strip(const Job& job, std::size_t begin, std::size_t length) {
     const ResampleAxis& vertical = vertical_.axis;
     const ResampleAxis& horizontal = horizontal_.axis;
     const auto taps = static_cast<std::size_t>(horizontal.taps);
@@ -149,9 +160,12 @@ void ImageResampler::resample_strip(const ImageView& image, const Visible& visib
                           &horizontal.coefficients[begin * taps], taps, length};
     const std::size_t plane_stride = round_up(length);
     const std::size_t capacity = ring_capacity(vertical);
-    std::uint8_t* const columns = at_least(columns_, source_length(horizontal, begin, length) * 3 * kBlock);
+    const std::size_t source = source_length(horizontal, begin, length);
+    std::uint8_t* const columns = at_least(columns_, source * 3 * kBlock);
     const RowRing ring{at_least(ring_, capacity * 3 * plane_stride), capacity - 1, 3 * plane_stride};
     std::uint8_t* const row = at_least(row_, 3 * plane_stride);
+    rgb_rows_.select(job.image, job.region, slice.first[0],
+                     slice.first[0] + static_cast<std::int64_t>(source));
 
     const std::int64_t source_end = vertical.first.back() + vertical.count.back();
     std::int64_t ready = vertical.first.front();  // source rows before this are in the ring
@@ -161,7 +175,7 @@ void ImageResampler::resample_strip(const ImageView& image, const Visible& visib
             std::uint8_t* targets[kBlock];
             for (std::size_t k = 0; k < kBlock; ++k) {
                 const std::int64_t index = ready + static_cast<std::int64_t>(k);
-                sources[k] = image.data + std::min(index, source_end - 1) * image.row_stride;
+                sources[k] = rgb_rows_.row(std::min(index, source_end - 1));
                 targets[k] = ring.data + (static_cast<std::size_t>(index) & ring.mask) * ring.stride;
             }
             kernels_.resample_columns(sources, slice, columns, targets, plane_stride);
@@ -169,18 +183,15 @@ void ImageResampler::resample_strip(const ImageView& image, const Visible& visib
         kernels_.resample_rows(ring, static_cast<std::size_t>(vertical.first[i]),
                                &vertical.coefficients[i * static_cast<std::size_t>(vertical.taps)],
                                static_cast<std::size_t>(vertical.count[i]), 3 * plane_stride, row);
-        normalize(row, plane_stride, length, visible.top + static_cast<std::int64_t>(i),
-                  visible.left + static_cast<std::int64_t>(begin), output);
+        write(job, row, plane_stride, length, i, begin);
     }
 }
 
-// Writes `length` pixels of all three channels from output pixel (y, x) on.
-void ImageResampler::normalize(const std::uint8_t* planes, std::size_t plane_stride, std::size_t length,
-                               std::int64_t y, std::int64_t x, float* output) const {
-    for (int c = 0; c < 3; ++c) {
-        kernels_.normalize_row(planes + static_cast<std::size_t>(c) * plane_stride, length, channels_[c],
-                               output + (c * height_ + y) * width_ + x);
-    }
+// `row` and `column` are counted from the first that the window shows.
+void ImageResampler::write(const Job& job, const std::uint8_t* planes, std::size_t plane_stride,
+                           std::size_t length, std::size_t row, std::size_t column) const {
+    output_rows_.write(planes, plane_stride, length, job.visible.top + static_cast<std::int64_t>(row),
+                       job.visible.left + static_cast<std::int64_t>(column), job.output);
 }
 
 const ResampleAxis& ImageResampler::CachedAxis::get(const Span& wanted, Filter filter) {

@@ -1,44 +1,46 @@
-// Turns one image into one normalised planar array; keeps its scratch memory from image to image.
+// Turns one region of an image into one image of an output; keeps its scratch memory from image to image.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "output_rows.h"
 #include "resample_axis.h"
+#include "rgb_rows.h"
 #include "row_kernels.h"
-#include "tundish/resize_normalize.h"
+#include "tundish/image.h"
 
 namespace tundish {
 
-// The functor of one channel. Its numbers may be infinite, if std is tiny.
-NormalizePixel make_normalize(const Normalization& normalization, std::size_t channel);
-
-// One call's filter, normalisation and output size, and the scratch memory that its images share. For one
-// thread.
+// One call's formats, filter and normalisation, and the scratch memory that its images share. For one thread.
 class ImageResampler {
   public:
     // Arguments must be valid as resize_normalize_into says. `kernels` must outlive this.
-    ImageResampler(const RowKernels& kernels, Filter filter, const Normalization& normalization,
-                   std::int64_t height, std::int64_t width);
+    ImageResampler(const RowKernels& kernels, PixelFormat format, Filter filter,
+                   const Normalization& normalization, const Destination& destination);
 
-    // Writes all of output [3, height, width]. Throws std::bad_alloc.
-    void run(const ImageView& image, const Window& window, float* output);
+    // Writes all of image `index` of the destination. Throws std::bad_alloc.
+    void run(const ImageView& image, const Region& region, const Window& window, std::size_t index);
 
   private:
-    // Half-open rectangle of output pixels that show the image; may be empty.
-    struct Visible {
-        std::int64_t top, bottom, left, right;
+    // What one image is made of: spans of the resized region that the window shows, and where they go.
+    struct Job {
+        const ImageView& image;
+        const Region& region;
+        Rectangle visible;
+        Span rows;
+        Span columns;
+        std::uint8_t* output;
     };
 
-    Visible visible_part(const Window& window) const;
-    void fill_padding(const Visible& visible, float* output) const;
-    void gather(const ImageView& image, const Window& window, const Visible& visible, float* output);
-    void resample(const ImageView& image, const Window& window, const Visible& visible, float* output);
-    void resample_strip(const ImageView& image, const Visible& visible, std::size_t begin, std::size_t length,
-                        float* output);
-    void normalize(const std::uint8_t* planes, std::size_t plane_stride, std::size_t length, std::int64_t y,
-                   std::int64_t x, float* output) const;
+    void gather(const Job& job, const std::vector<std::int32_t>& rows,
+                const std::vector<std::int32_t>& columns);
+    void interpolate(const Job& job);
+    void resample(const Job& job);
+    void resample_strip(const Job& job, std::size_t begin, std::size_t length);
+    void write(const Job& job, const std::uint8_t* planes, std::size_t plane_stride, std::size_t length,
+               std::size_t row, std::size_t column) const;
 
     // Weights of the last image, since images of one batch are often of one size.
     struct CachedAxis {
@@ -48,16 +50,16 @@ class ImageResampler {
     };
 
     const RowKernels& kernels_;
-    Filter filter_;
-    std::int64_t height_;
-    std::int64_t width_;
-    Channel channels_[3];
-    float padding_[3];
+    const Filter filter_;
+    const Destination destination_;
+    OutputRows output_rows_;
+    RgbRows rgb_rows_;
     CachedAxis vertical_;
     CachedAxis horizontal_;
     std::vector<std::uint8_t> columns_;  // sixteen source rows, transposed
     std::vector<std::uint8_t> ring_;     // rows after the horizontal pass
-    std::vector<std::uint8_t> row_;      // one row after the vertical pass
+    std::vector<std::int16_t> blended_;  // one row between two source rows
+    std::vector<std::uint8_t> row_;      // planes of one row that is ready
 };
 
 }  // namespace tundish

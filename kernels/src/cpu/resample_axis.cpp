@@ -1,7 +1,7 @@
-// Computes antialiased filter weights in double and rounds them to the integers that the loops use.
+// Computes filter weights in double and rounds them to the integers that the loops use.
 //
-// Pixels can only equal Pillow's if these integers do, so the order of floating-point operations here is part
-// of the contract; contraction must stay off.
+// Pixels of an antialiased filter can only equal Pillow's if these integers do, so the order of
+// floating-point operations here is part of the contract; contraction must stay off.
 #include "resample_axis.h"
 
 #include <algorithm>
@@ -19,17 +19,18 @@ struct Triangle {
     static double weight(double x) { return std::max(0.0, 1.0 - std::fabs(x)); }
 };
 
-// Keys' cubic convolution kernel with a = -1/2, in Horner form.
+// Keys' cubic convolution kernel, in Horner form.
+double cubic_weight(double x, double a) {
+    const double t = std::fabs(x);
+    if (t < 1.0) {
+        return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0;
+    }
+    return t < 2.0 ? (((t - 5.0) * t + 8.0) * t - 4.0) * a : 0.0;
+}
+
 struct Cubic {
     static constexpr double kRadius = 2.0;
-    static double weight(double x) {
-        constexpr double a = -0.5;
-        const double t = std::fabs(x);
-        if (t < 1.0) {
-            return ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0;
-        }
-        return t < 2.0 ? (((t - 5.0) * t + 8.0) * t - 4.0) * a : 0.0;
-    }
+    static double weight(double x) { return cubic_weight(x, -0.5); }
 };
 
 struct Lanczos {
@@ -94,6 +95,34 @@ ResampleAxis weighted_axis(const Span& span) {
     return axis;
 }
 
+constexpr std::int64_t kCubicPointTaps = 4;
+
+// The nearest four pixels whatever the scale; beyond the edge, the outermost pixel counts once more.
+ResampleAxis cubic_point_axis(const Span& span) {
+    const double scale = static_cast<double>(span.source) / static_cast<double>(span.resized);
+    ResampleAxis axis;
+    const auto length = static_cast<std::size_t>(span.end - span.begin);
+    axis.taps = std::min(span.source, kCubicPointTaps);
+    axis.first.resize(length);
+    axis.count.resize(length);
+    axis.coefficients.resize(length * static_cast<std::size_t>(axis.taps));
+    for (std::size_t i = 0; i < length; ++i) {
+        const double position =
+            (static_cast<double>(span.begin + static_cast<std::int64_t>(i)) + 0.5) * scale - 0.5;
+        const auto before = static_cast<std::int64_t>(std::floor(position));
+        const auto inside = [&](std::int64_t x) { return std::clamp<std::int64_t>(x, 0, span.source - 1); };
+        const std::int64_t first = inside(before - 1);
+        std::int32_t* const coefficients = &axis.coefficients[i * static_cast<std::size_t>(axis.taps)];
+        for (std::int64_t x = before - 1; x <= before + 2; ++x) {
+            coefficients[inside(x) - first] +=
+                to_fixed_point(cubic_weight(static_cast<double>(x) - position, -0.75));
+        }
+        axis.first[i] = static_cast<std::int32_t>(first);
+        axis.count[i] = static_cast<std::int32_t>(inside(before + 2) - first + 1);
+    }
+    return axis;
+}
+
 // What every filter gives at scale one, without the cost of evaluating it.
 ResampleAxis unchanged_axis(const Span& span) {
     const auto length = static_cast<std::size_t>(span.end - span.begin);
@@ -119,6 +148,8 @@ std::int64_t resample_taps(const Span& span, Filter filter) {
             return weighted_taps<Triangle>(span);
         case Filter::bicubic:
             return weighted_taps<Cubic>(span);
+        case Filter::bicubic_point:
+            return std::min(span.source, kCubicPointTaps);
         default:
             return weighted_taps<Lanczos>(span);
     }
@@ -133,6 +164,8 @@ ResampleAxis resample_axis(const Span& span, Filter filter) {
             return weighted_axis<Triangle>(span);
         case Filter::bicubic:
             return weighted_axis<Cubic>(span);
+        case Filter::bicubic_point:
+            return cubic_point_axis(span);
         default:
             return weighted_axis<Lanczos>(span);
     }
@@ -151,6 +184,26 @@ std::vector<std::int32_t> nearest_axis(const Span& span) {
         position += step;
     }
     return indices;
+}
+
+LinearAxis linear_axis(const Span& span, int bits, std::int32_t most) {
+    const auto length = static_cast<std::size_t>(span.end - span.begin);
+    LinearAxis axis;
+    axis.first.resize(length);
+    axis.weights.resize(length);
+    const std::int64_t unit = 2 * span.resized;
+    for (std::size_t i = 0; i < length; ++i) {
+        // (x + 1/2) × source / resized - 1/2 in units of 1 / (2 resized), not before the first pixel.
+        const std::int64_t x = span.begin + static_cast<std::int64_t>(i);
+        const std::int64_t position = std::max<std::int64_t>(0, (2 * x + 1) * span.source - span.resized);
+        const std::int64_t first = std::min(position / unit, span.source - 1);
+        const std::int64_t rest = first + 1 < span.source ? position % unit : 0;
+        const std::int64_t weight = ((rest << bits) + span.resized) / unit;
+        axis.first[i] = static_cast<std::int32_t>(first);
+        axis.weights[i] = static_cast<std::int16_t>(std::min<std::int64_t>(weight, most));
+        axis.interpolates = axis.interpolates || weight != 0;
+    }
+    return axis;
 }
 
 }  // namespace tundish

@@ -1,10 +1,10 @@
-// Where the output pixels along one axis come from: source index and weights, as Pillow defines them.
+// Where the output pixels along one axis come from: source index and weights.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "tundish/resize_normalize.h"
+#include "tundish/image.h"
 
 namespace tundish {
 
@@ -33,10 +33,22 @@ struct ResampleAxis {
 // ResampleAxis::taps of resample_axis(span, filter), at hardly any cost.
 std::int64_t resample_taps(const Span& span, Filter filter);
 
-// `filter` must not be nearest. An axis whose length does not change gets a single weight of one.
+// `filter` must be neither nearest nor bilinear_point. An axis whose length does not change gets a single
+// weight of one.
 ResampleAxis resample_axis(const Span& span, Filter filter);
 
 // Source index of each output pixel for Filter::nearest.
 std::vector<std::int32_t> nearest_axis(const Span& span);
+
+// Output pixel begin + i lies between source pixels first[i] and first[i] + 1, weights[i] / 2^bits towards
+// the second; a weight that is not 0 has a second pixel.
+struct LinearAxis {
+    std::vector<std::int32_t> first;
+    std::vector<std::int16_t> weights;
+    bool interpolates = false;  // some weight is not 0
+};
+
+// For Filter::bilinear_point. Weights are exact before they are rounded to 2^-bits, and at most `most`.
+LinearAxis linear_axis(const Span& span, int bits, std::int32_t most);
 
 }  // namespace tundish

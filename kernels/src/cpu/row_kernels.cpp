@@ -1,4 +1,5 @@
-// The inner loops of resize_normalize; compiled once per instruction set, into the namespace TUNDISH_ISA.
+// The inner loops of the filters with weights; compiled once per instruction set, into the namespace
+// TUNDISH_ISA.
 //
 // Nothing here may come from the C++ library but plain declarations: the linker keeps one copy of an inline
 // function, and if that were the copy of this file, code meant for every CPU would hold instructions that
@@ -16,7 +17,7 @@ void resample_columns(const std::uint8_t* const* rows, const AxisSlice& axis, st
                       std::uint8_t* const* output, std::size_t plane_stride) {
     const auto begin = static_cast<std::size_t>(axis.first[0]);
     const auto end = static_cast<std::size_t>(axis.first[axis.length - 1] + axis.count[axis.length - 1]);
-    rows_to_columns(rows, begin * 3, (end - begin) * 3, columns);
+    rows_to_columns(rows, (end - begin) * 3, columns);
 
     std::uint8_t tiles[3][kBlock * kBlock] = {};
     for (std::size_t tile_begin = 0; tile_begin < axis.length; tile_begin += kBlock) {
@@ -69,23 +70,10 @@ void resample_rows(const RowRing& ring, std::size_t first, const std::int32_t* c
     }
 }
 
-void normalize_row(const std::uint8_t* __restrict pixels, std::size_t length, const Channel& channel,
-                   float* __restrict output) {
-#if defined(__FMA__) || defined(__aarch64__)
-    const NormalizePixel normalize = channel.normalize;
-    for (std::size_t i = 0; i < length; ++i) {
-        output[i] = normalize(pixels[i]);
-    }
-#else
-    for (std::size_t i = 0; i < length; ++i) {
-        output[i] = channel.table[pixels[i]];
-    }
-#endif
-}
-
 }  // namespace
 
-extern const RowKernels kRowKernels = {resample_columns, resample_rows, normalize_row};
+extern const RowKernels kRowKernels = {resample_columns, resample_rows, kConvertKernels, kSampleKernels,
+                                       kStoreKernels};
 
 }  // namespace TUNDISH_ISA
 }  // namespace tundish

@@ -1,11 +1,13 @@
-// The inner loops of resize_normalize as a table of functions, one table per instruction set.
+// The inner loops of the image operators as a table of functions, one table per instruction set.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "convert_rows.h"
+#include "sample_rows.h"
+#include "store_rows.h"
 #include "tundish/isa.h"
-#include "tundish/pixel.h"
 
 namespace tundish {
 
@@ -28,17 +30,11 @@ struct RowRing {
     std::size_t stride;
 };
 
-// What normalises one channel: the functor, and all 256 of its values for a CPU whose fma is a library call.
-struct Channel {
-    NormalizePixel normalize;
-    float table[256];
-};
-
 struct RowKernels {
-    // Horizontal pass over kBlock interleaved RGB rows (a row may be given more than once). Writes three
-    // planes of `axis.length` bytes, `plane_stride` apart, to each of the kBlock outputs; each plane is
-    // written up to the next multiple of kBlock. `columns` is scratch of 3 × kBlock bytes for each source
-    // pixel from the first to the last that `axis` uses.
+    // Horizontal pass over kBlock interleaved RGB rows (a row may be given more than once), which begin with
+    // pixel axis.first[0]. Writes three planes of `axis.length` bytes, `plane_stride` apart, to each of the
+    // kBlock outputs; each plane is written up to the next multiple of kBlock. `columns` is scratch of 3 ×
+    // kBlock bytes for each source pixel from the first to the last that `axis` uses.
     void (*resample_columns)(const std::uint8_t* const* rows, const AxisSlice& axis, std::uint8_t* columns,
                              std::uint8_t* const* output, std::size_t plane_stride);
 
@@ -47,22 +43,31 @@ struct RowKernels {
     void (*resample_rows)(const RowRing& ring, std::size_t first, const std::int32_t* coefficients,
                           std::size_t count, std::size_t size, std::uint8_t* output);
 
-    // Bytes to floats; any length.
-    void (*normalize_row)(const std::uint8_t* pixels, std::size_t length, const Channel& channel,
-                          float* output);
+    const ConvertKernels& convert;
+    const SampleKernels& sample;
+    const StoreKernels& store;
 };
 
-// Tables for what kernels/CMakeLists.txt compiles row_kernels.cpp into.
+// Tables for what kernels/CMakeLists.txt compiles row_kernels.cpp and its neighbours into.
 namespace scalar {
+extern const ConvertKernels kConvertKernels;
+extern const SampleKernels kSampleKernels;
+extern const StoreKernels kStoreKernels;
 extern const RowKernels kRowKernels;
-}
+}  // namespace scalar
 #if defined(__x86_64__)
 namespace avx2 {
+extern const ConvertKernels kConvertKernels;
+extern const SampleKernels kSampleKernels;
+extern const StoreKernels kStoreKernels;
 extern const RowKernels kRowKernels;
-}
+}  // namespace avx2
 namespace avx512 {
+extern const ConvertKernels kConvertKernels;
+extern const SampleKernels kSampleKernels;
+extern const StoreKernels kStoreKernels;
 extern const RowKernels kRowKernels;
-}
+}  // namespace avx512
 #endif
 
 // `isa` must be available.

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "wide.h"
+
 namespace tundish {
 namespace TUNDISH_ISA {
 
@@ -43,23 +45,51 @@ inline void transpose(Bytes16 block[16]) {
     }
 }
 
-// Reads bytes [offset, offset + size) of sixteen rows, and nothing else of them; writes [size][16].
-inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t offset, std::size_t size,
-                            std::uint8_t* output) {
+#if defined(__AVX2__)
+// The same for a block in each lane of a wide register: sixteen rows of kBytes to kBytes columns of sixteen.
+inline void transpose_lanes(const std::uint8_t* const* rows, std::size_t offset, std::uint8_t* output) {
+    Wide::Type block[16];
+    for (int row = 0; row < 16; ++row) {
+        block[row] = Wide::load(rows[row] + offset);
+    }
+    for (int round = 0; round < 4; ++round) {
+        Wide::Type shuffled[16];
+        for (int i = 0; i < 8; ++i) {
+            shuffled[2 * i] = Wide::low8(block[i], block[i + 8]);
+            shuffled[2 * i + 1] = Wide::high8(block[i], block[i + 8]);
+        }
+        for (int i = 0; i < 16; ++i) {
+            block[i] = shuffled[i];
+        }
+    }
+    for (std::size_t column = 0; column < 16; ++column) {
+        Wide::store_lanes(block[column], output + column * 16, 256);
+    }
+}
+#endif
+
+// Reads `size` bytes of sixteen rows and writes [size][16].
+inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t size, std::uint8_t* output) {
     if (size < 16) {
         for (std::size_t column = 0; column < size; ++column) {
             for (std::size_t row = 0; row < 16; ++row) {
-                output[column * 16 + row] = rows[row][offset + column];
+                output[column * 16 + row] = rows[row][column];
             }
         }
         return;
     }
-    for (std::size_t column = 0; column < size; column += 16) {
+    std::size_t done = 0;
+#if defined(__AVX2__)
+    for (; done + Wide::kBytes <= size; done += Wide::kBytes) {
+        transpose_lanes(rows, done, output + done * 16);
+    }
+#endif
+    for (std::size_t column = done; column < size; column += 16) {
         // The last block overlaps the one before it rather than read past the end of a row.
         const std::size_t start = column + 16 <= size ? column : size - 16;
         Bytes16 block[16];
         for (int row = 0; row < 16; ++row) {
-            std::memcpy(&block[row], rows[row] + offset + start, 16);
+            std::memcpy(&block[row], rows[row] + start, 16);
         }
         transpose(block);
         std::memcpy(output + start * 16, block, sizeof block);

@@ -115,6 +115,22 @@ __device__ __forceinline__ void add_rows(const Taps& vertical, Range rows, const
     }
 }
 
+// Values of ElementType; the rest are integers.
+constexpr int kFloat32 = 0;
+constexpr int kFloat16 = 1;
+
+__device__ __forceinline__ void store(const ResizeNormalizeArguments& arguments, std::int64_t at,
+                                      float value) {
+    if (arguments.element_type == kFloat32) {
+        static_cast<float*>(arguments.output)[at] = value;
+    } else if (arguments.element_type == kFloat16) {
+        static_cast<std::uint16_t*>(arguments.output)[at] = float_to_half(value);
+    } else {
+        static_cast<std::uint8_t*>(arguments.output)[at] =
+            static_cast<std::uint8_t>(arguments.quantize(value));
+    }
+}
+
 }  // namespace
 
 extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
@@ -173,17 +189,19 @@ extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
         }
     }
 
-    const std::int64_t plane = static_cast<std::int64_t>(arguments.height) * arguments.width;
-    float* const output = arguments.output + 3 * plane * blockIdx.z;
+    const std::int64_t size = static_cast<std::int64_t>(arguments.height) * arguments.width;
 #pragma unroll
     for (int i = 0; i < kShare; ++i) {
         const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
         if (x < arguments.width && y < arguments.height) {
             const bool shown = x_shown && y >= image.top && y < image.bottom;
+            const std::int64_t pixel = static_cast<std::int64_t>(y) * arguments.width + x;
+            const std::int64_t at = 3 * size * blockIdx.z + pixel * arguments.pixel_stride;
 #pragma unroll
             for (int c = 0; c < 3; ++c) {
-                output[c * plane + static_cast<std::int64_t>(y) * arguments.width + x] =
-                    arguments.normalize[c](shown ? round_to_pixel(sums.of[i][c]) : arguments.pad);
+                const std::int32_t sum = arguments.reversed ? sums.of[i][2 - c] : sums.of[i][c];
+                const std::uint8_t value = shown ? round_to_pixel(sum) : arguments.pad[c];
+                store(arguments, at + c * arguments.channel_stride, arguments.normalize[c](value));
             }
         }
     }

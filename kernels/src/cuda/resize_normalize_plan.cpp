@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../cpu/image_resampler.h"
+#include "../cpu/output_rows.h"
 #include "../cpu/resample_axis.h"
 
 namespace tundish::cuda {
@@ -82,8 +82,8 @@ std::int64_t fill(const ResizeNormalizeBatch& batch, ImageTask* tasks, std::int3
         const auto bottom = std::clamp<std::int64_t>(window.resized_height - window.top, 0, batch.height);
         const auto left = std::clamp<std::int64_t>(-window.left, 0, batch.width);
         const auto right = std::clamp<std::int64_t>(window.resized_width - window.left, 0, batch.width);
-        ImageTask task{image.data,
-                       image.row_stride,
+        ImageTask task{image.planes[0].data,
+                       image.planes[0].row_stride,
                        static_cast<std::int32_t>(top),
                        static_cast<std::int32_t>(bottom),
                        static_cast<std::int32_t>(left),
@@ -110,19 +110,32 @@ std::size_t plan_bytes(const ResizeNormalizeBatch& batch) {
            static_cast<std::size_t>(fill(batch, nullptr, nullptr)) * sizeof(std::int32_t);
 }
 
-Plan write_plan(const ResizeNormalizeBatch& batch, const Normalization& normalization, float* output,
-                void* host, const void* device) {
+Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Destination& destination,
+                const Normalization& normalization, void* host, const void* device) {
     auto* const tasks = static_cast<ImageTask*>(host);
     const std::int64_t integers = fill(batch, tasks, reinterpret_cast<std::int32_t*>(tasks + batch.count));
     const auto* const tasks_there = static_cast<const ImageTask*>(device);
-    return {{output,
-             static_cast<std::int32_t>(batch.height),
-             static_cast<std::int32_t>(batch.width),
-             tasks_there,
-             reinterpret_cast<const std::int32_t*>(tasks_there + batch.count),
-             {make_normalize(normalization, 0), make_normalize(normalization, 1),
-              make_normalize(normalization, 2)},
-             static_cast<std::uint8_t>(normalization.pad)},
+    const OutputFormat& output = destination.format;
+    const bool planar = output.layout == Layout::chw;
+    const bool is_signed = output.type == ElementType::int8;
+
+    ResizeNormalizeArguments arguments{};
+    arguments.output = destination.data;
+    arguments.element_type = static_cast<std::int32_t>(output.type);
+    arguments.height = static_cast<std::int32_t>(batch.height);
+    arguments.width = static_cast<std::int32_t>(batch.width);
+    arguments.pixel_stride = planar ? 1 : 3;
+    arguments.channel_stride = planar ? batch.height * batch.width : 1;
+    arguments.reversed = (format == PixelFormat::bgr) != (output.order == ChannelOrder::bgr);
+    arguments.images = tasks_there;
+    arguments.table = reinterpret_cast<const std::int32_t*>(tasks_there + batch.count);
+    for (std::size_t c = 0; c < 3; ++c) {
+        arguments.normalize[c] = make_normalize(normalization, c);
+        arguments.pad[c] = static_cast<std::uint8_t>(normalization.pad[c]);
+    }
+    arguments.quantize = {static_cast<float>(output.scale), static_cast<std::int32_t>(output.zero_point),
+                          is_signed ? -128 : 0, is_signed ? 127 : 255};
+    return {arguments,
             batch.count * sizeof(ImageTask) + static_cast<std::size_t>(integers) * sizeof(std::int32_t)};
 }
 

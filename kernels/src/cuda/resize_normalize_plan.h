@@ -10,7 +10,8 @@
 
 namespace tundish::cuda {
 
-// A call's images, windows and output size; borrows the arrays.
+// A call's images, of one plane each, windows and output size; borrows the arrays. `filter` is nearest or has
+// a ResampleAxis.
 struct ResizeNormalizeBatch {
     const ImageView* images;
     const Window* windows;
@@ -28,8 +29,8 @@ struct Plan {
 };
 
 // Writes the tables to `host`, plan_bytes long and aligned to 8; they will be read at `device`.
-Plan write_plan(const ResizeNormalizeBatch& batch, const Normalization& normalization, float* output,
-                void* host, const void* device);
+Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Destination& destination,
+                const Normalization& normalization, void* host, const void* device);
 
 LaunchSize grid_of(const ResizeNormalizeBatch& batch);
 constexpr LaunchSize kBlockSize = {kTileWidth, kThreadRows, 1};

@@ -24,14 +24,19 @@ struct ImageTask {
     AxisTable vertical, horizontal;
 };
 
-// The kernel's argument. `output` is [batch, 3, height, width]; there are as many images as blocks along z.
+// The kernel's argument; there are as many images as blocks along z. `element_type` is an ElementType.
+// Strides are in elements. Output channel c is made of source channel 2 - c if `reversed`, and of c if not.
 struct ResizeNormalizeArguments {
-    float* output;
+    void* output;
+    std::int32_t element_type;
     std::int32_t height, width;
+    std::int64_t pixel_stride, channel_stride;
+    bool reversed;
     const ImageTask* images;
     const std::int32_t* table;
     NormalizePixel normalize[3];
-    std::uint8_t pad;
+    Quantize quantize;
+    std::uint8_t pad[3];
 };
 
 // A block makes a tile of the output. It has kTileWidth × kThreadRows threads.

@@ -8,6 +8,7 @@
 
 namespace tundish {
 
+void bind_crop_resize_normalize(nanobind::module_& module);
 void bind_cuda(nanobind::module_& module);
 void bind_pool_normalize(nanobind::module_& module);
 void bind_resize_normalize(nanobind::module_& module);

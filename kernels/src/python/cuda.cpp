@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bindings.h"
+#include "image_arguments.h"
 
 namespace nb = nanobind;
 namespace cuda = tundish::cuda;
@@ -28,45 +29,42 @@ using Matrix = std::tuple<std::uintptr_t, std::int64_t, std::int64_t>;
 using Vectors = std::tuple<std::uintptr_t, std::int64_t, std::int64_t, std::int64_t>;
 using Window = std::array<std::int64_t, 4>;
 
-struct Batch {
-    std::vector<tundish::ImageView> images;
-    std::vector<tundish::Window> windows;
-
-    Batch(const std::vector<Image>& views, const std::vector<Window>& placements) {
-        if (views.size() != placements.size()) {
-            throw nb::value_error("windows must be as many as images");
-        }
-        for (std::size_t i = 0; i < views.size(); ++i) {
-            const auto& [address, height, width, row_stride] = views[i];
-            images.push_back({reinterpret_cast<const std::uint8_t*>(address), height, width, row_stride});
-            const auto& [resized_height, resized_width, top, left] = placements[i];
-            windows.push_back({resized_height, resized_width, top, left});
-        }
+std::vector<tundish::ImageView> image_views(const std::vector<Image>& images) {
+    std::vector<tundish::ImageView> views;
+    for (const auto& [address, height, width, row_stride] : images) {
+        views.push_back(
+            {height, width, {{reinterpret_cast<const std::uint8_t*>(address), row_stride}, {}, {}}});
     }
-};
+    return views;
+}
 
 std::size_t resize_normalize_workspace_bytes(const std::vector<Image>& images,
                                              const std::vector<Window>& windows, std::int64_t height,
-                                             std::int64_t width, const std::string& filter) {
-    const Batch batch(images, windows);
-    return cuda::resize_normalize_workspace_bytes(batch.images.data(), batch.windows.data(),
-                                                  batch.images.size(), height, width,
-                                                  tundish::parse_filter(filter));
+                                             std::int64_t width, const std::string& filter, bool antialias) {
+    const std::vector<tundish::Window> placements = tundish::read_windows(windows, images.size());
+    return cuda::resize_normalize_workspace_bytes(image_views(images).data(), placements.data(),
+                                                  images.size(), height, width,
+                                                  tundish::parse_filter(filter, antialias));
 }
 
 void resize_normalize_into(const Output& destination, const std::vector<Image>& images,
-                           const std::vector<Window>& windows, const std::string& filter, double scale,
-                           const std::array<double, 3>& mean, const std::array<double, 3>& std,
-                           std::int64_t pad, cuda::Workspace& workspace, std::uintptr_t stream) {
-    const Batch batch(images, windows);
+                           const std::vector<Window>& windows, const std::string& format,
+                           const std::string& filter, bool antialias,
+                           const tundish::NormalizationTuple& normalization,
+                           const tundish::OutputTuple& output, cuda::Workspace& workspace,
+                           std::uintptr_t stream) {
+    const std::vector<tundish::ImageView> views = image_views(images);
+    const std::vector<tundish::Window> placements = tundish::read_windows(windows, images.size());
     const auto& [address, count, height, width] = destination;
-    const tundish::Normalization normalization{
-        scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}, pad};
+    const auto& [dtype, layout, order, quantum, zero_point] = output;
+    const tundish::OutputFormat elements{tundish::parse_element_type(dtype), tundish::parse_layout(layout),
+                                         tundish::parse_channel_order(order), quantum, zero_point};
+    const tundish::Destination target{reinterpret_cast<void*>(address), count, height, width, elements};
 
     const nb::gil_scoped_release release;
-    cuda::resize_normalize_into({reinterpret_cast<float*>(address), count, height, width},
-                                batch.images.data(), batch.windows.data(), batch.images.size(),
-                                tundish::parse_filter(filter), normalization, workspace,
+    cuda::resize_normalize_into(target, views.data(), placements.data(), views.size(),
+                                tundish::parse_pixel_format(format), tundish::parse_filter(filter, antialias),
+                                tundish::read_normalization(normalization), workspace,
                                 reinterpret_cast<cuda::Stream>(stream));
 }
 
@@ -130,10 +128,12 @@ void tundish::bind_cuda(nb::module_& module) {
              nb::keep_alive<1, 2>(), nb::call_guard<nb::gil_scoped_release>())
         .def_prop_ro("bytes", &cuda::Workspace::bytes);
     module.def("cuda_resize_normalize_workspace_bytes", &::resize_normalize_workspace_bytes,
-               nb::arg("images"), nb::arg("windows"), nb::arg("height"), nb::arg("width"), nb::arg("filter"));
+               nb::arg("images"), nb::arg("windows"), nb::arg("height"), nb::arg("width"), nb::arg("filter"),
+               nb::arg("antialias"));
     module.def("cuda_resize_normalize_into", &::resize_normalize_into, nb::arg("destination"),
-               nb::arg("images"), nb::arg("windows"), nb::arg("filter"), nb::arg("scale"), nb::arg("mean"),
-               nb::arg("std"), nb::arg("pad"), nb::arg("workspace"), nb::arg("stream"));
+               nb::arg("images"), nb::arg("windows"), nb::arg("format"), nb::arg("filter"),
+               nb::arg("antialias"), nb::arg("normalization"), nb::arg("output"), nb::arg("workspace"),
+               nb::arg("stream"));
     module.def("cuda_softmax_top_k_into", &::softmax_top_k_into, nb::arg("indices"), nb::arg("index_bytes"),
                nb::arg("scores"), nb::arg("k"), nb::arg("logits"), nb::arg("function"), nb::arg("device"),
                nb::arg("stream"));

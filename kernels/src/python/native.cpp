@@ -17,6 +17,7 @@ NB_MODULE(_native, module) {
         }
         return names;
     });
+    tundish::bind_crop_resize_normalize(module);
     tundish::bind_cuda(module);
     tundish::bind_pool_normalize(module);
     tundish::bind_resize_normalize(module);

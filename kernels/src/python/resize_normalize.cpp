@@ -1,57 +1,38 @@
 // The Python binding of resize_normalize.
 #include "tundish/resize_normalize.h"
 
-#include <nanobind/ndarray.h>
+#include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <array>
-#include <string>
-#include <vector>
-
 #include "bindings.h"
+#include "image_arguments.h"
 
 namespace nb = nanobind;
 
 namespace {
 
-using Image = nb::ndarray<const std::uint8_t, nb::shape<-1, -1, 3>, nb::device::cpu>;
-using Output = nb::ndarray<float, nb::shape<-1, 3, -1, -1>, nb::c_contig, nb::device::cpu>;
-
-tundish::ImageView view(const Image& image) {
-    const auto height = static_cast<std::int64_t>(image.shape(0));
-    const auto width = static_cast<std::int64_t>(image.shape(1));
-    // NumPy leaves the stride of an axis of length one undefined.
-    if (image.stride(2) != 1 || (width > 1 && image.stride(1) != 3)) {
-        throw nb::value_error("the pixels of a row of an image must be adjacent");
-    }
-    return {image.data(), height, width, height > 1 ? image.stride(0) : 3 * width};
-}
-
-void resize_normalize_into(const Output& destination, const std::vector<Image>& images,
-                           const std::vector<std::array<std::int64_t, 4>>& windows, const std::string& filter,
-                           double scale, const std::array<double, 3>& mean, const std::array<double, 3>& std,
-                           std::int64_t pad) {
-    if (images.size() != windows.size()) {
-        throw nb::value_error("windows must be as many as images");
-    }
+void resize_normalize_into(const tundish::DestinationArray& destination,
+                           const std::vector<tundish::PlaneArrays>& images,
+                           const std::vector<std::array<std::int64_t, 4>>& windows, const std::string& format,
+                           const std::string& filter, bool antialias,
+                           const tundish::NormalizationTuple& normalization,
+                           const tundish::OutputTuple& output) {
+    const tundish::PixelFormat pixels = tundish::parse_pixel_format(format);
     std::vector<tundish::ImageView> views;
-    std::vector<tundish::Window> placements;
-    for (std::size_t i = 0; i < images.size(); ++i) {
-        views.push_back(view(images[i]));
-        placements.push_back({windows[i][0], windows[i][1], windows[i][2], windows[i][3]});
+    for (const tundish::PlaneArrays& image : images) {
+        views.push_back(tundish::read_image(image, pixels));
     }
-    const tundish::Destination target{destination.data(), static_cast<std::int64_t>(destination.shape(0)),
-                                      static_cast<std::int64_t>(destination.shape(2)),
-                                      static_cast<std::int64_t>(destination.shape(3))};
-    const tundish::Normalization normalization{
-        scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}, pad};
+    const std::vector<tundish::Window> placements = tundish::read_windows(windows, images.size());
+    const tundish::Destination target = tundish::read_destination(destination, output);
 
     // The arguments hold references to the arrays, so their memory stays while other Python threads run.
     const nb::gil_scoped_release release;
-    tundish::resize_normalize_into(target, views.data(), placements.data(), views.size(),
-                                   tundish::parse_filter(filter), normalization);
+    tundish::resize_normalize_into(target, views.data(), placements.data(), views.size(), pixels,
+                                   tundish::parse_filter(filter, antialias),
+                                   tundish::read_normalization(normalization));
 }
 
 }  // namespace
@@ -59,6 +40,6 @@ void resize_normalize_into(const Output& destination, const std::vector<Image>& 
 void tundish::bind_resize_normalize(nb::module_& module) {
     module.attr("MAXIMUM_EXTENT") = tundish::kMaximumExtent;
     module.def("resize_normalize_into", &::resize_normalize_into, nb::arg("destination").noconvert(),
-               nb::arg("images").noconvert(), nb::arg("windows"), nb::arg("filter"), nb::arg("scale"),
-               nb::arg("mean"), nb::arg("std"), nb::arg("pad"));
+               nb::arg("images").noconvert(), nb::arg("windows"), nb::arg("format"), nb::arg("filter"),
+               nb::arg("antialias"), nb::arg("normalization"), nb::arg("output"));
 }

@@ -18,8 +18,10 @@ using tundish::ImageView;
 using tundish::Window;
 namespace cuda = tundish::cuda;
 
-constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear, Filter::bicubic, Filter::lanczos};
-const tundish::Normalization kNormalization{1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, 114};
+constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear, Filter::bicubic, Filter::lanczos,
+                               Filter::bicubic_point};
+const tundish::Normalization kNormalization{
+    1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, {114, 3, 250}};
 
 // Images of allocations of their own, every third upside down or with bytes between rows.
 struct Images {
@@ -35,25 +37,36 @@ struct Images {
             pixel = static_cast<std::uint8_t>(random_below(256));
         }
         std::uint8_t* const data = pixels.back().data();
-        views.push_back(gap < 0 ? ImageView{data + pitch * (height - 1), height, width, -pitch}
-                                : ImageView{data, height, width, pitch});
+        const tundish::Plane plane =
+            gap < 0 ? tundish::Plane{data + pitch * (height - 1), -pitch} : tundish::Plane{data, pitch};
+        views.push_back({height, width, {plane, {}, {}}});
         windows.push_back(window);
     }
 };
 
-void compare(const Images& images, std::int64_t height, std::int64_t width, Filter filter) {
+const tundish::OutputFormat kOutputs[] = {
+    {tundish::ElementType::float32, tundish::Layout::chw, tundish::ChannelOrder::rgb, 1.0, 0},
+    {tundish::ElementType::float16, tundish::Layout::hwc, tundish::ChannelOrder::bgr, 1.0, 0},
+    {tundish::ElementType::uint8, tundish::Layout::hwc, tundish::ChannelOrder::rgb, 0.0187, 114},
+    {tundish::ElementType::int8, tundish::Layout::chw, tundish::ChannelOrder::bgr, 0.0187, -14}};
+
+void compare(const Images& images, std::int64_t height, std::int64_t width, Filter filter,
+             const tundish::OutputFormat& format, tundish::PixelFormat source) {
     const std::size_t count = images.views.size();
-    const std::size_t size = count * 3 * static_cast<std::size_t>(height * width);
-    std::vector<float> expected(size), output = unwritten<float>(size);
-    tundish::resize_normalize_into({expected.data(), static_cast<std::int64_t>(count), height, width},
-                                   images.views.data(), images.windows.data(), count, filter, kNormalization);
+    const std::size_t size =
+        count * 3 * static_cast<std::size_t>(height * width) * tundish::element_size(format.type);
+    std::vector<std::uint8_t> expected(size), output = unwritten<std::uint8_t>(size);
+    const auto batch_size = static_cast<std::int64_t>(count);
+    tundish::resize_normalize_into({expected.data(), batch_size, height, width, format}, images.views.data(),
+                                   images.windows.data(), count, source, filter, kNormalization);
 
     const cuda::ResizeNormalizeBatch batch{
         images.views.data(), images.windows.data(), count, height, width, filter};
     const std::size_t bound = cuda::plan_bytes(batch);
     std::vector<unsigned char> host(bound), device(bound);
     const cuda::Plan plan =
-        cuda::write_plan(batch, kNormalization, output.data(), host.data(), device.data());
+        cuda::write_plan(batch, source, {output.data(), batch_size, height, width, format}, kNormalization,
+                         host.data(), device.data());
     if (plan.bytes > bound) {
         std::fprintf(stderr, "case %d: the plan is larger than its bound\n", cases);
         std::exit(1);
@@ -64,7 +77,7 @@ void compare(const Images& images, std::int64_t height, std::int64_t width, Filt
     const cuda::LaunchSize grid = cuda::grid_of(batch), block = cuda::kBlockSize;
     simt::launch({grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
                  [&] { cuda::tundish_resize_normalize(plan.arguments); });
-    require_equal(expected, output, "destination");
+    require_equal(expected, output, "the bytes of destination");
     ++cases;
 }
 
@@ -78,7 +91,8 @@ void run_random(int count) {
                        {kSizes[random_below(12)], kSizes[random_below(12)], random_below(40) - 20,
                         random_below(60) - 30});
         }
-        compare(images, height, width, kFilters[i % 4]);
+        const auto source = random_below(2) == 0 ? tundish::PixelFormat::rgb : tundish::PixelFormat::bgr;
+        compare(images, height, width, kFilters[i % 5], kOutputs[random_below(4)], source);
     }
 }
 
@@ -90,14 +104,14 @@ void run_chosen() {
         wide.add(40, 700, {2, 3, 0, 1});  // the same axes again, in part
         wide.add(3, 3, {2, 2, 50, -50});  // nothing but padding
         wide.add(17, 33, {17, 33, -2, -3});
-        compare(wide, 19, 34, filter);
+        compare(wide, 19, 34, filter, kOutputs[0], tundish::PixelFormat::rgb);
         Images same;  // one table for all
         same.add(20, 30, {16, 32, 0, 0});
         same.add(20, 30, {16, 32, 0, 0});
-        compare(same, 16, 32, filter);
+        compare(same, 16, 32, filter, kOutputs[0], tundish::PixelFormat::rgb);
         Images long_axis;
         long_axis.add(2, 5000, {1, tundish::kMaximumExtent, 0, tundish::kMaximumExtent - 3});
-        compare(long_axis, 2, 5, filter);
+        compare(long_axis, 2, 5, filter, kOutputs[0], tundish::PixelFormat::rgb);
     }
 }
 
