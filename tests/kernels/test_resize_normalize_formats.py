@@ -82,9 +82,7 @@ def test_converting_inside_equals_converting_first(
     resized = Image.fromarray(np.ascontiguousarray(rgb))
     if filter_name != "nearest":
         resized = resized.resize((window.resized_width, resized.height), Image.Resampling[filter_name.upper()])
-    resized = resized.resize(
-        (window.resized_width, window.resized_height), Image.Resampling[filter_name.upper()]
-    )
+    resized = resized.resize((window.resized_width, window.resized_height), Image.Resampling[filter_name.upper()])
     height, width = 37, 41
     colour = (10, 200, 114)
     expected = np.full((height, width, 3), colour, np.uint8)

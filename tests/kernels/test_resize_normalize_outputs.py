@@ -20,7 +20,7 @@ PAD = (114, 7, 200)
 
 
 def produced(output: ImageOutput, **arguments: Any) -> NDArray[Any]:
-    normalization = {"scale": SCALE, "mean": MEAN, "std": STD} | arguments
+    normalization: dict[str, Any] = {"scale": SCALE, "mean": MEAN, "std": STD} | arguments
     image = camera_image("rgb", 40, 400)
     return resize_normalize(
         [image, image[::-1]],
@@ -49,8 +49,8 @@ def quantized_by_onnx(values: NDArray[np.float32], quantization: Quantization, d
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
     inputs = {"x": values, "scale": np.float32(quantization.scale), "zero_point": zero_point}
-    result: NDArray[Any] = ReferenceEvaluator(model).run(None, inputs)[0]
-    return result
+    results: Any = ReferenceEvaluator(model).run(None, inputs)
+    return np.asarray(results[0])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int8"])

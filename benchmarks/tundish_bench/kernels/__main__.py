@@ -17,13 +17,14 @@ from rich.table import Table
 
 import tundish_kernels
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.kernels import pool_normalize, resize_normalize, softmax_top_k
+from tundish_bench.kernels import crop_resize_normalize, pool_normalize, resize_normalize, softmax_top_k
 from tundish_bench.kernels.timing import Timing, measure
 
 _TABLE_WIDTH = 130
 """A narrower terminal wraps the lines rather than cut figures off."""
 
 _CASES = (
+    crop_resize_normalize.cases,
     pool_normalize.cases,
     resize_normalize.cases,
     softmax_top_k.cases,

@@ -28,7 +28,8 @@ struct Planes {
 
 std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
-// Copies kNumerator / kDenominator bytes a pixel of a chunk. Almost every chunk is full, and copying a known size takes no call.
+// Copies kNumerator / kDenominator bytes a pixel of a chunk. Almost every chunk is full, and copying a known
+// size takes no call.
 template <std::size_t kNumerator, std::size_t kDenominator = 1>
 void copy_pixels(const std::uint8_t* source, std::size_t length, void* output) {
     if (length == kChunk) {
@@ -101,7 +102,8 @@ struct Packed {
 #if defined(__AVX2__)
 
 // YuvToRgb with 16-bit multiplications: a value x stands beside 128 x, so that a constant of up to 22 bits,
-// split after seven, needs one multiplication and addition of pairs. Packing saturates, which is the clipping.
+// split after seven, needs one multiplication and addition of pairs. Packing saturates, which is the
+// clipping.
 class WideYuvToRgb {
   public:
     // Writes a chunk of interleaved pixels.
@@ -118,7 +120,9 @@ class WideYuvToRgb {
         return static_cast<int>(static_cast<unsigned>(constant >> 7) << 16 | (constant & 127));
     }
 
-    static Type product(Type pairs, int constant) { return Wide::madd16(pairs, Wide::set32(split(constant))); }
+    static Type product(Type pairs, int constant) {
+        return Wide::madd16(pairs, Wide::set32(split(constant)));
+    }
 
     // Unpacking takes the low and the high half of each lane, which packing puts back in order.
     void convert(const std::uint8_t* y, const std::uint16_t* u, const std::uint16_t* v,
@@ -142,7 +146,8 @@ class WideYuvToRgb {
         Type red[2], green[2], blue[2];
         for (int i = 0; i < 2; ++i) {
             red[i] = Wide::add32(half, product(v_pairs[i], kRedByV));
-            green[i] = Wide::add32(half, Wide::add32(product(v_pairs[i], kGreenByV), product(u_pairs[i], kGreenByU)));
+            green[i] = Wide::add32(
+                half, Wide::add32(product(v_pairs[i], kGreenByV), product(u_pairs[i], kGreenByU)));
             blue[i] = Wide::add32(half, product(u_pairs[i], kBlueByU));
         }
         interleave_(sum(scaled, red), sum(scaled, green), sum(scaled, blue), rgb);

@@ -136,8 +136,7 @@ void ImageResampler::interpolate(const Job& job) {
         const std::uint8_t* const upper = rgb_rows_.row(rows.first[i]);
         const std::uint8_t* const lower = rows.weights[i] == 0 ? upper : rgb_rows_.row(rows.first[i] + 1);
         kernels_.sample.blend(upper, lower, rows.weights[i], size, blended);
-        kernels_.sample.interpolate(blended, columns.first.data(), weights.data(), length, planes,
-                                    length);
+        kernels_.sample.interpolate(blended, columns.first.data(), weights.data(), length, planes, length);
         write(job, planes, length, length, i, 0);
     }
 }

@@ -27,15 +27,15 @@ inline void interleave(const Element* a, const Element* b, const Element* c, std
 }
 
 #if defined(__AVX2__)
-// Sixteen pixels of three planes, in each lane, become three times sixteen bytes: byte i of them is byte i / 3 of
-// plane i % 3.
+// Sixteen pixels of three planes, in each lane, become three times sixteen bytes: byte i of them is byte i /
+// 3 of plane i % 3.
 class InterleaveLanes {
   public:
     void operator()(Wide::Type a, Wide::Type b, Wide::Type c, std::uint8_t* output) const {
         for (std::size_t part = 0; part < 3; ++part) {
-            const Wide::Type pixels = Wide::or_(
-                Wide::or_(Wide::shuffle8(a, from_[0][part]), Wide::shuffle8(b, from_[1][part])),
-                Wide::shuffle8(c, from_[2][part]));
+            const Wide::Type pixels =
+                Wide::or_(Wide::or_(Wide::shuffle8(a, from_[0][part]), Wide::shuffle8(b, from_[1][part])),
+                          Wide::shuffle8(c, from_[2][part]));
             Wide::store_lanes(pixels, output + 16 * part, 48);
         }
     }
