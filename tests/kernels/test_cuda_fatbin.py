@@ -18,6 +18,7 @@ GENERATIONS = [75, 80, 86, 89, 90, 100, 120]
 EXPECTED = {
     "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
     "tundish_resize_normalize": {"BAR.SYNC": 3},
+    "tundish_resize_normalize_point": {},
     "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
 }
 

@@ -63,7 +63,7 @@ class Workspace {
 
 // Bytes of the workspace that resize_normalize_into needs for images and windows of these sizes. It never
 // falls as an image grows, so that the largest that can come are enough. Planes are not looked at. Sizes must
-// be valid as resize_normalize_into says; throws std::invalid_argument for a filter that it does not take.
+// be valid as resize_normalize_into says.
 std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Window* windows,
                                              std::size_t count, std::int64_t height, std::int64_t width,
                                              Filter filter);
@@ -74,7 +74,7 @@ std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Wind
 // host what the weights of one axis take, freed before the return.
 //
 // The memory of images and destination must stay until the work is done. Throws std::invalid_argument also
-// for a format but rgb and bgr, for Filter::bilinear_point, if the memory is not this GPU's or the workspace
+// for a format but rgb and bgr, if the memory is not this GPU's or the workspace
 // is too small, and std::runtime_error if the driver refuses; then nothing was launched.
 void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
                            std::size_t count, PixelFormat format, Filter filter,

@@ -127,7 +127,7 @@ def resize_normalize_workspace_bytes(
 
     Raises:
         TypeError: An argument is of the wrong type.
-        ValueError: A size is outside its range, or the filter is not one of this operator on a GPU.
+        ValueError: A size is outside its range, or the filter is unknown.
     """
     height, width = _extents(size, "size")
     sizes = as_list(image_sizes, "image_sizes")
@@ -171,7 +171,7 @@ def resize_normalize_into(
         windows: See `tundish_kernels.resize_normalize`.
         format: The order of the images' channels.
         filter: See `tundish_kernels.resize_normalize`.
-        antialias: See `tundish_kernels.resize_normalize`; without it there is no bilinear on a GPU.
+        antialias: See `tundish_kernels.resize_normalize`.
         scale: See `tundish_kernels.resize_normalize`.
         mean: See `tundish_kernels.resize_normalize`.
         std: See `tundish_kernels.resize_normalize`.

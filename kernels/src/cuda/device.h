@@ -17,6 +17,7 @@ struct Device::State {
     Module module = nullptr;
     Function pool_normalize = nullptr;
     Function resize_normalize = nullptr;
+    Function resize_normalize_point = nullptr;
     Function softmax_top_k = nullptr;
 
     ~State();

@@ -11,15 +11,12 @@ namespace {
 
 constexpr std::size_t kMaximumBatch = 65535;  // blocks along z
 
-void check_supported(std::size_t count, PixelFormat format, Filter filter) {
+void check_supported(std::size_t count, PixelFormat format) {
     if (count > kMaximumBatch) {
         reject("images must be at most " + std::to_string(kMaximumBatch), std::to_string(count));
     }
     if (format != PixelFormat::rgb && format != PixelFormat::bgr) {
         reject("format must be rgb or bgr on a GPU", "another");
-    }
-    if (filter == Filter::bilinear_point) {
-        reject("filter must not be bilinear without antialiasing on a GPU", "that");
     }
 }
 
@@ -28,14 +25,13 @@ void check_supported(std::size_t count, PixelFormat format, Filter filter) {
 std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Window* windows,
                                              std::size_t count, std::int64_t height, std::int64_t width,
                                              Filter filter) {
-    check_supported(count, PixelFormat::rgb, filter);
     return plan_bytes({images, windows, count, height, width, filter});
 }
 
 void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
                            std::size_t count, PixelFormat format, Filter filter,
                            const Normalization& normalization, Workspace& workspace, Stream stream) {
-    check_supported(count, format, filter);
+    check_supported(count, format);
     check_destination(destination, "images", count);
     check_normalization(normalization, destination.format.type);
     for (std::size_t i = 0; i < count; ++i) {
@@ -63,8 +59,9 @@ void resize_normalize_into(const Destination& destination, const ImageView* imag
     check(driver, driver.copy_to_device(memory.memory, memory.host, plan.bytes, stream),
           "the tables cannot be copied to the GPU");
     check(driver, driver.event_record(memory.copied, stream), "the copy of the tables cannot be followed");
-    launch(device, device.resize_normalize, grid_of(batch), kBlockSize, &plan.arguments, stream,
-           "resize_normalize cannot be launched");
+    const bool point = filter == Filter::bilinear_point;
+    launch(device, point ? device.resize_normalize_point : device.resize_normalize, grid_of(batch),
+           kBlockSize, &plan.arguments, stream, "resize_normalize cannot be launched");
 }
 
 }  // namespace tundish::cuda

@@ -131,6 +131,35 @@ __device__ __forceinline__ void store(const ResizeNormalizeArguments& arguments,
     }
 }
 
+// Writes pixel (y, x) of the block's image, or the pad colour. The colour is in the source's order of
+// channels.
+__device__ __forceinline__ void write(const ResizeNormalizeArguments& arguments, int y, int x, bool shown,
+                                      std::uint8_t first, std::uint8_t second, std::uint8_t third) {
+    const std::int64_t size = static_cast<std::int64_t>(arguments.height) * arguments.width;
+    const std::int64_t pixel = static_cast<std::int64_t>(y) * arguments.width + x;
+    const std::int64_t at = 3 * size * blockIdx.z + pixel * arguments.pixel_stride;
+    const std::uint8_t colour[3] = {arguments.reversed ? third : first, second,
+                                    arguments.reversed ? first : third};
+#pragma unroll
+    for (int c = 0; c < 3; ++c) {
+        const std::uint8_t value = shown ? colour[c] : arguments.pad[c];
+        store(arguments, at + c * arguments.channel_stride, arguments.normalize[c](value));
+    }
+}
+
+// Where a pixel lies along one axis: between two source pixels, which are one if it has no weight of the
+// second.
+struct Between {
+    int first, second;
+    std::int16_t weight;
+};
+
+__device__ __forceinline__ Between between(const std::int32_t* table, const AxisTable& axis, int index) {
+    const std::int32_t* const first = table + axis.offset;
+    const std::int32_t weight = first[axis.length + index];
+    return {first[index], first[index] + (weight == 0 ? 0 : 1), static_cast<std::int16_t>(weight)};
+}
+
 }  // namespace
 
 extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
@@ -189,22 +218,40 @@ extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
         }
     }
 
-    const std::int64_t size = static_cast<std::int64_t>(arguments.height) * arguments.width;
 #pragma unroll
     for (int i = 0; i < kShare; ++i) {
         const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
         if (x < arguments.width && y < arguments.height) {
-            const bool shown = x_shown && y >= image.top && y < image.bottom;
-            const std::int64_t pixel = static_cast<std::int64_t>(y) * arguments.width + x;
-            const std::int64_t at = 3 * size * blockIdx.z + pixel * arguments.pixel_stride;
-#pragma unroll
-            for (int c = 0; c < 3; ++c) {
-                const std::int32_t sum = arguments.reversed ? sums.of[i][2 - c] : sums.of[i][c];
-                const std::uint8_t value = shown ? round_to_pixel(sum) : arguments.pad[c];
-                store(arguments, at + c * arguments.channel_stride, arguments.normalize[c](value));
-            }
+            write(arguments, y, x, x_shown && y >= image.top && y < image.bottom,
+                  round_to_pixel(sums.of[i][0]), round_to_pixel(sums.of[i][1]),
+                  round_to_pixel(sums.of[i][2]));
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
+    tundish_resize_normalize_point(const ResizeNormalizeArguments arguments) {
+    const ImageTask& image = arguments.images[blockIdx.z];
+    const int x = static_cast<int>(blockIdx.x * kTileWidth + threadIdx.x);
+    const int y = static_cast<int>(blockIdx.y * kThreadRows + threadIdx.y);
+    if (x >= arguments.width || y >= arguments.height) {
+        return;
+    }
+    const bool shown = x >= image.left && x < image.right && y >= image.top && y < image.bottom;
+    std::uint8_t colour[3] = {};
+    if (shown) {
+        const Between row = between(arguments.table, image.vertical, y - image.top);
+        const Between column = between(arguments.table, image.horizontal, x - image.left);
+        const std::uint8_t* const upper = image.data + row.first * image.row_stride;
+        const std::uint8_t* const lower = image.data + row.second * image.row_stride;
+#pragma unroll
+        for (int c = 0; c < 3; ++c) {
+            const int left = 3 * column.first + c, right = 3 * column.second + c;
+            colour[c] = blend_columns(blend_rows(upper[left], lower[left], row.weight),
+                                      blend_rows(upper[right], lower[right], row.weight), column.weight);
+        }
+    }
+    write(arguments, y, x, shown, colour[0], colour[1], colour[2]);
 }
 
 }  // namespace tundish::cuda

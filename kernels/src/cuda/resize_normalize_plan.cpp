@@ -20,8 +20,16 @@ ResampleAxis nearest_as_weights(const Span& span) {
     return axis;
 }
 
-std::int64_t taps_of(const Span& span, Filter filter) {
-    return filter == Filter::nearest ? 1 : resample_taps(span, filter);
+// Integers in the table for each pixel of the axis.
+std::int64_t integers_of(const Span& span, Filter filter) {
+    switch (filter) {
+        case Filter::bilinear_point:
+            return 2;
+        case Filter::nearest:
+            return 3;
+        default:
+            return 2 + resample_taps(span, filter);
+    }
 }
 
 // The table of weights, as far as it is filled in; `memory` is null while only its size is asked for.
@@ -38,7 +46,7 @@ class Table {
         AxisTable axis{};
     };
 
-    AxisTable add(const Span& span, Last& last) {
+    AxisTable add(const Span& span, bool vertical, Last& last) {
         if (memory_ != nullptr && span == last.span) {
             return last.axis;
         }
@@ -46,13 +54,31 @@ class Table {
         last.span = span;
         last.axis = {size_, static_cast<std::int32_t>(length)};
         if (memory_ != nullptr) {
-            write(filter_ == Filter::nearest ? nearest_as_weights(span) : resample_axis(span, filter_));
+            write(span, vertical);
         }
-        size_ += length * (2 + taps_of(span, filter_));
+        size_ += length * integers_of(span, filter_);
         return last.axis;
     }
 
   private:
+    void write(const Span& span, bool vertical) {
+        if (filter_ == Filter::nearest) {
+            write(nearest_as_weights(span));
+        } else if (filter_ != Filter::bilinear_point) {
+            write(resample_axis(span, filter_));
+        } else if (vertical) {
+            write(linear_axis(span, kRowWeightBits, (1 << kRowWeightBits) - 1));
+        } else {
+            write(linear_axis(span, kColumnWeightBits, 1 << kColumnWeightBits));
+        }
+    }
+
+    void write(const LinearAxis& axis) {
+        std::int32_t* const output = memory_ + size_;
+        std::copy(axis.first.begin(), axis.first.end(), output);
+        std::copy(axis.weights.begin(), axis.weights.end(), output + axis.first.size());
+    }
+
     void write(const ResampleAxis& axis) {
         const std::size_t length = axis.first.size();
         const auto taps = static_cast<std::size_t>(axis.taps);
@@ -92,9 +118,10 @@ std::int64_t fill(const ResizeNormalizeBatch& batch, ImageTask* tasks, std::int3
                        {}};
         if (top < bottom && left < right) {
             task.vertical = table.add(
-                {image.height, window.resized_height, top + window.top, bottom + window.top}, vertical);
-            task.horizontal = table.add(
-                {image.width, window.resized_width, left + window.left, right + window.left}, horizontal);
+                {image.height, window.resized_height, top + window.top, bottom + window.top}, true, vertical);
+            task.horizontal =
+                table.add({image.width, window.resized_width, left + window.left, right + window.left}, false,
+                          horizontal);
         }
         if (tasks != nullptr) {
             tasks[i] = task;
@@ -140,9 +167,9 @@ Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Des
 }
 
 LaunchSize grid_of(const ResizeNormalizeBatch& batch) {
+    const int height = batch.filter == Filter::bilinear_point ? kThreadRows : kTileHeight;
     return {static_cast<unsigned>((batch.width + kTileWidth - 1) / kTileWidth),
-            static_cast<unsigned>((batch.height + kTileHeight - 1) / kTileHeight),
-            static_cast<unsigned>(batch.count)};
+            static_cast<unsigned>((batch.height + height - 1) / height), static_cast<unsigned>(batch.count)};
 }
 
 }  // namespace tundish::cuda

@@ -10,8 +10,7 @@
 
 namespace tundish::cuda {
 
-// A call's images, of one plane each, windows and output size; borrows the arrays. `filter` is nearest or has
-// a ResampleAxis.
+// A call's images, of one plane each, windows and output size; borrows the arrays.
 struct ResizeNormalizeBatch {
     const ImageView* images;
     const Window* windows;

@@ -9,6 +9,7 @@ namespace tundish::cuda {
 
 // A ResampleAxis in a table of integers, from `offset` on: `length` times first, `length` times count, and
 // then for each tap `length` coefficients, so that neighbouring threads read neighbouring integers.
+// Or a LinearAxis: `length` times first, `length` weights.
 struct AxisTable {
     std::int64_t offset;
     std::int32_t length;
@@ -39,7 +40,8 @@ struct ResizeNormalizeArguments {
     std::uint8_t pad[3];
 };
 
-// A block makes a tile of the output. It has kTileWidth × kThreadRows threads.
+// A block makes a tile of the output, and has kTileWidth × kThreadRows threads. For bilinear_point a tile has
+// as many rows as the block, for the other filters kTileHeight.
 constexpr int kTileWidth = 32;
 constexpr int kTileHeight = 16;
 constexpr int kThreadRows = 8;

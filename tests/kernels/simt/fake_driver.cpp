@@ -70,6 +70,8 @@ namespace cuda = tundish::cuda;
 constexpr Kernel kKernels[] = {
     {"tundish_pool_normalize", launch<cuda::PoolNormalizeArguments, cuda::tundish_pool_normalize>},
     {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
+    {"tundish_resize_normalize_point",
+     launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point>},
     {"tundish_softmax_top_k", launch<cuda::SoftmaxTopKArguments, cuda::tundish_softmax_top_k>},
 };
 

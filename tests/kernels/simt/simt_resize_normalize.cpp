@@ -18,8 +18,8 @@ using tundish::ImageView;
 using tundish::Window;
 namespace cuda = tundish::cuda;
 
-constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear, Filter::bicubic, Filter::lanczos,
-                               Filter::bicubic_point};
+constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear,      Filter::bicubic,
+                               Filter::lanczos, Filter::bicubic_point, Filter::bilinear_point};
 const tundish::Normalization kNormalization{
     1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, {114, 3, 250}};
 
@@ -74,9 +74,10 @@ void compare(const Images& images, std::int64_t height, std::int64_t width, Filt
     std::memcpy(device.data(), host.data(), plan.bytes);
     device.resize(plan.bytes);
     host.clear();
+    const auto kernel = filter == Filter::bilinear_point ? cuda::tundish_resize_normalize_point
+                                                         : cuda::tundish_resize_normalize;
     const cuda::LaunchSize grid = cuda::grid_of(batch), block = cuda::kBlockSize;
-    simt::launch({grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
-                 [&] { cuda::tundish_resize_normalize(plan.arguments); });
+    simt::launch({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, [&] { kernel(plan.arguments); });
     require_equal(expected, output, "the bytes of destination");
     ++cases;
 }
@@ -92,7 +93,7 @@ void run_random(int count) {
                         random_below(60) - 30});
         }
         const auto source = random_below(2) == 0 ? tundish::PixelFormat::rgb : tundish::PixelFormat::bgr;
-        compare(images, height, width, kFilters[i % 5], kOutputs[random_below(4)], source);
+        compare(images, height, width, kFilters[i % 6], kOutputs[random_below(4)], source);
     }
 }
 
