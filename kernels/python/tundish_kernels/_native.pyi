@@ -169,3 +169,71 @@ def wordpiece_into(
     options: WordPieceOptions,
 ) -> None:
     """`tundish_kernels.wordpiece_into` without its messages about types and shapes."""
+
+def cuda_unavailable_reason() -> str:
+    """Why no GPU can be used, in one sentence; empty if one can."""
+
+class CudaDevice:
+    """The native part of `tundish_kernels.cuda.Device`."""
+
+    def __init__(self, fatbin: bytes, ordinal: int) -> None: ...
+    @property
+    def ordinal(self) -> int: ...
+
+class CudaWorkspace:
+    """The native part of `tundish_kernels.cuda.Workspace`."""
+
+    def __init__(self, device: CudaDevice, bytes: int) -> None: ...  # noqa: A002
+    @property
+    def bytes(self) -> int: ...
+
+def cuda_resize_normalize_workspace_bytes(
+    images: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    height: int,
+    width: int,
+    filter: str,  # noqa: A002
+    antialias: bool,
+) -> int:
+    """`tundish_kernels.cuda.resize_normalize_workspace_bytes`; an image is (0, height, width, 0)."""
+
+def cuda_resize_normalize_into(
+    destination: Quadruple,
+    images: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
+    filter: str,  # noqa: A002
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
+    workspace: CudaWorkspace,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.resize_normalize_into`.
+
+    The destination is (address, batch, height, width), an image (address, height, width, bytes from row to row).
+    """
+
+def cuda_softmax_top_k_into(
+    indices: int,
+    index_bytes: int,
+    scores: int,
+    k: int,
+    logits: tuple[int, int, int],
+    function: str,
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.softmax_top_k_into`, of addresses; logits are (address, batch, classes)."""
+
+def cuda_pool_normalize_into(
+    destination: int,
+    tokens: tuple[int, int, int, int],
+    mask: int,
+    mask_bytes: int,
+    pooling: str,
+    normalize: bool,
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.pool_normalize_into`, of addresses; tokens are (address, batch, tokens, width)."""

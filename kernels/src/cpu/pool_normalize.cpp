@@ -6,13 +6,12 @@
 
 #include "arguments.h"
 #include "memory.h"
+#include "pool_normalize_checks.h"
 #include "pool_normalize_loops.h"
 
 namespace tundish {
-namespace {
-
 template <typename Mask>
-void check(float* destination, const TokenVectors<Mask>& tokens) {
+void check_pool_normalize(const float* destination, const TokenVectors<Mask>& tokens) {
     check_memory("destination", destination);
     check_memory("tokens", tokens.vectors);
     check_memory("mask", tokens.mask);
@@ -25,6 +24,12 @@ void check(float* destination, const TokenVectors<Mask>& tokens) {
     check_disjoint("destination", output, "tokens", {tokens.vectors, positions * width * sizeof(float)});
     check_disjoint("destination", output, "mask", {tokens.mask, positions * sizeof(Mask)});
 }
+
+template void check_pool_normalize(const float*, const TokenVectors<std::uint8_t>&);
+template void check_pool_normalize(const float*, const TokenVectors<std::int32_t>&);
+template void check_pool_normalize(const float*, const TokenVectors<std::int64_t>&);
+
+namespace {
 
 // One row of the batch.
 template <typename Mask>
@@ -104,7 +109,7 @@ Pooling parse_pooling(const std::string& name) {
 template <typename Mask>
 void pool_normalize_into(float* destination, const TokenVectors<Mask>& tokens, Pooling pooling,
                          bool normalize, Isa isa) {
-    check(destination, tokens);
+    check_pool_normalize(destination, tokens);
     check_isa(isa);
 
     const PoolNormalizeLoops& loops = pool_normalize_loops(isa);

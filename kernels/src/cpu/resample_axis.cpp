@@ -48,16 +48,27 @@ std::int32_t to_fixed_point(double weight) {
     return static_cast<std::int32_t>(scaled < 0.0 ? scaled - 0.5 : scaled + 0.5);
 }
 
+// Antialiasing: scaling down widens the filter by this much.
+double stretch_of(const Span& span) {
+    return std::max(static_cast<double>(span.source) / static_cast<double>(span.resized), 1.0);
+}
+
+template <typename Kernel>
+std::int64_t weighted_taps(const Span& span) {
+    const double radius = Kernel::kRadius * stretch_of(span);
+    return std::min(span.source, 2 * static_cast<std::int64_t>(std::ceil(radius)) + 1);
+}
+
 template <typename Kernel>
 ResampleAxis weighted_axis(const Span& span) {
     const double scale = static_cast<double>(span.source) / static_cast<double>(span.resized);
-    const double stretch = std::max(scale, 1.0);  // antialiasing: scaling down widens the filter
+    const double stretch = stretch_of(span);
     const double radius = Kernel::kRadius * stretch;
     const double inverse_stretch = 1.0 / stretch;
 
     ResampleAxis axis;
     const auto length = static_cast<std::size_t>(span.end - span.begin);
-    axis.taps = std::min(span.source, 2 * static_cast<std::int64_t>(std::ceil(radius)) + 1);
+    axis.taps = weighted_taps<Kernel>(span);
     axis.first.resize(length);
     axis.count.resize(length);
     axis.coefficients.resize(length * static_cast<std::size_t>(axis.taps));
@@ -84,13 +95,14 @@ ResampleAxis weighted_axis(const Span& span) {
     return axis;
 }
 
+constexpr std::int64_t kCubicPointTaps = 4;
+
 // The nearest four pixels whatever the scale; beyond the edge, the outermost pixel counts once more.
 ResampleAxis cubic_point_axis(const Span& span) {
-    constexpr std::int64_t kTaps = 4;
     const double scale = static_cast<double>(span.source) / static_cast<double>(span.resized);
     ResampleAxis axis;
     const auto length = static_cast<std::size_t>(span.end - span.begin);
-    axis.taps = std::min(span.source, kTaps);
+    axis.taps = std::min(span.source, kCubicPointTaps);
     axis.first.resize(length);
     axis.count.resize(length);
     axis.coefficients.resize(length * static_cast<std::size_t>(axis.taps));
@@ -126,6 +138,22 @@ ResampleAxis unchanged_axis(const Span& span) {
 }
 
 }  // namespace
+
+std::int64_t resample_taps(const Span& span, Filter filter) {
+    if (span.source == span.resized) {
+        return 1;
+    }
+    switch (filter) {
+        case Filter::bilinear:
+            return weighted_taps<Triangle>(span);
+        case Filter::bicubic:
+            return weighted_taps<Cubic>(span);
+        case Filter::bicubic_point:
+            return std::min(span.source, kCubicPointTaps);
+        default:
+            return weighted_taps<Lanczos>(span);
+    }
+}
 
 ResampleAxis resample_axis(const Span& span, Filter filter) {
     if (span.source == span.resized) {

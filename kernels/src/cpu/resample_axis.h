@@ -30,6 +30,9 @@ struct ResampleAxis {
     std::int64_t taps = 0;
 };
 
+// ResampleAxis::taps of resample_axis(span, filter), at hardly any cost.
+std::int64_t resample_taps(const Span& span, Filter filter);
+
 // `filter` must be neither nearest nor bilinear_point. An axis whose length does not change gets a single
 // weight of one.
 ResampleAxis resample_axis(const Span& span, Filter filter);

@@ -7,14 +7,13 @@
 
 #include "arguments.h"
 #include "memory.h"
+#include "softmax_top_k_checks.h"
 #include "softmax_top_k_loops.h"
 #include "tundish/score.h"
 
 namespace tundish {
-namespace {
-
 template <typename Index>
-void check(const TopK<Index>& destination, const LogitsView& logits) {
+void check_softmax_top_k(const TopK<Index>& destination, const LogitsView& logits) {
     check_memory("logits", logits.data);
     check_memory("indices", destination.indices);
     check_memory("scores", destination.scores);
@@ -30,6 +29,11 @@ void check(const TopK<Index>& destination, const LogitsView& logits) {
     check_disjoint("scores", scores, "logits", input);
     check_disjoint("indices", indices, "scores", scores);
 }
+
+template void check_softmax_top_k(const TopK<std::int32_t>&, const LogitsView&);
+template void check_softmax_top_k(const TopK<std::int64_t>&, const LogitsView&);
+
+namespace {
 
 // A rank and a class as one integer: the greater is the better, and of equal ranks the lower class.
 std::int64_t candidate(const float* logits, std::size_t index) {
@@ -100,7 +104,7 @@ ScoreFunction parse_score_function(const std::string& name) {
 template <typename Index>
 void softmax_top_k_into(const TopK<Index>& destination, const LogitsView& logits, ScoreFunction function,
                         Isa isa) {
-    check(destination, logits);
+    check_softmax_top_k(destination, logits);
     check_isa(isa);
 
     const SoftmaxTopKLoops& loops = softmax_top_k_loops(isa);

@@ -8,14 +8,15 @@
 
 namespace tundish {
 
-void bind_non_max_suppression(nanobind::module_& module);
-void bind_pool_normalize(nanobind::module_& module);
 void bind_crop_resize_normalize(nanobind::module_& module);
+void bind_cuda(nanobind::module_& module);
+void bind_non_max_suppression(nanobind::module_& module);
+void bind_pack(nanobind::module_& module);
+void bind_pool_normalize(nanobind::module_& module);
 void bind_resize_normalize(nanobind::module_& module);
 void bind_run_length_encode(nanobind::module_& module);
 void bind_softmax_top_k(nanobind::module_& module);
 void bind_upsample_argmax(nanobind::module_& module);
-void bind_pack(nanobind::module_& module);
 void bind_wordpiece(nanobind::module_& module);
 
 }  // namespace tundish

@@ -17,13 +17,14 @@ NB_MODULE(_native, module) {
         }
         return names;
     });
-    tundish::bind_non_max_suppression(module);
-    tundish::bind_pool_normalize(module);
     tundish::bind_crop_resize_normalize(module);
+    tundish::bind_cuda(module);
+    tundish::bind_non_max_suppression(module);
+    tundish::bind_pack(module);
+    tundish::bind_pool_normalize(module);
     tundish::bind_resize_normalize(module);
     tundish::bind_run_length_encode(module);
     tundish::bind_softmax_top_k(module);
     tundish::bind_upsample_argmax(module);
-    tundish::bind_pack(module);
     tundish::bind_wordpiece(module);
 }

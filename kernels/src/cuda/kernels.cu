@@ -1,0 +1,4 @@
+// All kernels in one translation unit, as nvcc makes one fatbin of one file.
+#include "pool_normalize.cu"
+#include "resize_normalize.cu"
+#include "softmax_top_k.cu"

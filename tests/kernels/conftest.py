@@ -1,0 +1,22 @@
+"""What several tests of the kernels build once."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SIMT = Path(__file__).parent / "simt"
+
+
+@pytest.fixture(scope="session")
+def simt_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the drivers of the shim, built from simt/."""
+    if shutil.which("cmake") is None or shutil.which("g++") is None:
+        pytest.skip("needs cmake and g++ on the path")
+    folder = tmp_path_factory.mktemp("simt")
+    configure = ["cmake", "-S", str(SIMT), "-B", str(folder), "-DCMAKE_CXX_COMPILER=g++"]
+    for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+    return folder

@@ -1,0 +1,126 @@
+"""What nvcc makes of the CUDA kernels: for which GPUs, in how many bytes, and without spills."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+KERNELS = Path(__file__).parents[2] / "kernels"
+GENERATIONS = [75, 80, 86, 89, 90, 100, 120]
+
+# The barriers, shuffles and votes that each kernel has at least in its machine code: as many barriers as the source;
+# a 64-bit shuffle is two instructions.
+EXPECTED = {
+    "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
+    "tundish_resize_normalize": {"BAR.SYNC": 3},
+    "tundish_resize_normalize_point": {},
+    "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
+}
+
+
+class Build(NamedTuple):
+    fatbin: Path
+    report: str  # ptxas's
+
+
+class MachineCode(NamedTuple):
+    generation: int
+    kernel: str
+    instructions: list[str]
+
+
+def run(*command: str | Path, **settings: str) -> str:
+    result = subprocess.run(
+        command,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The fatbin, made as an installation makes it, but with ptxas's report."""
+    folder = tmp_path_factory.mktemp("fatbin")
+    configured = run("cmake", "-S", KERNELS, "-B", folder, "-DTUNDISH_PYTHON=OFF")
+    if "CUDA kernels are left out" in configured:
+        pytest.skip("needs nvcc 12.8 or newer")
+    target, flags = "tundish_kernels_fatbin", "-Xptxas -v -Werror all-warnings"
+    report = run("cmake", "--build", folder, "--target", target, NVCC_APPEND_FLAGS=flags)
+    return Build(folder / "kernels.fatbin", report)
+
+
+def cuobjdump(*arguments: str | Path) -> str:
+    """From the CUDA toolkit or NVIDIA's packages on PyPI; it looks for nvdisasm on the path."""
+    packages = importlib.util.find_spec("nvidia")
+    roots = (packages.submodule_search_locations if packages else None) or []
+    folders = [str(path) for root in roots for path in Path(root).glob("cu*/bin")]
+    path = os.pathsep.join([*folders, os.environ["PATH"]])
+    program = shutil.which("cuobjdump", path=path)
+    assert program is not None, "cuobjdump is in the extra 'dev'"
+    return run(program, *arguments, PATH=path)
+
+
+@pytest.fixture(scope="module")
+def machine_code(build: Build) -> list[MachineCode]:
+    found: list[MachineCode] = []
+    generation = 0
+    for line in cuobjdump("-sass", build.fatbin).splitlines():
+        if match := re.match(r"\s*arch = sm_(\d+)", line):
+            generation = int(match[1])
+        elif match := re.match(r"\s*Function : (\w+)", line):
+            found.append(MachineCode(generation, match[1], []))
+        elif match := re.match(r"\s*/\*[0-9a-f]+\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]+)", line):
+            found[-1].instructions.append(match[1])
+    return found
+
+
+def test_every_kernel_is_there_for_every_generation(machine_code: list[MachineCode]) -> None:
+    found = sorted((code.generation, code.kernel) for code in machine_code)
+    assert found == sorted((generation, kernel) for generation in GENERATIONS for kernel in EXPECTED)
+    assert all(len(code.instructions) > 50 for code in machine_code)
+
+
+def test_other_gpus_have_ptx_of_the_oldest_generation(build: Build) -> None:
+    assert re.findall(r"sm_(\d+)\.ptx", cuobjdump("-lptx", build.fatbin)) == [str(GENERATIONS[0])]
+
+
+def test_fatbin_is_small(build: Build) -> None:
+    assert build.fatbin.stat().st_size < 1_000_000
+
+
+def test_ptxas_reports_no_spills_and_no_stack(build: Build) -> None:
+    expected = len(GENERATIONS) * len(EXPECTED)
+    frames = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", build.report)
+    assert frames == [("0", "0", "0")] * expected
+    assert len(re.findall(r"Used \d+ registers", build.report)) == expected
+
+
+def test_machine_code_has_no_local_memory(machine_code: list[MachineCode]) -> None:
+    for code in machine_code:
+        local = [name for name in code.instructions if name.split(".")[0] in ("LDL", "STL")]
+        assert local == [], code[:2]
+
+
+def test_machine_code_has_the_barriers_and_shuffles(machine_code: list[MachineCode]) -> None:
+    for code in machine_code:
+        for prefix, count in EXPECTED[code.kernel].items():
+            assert sum(name.startswith(prefix) for name in code.instructions) >= count, (code[:2], prefix)
+
+
+def test_multiply_adds_are_only_those_of_the_source(build: Build) -> None:
+    """ptxas fuses a multiplication and an addition unless each says how it rounds."""
+    ptx = cuobjdump("-ptx", build.fatbin)
+    assert re.findall(r"\b(?:mul|add|sub)\.(?:ftz\.)?f(?:32|64)\b", ptx) == []
+    assert re.search(r"\bmul\.rn\.f32\b", ptx)
+    assert re.search(r"\badd\.rn\.f64\b", ptx)
+    assert re.search(r"\bfma\.rn\.f32\b", ptx)

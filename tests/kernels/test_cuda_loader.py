@@ -1,0 +1,169 @@
+"""How the CUDA driver is found, started and used, with a library that stands for it and runs kernels on the CPU.
+
+That proves what we do with the driver, and says nothing of a GPU.
+"""
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tundish_kernels import cuda
+
+REASON = "from tundish_kernels import cuda; print(cuda.reason())"
+ONE_CALL = """
+import numpy as np
+from support.cuda_memory import DeviceArray
+from tundish_kernels import Window, cuda
+destination, image = DeviceArray(np.zeros((1, 3, 4, 4), "f4")), DeviceArray(np.zeros((6, 6, 3), "u1"))
+print("begin")
+try:
+    workspace = cuda.Workspace(cuda.Device(), 4096)
+    cuda.resize_normalize_into(destination, [image], [Window(4, 4, 0, 0)], filter="bilinear", scale=1.0,
+                               mean=(0, 0, 0), std=(1, 1, 1), workspace=workspace, stream=0)
+except RuntimeError as error:
+    print(error)
+"""
+
+needs_kernels = pytest.mark.skipif(not cuda._FATBIN.is_file(), reason="this build has no CUDA kernels")
+
+
+def run(command: list[str], library: Path, **settings: str) -> str:
+    tests = str(Path(__file__).parents[1])
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(library), "PYTHONPATH": tests, **settings}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout.strip()
+
+
+def run_script(script: str, library: Path, **settings: str) -> str:
+    return run([sys.executable, "-c", script], library, **settings)
+
+
+def has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "None"),
+        ({"FAKE_CUDA_DEVICES": "0"}, "the NVIDIA driver sees no GPU"),
+        ({"FAKE_CUDA_FAILS": "cuInit=100"}, "the NVIDIA driver sees no GPU"),
+        ({"FAKE_CUDA_FAILS": "cuInit=999"}, "the NVIDIA driver does not start: unknown error (CUDA error 999)"),
+        (
+            {"FAKE_CUDA_FAILS": "cuDeviceGetCount=719"},
+            "the NVIDIA driver does not count its GPUs: unspecified launch failure (CUDA error 719)",
+        ),
+        (
+            {"FAKE_CUDA_CAPABILITY": "61"},
+            "GPU 1 has compute capability 6.1, and these kernels need 7.5 or newer",
+        ),
+    ],
+)
+def test_reason_is_one_sentence(simt_build: Path, settings: dict[str, str], reason: str) -> None:
+    assert run_script(REASON, simt_build / "fake_driver", **settings) == reason
+
+
+@needs_kernels
+def test_driver_older_than_the_kernels_is_refused(simt_build: Path) -> None:
+    said = run_script(REASON, simt_build / "fake_driver", FAKE_CUDA_VERSION="11040")
+    assert said.startswith("the NVIDIA driver is too old: it is for CUDA 11.4, and these kernels need one for CUDA ")
+
+
+@needs_kernels
+def test_driver_without_our_functions_is_refused(simt_build: Path) -> None:
+    said = run_script(REASON, simt_build / "empty_driver")
+    assert said == "the NVIDIA driver is too old: its libcuda.so.1 has no cuInit"
+
+
+@needs_kernels
+@pytest.mark.skipif(has_driver(), reason="this machine has the driver")
+def test_no_driver(tmp_path: Path) -> None:
+    said = run_script(REASON, tmp_path)
+    assert said.startswith("the NVIDIA driver's library cannot be loaded: libcuda.so.1")
+
+
+def test_build_without_kernels_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cuda, "_FATBIN", tmp_path / "kernels.fatbin")
+    expected = "this build has no CUDA kernels, because it was made without a working nvcc 12.8 or newer"
+    assert not cuda.available()
+    assert cuda.reason() == expected
+    with pytest.raises(RuntimeError, match=expected):
+        cuda.Device()
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        ("cuModuleLoadData=200", "the kernels cannot be loaded into the GPU: unknown error (CUDA error 200)"),
+        ("cuModuleGetFunction=500", "the kernels of this build are not complete: unknown error (CUDA error 500)"),
+        ("cuMemHostAlloc=2", "the workspace cannot be had on the host: unknown error (CUDA error 2)"),
+        ("cuEventCreate=2", "an event cannot be created: unknown error (CUDA error 2)"),
+        (
+            "cuEventSynchronize=719",
+            "the work before this call failed: unspecified launch failure (CUDA error 719)",
+        ),
+        ("cuMemcpyHtoDAsync_v2=1", "the tables cannot be copied to the GPU: unknown error (CUDA error 1)"),
+        ("cuEventRecord=400", "the copy of the tables cannot be followed: unknown error (CUDA error 400)"),
+        (
+            "cuLaunchKernel=719",
+            "resize_normalize cannot be launched: unspecified launch failure (CUDA error 719)",
+        ),
+    ],
+)
+def test_failure_is_one_sentence_and_nothing_is_kept(
+    simt_build: Path, tmp_path: Path, fails: str, sentence: str
+) -> None:
+    log = tmp_path / "log"
+    said = run_script(ONE_CALL, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails, FAKE_CUDA_LOG=str(log))
+    assert said.splitlines() == ["begin", sentence]
+    failed = fails.split("=")[0]
+    calls = log.read_text().split()
+    # Memory and contexts of the test's own two arrays: the arrays are freed, their contexts kept to the end.
+    pairs = [
+        ("cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2", 2),
+        ("cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", 0),
+        ("cuModuleLoadData", "cuModuleUnload", 0),
+        ("cuMemAlloc_v2", "cuMemFree_v2", 0),
+        ("cuMemHostAlloc", "cuMemFreeHost", 0),
+        ("cuEventCreate", "cuEventDestroy_v2", 0),
+    ]
+    for begin, end, kept in pairs:
+        assert calls.count(begin) - (failed == begin) == calls.count(end) + kept, begin
+
+
+@needs_kernels
+def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_script(ONE_CALL, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "begin"
+    calls = log.read_text().split()
+    begin = calls.index("cuEventCreate") + 2  # and the context is popped
+    end = calls.index("cuLaunchKernel") + 2
+    assert [call for call in calls[begin:end] if call != "cuPointerGetAttribute"] == [
+        "cuCtxPushCurrent_v2",
+        "cuEventSynchronize",
+        "cuMemcpyHtoDAsync_v2",
+        "cuEventRecord",
+        "cuLaunchKernel",
+        "cuCtxPopCurrent_v2",
+    ]
+
+
+@needs_kernels
+def test_gpu_tests_pass_against_the_stand_in(simt_build: Path) -> None:
+    """So that they are right before they meet their first GPU."""
+    tests = [str(Path(__file__).parent / f"test_cuda_{name}.py") for name in ("resize_normalize", "results")]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
+    said = run(command, simt_build / "fake_driver")
+    assert "passed" in said
+    assert "skipped" not in said
