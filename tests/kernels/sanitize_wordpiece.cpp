@@ -352,7 +352,7 @@ void check_refusals(const WordPiece& tokenizer) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const double seconds = argc > 1 ? std::atof(argv[1]) : 4;
+    const double seconds = argc > 1 ? std::atof(argv[1]) : 3;
     random_state = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
     std::vector<WordPiece> tokenizers;
     std::vector<tundish::BertNormalizer> normalizers;

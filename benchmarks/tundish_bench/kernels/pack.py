@@ -1,6 +1,7 @@
 """pack against NumPy, which scatters ragged ids through the mask that is wanted anyway.
 
-Of the small batch's time (2 µs) more than half is the call from Python, which no operator can spare.
+Of the small batch's time (2 µs) more than half is the call from Python. The large one takes less than two copies of its
+bytes: what memory allows is the limit there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tundish_kernels import Packed, pack_into
 def cases() -> Iterator[Case]:
     """A batch of sentences and a large one of paragraphs."""
     yield _case(32, 64, goal=2)
-    yield _case(256, 512, goal=5)
+    yield _case(256, 512, goal=2)
 
 
 def _case(batch: int, length: int, *, goal: float) -> Case:
