@@ -329,13 +329,17 @@ void check_refusals(const WordPiece& tokenizer) {
         }
         return false;
     };
-    const TokenDestination good{ids, ids, nullptr, nullptr, 5, starts, truncated};
+    std::int32_t type_ids[5];
+    const TokenDestination good{ids, type_ids, nullptr, nullptr, 5, starts, truncated};
     TokenDestination bad = good;
     bad.capacity = 4;
     require(refuses(bad, {}, text), "took a destination that is too small");
     bad = good;
     bad.starts = nullptr;
     require(refuses(bad, {}, text), "took null starts");
+    bad = good;
+    bad.type_ids = ids + 1;
+    require(refuses(bad, {}, text), "took arrays that overlap");
     bad = good;
     bad.ids = nullptr;
     require(refuses(bad, {}, text), "took null ids");
@@ -348,7 +352,7 @@ void check_refusals(const WordPiece& tokenizer) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const double seconds = argc > 1 ? std::atof(argv[1]) : 4;
+    const double seconds = argc > 1 ? std::atof(argv[1]) : 3;
     random_state = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
     std::vector<WordPiece> tokenizers;
     std::vector<tundish::BertNormalizer> normalizers;

@@ -211,6 +211,14 @@ def test_wrong_arguments_are_named_and_nothing_is_written(
         np.testing.assert_array_equal(array, old)
 
 
+def test_unaligned_arrays_are_refused() -> None:
+    shifted = np.zeros(33, np.uint8)[1:].view(np.int64).reshape(2, 2)
+    with pytest.raises(ValueError, match="in aligned C order, got strides"):
+        pack_into(destination(ids=shifted), IDS, STARTS, TYPES)
+    with pytest.raises(ValueError, match=r"starts must be .* in aligned C order"):
+        pack_into(destination(), IDS, np.zeros(25, np.uint8)[1:].view(np.int64), TYPES)
+
+
 def test_tokens_may_not_lie_in_the_destination() -> None:
     memory = np.zeros(8, np.int64)
     made = Packed(memory[:4].reshape(2, 2), None, None)

@@ -195,7 +195,7 @@ SHARED = np.zeros(7, np.int32)
         (
             destination(ids=SHARED, type_ids=SHARED),
             ValueError,
-            "destination.type_ids must lie apart from destination.ids, got memory that overlaps",
+            "the arrays of the destination must lie apart, got memory that overlaps",
         ),
     ],
 )
@@ -207,6 +207,12 @@ def test_destinations_that_are_refused(made: Any, error: type[Exception], senten
     arrays = [] if made is None else [array for array in made if isinstance(array, np.ndarray)]
     for array, old in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, old)
+
+
+def test_unaligned_arrays_are_refused() -> None:
+    shifted = np.zeros(29, np.uint8)[1:].view(np.int32)
+    with pytest.raises(ValueError, match=r"destination\.word_ids must be \[7\] int32 in aligned C order"):
+        wordpiece_into(destination(word_ids=shifted), TOKENIZER, ["ab", "a"])
 
 
 def test_a_wrong_text_leaves_the_destination_alone() -> None:

@@ -1,6 +1,7 @@
 """pack against NumPy, which scatters ragged ids through the mask that is wanted anyway.
 
-What remains of the operator's time is Python's checks (some 15 µs a call) and writing the three arrays.
+Of the small batch's time (2 µs) more than half is the call from Python. The large one takes less than two copies of its
+bytes: what memory allows is the limit there.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from tundish_kernels import Packed, pack_into
 
 def cases() -> Iterator[Case]:
     """A batch of sentences and a large one of paragraphs."""
-    yield _case(32, 64)
-    yield _case(256, 512)
+    yield _case(32, 64, goal=2)
+    yield _case(256, 512, goal=2)
 
 
-def _case(batch: int, length: int) -> Case:
+def _case(batch: int, length: int, *, goal: float) -> Case:
     generator = np.random.default_rng(0)
     counts = generator.integers(length // 8, length + 1, batch)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -53,6 +54,6 @@ def _case(batch: int, length: int) -> Case:
         baseline=baseline,
         baseline_name="NumPy",
         bytes_moved=ids.nbytes + type_ids.nbytes + starts.nbytes + 3 * made.ids.nbytes,
-        goal=5,
+        goal=goal,
         check=check,
     )

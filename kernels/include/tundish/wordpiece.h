@@ -118,8 +118,8 @@ std::size_t wordpiece_capacity(const WordPiece& tokenizer, const TextView* texts
 //
 // Throws std::invalid_argument before anything is written: a null pointer, a text that is too long or not
 // UTF-8 (its index is named), a `maximum_tokens` below the template's special tokens, a capacity that is too
-// small, an instruction set that is not available. Also throws it, and leaves the destination half written,
-// if only_first or only_second cannot shorten a text enough. Throws std::bad_alloc.
+// small, arrays that overlap, an instruction set that is not available. Also throws it, and leaves the
+// destination half written, if only_first or only_second cannot shorten a text enough. Throws std::bad_alloc.
 void wordpiece_into(const TokenDestination& destination, const WordPiece& tokenizer, const TextView* texts,
                     const TextView* pairs, std::size_t count, const WordPieceOptions& options,
                     Isa isa = selected_isa());

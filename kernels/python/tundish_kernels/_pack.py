@@ -99,21 +99,18 @@ def pack_into(
         TypeError: An argument is of the wrong type.
         ValueError: A value, shape or dtype is not as said above, or a row has more tokens than the arrays are long.
     """
-    _check_tokens(ids, starts, type_ids)
-    _check_destination(destination, len(starts) - 1, type_ids is not None)
+    if not isinstance(destination, Packed):
+        raise TypeError(f"destination must be Packed, got {type(destination).__name__}")
     if side not in ("left", "right"):
         raise ValueError(f"side must be left or right, got {side!r}")
-    _native.pack_into(
-        destination.ids,
-        destination.mask,
-        destination.type_ids,
-        ids,
-        type_ids,
-        starts,
-        _as_int32(pad_id, "pad_id"),
-        _as_int32(pad_type_id, "pad_type_id"),
-        side == "left",
-    )
+    padding = (_as_int32(pad_id, "pad_id"), _as_int32(pad_type_id, "pad_type_id"), side == "left")
+    try:
+        _native.pack_into(*destination, ids, type_ids, starts, *padding)
+    except (TypeError, ValueError):
+        # The native code refuses whatever is wrong; to say what it is takes longer than a small batch.
+        _check_tokens(ids, starts, type_ids)
+        _check_destination(destination, len(starts) - 1, type_ids is not None)
+        raise
 
 
 def _check_tokens(ids: NDArray[np.int32], starts: NDArray[np.int64], type_ids: NDArray[np.int32] | None) -> None:
@@ -125,9 +122,7 @@ def _check_tokens(ids: NDArray[np.int32], starts: NDArray[np.int64], type_ids: N
         check_array(type_ids, "type_ids", (len(ids),), np.int32, ragged=True)
 
 
-def _check_destination(destination: object, batch: int, has_type_ids: bool) -> None:
-    if not isinstance(destination, Packed):
-        raise TypeError(f"destination must be Packed, got {type(destination).__name__}")
+def _check_destination(destination: Packed, batch: int, has_type_ids: bool) -> None:
     ids, mask, type_ids = destination
     check_output(ids, "destination.ids", (batch, "length"), np.int64, np.int32, ragged=True)
     if mask is not None:

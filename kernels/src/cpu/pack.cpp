@@ -2,29 +2,12 @@
 #include "tundish/pack.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "arguments.h"
+#include "memory_range.h"
 
 namespace tundish {
 namespace {
-
-struct Memory {
-    const void* data;
-    std::size_t size;
-};
-
-template <class Item>
-Memory memory(const Item* data, std::size_t count) {
-    return {data, data == nullptr ? 0 : count * sizeof(Item)};
-}
-
-bool overlap(const Memory& left, const Memory& right) {
-    const auto* const a = static_cast<const char*>(left.data);
-    const auto* const b = static_cast<const char*>(right.data);
-    const std::less<const char*> before;
-    return left.size > 0 && right.size > 0 && before(a, b + right.size) && before(b, a + left.size);
-}
 
 void check_starts(const RaggedTokens& tokens, std::size_t batch, std::size_t length) {
     if (tokens.starts[0] != 0) {
@@ -61,15 +44,18 @@ void check(const PackDestination<Integer>& destination, const RaggedTokens& toke
         reject("type ids must be both in the source and in the destination or in neither", "one of them");
     }
     check_starts(tokens, destination.batch, destination.length);
-    const Memory written[] = {memory(destination.ids, count), memory(destination.mask, count),
-                              memory(destination.type_ids, count)};
-    const Memory read[] = {memory(tokens.ids, tokens.size), memory(tokens.type_ids, tokens.size),
-                           memory(tokens.starts, destination.batch + 1)};
+    const MemoryRange written[] = {memory_range(destination.ids, count),
+                                   memory_range(destination.mask, count),
+                                   memory_range(destination.type_ids, count)};
+    const MemoryRange read[] = {memory_range(tokens.ids, tokens.size),
+                                memory_range(tokens.type_ids, tokens.size),
+                                memory_range(tokens.starts, destination.batch + 1)};
     for (std::size_t i = 0; i < 3; ++i) {
         const bool overlaps =
-            std::any_of(read, read + 3, [&](const Memory& other) { return overlap(written[i], other); }) ||
+            std::any_of(read, read + 3,
+                        [&](const MemoryRange& other) { return overlap(written[i], other); }) ||
             std::any_of(written + i + 1, written + 3,
-                        [&](const Memory& other) { return overlap(written[i], other); });
+                        [&](const MemoryRange& other) { return overlap(written[i], other); });
         if (overlaps) {
             reject("the destination must not overlap itself or the tokens", "overlapping memory");
         }

@@ -2,8 +2,10 @@
 #include "tundish/wordpiece.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "arguments.h"
+#include "memory_range.h"
 #include "unicode.h"
 #include "wordpiece_tables.h"
 
@@ -60,6 +62,23 @@ void check_text(const TextView& text, const char* name, std::size_t index) {
         const std::string hexadecimal{'0', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
         reject(element(name, index) + " must be UTF-8",
                "byte " + hexadecimal + " at position " + std::to_string(valid));
+    }
+}
+
+void check_apart(const TokenDestination& destination, std::size_t count) {
+    const MemoryRange ranges[] = {
+        memory_range(destination.ids, destination.capacity),
+        memory_range(destination.type_ids, destination.capacity),
+        memory_range(destination.offsets, 2 * destination.capacity),
+        memory_range(destination.word_ids, destination.capacity),
+        memory_range(destination.starts, count + 1),
+        memory_range(destination.truncated, count),
+    };
+    for (const MemoryRange* left = std::begin(ranges); left != std::end(ranges); ++left) {
+        if (std::any_of(left + 1, std::end(ranges),
+                        [&](const MemoryRange& right) { return overlap(*left, right); })) {
+            reject("the arrays of the destination must lie apart", "memory that overlaps");
+        }
     }
 }
 
@@ -193,6 +212,7 @@ void wordpiece_into(const TokenDestination& destination, const WordPiece& tokeni
     if (capacity > 0 && (destination.ids == nullptr || destination.type_ids == nullptr)) {
         reject("ids and type_ids must not be null", "null");
     }
+    check_apart(destination, count);
 
     // Of a single text that is cut off at its end only that much matters.
     const bool cut_at_end =

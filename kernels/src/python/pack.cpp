@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "aligned.h"
 #include "bindings.h"
 
 namespace nb = nanobind;
@@ -30,6 +31,11 @@ void pack_into(const Matrix<Integer>& ids, const std::optional<Matrix<Integer>>&
     if (!same_shape(mask) || !same_shape(type_ids) || starts.shape(0) != ids.shape(0) + 1 ||
         (token_type_ids && token_type_ids->shape(0) != token_ids.shape(0))) {
         throw nb::value_error("the arrays of pack must have shapes that fit each other");
+    }
+    if (!is_aligned(ids.data()) || (mask && !is_aligned(mask->data())) ||
+        (type_ids && !is_aligned(type_ids->data())) || !is_aligned(token_ids.data()) ||
+        (token_type_ids && !is_aligned(token_type_ids->data())) || !is_aligned(starts.data())) {
+        throw nb::value_error("the arrays of pack must be aligned");
     }
     const tundish::PackDestination<Integer> destination{ids.data(), mask ? mask->data() : nullptr,
                                                         type_ids ? type_ids->data() : nullptr, ids.shape(0),

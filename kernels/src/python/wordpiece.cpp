@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "aligned.h"
 #include "bindings.h"
 
 namespace nb = nanobind;
@@ -107,6 +108,11 @@ void wordpiece_into(const Vector<std::int32_t>& ids, const Vector<std::int32_t>&
         (word_ids && word_ids->shape(0) != room) || starts.shape(0) != count + 1 ||
         truncated.shape(0) != count) {
         throw nb::value_error("the arrays must be as long as each other and as the texts");
+    }
+    if (!is_aligned(ids.data()) || !is_aligned(type_ids.data()) ||
+        (offsets && !is_aligned(offsets->data())) || (word_ids && !is_aligned(word_ids->data())) ||
+        !is_aligned(starts.data())) {
+        throw nb::value_error("the arrays of wordpiece must be aligned");
     }
     static_assert(sizeof(bool) == 1);
     const tundish::TokenDestination destination{ids.data(),
