@@ -20,6 +20,7 @@ import tundish_kernels
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.kernels import (
     crop_resize_normalize,
+    decode_jpeg,
     non_max_suppression,
     pack,
     pool_normalize,
@@ -31,11 +32,12 @@ from tundish_bench.kernels import (
 )
 from tundish_bench.kernels.timing import Timing, measure
 
-_TABLE_WIDTH = 130
+_TABLE_WIDTH = 165
 """A narrower terminal wraps the lines rather than cut figures off."""
 
 _CASES = (
     crop_resize_normalize.cases,
+    decode_jpeg.cases,
     non_max_suppression.cases,
     pack.cases,
     pool_normalize.cases,
