@@ -2,10 +2,11 @@
 
 The baseline is `encode_batch_fast`, which finds no offsets and is a little faster than `encode_batch`, on one thread.
 It leaves the ids in its own objects; reading them out would add a hundredth to its time and is not counted. Ids and
-offsets of every text are compared. Of the operator's time on reviews 2% is Python's: the arrays, and finding each string's
-UTF-8 (which Python makes once for a string that is not ASCII and keeps; both sides find it made). Half of the rest is
-looking words up in tables of a megabyte, which the baseline's turn has driven from the nearest cache: alone, the
-operator takes two thirds of the time shown.
+offsets of every text are compared.
+
+Of the operator's time on reviews 2% is Python's: the arrays, and finding each string's UTF-8 (which Python makes once
+for a string that is not ASCII and keeps; both sides find it made). Half of the rest is looking words up in tables of a
+megabyte, which the baseline's turn has driven from the nearest cache: alone, the operator takes two thirds of the time.
 """
 # ruff: noqa: RUF001 - letters of many scripts
 
