@@ -2,16 +2,18 @@
 
 What: user and system time of the server's processes, divided by the images that they answered. CPU, not throughput,
 is what a box that also does other work pays, and a busy client distorts it least.
-Against what: tritonserver 2.51 with its Python backend (OpenCV, NumPy, ONNX Runtime), configured as cost it the least
-CPU; and the floor, which is decoding, fused pre-processing and inference in one thread of this process.
-Inputs: MobileNetV2, int8, the very same file in all three; twenty photographs of 512 x 512 pixels as JPEG files; 16
+Against what: tritonserver 2.51 with its Python backend (OpenCV, NumPy, ONNX Runtime), as one writes it first and,
+beside it, tuned; and the floor, which is decoding, fused pre-processing and inference in one thread of this process.
+tundish and the floor decode JPEGs at half their size if the bundle's gate has measured that; Triton's models decode
+in full.
+Inputs: MobileNetV2, int8, the very same file in all; twenty photographs of 512 x 512 pixels as JPEG files; 16
 callers, each waiting for its answer before it sends the next image, over the Open Inference Protocol on the loopback.
-Method: both servers start once and stay; rounds of load go to one after the other in alternating order, the floor
+Method: the servers start once and stay; rounds of load go to one after the other in alternating order, the floor
 between them, so that a machine that slows down or speeds up does so for all. The ratio is taken round by round.
 Precision: CPU time is counted in hundredths of a second, 0.1 % of a round. The table shows how many cores other work
 took meanwhile; above a tenth of a core, the figures are not to be relied upon.
 Checked: every answer's top label against the one that its server gave when asked alone, and those between the servers.
-Goal: a median ratio of tundish to Triton of at most 0.82.
+Goal: a median ratio of tundish to Triton, not tuned, of at most 0.82.
 """
 
 from __future__ import annotations
@@ -44,10 +46,10 @@ from tundish_exporters.demo import PHOTO_MODEL, export_photographs
 from tundish_exporters.demo.assets import PHOTOGRAPHS, default_cache, fetch
 
 GOAL = 0.82
-"""Of the median ratio of tundish's CPU per image to Triton's."""
+"""Of the median ratio of tundish's CPU per image to that of Triton, not tuned."""
 
 LEAST_AGREEMENT = 19
-"""Photographs of the twenty on which both servers must give the same top label; they decode and resize differently."""
+"""Photographs of the twenty on which tundish and Triton must give the same top label; they resize differently."""
 
 _DEMO_REPOSITORY = Path(".demo/models")
 _WARM_UP_SECONDS = 1.0
@@ -73,16 +75,23 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """All three, one after the other."""
+    """All, one after the other."""
 
     tundish: Sample
     floor: Sample
     triton: Sample
+    tuned: Sample
+    """Triton, tuned."""
 
     @property
     def ratio(self) -> float:
         """CPU per image, tundish to Triton."""
         return self.tundish.cpu_milliseconds / self.triton.cpu_milliseconds
+
+    @property
+    def tuned_ratio(self) -> float:
+        """CPU per image, tundish to Triton when that is tuned."""
+        return self.tundish.cpu_milliseconds / self.tuned.cpu_milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +101,13 @@ class Answers:
     tundish: tuple[str, ...]
     floor: tuple[str, ...]
     triton: tuple[str, ...]
+    tuned: tuple[str, ...]
     truth: tuple[str, ...]
 
     @property
     def agreement(self) -> int:
-        """Photographs on which the two servers agree."""
-        return count_equal(self.tundish, self.triton)
+        """The least number of photographs on which tundish agrees with a Triton."""
+        return min(count_equal(self.tundish, theirs) for theirs in (self.triton, self.tuned))
 
 
 def count_equal(ours: Sequence[str], theirs: Sequence[str]) -> int:
@@ -106,7 +116,7 @@ def count_equal(ours: Sequence[str], theirs: Sequence[str]) -> int:
 
 
 def compare(
-    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads tundish and Triton once.")] = 8,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 8,
     seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 5.0,
     callers: Annotated[int, typer.Option(min=1, max=128, help="Requests in flight.")] = 16,
     repository: Annotated[
@@ -122,17 +132,19 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as scratch:
         served = repository or _demo_repository(Path(scratch), console)
         bundle = _photo_bundle(served)
-        with console.status("install Triton and start both servers"):
+        with console.status("install Triton and start the servers"):
             servers = _servers(served, bundle, Path(scratch))
-        with servers as (tundish, triton), LoadGenerator(bundle.manifest.model, images) as generator:
+        with servers as (tundish, triton, tuned), LoadGenerator(bundle.manifest.model, images) as generator:
             floor = Floor(bundle, images)
-            answers = _check_answers(bundle, paths, tundish, triton, floor)
-            measuring = _Measuring(tundish, triton, floor, generator, answers, callers)
+            answers = _check_answers(bundle, paths, tundish, triton, tuned, floor)
+            measuring = _Measuring(tundish, triton, tuned, floor, generator, answers, callers)
             measured = measuring.run(rounds, seconds, console)
     _show(console, measured, answers)
     if json_file:
         content = {"goal": GOAL, "callers": callers, "seconds": seconds, "answers": asdict(answers)}
-        content["rounds"] = [{**asdict(each), "ratio": each.ratio} for each in measured]
+        content["rounds"] = [
+            {**asdict(each), "ratio": each.ratio, "tuned_ratio": each.tuned_ratio} for each in measured
+        ]
         json_file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -161,8 +173,10 @@ def _photo_bundle(repository: Path) -> Bundle:
 
 
 @contextmanager
-def _servers(repository: Path, bundle: Bundle, scratch: Path) -> Iterator[tuple[ServerProcess, ServerProcess]]:
-    """Both servers, tundish and Triton, ready, with an instance of one thread for each core."""
+def _servers(
+    repository: Path, bundle: Bundle, scratch: Path
+) -> Iterator[tuple[ServerProcess, ServerProcess, ServerProcess]]:
+    """tundish, Triton and Triton tuned, ready, with an instance of one thread for each core."""
     logs = default_cache() / "benchmarks"
     logs.mkdir(parents=True, exist_ok=True)
     instances = len(os.sched_getaffinity(0))
@@ -172,14 +186,29 @@ def _servers(repository: Path, bundle: Bundle, scratch: Path) -> Iterator[tuple[
     command += ["--host", HOST, "--instances", str(instances)]
     with ExitStack() as stack:
         tundish = stack.enter_context(ServerProcess("tundish", command, port=port, log=logs / "tundish.log"))
-        triton = stack.enter_context(
-            triton_server(environment, bundle, instances=instances, scratch=scratch, log=logs / "triton.log")
+        plain, tuned = (
+            stack.enter_context(
+                triton_server(
+                    environment,
+                    bundle,
+                    tuned=tuned,
+                    instances=instances,
+                    scratch=scratch,
+                    log=logs / ("triton-tuned.log" if tuned else "triton.log"),
+                )
+            )
+            for tuned in (False, True)
         )
-        yield tundish, triton
+        yield tundish, plain, tuned
 
 
 def _check_answers(
-    bundle: Bundle, paths: Sequence[Path], tundish: ServerProcess, triton: ServerProcess, floor: Floor
+    bundle: Bundle,
+    paths: Sequence[Path],
+    tundish: ServerProcess,
+    triton: ServerProcess,
+    tuned: ServerProcess,
+    floor: Floor,
 ) -> Answers:
     """Asks each subject for each photograph, and holds the answers against each other."""
     images = [path.read_bytes() for path in paths]
@@ -190,6 +219,7 @@ def _check_answers(
         tundish=ask_once(tundish.url, requests),
         floor=tuple(floor.top_labels([image])[0] for image in images),
         triton=ask_once(triton.url, requests),
+        tuned=ask_once(tuned.url, requests),
         # The class stands at the end of the name, as an index into ImageNet's labels.
         truth=tuple(labels[int(path.stem.rsplit("_", maxsplit=1)[1])] for path in paths),
     )
@@ -209,6 +239,7 @@ class _Measuring:
         self,
         tundish: ServerProcess,
         triton: ServerProcess,
+        tuned: ServerProcess,
         floor: Floor,
         generator: LoadGenerator,
         answers: Answers,
@@ -219,6 +250,7 @@ class _Measuring:
             "tundish": lambda seconds: self._measure_server(tundish, answers.tundish, seconds),
             "floor": self._measure_floor,
             "triton": lambda seconds: self._measure_server(triton, answers.triton, seconds),
+            "tuned": lambda seconds: self._measure_server(tuned, answers.tuned, seconds),
         }
 
     def run(self, rounds: int, seconds: float, console: Console) -> list[Round]:
@@ -274,10 +306,10 @@ def _show(console: Console, rounds: Sequence[Round], answers: Answers) -> None:
     table.add_column("subject", no_wrap=True)
     for heading in ("CPU ms/image", "images/s", "p50 ms", "p99 ms", "others' cores"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name in ("tundish", "triton", "floor"):
+    for name in ("tundish", "triton", "tuned", "floor"):
         samples = [getattr(each, name) for each in rounds]
         table.add_row(
-            name,
+            "triton, tuned" if name == "tuned" else name,
             _spread([sample.cpu_milliseconds for sample in samples], 2),
             f"{median(sample.images_per_second for sample in samples):.0f}",
             _median([sample.p50_milliseconds for sample in samples]),
@@ -293,7 +325,9 @@ def _show(console: Console, rounds: Sequence[Round], answers: Answers) -> None:
     speeds = [each.tundish.images_per_second / each.triton.images_per_second for each in rounds]
     console.print(f"tundish / floor, CPU: {_spread(floor_ratios, 3)}", soft_wrap=True)
     console.print(f"tundish / triton, images/s: {_spread(speeds, 3)}", soft_wrap=True)
-    images = sum(each.tundish.images + each.triton.images + each.floor.images for each in rounds)
+    console.print(f"tundish / triton tuned, CPU: {_spread([each.tuned_ratio for each in rounds], 3)}", soft_wrap=True)
+    samples = [sample for each in rounds for sample in (each.tundish, each.floor, each.triton, each.tuned)]
+    images = sum(sample.images for sample in samples)
     right = ", ".join(f"{name} {count_equal(getattr(answers, name), answers.truth)}" for name in ("tundish", "triton"))
     console.print(
         f"All {images:,} answers were checked. Of {len(answers.truth)} photographs the servers agree on "
@@ -304,7 +338,7 @@ def _show(console: Console, rounds: Sequence[Round], answers: Answers) -> None:
     console.print(
         f"[bold]tundish / triton, CPU: {_spread(ratios, 3)}; the goal of {GOAL} is {verdict}.[/]", soft_wrap=True
     )
-    others = max(sample.other_cores for each in rounds for sample in (each.tundish, each.floor, each.triton))
+    others = max(sample.other_cores for sample in samples)
     if others > _NOTABLE_CORES:
         console.print(
             f"[yellow]warning:[/] other work took up to {others:.2f} cores; measure on an idle machine.", soft_wrap=True

@@ -142,8 +142,12 @@ def test_a_failure_exits_with_1_and_one_sentence(tmp_path: Path) -> None:
 
 def interrupted(source: Path, repository: Path, number: signal.Signals) -> tuple[int, str]:
     """Exit code and error output of an export that got a signal while it built its bundle."""
+    # So many that evaluating them outlasts the signal's way, however busy the machine is.
+    calibration = repository.with_name("texts.txt")
+    calibration.write_text("".join(f"a film of {number} minutes\n" for number in range(20_000)), encoding="utf-8")
+    arguments: list[str | Path] = ["--task", "text-classification", "--name", "m", "--repository", repository]
     process = subprocess.Popen(
-        command(source, "--task", "text-classification", "--name", "m", "--repository", repository),
+        command(source, *arguments, "--calibration", calibration),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -80,8 +80,12 @@ def test_the_command_lists_what_it_can_do_without_the_exporter(python: Path) -> 
 
 
 def test_an_export_says_what_to_install(python: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (source / name).touch()
     ran = run_tundish(
-        *("export", tmp_path, "--task", "text-classification", "--name", "any", "--repository", tmp_path / "models"),
+        *("export", source, "--task", "text-classification", "--name", "any", "--repository", tmp_path / "models"),
         executable=python,
     )
     assert ran.returncode in (1, 2)

@@ -37,9 +37,9 @@ output [
   {{ name: "score" data_type: TYPE_FP32 dims: [ {top_k} ] }}
 ]
 instance_group [ {{ count: {instances} kind: KIND_CPU }} ]
-dynamic_batching {{ }}
 """
-"""What cost Triton the least CPU an image on two cores, of no batching and batches up to 2, 4 and 8."""
+_DYNAMIC_BATCHING = "dynamic_batching { }\n"
+"""With up to 4 it cost Triton the least CPU an image on two cores, of no batching and batches up to 2, 4 and 8."""
 
 
 def install_triton(cache: Path) -> Path:
@@ -65,14 +65,18 @@ def install_triton(cache: Path) -> Path:
     return target
 
 
-def triton_server(environment: Path, bundle: Bundle, *, instances: int, scratch: Path, log: Path) -> ServerProcess:
+def triton_server(
+    environment: Path, bundle: Bundle, *, tuned: bool, instances: int, scratch: Path, log: Path
+) -> ServerProcess:
     """Triton on the bundle's model, with `instances` processes of one thread each; its models go below `scratch`.
+
+    `tuned` batches requests and spares work; without it, the model is written as one does at first.
 
     Raises:
         BenchmarkError: the bundle asks for what the peer's model does not do.
     """
-    repository = scratch / "triton-models"
-    _write_model(repository, bundle, instances)
+    repository = scratch / ("triton-tuned-models" if tuned else "triton-models")
+    _write_model(repository, bundle, instances, tuned)
     packages = _site_packages(environment)
     port = free_port()
     command = [
@@ -90,7 +94,7 @@ def triton_server(environment: Path, bundle: Bundle, *, instances: int, scratch:
         # The Python that the backend embeds reads no PYTHONPATH; it takes the environment of the first python3 on PATH.
         "PATH": os.pathsep.join([str(environment / "bin"), os.environ.get("PATH", os.defpath)]),
     }
-    return ServerProcess("Triton", command, port=port, log=log, environment=variables)
+    return ServerProcess("Triton, tuned" if tuned else "Triton", command, port=port, log=log, environment=variables)
 
 
 def _install(environment: Path, packages: tuple[str, ...]) -> None:
@@ -121,7 +125,7 @@ def _site_packages(environment: Path) -> Path:
     return Path(sysconfig.get_path("purelib", vars={"base": str(environment), "platbase": str(environment)}))
 
 
-def _write_model(repository: Path, bundle: Bundle, instances: int) -> None:
+def _write_model(repository: Path, bundle: Bundle, instances: int, tuned: bool) -> None:
     manifest = bundle.manifest
     rule, labelling = manifest.preprocess, manifest.postprocess
     if (
@@ -144,10 +148,11 @@ def _write_model(repository: Path, bundle: Bundle, instances: int) -> None:
         "std": rule.std,
         "labels": labelling.labels,
         "top_k": labelling.top_k,
+        "tuned": tuned,
     }
     folder = repository / manifest.model / "1"
     folder.mkdir(parents=True)
     shutil.copyfile(_MODEL_SOURCE, folder / "model.py")
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     config = _CONFIG.format(name=manifest.model, top_k=labelling.top_k, instances=instances)
-    (folder.parent / "config.pbtxt").write_text(config, encoding="utf-8")
+    (folder.parent / "config.pbtxt").write_text(config + _DYNAMIC_BATCHING * tuned, encoding="utf-8")

@@ -1,4 +1,4 @@
-// Whether the memory of an operator's output overlaps that of its inputs.
+// The memory of an operator's arguments: whether it is there, and whether two of them share it.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,19 @@ struct Memory {
     std::size_t bytes;
 };
 
+// That of `count` items; none if `data` is null.
+template <class Item>
+Memory memory_of(const Item* data, std::size_t count) {
+    return {data, data == nullptr ? 0 : count * sizeof(Item)};
+}
+
+// Whether the two share a byte.
+inline bool overlap(const Memory& left, const Memory& right) {
+    const auto a = reinterpret_cast<std::uintptr_t>(left.data);
+    const auto b = reinterpret_cast<std::uintptr_t>(right.data);
+    return left.bytes > 0 && right.bytes > 0 && a < b + right.bytes && b < a + left.bytes;
+}
+
 // Rejects a null pointer.
 inline void check_memory(const char* name, const void* data) {
     if (data == nullptr) {
@@ -24,9 +37,7 @@ inline void check_memory(const char* name, const void* data) {
 
 // Rejects two arrays that share a byte.
 inline void check_disjoint(const char* name, const Memory& memory, const char* other, const Memory& others) {
-    const auto begin = reinterpret_cast<std::uintptr_t>(memory.data);
-    const auto others_begin = reinterpret_cast<std::uintptr_t>(others.data);
-    if (begin < others_begin + others.bytes && others_begin < begin + memory.bytes) {
+    if (overlap(memory, others)) {
         reject(std::string(name) + " must not overlap " + other, "shared memory");
     }
 }

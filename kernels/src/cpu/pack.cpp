@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "arguments.h"
-#include "memory_range.h"
+#include "memory.h"
 
 namespace tundish {
 namespace {
@@ -44,18 +44,15 @@ void check(const PackDestination<Integer>& destination, const RaggedTokens& toke
         reject("type ids must be both in the source and in the destination or in neither", "one of them");
     }
     check_starts(tokens, destination.batch, destination.length);
-    const MemoryRange written[] = {memory_range(destination.ids, count),
-                                   memory_range(destination.mask, count),
-                                   memory_range(destination.type_ids, count)};
-    const MemoryRange read[] = {memory_range(tokens.ids, tokens.size),
-                                memory_range(tokens.type_ids, tokens.size),
-                                memory_range(tokens.starts, destination.batch + 1)};
+    const Memory written[] = {memory_of(destination.ids, count), memory_of(destination.mask, count),
+                              memory_of(destination.type_ids, count)};
+    const Memory read[] = {memory_of(tokens.ids, tokens.size), memory_of(tokens.type_ids, tokens.size),
+                           memory_of(tokens.starts, destination.batch + 1)};
     for (std::size_t i = 0; i < 3; ++i) {
         const bool overlaps =
-            std::any_of(read, read + 3,
-                        [&](const MemoryRange& other) { return overlap(written[i], other); }) ||
+            std::any_of(read, read + 3, [&](const Memory& other) { return overlap(written[i], other); }) ||
             std::any_of(written + i + 1, written + 3,
-                        [&](const MemoryRange& other) { return overlap(written[i], other); });
+                        [&](const Memory& other) { return overlap(written[i], other); });
         if (overlaps) {
             reject("the destination must not overlap itself or the tokens", "overlapping memory");
         }

@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "arguments.h"
-#include "memory_range.h"
+#include "memory.h"
 #include "unicode.h"
 #include "wordpiece_tables.h"
 
@@ -66,17 +66,17 @@ void check_text(const TextView& text, const char* name, std::size_t index) {
 }
 
 void check_apart(const TokenDestination& destination, std::size_t count) {
-    const MemoryRange ranges[] = {
-        memory_range(destination.ids, destination.capacity),
-        memory_range(destination.type_ids, destination.capacity),
-        memory_range(destination.offsets, 2 * destination.capacity),
-        memory_range(destination.word_ids, destination.capacity),
-        memory_range(destination.starts, count + 1),
-        memory_range(destination.truncated, count),
+    const Memory ranges[] = {
+        memory_of(destination.ids, destination.capacity),
+        memory_of(destination.type_ids, destination.capacity),
+        memory_of(destination.offsets, 2 * destination.capacity),
+        memory_of(destination.word_ids, destination.capacity),
+        memory_of(destination.starts, count + 1),
+        memory_of(destination.truncated, count),
     };
-    for (const MemoryRange* left = std::begin(ranges); left != std::end(ranges); ++left) {
+    for (const Memory* left = std::begin(ranges); left != std::end(ranges); ++left) {
         if (std::any_of(left + 1, std::end(ranges),
-                        [&](const MemoryRange& right) { return overlap(*left, right); })) {
+                        [&](const Memory& right) { return overlap(*left, right); })) {
             reject("the arrays of the destination must lie apart", "memory that overlaps");
         }
     }
