@@ -302,9 +302,12 @@ class _Measuring:
 
 
 def _show(console: Console, rounds: Sequence[Round], answers: Answers) -> None:
-    table = Table(title=f"image bytes to label, {len(rounds)} rounds: median (least - most)")
+    table = Table(
+        title=f"image bytes to label, {len(rounds)} rounds: median (least - most)",
+        caption="CPU of the server, for each image; others: cores that other work took",
+    )
     table.add_column("subject", no_wrap=True)
-    for heading in ("CPU ms/image", "images/s", "p50 ms", "p99 ms", "others' cores"):
+    for heading in ("CPU ms", "images/s", "p50 ms", "p99 ms", "others"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name in ("tundish", "triton", "tuned", "floor"):
         samples = [getattr(each, name) for each in rounds]
