@@ -152,6 +152,8 @@ def interrupted(source: Path, repository: Path, number: signal.Signals) -> tuple
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        # Whoever runs the tests in the background may have told them, and so their children, to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         wait_until(lambda: process.poll() is not None or list(repository.glob("m/.staging-*/*")), SECONDS)
