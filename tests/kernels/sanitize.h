@@ -12,7 +12,8 @@ namespace sanitize {
 
 inline std::uint32_t random_state = 1;
 inline int cases = 0;
-inline std::uint64_t digest = 14695981039346656037U;  // FNV-1a, to compare machines
+inline std::uint64_t digest =
+    14695981039346656037U;  // FNV-1a, to compare machines: so draw one random number a statement
 
 inline std::uint32_t next_random() {
     random_state = random_state * 1664525 + 1013904223;

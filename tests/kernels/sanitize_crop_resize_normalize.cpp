@@ -11,7 +11,8 @@ void run_regions() {
     constexpr std::int64_t kSizes[] = {1, 2, 3, 4, 17, 33, 64, 101};
     for (int round = 0; round < 40; ++round) {
         for (const PixelFormat format : kFormats) {
-            const RandomImage image(format, kSizes[next_random() % 8], kSizes[next_random() % 8]);
+            const std::int64_t height = kSizes[next_random() % 8];
+            const RandomImage image(format, height, kSizes[next_random() % 8]);
             const ImageView& frame = image.view();
             std::vector<Region> regions(4);
             std::vector<Window> windows(4);
@@ -27,11 +28,11 @@ void run_regions() {
                 windows[i] = {kSizes[next_random() % 8], kSizes[next_random() % 8], 0, 0};
             }
             const Filter filter = kFilters[next_random() % 6];
-            run_output(4, 9, 1 + next_random() % 40, random_output(),
-                       [&](const Destination& output, Isa isa) {
-                           tundish::crop_resize_normalize_into(output, frame, regions.data(), windows.data(),
-                                                               4, format, filter, kNormalization, isa);
-                       });
+            const auto width = 1 + next_random() % 40;
+            run_output(4, 9, width, random_output(), [&](const Destination& output, Isa isa) {
+                tundish::crop_resize_normalize_into(output, frame, regions.data(), windows.data(), 4, format,
+                                                    filter, kNormalization, isa);
+            });
         }
     }
 }

@@ -20,12 +20,13 @@ void run_odd_sizes() {
                 const auto other_source = kSizes[next_random() % 10];
                 const auto other_resized = kSizes[next_random() % 10];
                 const Window whole{resized, other_resized, 0, 0};
-                run(RandomImage(format, source, other_source).view(), whole, resized, other_resized, format,
-                    filter, random_output());
+                const RandomImage first(format, source, other_source);
+                run(first.view(), whole, resized, other_resized, format, filter, random_output());
                 const Window part{other_resized, resized, static_cast<std::int64_t>(next_random() % 9) - 4,
                                   static_cast<std::int64_t>(next_random() % 41) - 20};
-                run(RandomImage(format, other_source, source).view(), part, 7, 1 + next_random() % 40, format,
-                    filter, random_output());
+                const RandomImage second(format, other_source, source);
+                const auto width = 1 + next_random() % 40;
+                run(second.view(), part, 7, width, format, filter, random_output());
             }
         }
     }

@@ -53,7 +53,8 @@ void run_sizes() {
             const Size source{height, width};
             const Size output{1 + static_cast<std::int64_t>(next_random() % 50),
                               1 + static_cast<std::int64_t>(next_random() % 150)};
-            run<std::uint8_t>(1 + next_random() % 2, 1 + next_random() % 6, source, output, width % 2 == 0);
+            const auto batch = 1 + next_random() % 2;
+            run<std::uint8_t>(batch, 1 + next_random() % 6, source, output, width % 2 == 0);
             run<std::int32_t>(1, 1 + next_random() % 6, output, source, height % 2 == 0);
         }
     }

@@ -163,7 +163,7 @@ class WideYuvToRgb {
                               Wide::packs32(Wide::sra32<kYuvBits>(sums[2]), Wide::sra32<kYuvBits>(sums[3])));
     }
 
-    const InterleaveLanes interleave_;
+    const InterleaveLanes interleave_{};
 };
 
 using YuvConverter = WideYuvToRgb;
