@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell 
 CLANG ?= clang++
 FUZZ_SECONDS ?= 600
 INSTALLED := $(VENV)/.installed
-NATIVE := $(shell git ls-files 'kernels/*.cpp' 'kernels/*.h' 'kernels/*.cu' 'kernels/CMakeLists.txt' 'proto/*' CMakeLists.txt)
+NATIVE := $(shell git ls-files 'kernels/*.cpp' 'kernels/*.h' 'kernels/*.inc' 'kernels/*.cu' 'kernels/*.cmake' 'kernels/CMakeLists.txt' 'proto/*' CMakeLists.txt)
 SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json_schema(), end="")'
 CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
 
