@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, ModelSpec
-from tundish.tasks.image_decoding import decode_image
-from tundish.tasks.image_geometry import window
+from tundish.tasks.image_geometry import resized_size
 from tundish_exporters.data import Sample
+from tundish_kernels import jpeg_size
 
 _LEAST_SHARE = 0.5
 """Of the samples that must be reduced: a drop measured on few of them would be diluted by the others."""
@@ -28,12 +28,9 @@ def reduced_preprocess(spec: ModelSpec, samples: Sequence[Sample]) -> ImagePrepr
 
 
 def _is_reduced(rule: ImagePreprocess, data: bytes) -> bool:
-    def resized(height: int, width: int) -> tuple[int, int]:
-        part = window(rule, height, width)
-        return part.resized_height, part.resized_width
-
+    """From the header alone."""
     try:
-        image = decode_image(data, cover=resized)
-    except InvalidInputError:  # told with the sample's name when it is evaluated
+        size = jpeg_size(data)
+        return jpeg_size(data, cover=resized_size(rule, *size)) != size
+    except (ValueError, InvalidInputError):  # no JPEG, or one that is told with its name when it is evaluated
         return False
-    return image.pixels.shape[:2] != (image.height, image.width)

@@ -87,8 +87,8 @@ def machine_code(build: Build) -> list[MachineCode]:
 def test_every_kernel_is_there_for_every_generation(machine_code: list[MachineCode]) -> None:
     found = sorted((code.generation, code.kernel) for code in machine_code)
     assert found == sorted((generation, kernel) for generation in GENERATIONS for kernel in EXPECTED)
-    # Fewer than the smallest kernel has: what the pattern above no longer reads must not pass unseen.
-    assert [(code.kernel, code.generation) for code in machine_code if len(code.instructions) < 15] == []
+    # What the pattern above no longer reads must not pass unseen; the smallest kernel has more.
+    assert [code for code in machine_code if len(code.instructions) <= 50] == []
 
 
 def test_other_gpus_have_ptx_of_the_oldest_generation(build: Build) -> None:

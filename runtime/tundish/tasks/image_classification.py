@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ModelSp
 from tundish.results import ImageClassification
 from tundish.tasks import InputKind, Task
 from tundish.tasks.image_decoding import decode_image
-from tundish.tasks.image_geometry import window
+from tundish.tasks.image_geometry import resized_size, window
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -49,13 +50,10 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
 
     def prepare(self, data: bytes) -> PreparedImage:
         """See `Task.prepare`."""
-        image = decode_image(data, cover=self._resized_size if self._preprocess.reduced_jpeg else None)
+        rule = self._preprocess
+        image = decode_image(data, cover=partial(resized_size, rule) if rule.reduced_jpeg else None)
         # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
-        return PreparedImage(image.pixels, window(self._preprocess, image.height, image.width))
-
-    def _resized_size(self, height: int, width: int) -> tuple[int, int]:
-        resized = window(self._preprocess, height, width)
-        return resized.resized_height, resized.resized_width
+        return PreparedImage(image.pixels, window(rule, image.height, image.width))
 
     def collate(self, items: Sequence[PreparedImage]) -> Arrays:
         """`[batch, 3, height, width] float32`."""

@@ -28,6 +28,12 @@ def window(rule: ImagePreprocess, height: int, width: int) -> Window:
     return place if rule.crop is None else place.centre_crop(rule.crop)
 
 
+def resized_size(rule: ImagePreprocess, height: int, width: int) -> tuple[int, int]:
+    """Height and width of the resized form alone; raises as `window` does."""
+    place = window(rule, height, width)
+    return place.resized_height, place.resized_width
+
+
 def _resized(rule: StretchResize | ShortestEdgeResize | None, height: int, width: int) -> Window:
     if rule is None:
         return Window.stretch((height, width))
