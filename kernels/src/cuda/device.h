@@ -5,7 +5,7 @@
 #include <string>
 
 #include "driver.h"
-#include "tundish/cuda.h"
+#include "tundish/cuda/device.h"
 
 namespace tundish::cuda {
 

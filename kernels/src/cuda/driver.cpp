@@ -3,10 +3,11 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
-#include "tundish/cuda.h"
+#include "tundish/cuda/device.h"
 
 namespace tundish::cuda {
 namespace {
@@ -16,10 +17,14 @@ constexpr Result kNoDevice = 100;
 constexpr int kCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 constexpr int kCapabilityMinor = 76;
 
-// The oldest GPU that kernels/CMakeLists.txt compiles for, and the CUDA whose compiler it takes at least: GPU
-// code asks for a driver of the same major version.
+// The oldest GPU that kernels/cuda.cmake compiles for, and the oldest driver, in the driver's own numbers:
+// GPU code asks for one of its compiler's major version, and the way it is compressed for one of CUDA 12.4.
 constexpr int kOldestCapability = 75;
-constexpr int kToolkitMajor = TUNDISH_CUDA_MAJOR;
+constexpr int kOldestDriver = std::max(TUNDISH_CUDA_MAJOR * 1000, 12040);
+
+std::string cuda_version(int number) {
+    return "CUDA " + std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
 
 [[noreturn]] void refuse(const std::string& sentence) { throw std::runtime_error(sentence); }
 
@@ -69,10 +74,9 @@ Driver start() {
     const Driver driver = load();
     int version = 0;
     check(driver, driver.driver_get_version(&version), "the NVIDIA driver does not tell its version");
-    if (version / 1000 < kToolkitMajor) {
-        refuse("the NVIDIA driver is too old: it is for CUDA " + std::to_string(version / 1000) + "." +
-               std::to_string(version % 1000 / 10) + ", and these kernels need one for CUDA " +
-               std::to_string(kToolkitMajor) + " or newer");
+    if (version < kOldestDriver) {
+        refuse("the NVIDIA driver is too old: it is for " + cuda_version(version) +
+               ", and these kernels need one for " + cuda_version(kOldestDriver) + " or newer");
     }
     const Result result = driver.init(0);
     int count = 0;

@@ -1,4 +1,6 @@
 // Checks the arguments of the CUDA form of pool_normalize_into and launches the kernel.
+#include "tundish/cuda/pool_normalize.h"
+
 #include "../cpu/pool_normalize_checks.h"
 #include "device.h"
 #include "pool_normalize_arguments.h"

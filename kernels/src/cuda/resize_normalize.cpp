@@ -1,4 +1,6 @@
 // Checks the arguments of the CUDA form of resize_normalize_into, sends the tables and launches the kernel.
+#include "tundish/cuda/resize_normalize.h"
+
 #include <string>
 
 #include "../cpu/arguments.h"

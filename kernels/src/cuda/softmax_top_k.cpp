@@ -1,4 +1,6 @@
 // Checks the arguments of the CUDA form of softmax_top_k_into and launches the kernel.
+#include "tundish/cuda/softmax_top_k.h"
+
 #include "../cpu/softmax_top_k_checks.h"
 #include "device.h"
 #include "softmax_top_k_arguments.h"

@@ -18,7 +18,10 @@ NB_MODULE(_native, module) {
         return names;
     });
     tundish::bind_crop_resize_normalize(module);
-    tundish::bind_cuda(module);
+    tundish::bind_cuda_device(module);
+    tundish::bind_cuda_pool_normalize(module);
+    tundish::bind_cuda_resize_normalize(module);
+    tundish::bind_cuda_softmax_top_k(module);
     tundish::bind_non_max_suppression(module);
     tundish::bind_pack(module);
     tundish::bind_pool_normalize(module);
