@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tundish_kernels import cuda
+from tundish_kernels.cuda import _device
 
 REASON = "from tundish_kernels import cuda; print(cuda.reason())"
 ONE_CALL = """
@@ -28,7 +29,7 @@ except RuntimeError as error:
     print(error)
 """
 
-needs_kernels = pytest.mark.skipif(not cuda._FATBIN.is_file(), reason="this build has no CUDA kernels")
+needs_kernels = pytest.mark.skipif(not _device._FATBIN.is_file(), reason="this build has no CUDA kernels")
 
 
 def run(command: list[str], library: Path, **settings: str) -> str:
@@ -93,7 +94,7 @@ def test_no_driver(tmp_path: Path) -> None:
 
 
 def test_build_without_kernels_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(cuda, "_FATBIN", tmp_path / "kernels.fatbin")
+    monkeypatch.setattr(_device, "_FATBIN", tmp_path / "kernels.fatbin")
     expected = "this build has no CUDA kernels, because it was made without a working nvcc 12.8 or newer"
     assert not cuda.available()
     assert cuda.reason() == expected
