@@ -22,6 +22,7 @@ from tundish.inputs import ImageInput, read_input
 from tundish.model import Model
 from tundish.repository import Entry, scan
 from tundish.results import Prediction
+from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, Cores
 from tundish.tasks import InputKind
 
 _LOG = logging.getLogger(__name__)
@@ -33,19 +34,26 @@ class Runtime:
     Any number of threads may ask it.
     """
 
-    def __init__(self, repository: Path, *, instances: int | None = None) -> None:
+    def __init__(
+        self, repository: Path, *, instances: int | None = None, run_limit_seconds: float = RUN_LIMIT_SECONDS
+    ) -> None:
         """Loads every version, `instances` of each; the default is one for each core that this process may use.
 
-        A version that cannot be loaded is logged and left out; asking for it says why.
+        Together they compute on those cores and no more. An instance that takes longer than `run_limit_seconds` for a
+        batch is replaced. A version that cannot be loaded is logged and left out; asking for it says why.
 
         Raises:
             RepositoryError: nothing of the repository can be served.
         """
-        count = instances or len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
+        self._cores = Cores(cores)
         self._models: dict[str, dict[int, Model | TundishError]] = {}
         for entry in scan(repository):
-            self._models.setdefault(entry.model, {})[entry.version] = _load(entry, count)
+            self._models.setdefault(entry.model, {})[entry.version] = self._load(
+                entry, instances or cores, run_limit_seconds
+            )
         if not any(self.ready_models()):
+            self._cores.close()
             reasons = " ".join(str(error) for _, _, error in self._failures())
             raise RepositoryError(f"No model of {repository} can be served. {reasons}")
 
@@ -95,16 +103,18 @@ class Runtime:
         text: str | None = None,
         version: int | None = None,
         timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
     ) -> Prediction:
         """Answers one image (a path, an encoded file or `[height, width, 3] uint8` RGB pixels) or one text.
 
-        Blocks for at most `timeout` seconds. Raises TundishError; see `tundish.errors`.
+        Blocks for at most `timeout` seconds. Of `priority`, 1 goes first and 3 last. Raises TundishError; see
+        `tundish.errors`.
         """
         kind, data = read_input(image=image, text=text)
         found = self.model(model, version)
         check_kind(found, kind)
         deadline = None if timeout is None else time.monotonic() + timeout
-        (future,) = found.submit([data], deadline=deadline)
+        (future,) = found.submit([data], deadline=deadline, priority=priority)
         try:
             answer = future.result(timeout)
         except FutureTimeoutError:
@@ -116,6 +126,7 @@ class Runtime:
         """Refuses new work, answers what was accepted, and returns."""
         for model in self.ready_models():
             model.close()
+        self._cores.close()
 
     def __enter__(self) -> Runtime:
         return self
@@ -124,6 +135,26 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _load(self, entry: Entry, instances: int, run_limit_seconds: float) -> Model | TundishError:
+        """The model, or why it cannot be served, which is logged."""
+        try:
+            if isinstance(entry.content, TundishError):
+                raise entry.content
+            model = Model(entry.content, self._cores, instances=instances, run_limit_seconds=run_limit_seconds)
+        except TundishError as error:
+            _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
+            return error
+        _LOG.info(
+            "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
+            entry.model,
+            entry.version,
+            model.task.name,
+            model.variant.name,
+            instances,
+            model.batching.max_batch_size,
+        )
+        return model
 
     def _failures(self) -> Iterable[tuple[str, int, TundishError]]:
         for name, versions in self._models.items():
@@ -143,24 +174,3 @@ def check_kind(model: Model, kind: InputKind) -> None:
 def open(repository: str | Path, *, instances: int | None = None) -> Runtime:  # noqa: A001  # tundish.open, as io.open
     """Loads a repository in this process; see `Runtime`."""
     return Runtime(Path(repository), instances=instances)
-
-
-def _load(entry: Entry, instances: int) -> Model | TundishError:
-    if isinstance(entry.content, TundishError):
-        _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, entry.content)
-        return entry.content
-    try:
-        model = Model(entry.content, instances=instances)
-    except TundishError as error:
-        _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
-        return error
-    _LOG.info(
-        "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
-        entry.model,
-        entry.version,
-        model.task.name,
-        model.variant.name,
-        instances,
-        model.batching.max_batch_size,
-    )
-    return model

@@ -15,6 +15,7 @@ from tundish.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyE
 from tundish.manifest import TensorSpec
 from tundish.model import MAX_ITEMS_PER_REQUEST, Model, check_names
 from tundish.runtime import Runtime
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
 from tundish.server.admission import Admission
 from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
 from tundish.server.services import check_wellformed
@@ -173,11 +174,12 @@ class OpenInferenceFront:
         target = self._target(request.model_name, request.model_version)
         names = _requested_outputs(request, target)
         inputs = read_inputs(request)
-        until = deadline(context, _timeout_microseconds(request))
+        until = deadline(context, _integer_parameter(request, "timeout"))
+        priority = min(_integer_parameter(request, "priority") or DEFAULT_PRIORITY, PRIORITIES)
         if target.bare:
-            outputs = await _infer_tensors(target.model, inputs, until)
+            outputs = await _infer_tensors(target.model, inputs, until, priority)
         else:
-            outputs = await _infer_items(target, inputs, until)
+            outputs = await _infer_items(target, inputs, until, priority)
         response = oip.ModelInferResponse(
             model_name=target.name, model_version=str(target.model.manifest.version), id=request.id
         )
@@ -186,7 +188,7 @@ class OpenInferenceFront:
 
 
 async def _infer_items(
-    target: Target, inputs: Mapping[str, NDArray[np.generic]], until: float | None
+    target: Target, inputs: Mapping[str, NDArray[np.generic]], until: float | None, priority: int
 ) -> Mapping[str, NDArray[np.generic]]:
     model, name = target.model, target.model.task.input_name
     check_names(target.name, [name], list(inputs))
@@ -195,15 +197,16 @@ async def _infer_items(
         raise InvalidInputError(f"Input '{name}' must be BYTES, got {datatype_of(items.dtype)}.")
     if items.shape not in ((items.size,), (items.size, 1)):
         raise InvalidInputError(f"Input '{name}' must have the shape [batch, 1] or [batch], got {list(items.shape)}.")
-    futures = model.submit(items.ravel().tolist(), deadline=until)
-    answers = await answers_of(futures, lambda index: f"{name}[{index}]")
+    futures = model.submit(items.ravel().tolist(), deadline=until, priority=priority)
+    answers = await answers_of(futures, lambda index: f"{name}[{index}]", until)
     return model.task.to_tensors([answer.output for answer in answers])
 
 
 async def _infer_tensors(
-    model: Model, inputs: Mapping[str, NDArray[np.generic]], until: float | None
+    model: Model, inputs: Mapping[str, NDArray[np.generic]], until: float | None, priority: int
 ) -> Mapping[str, NDArray[np.generic]]:
-    answers = await answers_of(model.submit_tensors(inputs, deadline=until), lambda index: f"row {index}")
+    futures = model.submit_tensors(inputs, deadline=until, priority=priority)
+    answers = await answers_of(futures, lambda index: f"row {index}", until)
     rows = [answer.output for answer in answers]
     return rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
@@ -222,12 +225,19 @@ def _requested_outputs(request: oip.ModelInferRequest, target: Target) -> list[s
     return [output.name for output in request.outputs] or known
 
 
-def _timeout_microseconds(request: oip.ModelInferRequest) -> int:
-    """The request's `timeout` parameter; 0 if it has none."""
-    if "timeout" not in request.parameters:
+def _integer_parameter(request: oip.ModelInferRequest, name: str) -> int:
+    """The request's parameter; 0, which is the default of those that there are, if it has none.
+
+    Raises:
+        InvalidInputError: it is negative.
+    """
+    if name not in request.parameters:
         return 0
-    timeout = request.parameters["timeout"]
-    return timeout.int64_param or timeout.uint64_param
+    parameter = request.parameters[name]
+    value = parameter.int64_param or parameter.uint64_param
+    if value < 0:
+        raise InvalidInputError(f"The parameter '{name}' must not be negative, got {value}.")
+    return value
 
 
 def _metadata(spec: TensorSpec) -> oip.ModelMetadataResponse.TensorMetadata:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from tundish.errors import InvalidInputError, TundishError, answerable
 from tundish.results import Prediction
 from tundish.runtime import Runtime, check_kind
+from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.server.admission import Admission
 from tundish.server.calls import (
     Context,
@@ -68,6 +69,8 @@ class TypedFront:
             raise InvalidInputError(f"The request has no input; model '{model.name}' takes {model.task.input_name}.")
         check_kind(model, kind)
         data = request.image if kind == "image" else request.text.encode()
-        (answer,) = await answers_of(model.submit([data], deadline=deadline(context)), lambda _: f"'{model.name}'")
+        until = deadline(context)
+        futures = model.submit([data], deadline=until, priority=request.priority or DEFAULT_PRIORITY)
+        (answer,) = await answers_of(futures, lambda _: f"'{model.name}'", until)
         prediction = Prediction(model.name, model.manifest.version, answer.output, answer.stage_times)
         return write_prediction(prediction, request.id)
