@@ -15,8 +15,9 @@ from tundish.errors import InvalidInputError
 from tundish.manifest import TensorSpec
 from tundish.pipeline import Answer, BareEngine, Pipeline
 from tundish.results import Result
-from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, Scheduler
-from tundish.scheduling.scheduler import Entries
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, EntryName, Scheduler
+from tundish.scheduling.instance import Entries
+from tundish.statistics import Statistics
 from tundish.tasks.registry import load_task
 
 MAX_ITEMS_PER_REQUEST = 64
@@ -51,6 +52,8 @@ class Model:
             max_batch_tokens=serving.max_batch_tokens,
         )
 
+        self.statistics: Mapping[EntryName, Statistics] = {"pipeline": Statistics(), "engine": Statistics()}
+
         def make_entries() -> Entries:
             engine = load_engine(bundle, self.variant, threads=1)
             return {"pipeline": Pipeline(self.task, engine), "engine": BareEngine(engine)}
@@ -60,6 +63,7 @@ class Model:
             self.batching,
             make_entries,
             cores,
+            on_batch=lambda entry, times: self.statistics[entry].add_batch(times),
             instances=instances,
             run_limit_seconds=run_limit_seconds,
         )

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from types import TracebackType
 
-from tundish.errors import (
-    DeadlineExceededError,
-    InvalidInputError,
-    ModelNotFoundError,
-    ModelNotReadyError,
-    RepositoryError,
-    TundishError,
-)
+from tundish.errors import DeadlineExceededError, InvalidInputError, RepositoryError
 from tundish.inputs import ImageInput, read_input
 from tundish.model import Model
-from tundish.repository import Entry, scan
+from tundish.model_table import ModelTable
 from tundish.results import Prediction
 from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, Cores
 from tundish.tasks import InputKind
-
-_LOG = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -47,53 +37,33 @@ class Runtime:
         """
         cores = len(os.sched_getaffinity(0))
         self._cores = Cores(cores)
-        self._models: dict[str, dict[int, Model | TundishError]] = {}
-        for entry in scan(repository):
-            self._models.setdefault(entry.model, {})[entry.version] = self._load(
-                entry, instances or cores, run_limit_seconds
-            )
-        if not any(self.ready_models()):
-            self._cores.close()
-            reasons = " ".join(str(error) for _, _, error in self._failures())
-            raise RepositoryError(f"No model of {repository} can be served. {reasons}")
+        self.table = ModelTable(
+            repository,
+            lambda bundle: Model(
+                bundle, self._cores, instances=instances or cores, run_limit_seconds=run_limit_seconds
+            ),
+        )
+        try:
+            self.table.load_all()
+            if not any(self.ready_models()):
+                reasons = " ".join(version.reason for version in self.table.versions())
+                raise RepositoryError(f"No model of {repository} can be served. {reasons}")
+        except BaseException:
+            self.close()
+            raise
 
     def model(self, name: str, version: str | int | None = None) -> Model:
-        """The version asked for; without one, the highest that is ready.
+        """See `ModelTable.find`."""
+        return self.table.find(name, version)
 
-        Raises:
-            ModelNotFoundError: there is no such model or version.
-            ModelNotReadyError: it is there but was not loaded.
-        """
-        versions = self._models.get(name)
-        if versions is None:
-            raise ModelNotFoundError(f"There is no model '{name}'; there are {', '.join(sorted(self._models))}.")
-        if version is None or version == "":
-            ready = [number for number, model in versions.items() if isinstance(model, Model)]
-            found = versions[max(ready, default=max(versions))]
-        else:
-            # As text, since that is what a request has: it may be no number, or one of any length.
-            by_text = {str(number): model for number, model in sorted(versions.items())}
-            if str(version) not in by_text:
-                raise ModelNotFoundError(f"Model '{name}' has no version '{version}'; it has {', '.join(by_text)}.")
-            found = by_text[str(version)]
-        if not isinstance(found, Model):
-            raise ModelNotReadyError(f"Model '{name}' is not ready. {found}")
-        return found
-
-    def versions(self, name: str) -> list[int]:
-        """The ready versions of a model, lowest first; empty if there is no such model."""
-        found = self._models.get(name, {})
-        return sorted(version for version, model in found.items() if isinstance(model, Model))
-
-    def ready_models(self) -> Iterable[Model]:
+    def ready_models(self) -> Iterator[Model]:
         """Every version that answers."""
-        for versions in self._models.values():
-            yield from (model for model in versions.values() if isinstance(model, Model))
+        return (version.loaded for version in self.table.versions() if version.loaded)
 
     @property
     def ready(self) -> bool:
-        """Whether every version of the repository answers."""
-        return not any(self._failures())
+        """Whether every version of the repository answers, but for those that were unloaded."""
+        return not any(version.failed or version.state == "LOADING" for version in self.table.versions())
 
     def predict(
         self,
@@ -124,8 +94,7 @@ class Runtime:
 
     def close(self) -> None:
         """Refuses new work, answers what was accepted, and returns."""
-        for model in self.ready_models():
-            model.close()
+        self.table.close()
         self._cores.close()
 
     def __enter__(self) -> Runtime:
@@ -135,32 +104,6 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _load(self, entry: Entry, instances: int, run_limit_seconds: float) -> Model | TundishError:
-        """The model, or why it cannot be served, which is logged."""
-        try:
-            if isinstance(entry.content, TundishError):
-                raise entry.content
-            model = Model(entry.content, self._cores, instances=instances, run_limit_seconds=run_limit_seconds)
-        except TundishError as error:
-            _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
-            return error
-        _LOG.info(
-            "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
-            entry.model,
-            entry.version,
-            model.task.name,
-            model.variant.name,
-            instances,
-            model.batching.max_batch_size,
-        )
-        return model
-
-    def _failures(self) -> Iterable[tuple[str, int, TundishError]]:
-        for name, versions in self._models.items():
-            for version, model in versions.items():
-                if not isinstance(model, Model):
-                    yield name, version, model
 
 
 def check_kind(model: Model, kind: InputKind) -> None:
