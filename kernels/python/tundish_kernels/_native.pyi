@@ -188,18 +188,17 @@ class CudaWorkspace:
     def bytes(self) -> int: ...
 
 def cuda_resize_normalize_workspace_bytes(
-    images: Sequence[Quadruple],
+    image_sizes: Sequence[tuple[int, int]],
     windows: Sequence[Quadruple],
-    height: int,
-    width: int,
+    size: tuple[int, int],
     filter: str,  # noqa: A002
     antialias: bool,
 ) -> int:
-    """`tundish_kernels.cuda.resize_normalize_workspace_bytes`; an image is (0, height, width, 0)."""
+    """`tundish_kernels.cuda.resize_normalize_workspace_bytes`, which checks the arguments."""
 
 def cuda_resize_normalize_into(
     destination: Quadruple,
-    images: Sequence[Quadruple],
+    images: Sequence[Sequence[Quadruple]],
     windows: Sequence[Quadruple],
     format: str,  # noqa: A002
     filter: str,  # noqa: A002
@@ -211,7 +210,8 @@ def cuda_resize_normalize_into(
 ) -> None:
     """`tundish_kernels.cuda.resize_normalize_into`.
 
-    The destination is (address, batch, height, width), an image (address, height, width, bytes from row to row).
+    The destination is (address, batch, height, width); an image is its planes, each (address, rows, bytes of a row,
+    bytes from row to row).
     """
 
 def cuda_softmax_top_k_into(

@@ -21,9 +21,12 @@ std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Wind
 // the copy of the workspace's previous call, and for nothing else; allocates nothing on the GPU, and on the
 // host what the weights of one axis take, freed before the return.
 //
-// The memory of images and destination must stay until the work is done. Throws std::invalid_argument also
-// for a format but rgb and bgr, if the memory is not this GPU's or the workspace
-// is too small, and std::runtime_error if the driver refuses; then nothing was launched.
+// Every pixel format is converted as it is read, in the same launch. The antialiased filters convert a pixel
+// about once; those that read the nearest pixels convert these alone.
+//
+// The memory of images and destination must stay until the work is done. Throws std::invalid_argument also if
+// the memory is not this GPU's or the workspace is too small, and std::runtime_error if the driver refuses;
+// then nothing was launched.
 void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
                            std::size_t count, PixelFormat format, Filter filter,
                            const Normalization& normalization, Workspace& workspace, Stream stream);
