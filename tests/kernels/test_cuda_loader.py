@@ -29,6 +29,7 @@ except RuntimeError as error:
     print(error)
 """
 RESIZE = ONE_CALL.format(call="resize_normalize_into(destination, [image, image]")
+CROP = ONE_CALL.format(call="crop_resize_normalize_into(destination, image, regions")
 
 needs_kernels = pytest.mark.skipif(not _device._FATBIN.is_file(), reason="this build has no CUDA kernels")
 
@@ -145,9 +146,10 @@ def test_failure_is_one_sentence_and_nothing_is_kept(
 
 
 @needs_kernels
-def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [RESIZE, CROP], ids=["resize_normalize", "crop_resize_normalize"])
+def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path, script: str) -> None:
     log = tmp_path / "log"
-    assert run_script(RESIZE, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "begin"
+    assert run_script(script, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "begin"
     calls = log.read_text().split()
     begin = calls.index("cuEventCreate") + 2  # and the context is popped
     end = calls.index("cuLaunchKernel") + 2

@@ -187,6 +187,30 @@ class CudaWorkspace:
     @property
     def bytes(self) -> int: ...
 
+def cuda_crop_resize_normalize_workspace_bytes(
+    regions: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    size: tuple[int, int],
+    filter: str,  # noqa: A002
+    antialias: bool,
+) -> int:
+    """`tundish_kernels.cuda.crop_resize_normalize_workspace_bytes`, which checks the arguments."""
+
+def cuda_crop_resize_normalize_into(
+    destination: Quadruple,
+    frame: Sequence[Quadruple],
+    regions: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
+    filter: str,  # noqa: A002
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
+    workspace: CudaWorkspace,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.crop_resize_normalize_into`, of addresses as `cuda_resize_normalize_into` has them."""
+
 def cuda_resize_normalize_workspace_bytes(
     image_sizes: Sequence[tuple[int, int]],
     windows: Sequence[Quadruple],
