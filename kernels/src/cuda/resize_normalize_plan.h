@@ -39,7 +39,7 @@ struct Plan {
 Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Destination& destination,
                 const Normalization& normalization, void* host, const void* device);
 
-// Whether the kernel is the one that reads the nearest pixels alone.
+// Whether the filter needs no sums, but one pixel or the nearest 2 × 2, for which there are other kernels.
 bool is_point(Filter filter);
 
 LaunchSize grid_of(const ResizeNormalizeBatch& batch);

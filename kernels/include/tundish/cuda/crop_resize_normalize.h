@@ -18,8 +18,8 @@ std::size_t crop_resize_normalize_workspace_bytes(const Region* regions, const W
 
 // tundish::crop_resize_normalize_into with frame and destination in the GPU's memory: one copy of tables to
 // the GPU and one launch on `stream`, whatever the number and sizes of the regions (65535 at most). Waits,
-// allocates and throws as resize_normalize_into does; a frame of an earlier call may be written to once that
-// call's work is done.
+// allocates and throws as resize_normalize_into does. The memory of frame and destination must stay until the
+// work is done.
 void crop_resize_normalize_into(const Destination& destination, const ImageView& frame, const Region* regions,
                                 const Window* windows, std::size_t count, PixelFormat format, Filter filter,
                                 const Normalization& normalization, Workspace& workspace, Stream stream);

@@ -21,8 +21,8 @@ std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Wind
 // the copy of the workspace's previous call, and for nothing else; allocates nothing on the GPU, and on the
 // host what the weights of one axis take, freed before the return.
 //
-// Every pixel format is converted as it is read, in the same launch. The antialiased filters convert a pixel
-// about once; those that read the nearest pixels convert these alone.
+// Pixels are converted as they are read, in the same launch: nearest and bilinear_point convert those that
+// they take, the other filters each of the part that the window shows about once.
 //
 // The memory of images and destination must stay until the work is done. Throws std::invalid_argument also if
 // the memory is not this GPU's or the workspace is too small, and std::runtime_error if the driver refuses;
