@@ -202,6 +202,7 @@ __device__ __forceinline__ std::uint8_t blend(std::uint8_t upper_left, std::uint
                          blend_rows(upper_right, lower_right, row_weight), column_weight);
 }
 
+// The pixel between the nearest 2 × 2, each of which is converted.
 template <typename SourceRow>
 __device__ __forceinline__ Pixel blend_pixels(const ImageTask& image, const PixelSource& source,
                                               const Between& row, const Between& column) {
@@ -213,7 +214,7 @@ __device__ __forceinline__ Pixel blend_pixels(const ImageTask& image, const Pixe
             blend(a.third, b.third, c.third, d.third, row.weight, column.weight)};
 }
 
-// The same of a frame that must be converted. All threads of a launch take the same way.
+// The same of any kind but interleaved. All threads of a launch take the same way.
 __device__ __forceinline__ Pixel blend_converted(const ImageTask& image, const PixelSource& source,
                                                  const Between& row, const Between& column) {
     switch (source.kind) {
