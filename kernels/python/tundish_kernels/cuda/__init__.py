@@ -10,6 +10,10 @@ A call returns before its work is done. Its arrays must stay until then; librari
 of a stream, as those two do on their current stream, see to that by themselves.
 """
 
+from tundish_kernels.cuda._crop_resize_normalize import (
+    crop_resize_normalize_into,
+    crop_resize_normalize_workspace_bytes,
+)
 from tundish_kernels.cuda._device import Device, Workspace, available, reason
 from tundish_kernels.cuda._pool_normalize import pool_normalize_into
 from tundish_kernels.cuda._resize_normalize import resize_normalize_into, resize_normalize_workspace_bytes
@@ -19,6 +23,8 @@ __all__ = [
     "Device",
     "Workspace",
     "available",
+    "crop_resize_normalize_into",
+    "crop_resize_normalize_workspace_bytes",
     "pool_normalize_into",
     "reason",
     "resize_normalize_into",
