@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,7 @@ import typer
 import uvloop
 
 from tundish.runtime import Runtime
-from tundish.scheduling import RUN_LIMIT_SECONDS
+from tundish.scheduling import RUN_LIMIT_SECONDS, any_instance_hangs
 from tundish.server.server import serve as run_server
 
 
@@ -36,3 +38,7 @@ def serve(
             print(f"Serving gRPC on {host}:{bound}. Stop with Ctrl-C.", flush=True)
 
         uvloop.run(run_server(runtime, host=host, port=grpc_port, shared_memory=shared_memory, on_ready=announce))
+    if any_instance_hangs():
+        # The interpreter cannot end while a thread is inside an engine: it would be aborted. Everything is answered.
+        logging.shutdown()
+        os._exit(0)

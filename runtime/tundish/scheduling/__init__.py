@@ -2,8 +2,18 @@
 
 from tundish.scheduling.batching import Batching
 from tundish.scheduling.cores import Cores
+from tundish.scheduling.instance import any_instance_hangs
 from tundish.scheduling.item import EntryName
 from tundish.scheduling.queue import DEFAULT_PRIORITY, PRIORITIES
 from tundish.scheduling.scheduler import RUN_LIMIT_SECONDS, Scheduler
 
-__all__ = ["DEFAULT_PRIORITY", "PRIORITIES", "RUN_LIMIT_SECONDS", "Batching", "Cores", "EntryName", "Scheduler"]
+__all__ = [
+    "DEFAULT_PRIORITY",
+    "PRIORITIES",
+    "RUN_LIMIT_SECONDS",
+    "Batching",
+    "Cores",
+    "EntryName",
+    "Scheduler",
+    "any_instance_hangs",
+]

@@ -19,6 +19,15 @@ from tundish.scheduling.item import EntryName, Item, Work
 Entries = Mapping[EntryName, Entry[Any]]
 
 
+class _Thread(threading.Thread):
+    """Tells the threads of instances from others."""
+
+
+def any_instance_hangs() -> bool:
+    """Whether an instance that was given up is still at work; only once all schedulers are closed."""
+    return any(isinstance(thread, _Thread) for thread in threading.enumerate())
+
+
 class InstanceThread:
     """Waits for work and does it, until it is told to end or given up."""
 
@@ -49,7 +58,7 @@ class InstanceThread:
         self._on_given_up = on_given_up
         self._mailbox: SimpleQueue[Work | None] = SimpleQueue()
         # A daemon, since one that hangs would keep the process from ending.
-        self._thread = threading.Thread(target=self._drive, name=name, daemon=True)
+        self._thread = _Thread(target=self._drive, name=name, daemon=True)
         self._thread.start()
 
     def start(self, work: Work) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -55,6 +56,8 @@ async def serve(
     Raises:
         AddressError: the address cannot be listened on.
     """
+    _allow_many_connections()
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_gone_caller)
     admission = Admission()
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers(
@@ -76,6 +79,18 @@ async def serve(
     # gRPC would refuse new calls with whatever status they happen to meet; until the last answer is out, we do it.
     await admission.drain(GRACE_SECONDS)
     await server.stop(_FAREWELL_SECONDS)
+
+
+def _allow_many_connections() -> None:
+    """A connection is a file descriptor: a process has a thousand, unless it asks for as many as it may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _is_no_gone_caller(record: logging.LogRecord) -> bool:
+    """False for what gRPC logs, with a traceback, when a caller goes away while it is being answered."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ExecuteBatchError"
 
 
 def _stop_on_signals(admission: Admission) -> None:
