@@ -39,6 +39,11 @@ SECONDS_PER_PRIORITY = 1.0
 """By how much later an item counts as having arrived, for each level of priority below the highest."""
 
 
+_CAUTION = 1.5
+"""How much longer than its mean the work ahead of an item is taken to last; a queue that is refilled in time stays busy
+all the same, and what is run too late is run for nothing."""
+
+
 class ItemQueue:
     """The items of one model that wait. Not for several threads at a time."""
 
@@ -129,7 +134,7 @@ class ItemQueue:
         if first.deadline is None:
             return
         ahead = bisect.bisect(self._waiting, first.order, key=_order)
-        expected = ahead * seconds_per_item + seconds_ahead
+        expected = _CAUTION * (ahead * seconds_per_item + seconds_ahead)
         if ahead and now + expected > first.deadline:
             raise QueueFullError(
                 f"{ahead} items are ahead in the queue, which will take about {expected * 1e3:.0f} ms, and the "

@@ -223,11 +223,11 @@ def test_6_a_request_that_would_be_late_is_refused_at_once_and_told_when_to_come
     stage.submit(lane, "running")
     stage.submit(lane, "ahead", "ahead")
     with pytest.raises(
-        QueueFullError, match=r"2 items are ahead .* about 3000 ms, and the deadline leaves 2500"
+        QueueFullError, match=r"2 items are ahead .* about 4500 ms, and the deadline leaves 4400"
     ) as info:
-        stage.submit(lane, "too late", deadline=stage.now + 2.5)
-    assert info.value.retry_after_seconds == pytest.approx(1.5)
-    stage.submit(lane, "urgent", deadline=stage.now + 2.5, priority=1)
+        stage.submit(lane, "too late", deadline=stage.now + 4.4)
+    assert info.value.retry_after_seconds == pytest.approx(2.25)
+    stage.submit(lane, "urgent", deadline=stage.now + 4.4, priority=1)
     stage.submit(lane, "patient", deadline=stage.now + 9)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -164,6 +165,31 @@ def test_bytes_that_are_no_message_are_refused(server: ServerProcess, size: int)
             assert call.exception() is not None
             assert call.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert answers(server)
+
+
+def test_twice_the_load_that_it_can_take_wastes_no_work(server: ServerProcess) -> None:
+    seconds, deadline, each = 6.0, 0.5, 0.02
+    image = slow_image(each)
+    before = run_count(server, "slow")
+    with connect(server.url) as connection:
+        predict = connection.typed.Predict
+        for _ in range(20):  # it learns what an image takes
+            predict(image_request("slow", image), timeout=ANSWER_SECONDS)
+        began = time.monotonic()
+        for _ in range(20):
+            predict(image_request("slow", image), timeout=ANSWER_SECONDS)
+        pause = (time.monotonic() - began) / 20 / 2
+        calls, began = [], time.monotonic()
+        for number in range(int(seconds / pause)):
+            time.sleep(max(0.0, began + number * pause - time.monotonic()))
+            calls.append(predict.future(image_request("slow", image), timeout=deadline))
+        codes = Counter(call.code() for call in calls)
+    assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+    answered = codes[grpc.StatusCode.OK]
+    assert answered > len(calls) / 4  # half of them could be
+    # What is begun too late is work for nothing; those that would be late were told so before they waited.
+    assert codes[grpc.StatusCode.DEADLINE_EXCEEDED] < len(calls) / 10
+    assert run_count(server, "slow") - before - 40 < 1.2 * answered
 
 
 def test_an_engine_that_hangs_is_replaced(repository: Path) -> None:
