@@ -186,19 +186,45 @@ inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* fir
     const __m512i sums = _mm512_srli_epi32(_mm512_madd_epi16(pairs, factors), kColumnWeightBits + 7);
     return _mm512_cvtepi32_epi8(sums);
 }
-#else
-inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
-                                const std::int32_t* weights) {
-    const __m128i factors = load_weights(weights);
-    const __m128i each[4] = {_mm_shuffle_epi32(factors, 0x00), _mm_shuffle_epi32(factors, 0x55),
-                             _mm_shuffle_epi32(factors, 0xAA), _mm_shuffle_epi32(factors, 0xFF)};
-    __m128i sums[4];
-    for (int i = 0; i < 4; ++i) {
-        const __m128i pairs = _mm_shuffle_epi8(load_pixels(row, first[i]), pair_shuffle());
-        sums[i] = _mm_srli_epi32(_mm_madd_epi16(pairs, each[i]), kColumnWeightBits + 7);
+
+inline void interpolate_sixteen(const std::int16_t* row, const std::int32_t* first,
+                                const std::int32_t* weights, __m128i (&fours)[4]) {
+    for (std::size_t k = 0; k < 4; ++k) {
+        fours[k] = interpolate_four(row, first + 4 * k, weights + 4 * k);
     }
-    return _mm_packus_epi16(_mm_packus_epi32(sums[0], sums[1]), _mm_packus_epi32(sums[2], sums[3]));
 }
+
+#else
+
+inline __m256i join(__m128i low, __m128i high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+// Four packed pixels, and four from the eighth on in the other lane.
+inline __m256i interpolate_fours(const std::int16_t* row, const std::int32_t* first,
+                                 const std::int32_t* weights) {
+    const __m256i shuffle = _mm256_broadcastsi128_si256(pair_shuffle());
+    const __m256i factors = join(load_weights(weights), load_weights(weights + 8));
+    const __m256i each[4] = {_mm256_shuffle_epi32(factors, 0x00), _mm256_shuffle_epi32(factors, 0x55),
+                             _mm256_shuffle_epi32(factors, 0xAA), _mm256_shuffle_epi32(factors, 0xFF)};
+    __m256i sums[4];
+    for (int i = 0; i < 4; ++i) {
+        const __m256i pixels = join(load_pixels(row, first[i]), load_pixels(row, first[i + 8]));
+        const __m256i pairs = _mm256_shuffle_epi8(pixels, shuffle);
+        sums[i] = _mm256_srli_epi32(_mm256_madd_epi16(pairs, each[i]), kColumnWeightBits + 7);
+    }
+    return _mm256_packus_epi16(_mm256_packus_epi32(sums[0], sums[1]), _mm256_packus_epi32(sums[2], sums[3]));
+}
+
+inline void interpolate_sixteen(const std::int16_t* row, const std::int32_t* first,
+                                const std::int32_t* weights, __m128i (&fours)[4]) {
+    for (std::size_t k = 0; k < 2; ++k) {
+        const __m256i both = interpolate_fours(row, first + 4 * k, weights + 4 * k);
+        fours[k] = _mm256_castsi256_si128(both);
+        fours[k + 2] = _mm256_extracti128_si256(both, 1);
+    }
+}
+
 #endif
 
 #endif
@@ -209,9 +235,7 @@ void interpolate(const std::int16_t* row, const std::int32_t* first, const std::
 #if defined(__AVX2__)
     for (; begin + 16 <= length; begin += 16) {
         __m128i fours[4];
-        for (std::size_t k = 0; k < 4; ++k) {
-            fours[k] = interpolate_four(row, first + begin + 4 * k, weights + begin + 4 * k);
-        }
+        interpolate_sixteen(row, first + begin, weights + begin, fours);
         split_sixteen(fours, planes + begin, plane_stride);
     }
 #endif

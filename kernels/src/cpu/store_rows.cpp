@@ -83,6 +83,23 @@ void store(const std::uint8_t* __restrict pixels, std::size_t length, const Chan
     }
 }
 
+// The elements of up to a chunk of pixels: in `room`, or where they are if nothing becomes of them.
+template <typename Element>
+const Element* elements(const std::uint8_t* pixels, std::size_t length, const Channel& channel,
+                        Element* room) {
+    store(pixels, length, channel, room);
+    return room;
+}
+
+const std::uint8_t* elements(const std::uint8_t* pixels, std::size_t length, const Channel& channel,
+                             std::uint8_t* room) {
+    if (channel.keeps_pixels) {
+        return pixels;
+    }
+    store(pixels, length, channel, room);
+    return room;
+}
+
 template <typename Element>
 void store_interleaved(const std::uint8_t* const pixels[3], std::size_t length, const Channel channels[3],
                        Element* output) {
@@ -90,10 +107,9 @@ void store_interleaved(const std::uint8_t* const pixels[3], std::size_t length, 
     Element planes[3][kChunk];
     for (std::size_t begin = 0; begin < length; begin += kChunk) {
         const std::size_t count = length - begin < kChunk ? length - begin : kChunk;
-        for (int c = 0; c < 3; ++c) {
-            store(pixels[c] + begin, count, channels[c], planes[c]);
-        }
-        interleave(planes[0], planes[1], planes[2], count, output + 3 * begin);
+        interleave(elements(pixels[0] + begin, count, channels[0], planes[0]),
+                   elements(pixels[1] + begin, count, channels[1], planes[1]),
+                   elements(pixels[2] + begin, count, channels[2], planes[2]), count, output + 3 * begin);
     }
 }
 

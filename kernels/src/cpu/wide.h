@@ -24,34 +24,47 @@ struct Wide {
     static Type set32(int a) { return _mm512_set1_epi32(a); }
     static Type zero() { return _mm512_setzero_si512(); }
     static Type or_(Type a, Type b) { return _mm512_or_si512(a, b); }
+    static Type and_(Type a, Type b) { return _mm512_and_si512(a, b); }
+    static Type add16(Type a, Type b) { return _mm512_add_epi16(a, b); }
     static Type add32(Type a, Type b) { return _mm512_add_epi32(a, b); }
     static Type sub16(Type a, Type b) { return _mm512_sub_epi16(a, b); }
     static Type subs_u8(Type a, Type b) { return _mm512_subs_epu8(a, b); }
+    static Type madd8(Type a, Type b) { return _mm512_maddubs_epi16(a, b); }
     static Type madd16(Type a, Type b) { return _mm512_madd_epi16(a, b); }
     template <int kBits>
     static Type shl16(Type a) {
         return _mm512_slli_epi16(a, kBits);
     }
     template <int kBits>
-    static Type sra32(Type a) {
-        return _mm512_srai_epi32(a, kBits);
+    static Type shr16(Type a) {
+        return _mm512_srli_epi16(a, kBits);
+    }
+    template <int kBits>
+    static Type sra16(Type a) {
+        return _mm512_srai_epi16(a, kBits);
     }
     static Type low8(Type a, Type b) { return _mm512_unpacklo_epi8(a, b); }
     static Type high8(Type a, Type b) { return _mm512_unpackhi_epi8(a, b); }
     static Type low16(Type a, Type b) { return _mm512_unpacklo_epi16(a, b); }
     static Type high16(Type a, Type b) { return _mm512_unpackhi_epi16(a, b); }
-    static Type low32(Type a, Type b) { return _mm512_unpacklo_epi32(a, b); }
-    static Type high32(Type a, Type b) { return _mm512_unpackhi_epi32(a, b); }
-    static Type packs32(Type a, Type b) { return _mm512_packs_epi32(a, b); }
+    // The upper word of each doubleword of a and b, by turns.
+    static Type upper_words(Type a, Type b) {
+        return _mm512_mask_mov_epi16(_mm512_srli_epi32(a, 16), 0xAAAAAAAA, b);
+    }
     static Type packus16(Type a, Type b) { return _mm512_packus_epi16(a, b); }
     static Type shuffle8(Type a, Type b) { return _mm512_shuffle_epi8(a, b); }
 
-    // Stores lane i at output + i × stride.
-    static void store_lanes(Type a, std::uint8_t* output, std::size_t stride) {
+    static void store(Type a, void* p) { _mm512_storeu_si512(p, a); }
+
+    // Stores lane i at output + i × stride, for each i < lanes; lanes is 3 or 4.
+    static void store_lanes(Type a, std::uint8_t* output, std::size_t stride, std::size_t lanes = 4) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(output), _mm512_castsi512_si128(a));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(output + stride), _mm512_extracti32x4_epi32(a, 1));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(output + 2 * stride), _mm512_extracti32x4_epi32(a, 2));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output + 3 * stride), _mm512_extracti32x4_epi32(a, 3));
+        if (lanes == 4) {
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(output + 3 * stride),
+                             _mm512_extracti32x4_epi32(a, 3));
+        }
     }
 };
 
@@ -67,32 +80,41 @@ struct Wide {
     static Type set32(int a) { return _mm256_set1_epi32(a); }
     static Type zero() { return _mm256_setzero_si256(); }
     static Type or_(Type a, Type b) { return _mm256_or_si256(a, b); }
+    static Type and_(Type a, Type b) { return _mm256_and_si256(a, b); }
+    static Type add16(Type a, Type b) { return _mm256_add_epi16(a, b); }
     static Type add32(Type a, Type b) { return _mm256_add_epi32(a, b); }
     static Type sub16(Type a, Type b) { return _mm256_sub_epi16(a, b); }
     static Type subs_u8(Type a, Type b) { return _mm256_subs_epu8(a, b); }
+    static Type madd8(Type a, Type b) { return _mm256_maddubs_epi16(a, b); }
     static Type madd16(Type a, Type b) { return _mm256_madd_epi16(a, b); }
     template <int kBits>
     static Type shl16(Type a) {
         return _mm256_slli_epi16(a, kBits);
     }
     template <int kBits>
-    static Type sra32(Type a) {
-        return _mm256_srai_epi32(a, kBits);
+    static Type shr16(Type a) {
+        return _mm256_srli_epi16(a, kBits);
+    }
+    template <int kBits>
+    static Type sra16(Type a) {
+        return _mm256_srai_epi16(a, kBits);
     }
     static Type low8(Type a, Type b) { return _mm256_unpacklo_epi8(a, b); }
     static Type high8(Type a, Type b) { return _mm256_unpackhi_epi8(a, b); }
     static Type low16(Type a, Type b) { return _mm256_unpacklo_epi16(a, b); }
     static Type high16(Type a, Type b) { return _mm256_unpackhi_epi16(a, b); }
-    static Type low32(Type a, Type b) { return _mm256_unpacklo_epi32(a, b); }
-    static Type high32(Type a, Type b) { return _mm256_unpackhi_epi32(a, b); }
-    static Type packs32(Type a, Type b) { return _mm256_packs_epi32(a, b); }
+    static Type upper_words(Type a, Type b) { return _mm256_blend_epi16(_mm256_srli_epi32(a, 16), b, 0xAA); }
     static Type packus16(Type a, Type b) { return _mm256_packus_epi16(a, b); }
     static Type shuffle8(Type a, Type b) { return _mm256_shuffle_epi8(a, b); }
 
-    // Stores lane i at output + i × stride.
-    static void store_lanes(Type a, std::uint8_t* output, std::size_t stride) {
+    static void store(Type a, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
+
+    // Stores lane i at output + i × stride, for each i < lanes; lanes is 1 or 2.
+    static void store_lanes(Type a, std::uint8_t* output, std::size_t stride, std::size_t lanes = 2) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(output), _mm256_castsi256_si128(a));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output + stride), _mm256_extracti128_si256(a, 1));
+        if (lanes == 2) {
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(output + stride), _mm256_extracti128_si256(a, 1));
+        }
     }
 };
 
