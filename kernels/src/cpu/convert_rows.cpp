@@ -110,12 +110,10 @@ struct Packed {
     }
 };
 
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
 
-// YuvToRgb with 16-bit multiplications: a value x stands beside 128 x, so that a constant of up to 22 bits,
-// split after seven, needs one multiplication and addition of pairs. Packing saturates, which is the
-// clipping. Even and odd pixels are apart, so that a word of chroma is beside both words of luma that it
-// serves.
+// YuvToRgb. Even and odd pixels are apart, so that a word of chroma is beside both words of luma that it
+// serves. Packing saturates, which is the clipping.
 class YuvConverter {
   public:
     // Writes interleaved pixels.
@@ -129,21 +127,7 @@ class YuvConverter {
   private:
     using Type = Wide::Type;
 
-    // Of the words of each lane, those of its lower half, and the others.
-    struct Products {
-        Type low, high;
-    };
-
-    static constexpr int split(int constant) {
-        return static_cast<int>(static_cast<unsigned>(constant >> 7) << 16 | (constant & 127));
-    }
-
-    static Products product(Type words, int constant) {
-        const Type shifted = Wide::shl16<7>(words);
-        const Type factors = Wide::set32(split(constant));
-        return {Wide::madd16(Wide::low16(words, shifted), factors),
-                Wide::madd16(Wide::high16(words, shifted), factors)};
-    }
+    using Products = Wide::Products;
 
     static Products add(const Products& a, const Products& b) {
         return {Wide::add32(a.low, b.low), Wide::add32(a.high, b.high)};
@@ -152,14 +136,14 @@ class YuvConverter {
     void convert(Type y, Type uv, std::uint8_t* rgb) const {
         const Type low_bytes = Wide::set16(0xFF);
         const Type luma = Wide::subs_u8(y, Wide::set16(0x1010));
-        const Products even = product(Wide::and_(luma, low_bytes), kLumaWeight);
-        const Products odd = product(Wide::shr16<8>(luma), kLumaWeight);
+        const Products even = Wide::multiply(Wide::and_(luma, low_bytes), kLumaWeight);
+        const Products odd = Wide::multiply(Wide::shr16<8>(luma), kLumaWeight);
         const Type u = Wide::sub16(Wide::and_(uv, low_bytes), Wide::set16(128));
         const Type v = Wide::sub16(Wide::shr16<8>(uv), Wide::set16(128));
         const Products half{Wide::set32(1 << (kYuvBits - 1)), Wide::set32(1 << (kYuvBits - 1))};
-        const Products red = add(half, product(v, kRedByV));
-        const Products green = add(half, add(product(v, kGreenByV), product(u, kGreenByU)));
-        const Products blue = add(half, product(u, kBlueByU));
+        const Products red = add(half, Wide::multiply(v, kRedByV));
+        const Products green = add(half, add(Wide::multiply(v, kGreenByV), Wide::multiply(u, kGreenByU)));
+        const Products blue = add(half, Wide::multiply(u, kBlueByU));
         interleave_(bytes(even, odd, red), bytes(even, odd, green), bytes(even, odd, blue), rgb);
     }
 
@@ -173,7 +157,7 @@ class YuvConverter {
         return Wide::sra16<kYuvBits - 16>(Wide::upper_words(even, odd));
     }
 
-    const InterleaveLanes interleave_;
+    const InterleaveLanes interleave_{};
 };
 
 #else

@@ -86,6 +86,13 @@ extern const SampleKernels kSampleKernels;
 extern const StoreKernels kStoreKernels;
 extern const RowKernels kRowKernels;
 }  // namespace avx512
+#elif defined(__aarch64__)
+namespace neon {
+extern const ConvertKernels kConvertKernels;
+extern const SampleKernels kSampleKernels;
+extern const StoreKernels kStoreKernels;
+extern const RowKernels kRowKernels;
+}  // namespace neon
 #endif
 
 // `isa` must be available.
@@ -96,6 +103,10 @@ inline const RowKernels& row_kernels(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kRowKernels;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kRowKernels;
     }
 #endif
     static_cast<void>(isa);

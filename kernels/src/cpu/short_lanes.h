@@ -35,6 +35,31 @@ class ShortLanes {
     Wide::Type high_ = low_;
 };
 
+#elif defined(TUNDISH_NEON)
+
+class ShortLanes {
+  public:
+    static constexpr std::size_t kBytes = 16;
+
+    void add_products(const std::uint8_t* first, const std::uint8_t* second, std::uint16_t weights) {
+        add_product(vld1q_u8(first), static_cast<std::uint8_t>(weights));
+        add_product(vld1q_u8(second), static_cast<std::uint8_t>(weights >> 8));
+    }
+
+    void store_pixels(std::uint8_t* output) const {
+        vst1q_u8(output, vshrn_high_n_u16(vshrn_n_u16(low_, kShortBits), high_, kShortBits));
+    }
+
+  private:
+    void add_product(uint8x16_t pixels, std::uint8_t weight) {
+        low_ = vmlal_u8(low_, vget_low_u8(pixels), vdup_n_u8(weight));
+        high_ = vmlal_high_u8(high_, pixels, vdupq_n_u8(weight));
+    }
+
+    uint16x8_t low_ = vdupq_n_u16(1 << (kShortBits - 1));
+    uint16x8_t high_ = low_;
+};
+
 #else
 
 class ShortLanes {

@@ -37,6 +37,17 @@ void store(const std::uint8_t* __restrict pixels, std::size_t length, const Chan
                                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(output + i), halves);
     }
+#elif defined(TUNDISH_NEON)
+    const float32x4_t multiplier = vdupq_n_f32(channel.normalize.multiplier);
+    const float32x4_t offset = vdupq_n_f32(channel.normalize.offset);
+    for (; i + 8 <= length; i += 8) {
+        const uint16x8_t words = vmovl_u8(vld1_u8(pixels + i));
+        const float32x4_t low = vcvtq_f32_u32(vmovl_u16(vget_low_u16(words)));
+        const float32x4_t high = vcvtq_f32_u32(vmovl_high_u16(words));
+        const float16x8_t halves = vcvt_high_f16_f32(vcvt_f16_f32(vfmaq_f32(offset, low, multiplier)),
+                                                     vfmaq_f32(offset, high, multiplier));
+        vst1q_u16(output + i, vreinterpretq_u16_f16(halves));
+    }
 #endif
     for (; i < length; ++i) {
         output[i] = channel.halves[pixels[i]];
@@ -66,6 +77,26 @@ std::size_t look_up(const std::uint8_t* pixels, std::size_t length, const std::u
     }
     return i;
 }
+#elif defined(TUNDISH_NEON)
+// Looks a quarter of the table up at a time; what lies outside gives zero.
+std::size_t look_up(const std::uint8_t* pixels, std::size_t length, const std::uint8_t* table,
+                    std::uint8_t* output) {
+    uint8x16x4_t quarters[4];
+    for (int part = 0; part < 4; ++part) {
+        quarters[part] = vld1q_u8_x4(table + 64 * part);
+    }
+    std::size_t i = 0;
+    for (; i + 16 <= length; i += 16) {
+        const uint8x16_t values = vld1q_u8(pixels + i);
+        uint8x16_t found = vqtbl4q_u8(quarters[0], values);
+        for (int part = 1; part < 4; ++part) {
+            const auto begin = static_cast<std::uint8_t>(64 * part);
+            found = vorrq_u8(found, vqtbl4q_u8(quarters[part], vsubq_u8(values, vdupq_n_u8(begin))));
+        }
+        vst1q_u8(output + i, found);
+    }
+    return i;
+}
 #endif
 
 void store(const std::uint8_t* __restrict pixels, std::size_t length, const Channel& channel,
@@ -75,7 +106,7 @@ void store(const std::uint8_t* __restrict pixels, std::size_t length, const Chan
         return;
     }
     std::size_t i = 0;
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     i = look_up(pixels, length, channel.bytes, output);
 #endif
     for (; i < length; ++i) {

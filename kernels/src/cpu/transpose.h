@@ -45,7 +45,7 @@ inline void transpose(Bytes16 block[16]) {
     }
 }
 
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
 // The same for a block in each lane of wide registers.
 inline void transpose(Wide::Type block[16]) {
     for (int round = 0; round < 4; ++round) {
@@ -84,7 +84,7 @@ inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t size, s
         return;
     }
     std::size_t done = 0;
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     for (; done + Wide::kBytes <= size; done += Wide::kBytes) {
         transpose_lanes(rows, done, output + done * 16);
     }
@@ -107,7 +107,7 @@ constexpr std::size_t kTileSlack = 16;
 
 inline void tile_to_rows(const std::uint8_t* tile, std::uint8_t* const* rows, std::size_t offset,
                          std::size_t plane_stride) {
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     constexpr std::size_t kLanes = Wide::kBytes / 16;
     for (std::size_t channel = 0; channel < 3; channel += kLanes) {
         Wide::Type block[16];
