@@ -112,10 +112,33 @@ void gather(const std::uint8_t* row, const std::int32_t* first, std::size_t leng
     }
 }
 
+#if defined(TUNDISH_WIDE)
+
+// Where the weight is a multiple of 1/128, nothing is to be rounded. Returns how many elements it made.
+std::size_t blend_short(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower,
+                        std::int16_t weight, std::size_t size, std::int16_t* __restrict output) {
+    const int lower_weight = weight >> (kRowWeightBits - kShortBits);
+    if (lower_weight == 0 || lower_weight << (kRowWeightBits - kShortBits) != weight) {
+        return 0;  // 0 leaves 128 for the upper row, which is no signed byte
+    }
+    const auto weights = static_cast<std::uint16_t>(((1 << kShortBits) - lower_weight) | lower_weight << 8);
+    const Wide::Type half = Wide::set16(64);
+    std::size_t i = 0;
+    for (; i + Wide::kBytes <= size; i += Wide::kBytes) {
+        Wide::Products sums{half, half};
+        Wide::add_weighted8(sums, Wide::load(upper + i), Wide::load(lower + i), weights);
+        Wide::store_words(sums, output + i);
+    }
+    return i;
+}
+
+#endif
+
 void blend(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower, std::int16_t weight,
            std::size_t size, std::int16_t* __restrict output) {
     std::size_t i = 0;
 #if defined(TUNDISH_WIDE)
+    i = blend_short(upper, lower, weight, size, output);
     constexpr std::size_t kWords = Wide::kBytes / 2;
     const Wide::Type factor = Wide::set16(weight);
     const Wide::Type half = Wide::set16(64);

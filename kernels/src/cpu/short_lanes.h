@@ -11,7 +11,7 @@
 namespace tundish {
 namespace TUNDISH_ISA {
 
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
 
 class ShortLanes {
   public:
@@ -19,45 +19,17 @@ class ShortLanes {
 
     // Adds first[i] × the low byte of `weights` + second[i] × the high byte.
     void add_products(const std::uint8_t* first, const std::uint8_t* second, std::uint16_t weights) {
-        const Wide::Type factors = Wide::set16(weights);
-        const Wide::Type a = Wide::load(first);
-        const Wide::Type b = Wide::load(second);
-        low_ = Wide::add16(low_, Wide::madd8(Wide::low8(a, b), factors));
-        high_ = Wide::add16(high_, Wide::madd8(Wide::high8(a, b), factors));
+        Wide::add_weighted8(sums_, Wide::load(first), Wide::load(second), weights);
     }
 
     void store_pixels(std::uint8_t* output) const {
-        Wide::store(Wide::packus16(Wide::shr16<kShortBits>(low_), Wide::shr16<kShortBits>(high_)), output);
+        Wide::store(Wide::packus16(Wide::shr16<kShortBits>(sums_.low), Wide::shr16<kShortBits>(sums_.high)),
+                    output);
     }
 
   private:
-    Wide::Type low_ = Wide::set16(1 << (kShortBits - 1));  // so that dropping the fraction rounds half up
-    Wide::Type high_ = low_;
-};
-
-#elif defined(TUNDISH_NEON)
-
-class ShortLanes {
-  public:
-    static constexpr std::size_t kBytes = 16;
-
-    void add_products(const std::uint8_t* first, const std::uint8_t* second, std::uint16_t weights) {
-        add_product(vld1q_u8(first), static_cast<std::uint8_t>(weights));
-        add_product(vld1q_u8(second), static_cast<std::uint8_t>(weights >> 8));
-    }
-
-    void store_pixels(std::uint8_t* output) const {
-        vst1q_u8(output, vshrn_high_n_u16(vshrn_n_u16(low_, kShortBits), high_, kShortBits));
-    }
-
-  private:
-    void add_product(uint8x16_t pixels, std::uint8_t weight) {
-        low_ = vmlal_u8(low_, vget_low_u8(pixels), vdup_n_u8(weight));
-        high_ = vmlal_high_u8(high_, pixels, vdupq_n_u8(weight));
-    }
-
-    uint16x8_t low_ = vdupq_n_u16(1 << (kShortBits - 1));
-    uint16x8_t high_ = low_;
+    // So that dropping the fraction rounds half up.
+    Wide::Products sums_{Wide::set16(1 << (kShortBits - 1)), Wide::set16(1 << (kShortBits - 1))};
 };
 
 #else

@@ -34,6 +34,20 @@ struct Wide {
     struct Products {
         Type low, high;
     };
+    static void add_weighted8(Products& sums, Type a, Type b, std::uint16_t weights) {
+        const uint8x16_t first = vdupq_n_u8(static_cast<std::uint8_t>(weights));
+        const uint8x16_t second = vdupq_n_u8(static_cast<std::uint8_t>(weights >> 8));
+        uint16x8_t low = vreinterpretq_u16_u8(sums.low);
+        uint16x8_t high = vreinterpretq_u16_u8(sums.high);
+        low =
+            vmlal_u8(vmlal_u8(low, vget_low_u8(a), vget_low_u8(first)), vget_low_u8(b), vget_low_u8(second));
+        high = vmlal_high_u8(vmlal_high_u8(high, a, first), b, second);
+        sums = {of(low), of(high)};
+    }
+    static void store_words(const Products& a, std::int16_t* output) {
+        store(a.low, output);
+        store(a.high, output + 8);
+    }
     static Products multiply(Type a, std::int32_t constant) {
         const int32x4_t low = vmovl_s16(vget_low_s16(words(a)));
         const int32x4_t high = vmovl_high_s16(words(a));

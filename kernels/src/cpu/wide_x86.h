@@ -41,14 +41,20 @@ struct Wide {
     static Type add32(Type a, Type b) { return _mm512_add_epi32(a, b); }
     static Type sub16(Type a, Type b) { return _mm512_sub_epi16(a, b); }
     static Type subs_u8(Type a, Type b) { return _mm512_subs_epu8(a, b); }
-    static Type madd8(Type a, Type b) { return _mm512_maddubs_epi16(a, b); }
     static Type mulhrs16(Type a, Type b) { return _mm512_mulhrs_epi16(a, b); }
-    // Words by a constant of up to 22 bits, as doublewords: those of the lower half of each lane, and the
-    // others. A word x stands beside 128 x, so that the constant, split after seven bits, needs one
-    // multiplication and addition of pairs; |x| is below 256.
+    // Words or doublewords: of the lower half of each lane, and of the other.
     struct Products {
         Type low, high;
     };
+    // Adds, to words, bytes of a × the low byte of `weights` + bytes of b × the high byte, both below 128.
+    static void add_weighted8(Products& sums, Type a, Type b, std::uint16_t weights) {
+        const Type factors = set16(weights);
+        sums.low = add16(sums.low, _mm512_maddubs_epi16(low8(a, b), factors));
+        sums.high = add16(sums.high, _mm512_maddubs_epi16(high8(a, b), factors));
+    }
+
+    // Words by a constant of up to 22 bits, as doublewords. A word x stands beside 128 x, so that the
+    // constant, split after seven bits, needs one multiplication and addition of pairs; |x| is below 256.
     static Products multiply(Type a, std::int32_t constant) {
         const Type shifted = shl16<7>(a);
         const Type factors =
@@ -79,6 +85,14 @@ struct Wide {
     static Type shuffle8(Type a, Type b) { return _mm512_shuffle_epi8(a, b); }
 
     static void store(Type a, void* p) { _mm512_storeu_si512(p, a); }
+
+    // Stores the words of all lanes in order.
+    static void store_words(const Products& a, std::int16_t* output) {
+        const Type first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        const Type second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        store(_mm512_permutex2var_epi64(a.low, first, a.high), output);
+        store(_mm512_permutex2var_epi64(a.low, second, a.high), output + 32);
+    }
 
     // Stores lane i at output + i × stride, for each i < lanes; lanes is 3 or 4.
     static void store_lanes(Type a, std::uint8_t* output, std::size_t stride, std::size_t lanes = 4) {
@@ -111,11 +125,16 @@ struct Wide {
     static Type add32(Type a, Type b) { return _mm256_add_epi32(a, b); }
     static Type sub16(Type a, Type b) { return _mm256_sub_epi16(a, b); }
     static Type subs_u8(Type a, Type b) { return _mm256_subs_epu8(a, b); }
-    static Type madd8(Type a, Type b) { return _mm256_maddubs_epi16(a, b); }
     static Type mulhrs16(Type a, Type b) { return _mm256_mulhrs_epi16(a, b); }
     struct Products {
         Type low, high;
     };
+    static void add_weighted8(Products& sums, Type a, Type b, std::uint16_t weights) {
+        const Type factors = set16(weights);
+        sums.low = add16(sums.low, _mm256_maddubs_epi16(low8(a, b), factors));
+        sums.high = add16(sums.high, _mm256_maddubs_epi16(high8(a, b), factors));
+    }
+
     static Products multiply(Type a, std::int32_t constant) {
         const Type shifted = shl16<7>(a);
         const Type factors =
@@ -143,6 +162,10 @@ struct Wide {
     static Type shuffle8(Type a, Type b) { return _mm256_shuffle_epi8(a, b); }
 
     static void store(Type a, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
+    static void store_words(const Products& a, std::int16_t* output) {
+        store(_mm256_permute2x128_si256(a.low, a.high, 0x20), output);
+        store(_mm256_permute2x128_si256(a.low, a.high, 0x31), output + 16);
+    }
 
     // Stores lane i at output + i × stride, for each i < lanes; lanes is 1 or 2.
     static void store_lanes(Type a, std::uint8_t* output, std::size_t stride, std::size_t lanes = 2) {
