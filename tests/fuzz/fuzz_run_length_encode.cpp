@@ -1,5 +1,5 @@
-// Fuzzes the reading of run lengths, and their writing: fuzz_run_length_encode CORPUS -max_total_time=600 (see
-// `make fuzz`).
+// Fuzzes the reading of run lengths, and their writing: fuzz_run_length_encode CORPUS -max_total_time=600
+// (see `make fuzz`).
 //
 // A text is refused and nothing written, or gives a mask that every instruction set writes as the same text,
 // from which the same mask comes back.
