@@ -14,7 +14,7 @@ namespace tundish {
 // Rows of the source are taken sixteen at a time, and buffers end on a multiple of sixteen bytes.
 constexpr std::size_t kBlock = 16;
 
-// Weights that are multiples of 2^-kShortBits, positive, and together one can be given a second time, as
+// Weights that are multiples of 2^-kShortBits, none negative, and together one can be given a second time, as
 // pairs of bytes: the first of two in the low byte; what is missing to the last pair is 0. kNotShort in place
 // of the first pair means that they are not given.
 constexpr int kShortBits = 7;
