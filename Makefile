@@ -48,9 +48,11 @@ fuzz: $(INSTALLED)  ## fuzz what reads outside bytes, for FUZZ_SECONDS each; tak
 	@command -v $(CLANG) >/dev/null || { echo "libFuzzer needs Clang: apt-get install clang, or set CLANG=clang++-14."; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz_images.py build/fuzz/images -max_total_time=$(FUZZ_SECONDS) -max_len=20000
+	$(BIN)/python tests/fuzz/fuzz_tokenizer_json.py build/fuzz/tokenizers -max_total_time=$(FUZZ_SECONDS) -max_len=3000
 	cmake -S kernels -B build/fuzz -DTUNDISH_PYTHON=OFF -DTUNDISH_FUZZ=ON -DCMAKE_CXX_COMPILER=$(CLANG)
-	cmake --build build/fuzz --parallel --target fuzz_wordpiece
-	mkdir -p build/fuzz/texts
+	cmake --build build/fuzz --parallel --target fuzz_run_length_encode fuzz_wordpiece
+	mkdir -p build/fuzz/run_lengths build/fuzz/texts
+	build/fuzz/fuzz_run_length_encode build/fuzz/run_lengths -max_total_time=$(FUZZ_SECONDS) -max_len=200
 	build/fuzz/fuzz_wordpiece build/fuzz/texts -max_total_time=$(FUZZ_SECONDS) -max_len=600
 
 clean:  ## remove the environment and what was built

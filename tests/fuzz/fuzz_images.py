@@ -8,6 +8,7 @@ ends the run.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import sys
 import warnings
@@ -18,29 +19,40 @@ import atheris
 import numpy as np
 from PIL import Image, ImageOps
 
-with atheris.instrument_imports(include=["tundish", "tundish_kernels", "PIL"]):
+with atheris.instrument_imports(include=["PIL"]):
     from PIL import BmpImagePlugin, ExifTags, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
-    from tundish.errors import InvalidInputError
-    from tundish.tasks.image_decoding import decode_image
-    from tundish_kernels import decode_jpeg, jpeg_size
+from tundish.errors import InvalidInputError
+from tundish.tasks import image_decoding
+from tundish.tasks.image_decoding import decode_image
+from tundish_kernels import _decode_jpeg, decode_jpeg, decode_jpeg_into, jpeg_size
 
 MAX_PIXELS = 1_000_000
 """Of an image in this run: what a header claims must not slow the fuzzer down."""
 
-COVER = (16, 16)
+_XMP = '<x:xmpmeta><rdf:RDF><rdf:Description tiff:Orientation="{}"/></rdf:RDF></x:xmpmeta>'
 
 
 def check(data: bytes) -> None:
     """One input of the fuzzer's."""
+    cover = (1 + len(data) % 41, 1 + sum(data[-2:]) % 41)
     with contextlib.suppress(ValueError):
-        height, width = jpeg_size(data, cover=COVER)
+        height, width = jpeg_size(data, cover=cover)
         if height * width <= MAX_PIXELS:
-            assert decode_jpeg(data, cover=COVER).shape == (height, width, 3)
+            pixels = decode_jpeg(data, cover=cover)
+            assert pixels.shape == (height, width, 3)
+            again = np.empty_like(pixels)
+            decode_jpeg_into(again, data, cover=cover)
+            assert np.array_equal(again, pixels)
     try:
         image = decode_image(data, max_pixels=MAX_PIXELS)
     except InvalidInputError:
         return
+    reduced = decode_image(data, max_pixels=MAX_PIXELS, cover=lambda *_: cover)
+    assert (reduced.height, reduced.width) == (image.height, image.width)
+    assert all(
+        least >= min(size) for least, *size in zip(reduced.pixels.shape, image.pixels.shape, cover, strict=False)
+    )
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
     assert (image.height, image.width) == expected.shape[:2]
     assert np.array_equal(image.pixels, expected), "other pixels than Pillow's"
@@ -59,10 +71,17 @@ def write_seeds(corpus: Path) -> None:
         for number, options in enumerate(variants):
             with contextlib.suppress(OSError):  # the format cannot hold the mode
                 picture.convert(mode).save(corpus / f"{form}-{mode}-{number}", form, **options)
+    for orientation in range(1, 9):
+        exif[ExifTags.Base.Orientation] = orientation
+        picture.convert("RGB").save(corpus / f"exif-{orientation}", "JPEG", exif=exif)
+        picture.convert("RGB").save(corpus / f"xmp-{orientation}", "JPEG", xmp=_XMP.format(orientation).encode())
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     write_seeds(Path(sys.argv[1]))
+    # By hand, because coverage of what an editable installation imports is lost.
+    for function in filter(inspect.isfunction, (*vars(_decode_jpeg).values(), *vars(image_decoding).values())):
+        atheris.instrument_func(function)
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()

@@ -46,6 +46,20 @@ void run_widths() {
     }
 }
 
+// Halves, quarters and doubles, whose weights have few bits, at widths around those of the lanes.
+void run_short_weights() {
+    for (const std::int64_t width : {1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 129}) {
+        for (const std::int64_t factor : {2, 4}) {
+            const RandomImage large(PixelFormat::rgb, 17 * factor, width * factor);
+            run(large.view(), {17, width, 0, 0}, 17, width, PixelFormat::rgb, Filter::bilinear,
+                random_output());
+            const RandomImage small(PixelFormat::rgb, 17, width);
+            run(small.view(), {17 * factor, width * factor, 0, 0}, 17 * factor, width * factor,
+                PixelFormat::rgb, Filter::bilinear, random_output());
+        }
+    }
+}
+
 // Sizes at the limits. A stride of zero makes a tall image of one row.
 void run_extremes() {
     constexpr std::int64_t kMaximum = tundish::kMaximumExtent;
@@ -123,6 +137,7 @@ void run_errors() {
 int main() {
     run_odd_sizes();
     run_widths();
+    run_short_weights();
     run_extremes();
     run_errors();
     std::printf("ok: %d cases, digest %016llx\n", cases, static_cast<unsigned long long>(digest));

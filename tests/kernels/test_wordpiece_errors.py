@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tundish_kernels import AddedToken, Tokens, WordPiece, wordpiece, wordpiece_capacity, wordpiece_into
+from tundish_kernels import (
+    AddedToken,
+    Tokens,
+    WordPiece,
+    wordpiece,
+    wordpiece_capacity,
+    wordpiece_from_json,
+    wordpiece_into,
+)
 
 VOCABULARY = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3, "##b": 4}
 TOKENIZER = WordPiece(VOCABULARY, single=[(1, 0), ("A", 0), (2, 0)], pair=[(1, 0), ("A", 0), (2, 0), ("B", 1), (2, 1)])
@@ -227,3 +236,54 @@ def test_the_capacity_is_what_is_needed() -> None:
     assert wordpiece_capacity(TOKENIZER, ["ab", "a"]) == 7
     assert wordpiece_capacity(TOKENIZER, ["ab", "a"], ["", "abcd"], maximum_tokens=6) == 5 + 6
     assert wordpiece_capacity(TOKENIZER, ["ab", "a"], add_special_tokens=False) == 3
+
+
+BERT: dict[str, Any] = {
+    "added_tokens": [],
+    "normalizer": {
+        "type": "BertNormalizer",
+        "clean_text": True,
+        "handle_chinese_chars": True,
+        "strip_accents": None,
+        "lowercase": True,
+    },
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]},
+    "model": {
+        "type": "WordPiece",
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": VOCABULARY,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("added_tokens", 3),
+        ("added_tokens", [[]]),
+        ("pre_tokenizer", None),
+        ("post_processor", {"type": "BertProcessing", "sep": [], "cls": ["[CLS]", 1]}),
+        ("post_processor", {"type": "BertProcessing", "sep": {}, "cls": ["[CLS]", 1]}),
+        ("post_processor", {"type": "BertProcessing", "sep": ["[SEP]", None], "cls": ["[CLS]", 1]}),
+        ("post_processor", {"type": "TemplateProcessing", "single": 1, "pair": [], "special_tokens": {}}),
+        (
+            "post_processor",
+            {"type": "TemplateProcessing", "single": [{"Sequence": {}}], "pair": [], "special_tokens": {}},
+        ),
+        ("model", {**BERT["model"], "vocab": {"[UNK]": 2**70}}),
+        ("model", {**BERT["model"], "unk_token": None}),
+    ],
+)
+def test_json_of_another_tokenizer_is_a_value_error(name: str, value: Any) -> None:
+    assert wordpiece_from_json(json.dumps(BERT))
+    with pytest.raises(ValueError, match=r"\w"):
+        wordpiece_from_json(json.dumps({**BERT, name: value}))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", b"\xff", "[" * 100_000])
+def test_other_files_are_a_value_error(content: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        wordpiece_from_json(content)

@@ -3,7 +3,9 @@
 Against OpenCV as a competent user writes it: decode in full, resize without antialiasing, paste. Both halve again what
 they decode, by filters that differ, so the answers are compared by their mean difference. The goals suppose a full
 decode of twice the time that OpenCV 5 takes here. The limit is the entropy decoding, which no reduction spares: a
-decode at 1/8 does little else, and its time, `floor`, stands in the case's name. The goals lie beyond it.
+decode at 1/8 does little else, and its time, `floor`, stands in the case's name. It is 3.7 ms of the operator's 5.9 for
+1080p and 14.6 of 18.3 for 4K, where the baseline takes 8.7 and 33 to 39: were all the rest free, the ratios would be
+2.3 and 2.2 to 2.7. What can be saved around it is the resizing, now 0.2 ms of 1080p. Both goals are missed.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 A mean must read each kept vector once. The usual formula, a product with the mask and a sum, writes and reads the
 vectors a second time. A matrix product with the mask reads them once as well; what remains to be gained there is that
-padding is not read. The limit is memory: the vectors are more than a second-level cache holds, and the operator takes
-the same time with AVX2 as with AVX-512. So it misses the goal against the matrix product.
+padding is not read. The limit is memory: the vectors are more than a second-level cache holds. A loop that
+does nothing but read the kept ones (1.3 MB, 50 GB/s from the third level) takes 25 µs of the operator's 32, and the
+matrix product 49: no operator reaches 2 against it, so the goal is missed there.
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ The classifier's answers are compared with Pillow's, the detector's with the bas
 bits, so that a pixel may differ by one. A third of 1920 x 1080 needs no weights at all; the other sizes show what
 happens otherwise. The baseline of an output of integers converts nothing to floats.
 
-1600 x 900 to uint8 HWC misses its goal. OpenCV's resizing of these pixels is vectorised code as well, and all that is
-left to save is the passes around it; reading the two thirds of the frame that are needed costs a third of the time.
+1600 x 900 to uint8 HWC misses its goal: 2.4 with AVX2. OpenCV's resizing, four fifths of the baseline, is vectorised
+code of the same arithmetic, and what is left to save is the passes around it. Of the operator's 280 µs, reading the two
+thirds of the frame that are needed and writing the output take 120, 30 are the call from Python; the rest goes to 12.7
+instructions for each pixel of the output, of which the processor already does four a cycle. The goal allows eight.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@
 
 namespace tundish {
 
-// `scalar` is the compiler's baseline for the architecture (SSE2 on x86-64, NEON on aarch64) and runs
-// everywhere. All of them give the same bits.
-enum class Isa { scalar, avx2, avx512 };
+// `scalar` is what the compiler makes of plain loops for the architecture's baseline (SSE2 on x86-64, NEON on
+// aarch64) and runs everywhere; `neon` is written for that of aarch64. All of them give the same bits.
+enum class Isa { scalar, neon, avx2, avx512 };
 
 // The name that TUNDISH_KERNELS_ISA and tundish_kernels.isa() use. The string is static.
 const char* isa_name(Isa isa);

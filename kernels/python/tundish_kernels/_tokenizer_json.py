@@ -21,7 +21,13 @@ def wordpiece_from_json(content: str | bytes) -> WordPiece:
         ValueError: It has a setting that is not reproduced exactly (it is named), or is not such JSON at all. Let
             `tokenizers` itself do the work then.
     """
-    root = _mapping(json.loads(content), "the tokenizer")
+    try:
+        return _read(_mapping(json.loads(content), "the tokenizer"))
+    except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError) as error:
+        raise ValueError(f"the tokenizer is not as the library writes it: {error}") from error
+
+
+def _read(root: Mapping[str, Any]) -> WordPiece:
     model = _settings(
         root.get("model"),
         "model",
@@ -44,23 +50,20 @@ def wordpiece_from_json(content: str | bytes) -> WordPiece:
     single, pair = _templates(root.get("post_processor"))
     vocabulary = _mapping(model["vocab"], "vocab")
     added_tokens = _added_tokens(root.get("added_tokens"), vocabulary)
-    try:
-        return WordPiece(
-            vocabulary,
-            unknown_token=model["unk_token"],
-            continuing_prefix=model["continuing_subword_prefix"],
-            maximum_word_characters=model["max_input_chars_per_word"],
-            clean_text=normalizer["clean_text"],
-            split_chinese=normalizer["handle_chinese_chars"],
-            strip_accents=normalizer["strip_accents"],
-            lowercase=normalizer["lowercase"],
-            added_tokens=added_tokens,
-            trim_offsets=_trims_offsets(root.get("post_processor"), added_tokens, vocabulary),
-            single=single,
-            pair=pair,
-        )
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    return WordPiece(
+        vocabulary,
+        unknown_token=model["unk_token"],
+        continuing_prefix=model["continuing_subword_prefix"],
+        maximum_word_characters=model["max_input_chars_per_word"],
+        clean_text=normalizer["clean_text"],
+        split_chinese=normalizer["handle_chinese_chars"],
+        strip_accents=normalizer["strip_accents"],
+        lowercase=normalizer["lowercase"],
+        added_tokens=added_tokens,
+        trim_offsets=_trims_offsets(root.get("post_processor"), added_tokens, vocabulary),
+        single=single,
+        pair=pair,
+    )
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:

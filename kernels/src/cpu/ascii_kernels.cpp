@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(TUNDISH_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace tundish {
@@ -43,8 +45,33 @@ Block classify(const std::uint8_t* text, AsciiRules rules, std::uint8_t* output)
             _mm512_movepi8_mask(bytes)};
 }
 
-#elif defined(__x86_64__)
+#elif defined(__x86_64__) || defined(TUNDISH_NEON)
 
+#if defined(TUNDISH_NEON)
+using Vector = uint8x16_t;
+constexpr std::size_t kVectors = kAsciiBlock / sizeof(Vector);
+Vector load(const std::uint8_t* text) { return vld1q_u8(text); }
+void store(std::uint8_t* output, Vector value) { vst1q_u8(output, value); }
+Vector both(Vector left, Vector right) { return vandq_u8(left, right); }
+Vector either(Vector left, Vector right) { return vorrq_u8(left, right); }
+Vector first_only(Vector left, Vector right) { return vbicq_u8(left, right); }
+Vector all(int byte) { return vdupq_n_u8(static_cast<std::uint8_t>(byte)); }
+Vector within(Vector values, int first, int count) {
+    return vcltq_u8(vsubq_u8(values, all(first)), all(count));
+}
+
+// One bit a byte, its highest: each byte keeps the bit of its place among eight, and neighbours are added
+// until eight are one byte.
+std::uint64_t high_bits(const Vector (&vectors)[kVectors]) {
+    const Vector places = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
+    Vector bits[kVectors];
+    for (std::size_t i = 0; i < kVectors; ++i) {
+        bits[i] = vandq_u8(vreinterpretq_u8_s8(vshrq_n_s8(vreinterpretq_s8_u8(vectors[i]), 7)), places);
+    }
+    const Vector sums = vpaddq_u8(vpaddq_u8(bits[0], bits[1]), vpaddq_u8(bits[2], bits[3]));
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)), 0);
+}
+#else
 #if defined(__AVX2__)
 using Vector = __m256i;
 #define TUNDISH_VECTOR(operation) _mm256_##operation
@@ -67,35 +94,48 @@ Vector either(Vector left, Vector right) { return _mm_or_si128(left, right); }
 Vector first_only(Vector left, Vector right) { return _mm_andnot_si128(right, left); }
 #endif
 
+constexpr std::size_t kVectors = kAsciiBlock / sizeof(Vector);
+
 Vector within(Vector values, char first, char count) {
     const Vector distance = TUNDISH_VECTOR(sub_epi8)(values, TUNDISH_VECTOR(set1_epi8)(first));
     const Vector last = TUNDISH_VECTOR(set1_epi8)(static_cast<char>(count - 1));
     return TUNDISH_VECTOR(cmpeq_epi8)(TUNDISH_VECTOR(min_epu8)(distance, last), distance);
 }
 
-std::uint64_t mask(Vector value) { return static_cast<std::uint32_t>(TUNDISH_VECTOR(movemask_epi8)(value)); }
+Vector all(char byte) { return TUNDISH_VECTOR(set1_epi8)(byte); }
+
+// One bit a byte: its highest.
+std::uint64_t high_bits(const Vector (&vectors)[kVectors]) {
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < kVectors; ++i) {
+        bits |=
+            static_cast<std::uint64_t>(static_cast<std::uint32_t>(TUNDISH_VECTOR(movemask_epi8)(vectors[i])))
+            << i * sizeof(Vector);
+    }
+    return bits;
+}
+#endif
 
 Block classify(const std::uint8_t* text, AsciiRules rules, std::uint8_t* output) {
-    Block block{};
-    const Vector space = TUNDISH_VECTOR(set1_epi8)(' ');
-    const Vector lowercase = TUNDISH_VECTOR(set1_epi8)(rules.lowercase ? -1 : 0);
-    const Vector clean_text = TUNDISH_VECTOR(set1_epi8)(rules.clean_text ? -1 : 0);
-    for (std::size_t i = 0; i < kAsciiBlock; i += sizeof(Vector)) {
-        const Vector bytes = load(text + i);
-        const Vector alphanumeric = either(within(either(bytes, space), 'a', 26), within(bytes, '0', 10));
-        const Vector raised = both(both(within(bytes, 'A', 26), space), lowercase);
-        const Vector breaks = within(bytes, '\t', 5);
+    Vector whitespace[kVectors], punctuation[kVectors], removed[kVectors], bytes[kVectors];
+    const Vector space = all(' ');
+    const Vector lowercase = all(rules.lowercase ? -1 : 0);
+    const Vector clean_text = all(rules.clean_text ? -1 : 0);
+    for (std::size_t i = 0; i < kVectors; ++i) {
+        const Vector values = bytes[i] = load(text + i * sizeof(Vector));
+        const Vector alphanumeric = either(within(either(values, space), 'a', 26), within(values, '0', 10));
+        const Vector raised = both(both(within(values, 'A', 26), space), lowercase);
+        const Vector breaks = within(values, '\t', 5);
         const Vector blanked = both(breaks, clean_text);
-        store(output + i, either(first_only(either(bytes, raised), blanked), both(blanked, space)));
+        store(output + i * sizeof(Vector),
+              either(first_only(either(values, raised), blanked), both(blanked, space)));
         // Vertical tab and form feed are whitespace and removed, too.
-        const Vector kept_breaks = first_only(breaks, within(bytes, '\v', 2));
-        const Vector removed = either(first_only(within(bytes, 0, ' '), kept_breaks), within(bytes, 0x7F, 1));
-        block.whitespace |= mask(either(breaks, within(bytes, ' ', 1))) << i;
-        block.punctuation |= mask(first_only(within(bytes, '!', 94), alphanumeric)) << i;
-        block.removed |= mask(removed) << i;
-        block.not_ascii |= mask(bytes) << i;
+        const Vector kept_breaks = first_only(breaks, within(values, '\v', 2));
+        removed[i] = either(first_only(within(values, 0, ' '), kept_breaks), within(values, 0x7F, 1));
+        whitespace[i] = either(breaks, within(values, ' ', 1));
+        punctuation[i] = first_only(within(values, '!', 94), alphanumeric);
     }
-    return block;
+    return {high_bits(whitespace), high_bits(punctuation), high_bits(removed), high_bits(bytes)};
 }
 
 #else

@@ -39,6 +39,10 @@ extern const AsciiKernels kAsciiKernels;
 namespace avx512 {
 extern const AsciiKernels kAsciiKernels;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const AsciiKernels kAsciiKernels;
+}
 #endif
 
 // `isa` must be available.
@@ -49,6 +53,10 @@ inline const AsciiKernels& ascii_kernels(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kAsciiKernels;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kAsciiKernels;
     }
 #endif
     static_cast<void>(isa);

@@ -1,8 +1,7 @@
 // Rows of a camera's pixel format to interleaved RGB; compiled once per instruction set, see row_kernels.cpp.
 //
-// A row is worked through in chunks of 64 pixels that are first spread into one byte a channel and pixel,
-// then converted by loops that every compiler vectorises, then interleaved. Of the last chunk only the pixels
-// that are there are read and written.
+// A row is worked through in chunks of 64 pixels. Of the last one only the pixels that are there are read and
+// written.
 #include "convert_rows.h"
 
 #include <cstring>
@@ -43,39 +42,47 @@ void grey_row(const std::uint8_t* pixels, std::size_t length, std::uint8_t* rgb)
     interleave(pixels, pixels, pixels, length, rgb);
 }
 
-// A chunk with a value of chroma for each two pixels.
+// A chunk as NV12 has it: a pair of U and V for each two pixels, U in the low byte.
 struct Yuv {
     alignas(64) std::uint8_t y[kChunk];
-    alignas(64) std::uint16_t u[kChunk / 2];
-    alignas(64) std::uint16_t v[kChunk / 2];
+    alignas(64) std::uint16_t uv[kChunk / 2];
 };
 
-// The loops read little-endian words, in which the first byte in memory is the lowest.
+// Each gives where a chunk's Y and pairs of chroma are: a full one's in the row itself, where they can be
+// read there, else in `yuv`. The loops read little-endian words, in which the first byte in memory is the
+// lowest.
+struct Chunk {
+    const std::uint8_t* y;
+    const void* uv;
+};
+
 struct Nv12 {
-    static void spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t*, std::size_t begin,
-                       std::size_t length, Yuv& yuv) {
-        std::uint16_t pairs[kChunk / 2] = {};
-        copy_pixels<1>(u + begin, length, pairs);
-        for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            yuv.u[i] = pairs[i] & 0xFF;
-            yuv.v[i] = static_cast<std::uint16_t>(pairs[i] >> 8);
+    static Chunk spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t*, std::size_t begin,
+                        std::size_t length, Yuv& yuv) {
+        if (length == kChunk) {
+            return {y + begin, u + begin};
         }
-        copy_pixels<1>(y + begin, length, yuv.y);
+        std::memcpy(yuv.uv, u + begin, length);
+        std::memcpy(yuv.y, y + begin, length);
+        return {yuv.y, yuv.uv};
     }
 };
 
 struct I420 {
-    static void spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, std::size_t begin,
-                       std::size_t length, Yuv& yuv) {
-        widen(u + begin / 2, length / 2, yuv.u);
-        widen(v + begin / 2, length / 2, yuv.v);
-        copy_pixels<1>(y + begin, length, yuv.y);
+    static Chunk spread(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v,
+                        std::size_t begin, std::size_t length, Yuv& yuv) {
+        pair(u + begin / 2, v + begin / 2, length / 2, yuv.uv);
+        if (length == kChunk) {
+            return {y + begin, yuv.uv};
+        }
+        std::memcpy(yuv.y, y + begin, length);
+        return {yuv.y, yuv.uv};
     }
 
-    static void widen(const std::uint8_t* __restrict samples, std::size_t length,
-                      std::uint16_t* __restrict output) {
+    static void pair(const std::uint8_t* __restrict u, const std::uint8_t* __restrict v, std::size_t length,
+                     std::uint16_t* __restrict uv) {
         for (std::size_t i = 0; i < length; ++i) {
-            output[i] = samples[i];
+            uv[i] = static_cast<std::uint16_t>(u[i] | v[i] << 8);
         }
     }
 };
@@ -84,97 +91,82 @@ struct I420 {
 // bits on.
 template <int kLuma, int kChroma>
 struct Packed {
-    static void spread(const std::uint8_t* y, const std::uint8_t*, const std::uint8_t*, std::size_t begin,
-                       std::size_t length, Yuv& yuv) {
+    static Chunk spread(const std::uint8_t* y, const std::uint8_t*, const std::uint8_t*, std::size_t begin,
+                        std::size_t length, Yuv& yuv) {
         std::uint32_t words[kChunk / 2] = {};
         std::uint16_t luma[kChunk / 2];
         copy_pixels<2>(y + 2 * begin, length, words);
         for (std::size_t i = 0; i < kChunk / 2; ++i) {
-            const std::uint32_t both = words[i] >> kLuma;
-            luma[i] = static_cast<std::uint16_t>((both & 0xFF) | ((both >> 8) & 0xFF00));
-            yuv.u[i] = static_cast<std::uint16_t>((words[i] >> kChroma) & 0xFF);
-            yuv.v[i] = static_cast<std::uint16_t>((words[i] >> (kChroma + 16)) & 0xFF);
+            luma[i] = low_bytes(words[i] >> kLuma);
+            yuv.uv[i] = low_bytes(words[i] >> kChroma);
         }
         std::memcpy(yuv.y, luma, sizeof luma);
+        return {yuv.y, yuv.uv};
+    }
+
+    // Of the two halves.
+    static std::uint16_t low_bytes(std::uint32_t word) {
+        return static_cast<std::uint16_t>((word & 0xFF) | ((word >> 8) & 0xFF00));
     }
 };
 
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
 
-// YuvToRgb with 16-bit multiplications: a value x stands beside 128 x, so that a constant of up to 22 bits,
-// split after seven, needs one multiplication and addition of pairs. Packing saturates, which is the
-// clipping.
-class WideYuvToRgb {
+// YuvToRgb. Even and odd pixels are apart, so that a word of chroma is beside both words of luma that it
+// serves. Packing saturates, which is the clipping.
+class YuvConverter {
   public:
-    // Writes a chunk of interleaved pixels.
-    void operator()(const Yuv& yuv, std::uint8_t* rgb) const {
+    // Writes interleaved pixels.
+    void operator()(const Chunk& chunk, std::uint8_t* rgb) const {
         for (std::size_t i = 0; i < kChunk; i += Wide::kBytes) {
-            convert(yuv.y + i, yuv.u + i / 2, yuv.v + i / 2, rgb + 3 * i);
+            convert(Wide::load(chunk.y + i), Wide::load(static_cast<const std::uint8_t*>(chunk.uv) + i),
+                    rgb + 3 * i);
         }
     }
 
   private:
     using Type = Wide::Type;
 
-    static constexpr int split(int constant) {
-        return static_cast<int>(static_cast<unsigned>(constant >> 7) << 16 | (constant & 127));
+    using Products = Wide::Products;
+
+    static Products add(const Products& a, const Products& b) {
+        return {Wide::add32(a.low, b.low), Wide::add32(a.high, b.high)};
     }
 
-    static Type product(Type pairs, int constant) {
-        return Wide::madd16(pairs, Wide::set32(split(constant)));
+    void convert(Type y, Type uv, std::uint8_t* rgb) const {
+        const Type low_bytes = Wide::set16(0xFF);
+        const Type luma = Wide::subs_u8(y, Wide::set16(0x1010));
+        const Products even = Wide::multiply(Wide::and_(luma, low_bytes), kLumaWeight);
+        const Products odd = Wide::multiply(Wide::shr16<8>(luma), kLumaWeight);
+        const Type u = Wide::sub16(Wide::and_(uv, low_bytes), Wide::set16(128));
+        const Type v = Wide::sub16(Wide::shr16<8>(uv), Wide::set16(128));
+        const Products half{Wide::set32(1 << (kYuvBits - 1)), Wide::set32(1 << (kYuvBits - 1))};
+        const Products red = add(half, Wide::multiply(v, kRedByV));
+        const Products green = add(half, add(Wide::multiply(v, kGreenByV), Wide::multiply(u, kGreenByU)));
+        const Products blue = add(half, Wide::multiply(u, kBlueByU));
+        interleave_(bytes(even, odd, red), bytes(even, odd, green), bytes(even, odd, blue), rgb);
     }
 
-    // Unpacking takes the low and the high half of each lane, which packing puts back in order.
-    void convert(const std::uint8_t* y, const std::uint16_t* u, const std::uint16_t* v,
-                 std::uint8_t* rgb) const {
-        const Type luma = Wide::subs_u8(Wide::load(y), Wide::set16(0x1010));
-        const Type low = Wide::low8(luma, Wide::zero());
-        const Type high = Wide::high8(luma, Wide::zero());
-        const Type low_shifted = Wide::shl16<7>(low);
-        const Type high_shifted = Wide::shl16<7>(high);
-        const Type scaled[4] = {product(Wide::low16(low, low_shifted), kLumaWeight),
-                                product(Wide::high16(low, low_shifted), kLumaWeight),
-                                product(Wide::low16(high, high_shifted), kLumaWeight),
-                                product(Wide::high16(high, high_shifted), kLumaWeight)};
-        const Type us = Wide::sub16(Wide::load(u), Wide::set16(128));
-        const Type vs = Wide::sub16(Wide::load(v), Wide::set16(128));
-        const Type us_shifted = Wide::shl16<7>(us);
-        const Type vs_shifted = Wide::shl16<7>(vs);
-        const Type u_pairs[2] = {Wide::low16(us, us_shifted), Wide::high16(us, us_shifted)};
-        const Type v_pairs[2] = {Wide::low16(vs, vs_shifted), Wide::high16(vs, vs_shifted)};
-        const Type half = Wide::set32(1 << (kYuvBits - 1));
-        Type red[2], green[2], blue[2];
-        for (int i = 0; i < 2; ++i) {
-            red[i] = Wide::add32(half, product(v_pairs[i], kRedByV));
-            green[i] = Wide::add32(
-                half, Wide::add32(product(v_pairs[i], kGreenByV), product(u_pairs[i], kGreenByU)));
-            blue[i] = Wide::add32(half, product(u_pairs[i], kBlueByU));
-        }
-        interleave_(sum(scaled, red), sum(scaled, green), sum(scaled, blue), rgb);
+    static Type bytes(const Products& even, const Products& odd, const Products& chroma) {
+        return Wide::packus16(words(Wide::add32(even.low, chroma.low), Wide::add32(odd.low, chroma.low)),
+                              words(Wide::add32(even.high, chroma.high), Wide::add32(odd.high, chroma.high)));
     }
 
-    // A sample of chroma serves two pixels.
-    static Type sum(const Type (&luma)[4], const Type (&chroma)[2]) {
-        const Type sums[4] = {Wide::add32(luma[0], Wide::low32(chroma[0], chroma[0])),
-                              Wide::add32(luma[1], Wide::high32(chroma[0], chroma[0])),
-                              Wide::add32(luma[2], Wide::low32(chroma[1], chroma[1])),
-                              Wide::add32(luma[3], Wide::high32(chroma[1], chroma[1]))};
-        return Wide::packus16(Wide::packs32(Wide::sra32<kYuvBits>(sums[0]), Wide::sra32<kYuvBits>(sums[1])),
-                              Wide::packs32(Wide::sra32<kYuvBits>(sums[2]), Wide::sra32<kYuvBits>(sums[3])));
+    // Even and odd pixels by turns.
+    static Type words(Type even, Type odd) {
+        return Wide::sra16<kYuvBits - 16>(Wide::upper_words(even, odd));
     }
 
     const InterleaveLanes interleave_{};
 };
 
-using YuvConverter = WideYuvToRgb;
-
 #else
 
 struct YuvConverter {
-    void operator()(const Yuv& yuv, std::uint8_t* rgb) const {
+    void operator()(const Chunk& chunk, std::uint8_t* rgb) const {
+        const auto* const uv = static_cast<const std::uint8_t*>(chunk.uv);
         for (std::size_t i = 0; i < kChunk; ++i) {
-            const YuvToRgb pixel(yuv.y[i], static_cast<std::uint8_t>(yuv.u[i / 2]),
-                                 static_cast<std::uint8_t>(yuv.v[i / 2]));
+            const YuvToRgb pixel(chunk.y[i], uv[i / 2 * 2], uv[i / 2 * 2 + 1]);
             rgb[3 * i] = static_cast<std::uint8_t>(pixel.red);
             rgb[3 * i + 1] = static_cast<std::uint8_t>(pixel.green);
             rgb[3 * i + 2] = static_cast<std::uint8_t>(pixel.blue);
@@ -191,13 +183,11 @@ void yuv_row(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v
     Yuv yuv = {};
     std::size_t begin = 0;
     for (; begin + kChunk <= length; begin += kChunk) {
-        Format::spread(y, u, v, begin, kChunk, yuv);
-        convert(yuv, rgb + 3 * begin);
+        convert(Format::spread(y, u, v, begin, kChunk, yuv), rgb + 3 * begin);
     }
     if (begin < length) {
         std::uint8_t rest[3 * kChunk];
-        Format::spread(y, u, v, begin, length - begin, yuv);
-        convert(yuv, rest);
+        convert(Format::spread(y, u, v, begin, length - begin, yuv), rest);
         std::memcpy(rgb + 3 * begin, rest, 3 * (length - begin));
     }
 }

@@ -42,6 +42,22 @@ std::size_t strip_width(const ResampleAxis& vertical, const ResampleAxis& horizo
     return std::max(kBlock, width / kBlock * kBlock);
 }
 
+// Writes the pairs of bytes that row_kernels.h tells of.
+void write_short_weights(const std::int32_t* coefficients, std::size_t count, std::uint16_t* pairs) {
+    constexpr int kUnit = kCoefficientBits - kShortBits;
+    std::int32_t sum = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+        const std::int32_t weight = coefficients[k] >> kUnit;
+        sum += weight;
+        // A single weight of one is left out, too: the loops' weights are signed bytes.
+        if (weight < 0 || weight > 127 || coefficients[k] != weight << kUnit || sum > 1 << kShortBits) {
+            pairs[0] = kNotShort;
+            return;
+        }
+        pairs[k / 2] = static_cast<std::uint16_t>(k % 2 == 0 ? weight : pairs[k / 2] | weight << 8);
+    }
+}
+
 // The difference of any two neighbours, or 0 if there is no such.
 std::int32_t common_step(const std::vector<std::int32_t>& values) {
     const std::int32_t step = values.size() < 2 ? 0 : values[1] - values[0];
@@ -142,8 +158,8 @@ void ImageResampler::interpolate(const Job& job) {
 }
 
 void ImageResampler::resample(const Job& job) {
-    const ResampleAxis& vertical = vertical_.get(job.rows, filter_);
-    const ResampleAxis& horizontal = horizontal_.get(job.columns, filter_);
+    const ResampleAxis& vertical = vertical_.get(job.rows, filter_).axis;
+    const ResampleAxis& horizontal = horizontal_.get(job.columns, filter_).axis;
     const std::size_t total = horizontal.first.size();
     const std::size_t width = strip_width(vertical, horizontal);
     for (std::size_t begin = 0; begin < total; begin += width) {
@@ -155,12 +171,17 @@ void ImageResampler::resample_strip(const Job& job, std::size_t begin, std::size
     const ResampleAxis& vertical = vertical_.axis;
     const ResampleAxis& horizontal = horizontal_.axis;
     const auto taps = static_cast<std::size_t>(horizontal.taps);
-    const AxisSlice slice{&horizontal.first[begin], &horizontal.count[begin],
-                          &horizontal.coefficients[begin * taps], taps, length};
+    const AxisSlice slice{&horizontal.first[begin],
+                          &horizontal.count[begin],
+                          &horizontal.coefficients[begin * taps],
+                          taps,
+                          &horizontal_.short_weights[begin * horizontal_.pairs],
+                          horizontal_.pairs,
+                          length};
     const std::size_t plane_stride = round_up(length);
     const std::size_t capacity = ring_capacity(vertical);
     const std::size_t source = source_length(horizontal, begin, length);
-    std::uint8_t* const columns = columns_.reserve(source * 3 * kBlock);
+    std::uint8_t* const columns = columns_.reserve(source * 3 * kBlock + kColumnsSlack);
     const RowRing ring{ring_.reserve(capacity * 3 * plane_stride), capacity - 1, 3 * plane_stride};
     std::uint8_t* const row = row_.reserve(3 * plane_stride);
     rgb_rows_.select(job.image, job.region, slice.first[0],
@@ -179,9 +200,11 @@ void ImageResampler::resample_strip(const Job& job, std::size_t begin, std::size
             }
             kernels_.resample_columns(sources, slice, columns, targets, plane_stride);
         }
-        kernels_.resample_rows(ring, static_cast<std::size_t>(vertical.first[i]),
-                               &vertical.coefficients[i * static_cast<std::size_t>(vertical.taps)],
-                               static_cast<std::size_t>(vertical.count[i]), 3 * plane_stride, row);
+        const RowWeights weights{static_cast<std::size_t>(vertical.first[i]),
+                                 static_cast<std::size_t>(vertical.count[i]),
+                                 &vertical.coefficients[i * static_cast<std::size_t>(vertical.taps)],
+                                 &vertical_.short_weights[i * vertical_.pairs]};
+        kernels_.resample_rows(ring, weights, 3 * plane_stride, row);
         write(job, row, plane_stride, length, i, begin);
     }
 }
@@ -193,13 +216,20 @@ void ImageResampler::write(const Job& job, const std::uint8_t* planes, std::size
                        job.visible.left + static_cast<std::int64_t>(column), job.output);
 }
 
-const ResampleAxis& ImageResampler::CachedAxis::get(const Span& wanted, Filter filter) {
+const ImageResampler::CachedAxis& ImageResampler::CachedAxis::get(const Span& wanted, Filter filter) {
     if (!(span == wanted)) {
         axis = ResampleAxis();
         axis = resample_axis(wanted, filter);
+        const auto taps = static_cast<std::size_t>(axis.taps);
+        pairs = (taps + 1) / 2;
+        short_weights.resize(axis.first.size() * pairs);
+        for (std::size_t i = 0; i < axis.first.size(); ++i) {
+            write_short_weights(&axis.coefficients[i * taps], static_cast<std::size_t>(axis.count[i]),
+                                &short_weights[i * pairs]);
+        }
         span = wanted;
     }
-    return axis;
+    return *this;
 }
 
 }  // namespace tundish

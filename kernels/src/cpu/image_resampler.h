@@ -47,7 +47,9 @@ class ImageResampler {
     struct CachedAxis {
         Span span{};
         ResampleAxis axis;
-        const ResampleAxis& get(const Span& wanted, Filter filter);
+        std::vector<std::uint16_t> short_weights;  // of every output pixel, see row_kernels.h
+        std::size_t pairs = 0;
+        const CachedAxis& get(const Span& wanted, Filter filter);
     };
 
     const RowKernels& kernels_;

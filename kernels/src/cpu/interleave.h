@@ -26,7 +26,16 @@ inline void interleave(const Element* a, const Element* b, const Element* c, std
     interleave_elements(a, b, c, 0, length, output);
 }
 
-#if defined(__AVX2__)
+#if defined(TUNDISH_NEON)
+
+struct InterleaveLanes {
+    void operator()(Wide::Type a, Wide::Type b, Wide::Type c, std::uint8_t* output) const {
+        vst3q_u8(output, uint8x16x3_t{{a, b, c}});
+    }
+};
+
+#elif defined(TUNDISH_WIDE)
+
 // Sixteen pixels of three planes, in each lane, become three times sixteen bytes: byte i of them is byte i /
 // 3 of plane i % 3.
 class InterleaveLanes {
@@ -55,6 +64,9 @@ class InterleaveLanes {
                                     {from(2, 0), from(2, 1), from(2, 2)}};
 };
 
+#endif
+
+#if defined(TUNDISH_WIDE)
 template <>
 inline void interleave(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c,
                        std::size_t length, std::uint8_t* output) {

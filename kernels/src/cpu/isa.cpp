@@ -7,7 +7,7 @@
 namespace tundish {
 namespace {
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::avx2, Isa::avx512};
+constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512};
 
 // Asks for exactly the features that kernels/CMakeLists.txt enables with -m flags; the compiler's support
 // library also asks the operating system whether it saves the wider registers.
@@ -22,6 +22,9 @@ bool runs_here(Isa isa) {
             return runs_here(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512vl");
+#elif defined(__aarch64__)
+        case Isa::neon:  // part of the architecture
+            return true;
 #endif
         default:
             return false;
@@ -32,6 +35,8 @@ bool runs_here(Isa isa) {
 
 const char* isa_name(Isa isa) {
     switch (isa) {
+        case Isa::neon:
+            return "neon";
         case Isa::avx2:
             return "avx2";
         case Isa::avx512:

@@ -11,6 +11,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(TUNDISH_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace tundish {
@@ -62,6 +64,33 @@ class LabelLanes {
   private:
     __m256 best_[2] = {_mm256_set1_ps(-INFINITY), _mm256_set1_ps(-INFINITY)};
     __m256i labels_[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+};
+
+#elif defined(TUNDISH_NEON)
+
+class LabelLanes {
+  public:
+    void offer(const float* first, const float* second, float first_weight, float second_weight,
+               std::int32_t label) {
+        for (int part = 0; part < 4; ++part) {
+            const float32x4_t products = vmulq_n_f32(vld1q_f32(second + 4 * part), second_weight);
+            const float32x4_t value = vfmaq_n_f32(products, vld1q_f32(first + 4 * part), first_weight);
+            const uint32x4_t better = vcgtq_f32(value, best_[part]);
+            best_[part] = vbslq_f32(better, value, best_[part]);
+            labels_[part] = vbslq_s32(better, vdupq_n_s32(label), labels_[part]);
+        }
+    }
+
+    void store(std::int32_t* output) const {
+        for (int part = 0; part < 4; ++part) {
+            vst1q_s32(output + 4 * part, labels_[part]);
+        }
+    }
+
+  private:
+    float32x4_t best_[4] = {vdupq_n_f32(-INFINITY), vdupq_n_f32(-INFINITY), vdupq_n_f32(-INFINITY),
+                            vdupq_n_f32(-INFINITY)};
+    int32x4_t labels_[4] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
 };
 
 #else

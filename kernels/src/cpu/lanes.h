@@ -1,7 +1,7 @@
 // Sixteen 32-bit sums of weighted pixels, in the registers of the instruction set this file is compiled for.
 //
-// Only widening, multiplying and narrowing are spelt out, because compilers take detours there; without AVX2
-// the loops vectorise by themselves (SSE2, NEON). Wrapping cannot occur: the weights of every filter, in
+// Only widening, multiplying and narrowing are spelt out, because compilers take detours there; the
+// baseline's loops vectorise by themselves. Wrapping cannot occur: the weights of every filter, in
 // absolute value, sum to less than two.
 #pragma once
 
@@ -11,6 +11,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(TUNDISH_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace tundish {
@@ -63,6 +65,37 @@ class Lanes {
 
     __m256i low_ = _mm256_set1_epi32(kRoundingHalf);
     __m256i high_ = _mm256_set1_epi32(kRoundingHalf);
+};
+
+#elif defined(TUNDISH_NEON)
+
+class Lanes {
+  public:
+    void add_product(const std::uint8_t* pixels, std::int32_t coefficient) {
+        const uint8x16_t bytes = vld1q_u8(pixels);
+        const uint16x8_t low = vmovl_u8(vget_low_u8(bytes));
+        const uint16x8_t high = vmovl_high_u8(bytes);
+        add(0, vmovl_u16(vget_low_u16(low)), coefficient);
+        add(1, vmovl_high_u16(low), coefficient);
+        add(2, vmovl_u16(vget_low_u16(high)), coefficient);
+        add(3, vmovl_high_u16(high), coefficient);
+    }
+
+    void store_pixels(std::uint8_t* output) const {
+        // Narrowing saturates, which is the clipping; it shifts by 16 at most.
+        const uint16x8_t low = vqshrun_high_n_s32(vqshrun_n_s32(sums_[0], 16), sums_[1], 16);
+        const uint16x8_t high = vqshrun_high_n_s32(vqshrun_n_s32(sums_[2], 16), sums_[3], 16);
+        vst1q_u8(output,
+                 vqshrn_high_n_u16(vqshrn_n_u16(low, kCoefficientBits - 16), high, kCoefficientBits - 16));
+    }
+
+  private:
+    void add(int part, uint32x4_t pixels, std::int32_t coefficient) {
+        sums_[part] = vmlaq_n_s32(sums_[part], vreinterpretq_s32_u32(pixels), coefficient);
+    }
+
+    int32x4_t sums_[4] = {vdupq_n_s32(kRoundingHalf), vdupq_n_s32(kRoundingHalf), vdupq_n_s32(kRoundingHalf),
+                          vdupq_n_s32(kRoundingHalf)};
 };
 
 #else

@@ -43,6 +43,10 @@ extern const NonMaxSuppressionLoops kNonMaxSuppressionLoops;
 namespace avx512 {
 extern const NonMaxSuppressionLoops kNonMaxSuppressionLoops;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const NonMaxSuppressionLoops kNonMaxSuppressionLoops;
+}
 #endif
 
 // `isa` must be available.
@@ -53,6 +57,10 @@ inline const NonMaxSuppressionLoops& non_max_suppression_loops(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kNonMaxSuppressionLoops;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kNonMaxSuppressionLoops;
     }
 #endif
     static_cast<void>(isa);

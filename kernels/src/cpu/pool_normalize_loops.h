@@ -40,6 +40,10 @@ extern const PoolNormalizeLoops kPoolNormalizeLoops;
 namespace avx512 {
 extern const PoolNormalizeLoops kPoolNormalizeLoops;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const PoolNormalizeLoops kPoolNormalizeLoops;
+}
 #endif
 
 // `isa` must be available.
@@ -50,6 +54,10 @@ inline const PoolNormalizeLoops& pool_normalize_loops(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kPoolNormalizeLoops;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kPoolNormalizeLoops;
     }
 #endif
     static_cast<void>(isa);

@@ -32,6 +32,10 @@ extern const RunLengthEncodeLoops kRunLengthEncodeLoops;
 namespace avx512 {
 extern const RunLengthEncodeLoops kRunLengthEncodeLoops;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const RunLengthEncodeLoops kRunLengthEncodeLoops;
+}
 #endif
 
 // `isa` must be available.
@@ -42,6 +46,10 @@ inline const RunLengthEncodeLoops& run_length_encode_loops(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kRunLengthEncodeLoops;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kRunLengthEncodeLoops;
     }
 #endif
     static_cast<void>(isa);

@@ -8,11 +8,9 @@
 #include <cstring>
 
 #include "row_kernels.h"
+#include "sample_lanes.h"
 #include "tundish/pixel.h"
-
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "wide.h"
 
 namespace tundish {
 namespace TUNDISH_ISA {
@@ -34,26 +32,23 @@ void split(const std::uint32_t* __restrict pixels, std::size_t length, std::uint
     }
 }
 
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
 
 // The same for sixteen pixels, in registers.
-void split_sixteen(const __m128i (&fours)[4], std::uint8_t* planes, std::size_t plane_stride) {
+void split_sixteen(const Lane::Type (&fours)[4], std::uint8_t* planes, std::size_t plane_stride) {
     // Bytes of a channel side by side in each register, then registers transposed by words.
-    const __m128i by_channel = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m128i a = _mm_shuffle_epi8(fours[0], by_channel);
-    const __m128i b = _mm_shuffle_epi8(fours[1], by_channel);
-    const __m128i c = _mm_shuffle_epi8(fours[2], by_channel);
-    const __m128i d = _mm_shuffle_epi8(fours[3], by_channel);
-    const __m128i ab_low = _mm_unpacklo_epi32(a, b);
-    const __m128i cd_low = _mm_unpacklo_epi32(c, d);
-    const __m128i ab_high = _mm_unpackhi_epi32(a, b);
-    const __m128i cd_high = _mm_unpackhi_epi32(c, d);
-    __m128i* const red = reinterpret_cast<__m128i*>(planes);
-    __m128i* const green = reinterpret_cast<__m128i*>(planes + plane_stride);
-    __m128i* const blue = reinterpret_cast<__m128i*>(planes + 2 * plane_stride);
-    _mm_storeu_si128(red, _mm_unpacklo_epi64(ab_low, cd_low));
-    _mm_storeu_si128(green, _mm_unpackhi_epi64(ab_low, cd_low));
-    _mm_storeu_si128(blue, _mm_unpacklo_epi64(ab_high, cd_high));
+    alignas(16) static constexpr std::uint8_t kByChannel[16] = {0, 4, 8,  12, 1, 5, 9,  13,
+                                                                2, 6, 10, 14, 3, 7, 11, 15};
+    const Lane::Type by_channel = Lane::load(kByChannel);
+    const Lane::Type a = Lane::shuffle8(fours[0], by_channel);
+    const Lane::Type b = Lane::shuffle8(fours[1], by_channel);
+    const Lane::Type c = Lane::shuffle8(fours[2], by_channel);
+    const Lane::Type d = Lane::shuffle8(fours[3], by_channel);
+    const Lane::Type ab = Lane::low32(a, b);
+    const Lane::Type cd = Lane::low32(c, d);
+    Lane::store(Lane::low64(ab, cd), planes);
+    Lane::store(Lane::high64(ab, cd), planes + plane_stride);
+    Lane::store(Lane::low64(Lane::high32(a, b), Lane::high32(c, d)), planes + 2 * plane_stride);
 }
 
 // Pixels at equal distances of up to four: a load of sixteen bytes holds two, and two loads make four words.
@@ -61,25 +56,23 @@ void split_sixteen(const __m128i (&fours)[4], std::uint8_t* planes, std::size_t 
 std::size_t gather_evenly(const std::uint8_t* row, std::size_t length, std::size_t step, std::uint8_t* planes,
                           std::size_t plane_stride) {
     const std::size_t distance = 3 * step;
-    alignas(16) std::int8_t indices[2][16];
-    for (int i = 0; i < 16; ++i) {
-        const bool second = i % 8 >= 4;
-        const int byte = i % 4 + (second ? static_cast<int>(distance) : 0);
-        indices[0][i] = static_cast<std::int8_t>(i < 8 && i % 4 != 3 ? byte : -128);  // -128 writes zero
-        indices[1][i] = static_cast<std::int8_t>(i >= 8 && i % 4 != 3 ? byte : -128);
+    alignas(16) std::uint8_t indices[2][16];
+    for (std::size_t i = 0; i < 16; ++i) {
+        const std::size_t byte = i % 4 + (i % 8 >= 4 ? distance : 0);
+        indices[0][i] = static_cast<std::uint8_t>(i < 8 && i % 4 != 3 ? byte : 128);  // 128 gives zero
+        indices[1][i] = static_cast<std::uint8_t>(i >= 8 && i % 4 != 3 ? byte : 128);
     }
-    const __m128i low = _mm_load_si128(reinterpret_cast<const __m128i*>(indices[0]));
-    const __m128i high = _mm_load_si128(reinterpret_cast<const __m128i*>(indices[1]));
+    const Lane::Type low = Lane::load(indices[0]);
+    const Lane::Type high = Lane::load(indices[1]);
     const std::size_t read = (length - 1) * distance + 3;
     std::size_t i = 0;
     for (; i + 16 <= length && (i + 14) * distance + 16 <= read; i += 16) {
         const std::uint8_t* const pixels = row + i * distance;
-        __m128i fours[4];
+        Lane::Type fours[4];
         for (std::size_t k = 0; k < 4; ++k) {
             const std::uint8_t* const four = pixels + 4 * k * distance;
-            const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(four));
-            const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(four + 2 * distance));
-            fours[k] = _mm_or_si128(_mm_shuffle_epi8(first, low), _mm_shuffle_epi8(second, high));
+            fours[k] = Lane::or_(Lane::shuffle8(Lane::load(four), low),
+                                 Lane::shuffle8(Lane::load(four + 2 * distance), high));
         }
         split_sixteen(fours, planes + i, plane_stride);
     }
@@ -97,7 +90,7 @@ void gather(const std::uint8_t* row, const std::int32_t* first, std::size_t leng
         --before;
     }
     std::size_t begin = 0;
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     if (step >= 1 && step <= 4) {
         const std::uint8_t* const pixels = row + 3 * static_cast<std::ptrdiff_t>(first[0]);
         begin = gather_evenly(pixels, length, static_cast<std::size_t>(step), planes, plane_stride);
@@ -119,30 +112,41 @@ void gather(const std::uint8_t* row, const std::int32_t* first, std::size_t leng
     }
 }
 
+#if defined(TUNDISH_WIDE)
+
+// Where the weight is a multiple of 1/128, nothing is to be rounded. Returns how many elements it made.
+std::size_t blend_short(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower,
+                        std::int16_t weight, std::size_t size, std::int16_t* __restrict output) {
+    const int lower_weight = weight >> (kRowWeightBits - kShortBits);
+    if (lower_weight == 0 || lower_weight << (kRowWeightBits - kShortBits) != weight) {
+        return 0;  // 0 leaves 128 for the upper row, which is no signed byte
+    }
+    const auto weights = static_cast<std::uint16_t>(((1 << kShortBits) - lower_weight) | lower_weight << 8);
+    const Wide::Type half = Wide::set16(64);
+    std::size_t i = 0;
+    for (; i + Wide::kBytes <= size; i += Wide::kBytes) {
+        Wide::Products sums{half, half};
+        Wide::add_weighted8(sums, Wide::load(upper + i), Wide::load(lower + i), weights);
+        Wide::store_words(sums, output + i);
+    }
+    return i;
+}
+
+#endif
+
 void blend(const std::uint8_t* __restrict upper, const std::uint8_t* __restrict lower, std::int16_t weight,
            std::size_t size, std::int16_t* __restrict output) {
     std::size_t i = 0;
-#if defined(__AVX512BW__)
-    const __m512i factor = _mm512_set1_epi16(weight);
-    const __m512i half = _mm512_set1_epi16(64);
-    for (; i + 32 <= size; i += 32) {
-        const __m512i a =
-            _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(upper + i)));
-        const __m512i b =
-            _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(lower + i)));
-        const __m512i step = _mm512_mulhrs_epi16(_mm512_slli_epi16(_mm512_sub_epi16(b, a), 7), factor);
-        const __m512i sum = _mm512_add_epi16(_mm512_add_epi16(_mm512_slli_epi16(a, 7), half), step);
-        _mm512_storeu_si512(output + i, sum);
-    }
-#elif defined(__AVX2__)
-    const __m256i factor = _mm256_set1_epi16(weight);
-    const __m256i half = _mm256_set1_epi16(64);
-    for (; i + 16 <= size; i += 16) {
-        const __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(upper + i)));
-        const __m256i b = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(lower + i)));
-        const __m256i step = _mm256_mulhrs_epi16(_mm256_slli_epi16(_mm256_sub_epi16(b, a), 7), factor);
-        const __m256i sum = _mm256_add_epi16(_mm256_add_epi16(_mm256_slli_epi16(a, 7), half), step);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(output + i), sum);
+#if defined(TUNDISH_WIDE)
+    i = blend_short(upper, lower, weight, size, output);
+    constexpr std::size_t kWords = Wide::kBytes / 2;
+    const Wide::Type factor = Wide::set16(weight);
+    const Wide::Type half = Wide::set16(64);
+    for (; i + kWords <= size; i += kWords) {
+        const Wide::Type a = Wide::widen8(upper + i);
+        const Wide::Type b = Wide::widen8(lower + i);
+        const Wide::Type step = Wide::mulhrs16(Wide::shl16<7>(Wide::sub16(b, a)), factor);
+        Wide::store(Wide::add16(Wide::add16(Wide::shl16<7>(a), half), step), output + i);
     }
 #endif
     for (; i < size; ++i) {
@@ -156,62 +160,13 @@ std::uint32_t interpolate_pixel(const std::int16_t* left, std::int32_t weights) 
            blend_columns(left[2], left[5], weight) << 16;
 }
 
-#if defined(__AVX2__)
-
-// Left and right beside each other, channel by channel, for multiplying and adding pairs.
-inline __m128i pair_shuffle() {
-    return _mm_setr_epi8(0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, -128, -128, -128, -128);
-}
-
-inline __m128i load_pixels(const std::int16_t* row, std::int32_t pixel) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 3 * static_cast<std::ptrdiff_t>(pixel)));
-}
-
-inline __m128i load_weights(const std::int32_t* weights) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights));
-}
-
-// Four packed pixels.
-#if defined(__AVX512BW__)
-inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
-                                const std::int32_t* weights) {
-    const __m512i each_four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    __m512i values = _mm512_castsi128_si512(load_pixels(row, first[0]));
-    values = _mm512_inserti32x4(values, load_pixels(row, first[1]), 1);
-    values = _mm512_inserti32x4(values, load_pixels(row, first[2]), 2);
-    values = _mm512_inserti32x4(values, load_pixels(row, first[3]), 3);
-    const __m512i pairs = _mm512_shuffle_epi8(values, _mm512_broadcast_i32x4(pair_shuffle()));
-    const __m512i factors =
-        _mm512_permutexvar_epi32(each_four, _mm512_castsi128_si512(load_weights(weights)));
-    const __m512i sums = _mm512_srli_epi32(_mm512_madd_epi16(pairs, factors), kColumnWeightBits + 7);
-    return _mm512_cvtepi32_epi8(sums);
-}
-#else
-inline __m128i interpolate_four(const std::int16_t* row, const std::int32_t* first,
-                                const std::int32_t* weights) {
-    const __m128i factors = load_weights(weights);
-    const __m128i each[4] = {_mm_shuffle_epi32(factors, 0x00), _mm_shuffle_epi32(factors, 0x55),
-                             _mm_shuffle_epi32(factors, 0xAA), _mm_shuffle_epi32(factors, 0xFF)};
-    __m128i sums[4];
-    for (int i = 0; i < 4; ++i) {
-        const __m128i pairs = _mm_shuffle_epi8(load_pixels(row, first[i]), pair_shuffle());
-        sums[i] = _mm_srli_epi32(_mm_madd_epi16(pairs, each[i]), kColumnWeightBits + 7);
-    }
-    return _mm_packus_epi16(_mm_packus_epi32(sums[0], sums[1]), _mm_packus_epi32(sums[2], sums[3]));
-}
-#endif
-
-#endif
-
 void interpolate(const std::int16_t* row, const std::int32_t* first, const std::int32_t* weights,
                  std::size_t length, std::uint8_t* planes, std::size_t plane_stride) {
     std::size_t begin = 0;
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     for (; begin + 16 <= length; begin += 16) {
-        __m128i fours[4];
-        for (std::size_t k = 0; k < 4; ++k) {
-            fours[k] = interpolate_four(row, first + begin + 4 * k, weights + begin + 4 * k);
-        }
+        Lane::Type fours[4];
+        interpolate_sixteen(row, first + begin, weights + begin, fours);
         split_sixteen(fours, planes + begin, plane_stride);
     }
 #endif

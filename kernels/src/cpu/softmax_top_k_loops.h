@@ -35,6 +35,10 @@ extern const SoftmaxTopKLoops kSoftmaxTopKLoops;
 namespace avx512 {
 extern const SoftmaxTopKLoops kSoftmaxTopKLoops;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const SoftmaxTopKLoops kSoftmaxTopKLoops;
+}
 #endif
 
 // `isa` must be available.
@@ -45,6 +49,10 @@ inline const SoftmaxTopKLoops& softmax_top_k_loops(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kSoftmaxTopKLoops;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kSoftmaxTopKLoops;
     }
 #endif
     static_cast<void>(isa);

@@ -37,6 +37,17 @@ void store(const std::uint8_t* __restrict pixels, std::size_t length, const Chan
                                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(output + i), halves);
     }
+#elif defined(TUNDISH_NEON)
+    const float32x4_t multiplier = vdupq_n_f32(channel.normalize.multiplier);
+    const float32x4_t offset = vdupq_n_f32(channel.normalize.offset);
+    for (; i + 8 <= length; i += 8) {
+        const uint16x8_t words = vmovl_u8(vld1_u8(pixels + i));
+        const float32x4_t low = vcvtq_f32_u32(vmovl_u16(vget_low_u16(words)));
+        const float32x4_t high = vcvtq_f32_u32(vmovl_high_u16(words));
+        const float16x8_t halves = vcvt_high_f16_f32(vcvt_f16_f32(vfmaq_f32(offset, low, multiplier)),
+                                                     vfmaq_f32(offset, high, multiplier));
+        vst1q_u16(output + i, vreinterpretq_u16_f16(halves));
+    }
 #endif
     for (; i < length; ++i) {
         output[i] = channel.halves[pixels[i]];
@@ -66,6 +77,26 @@ std::size_t look_up(const std::uint8_t* pixels, std::size_t length, const std::u
     }
     return i;
 }
+#elif defined(TUNDISH_NEON)
+// Looks a quarter of the table up at a time; what lies outside gives zero.
+std::size_t look_up(const std::uint8_t* pixels, std::size_t length, const std::uint8_t* table,
+                    std::uint8_t* output) {
+    uint8x16x4_t quarters[4];
+    for (int part = 0; part < 4; ++part) {
+        quarters[part] = vld1q_u8_x4(table + 64 * part);
+    }
+    std::size_t i = 0;
+    for (; i + 16 <= length; i += 16) {
+        const uint8x16_t values = vld1q_u8(pixels + i);
+        uint8x16_t found = vqtbl4q_u8(quarters[0], values);
+        for (int part = 1; part < 4; ++part) {
+            const auto begin = static_cast<std::uint8_t>(64 * part);
+            found = vorrq_u8(found, vqtbl4q_u8(quarters[part], vsubq_u8(values, vdupq_n_u8(begin))));
+        }
+        vst1q_u8(output + i, found);
+    }
+    return i;
+}
 #endif
 
 void store(const std::uint8_t* __restrict pixels, std::size_t length, const Channel& channel,
@@ -75,12 +106,29 @@ void store(const std::uint8_t* __restrict pixels, std::size_t length, const Chan
         return;
     }
     std::size_t i = 0;
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     i = look_up(pixels, length, channel.bytes, output);
 #endif
     for (; i < length; ++i) {
         output[i] = channel.bytes[pixels[i]];
     }
+}
+
+// The elements of up to a chunk of pixels: in `room`, or where they are if nothing becomes of them.
+template <typename Element>
+const Element* elements(const std::uint8_t* pixels, std::size_t length, const Channel& channel,
+                        Element* room) {
+    store(pixels, length, channel, room);
+    return room;
+}
+
+const std::uint8_t* elements(const std::uint8_t* pixels, std::size_t length, const Channel& channel,
+                             std::uint8_t* room) {
+    if (channel.keeps_pixels) {
+        return pixels;
+    }
+    store(pixels, length, channel, room);
+    return room;
 }
 
 template <typename Element>
@@ -90,10 +138,9 @@ void store_interleaved(const std::uint8_t* const pixels[3], std::size_t length, 
     Element planes[3][kChunk];
     for (std::size_t begin = 0; begin < length; begin += kChunk) {
         const std::size_t count = length - begin < kChunk ? length - begin : kChunk;
-        for (int c = 0; c < 3; ++c) {
-            store(pixels[c] + begin, count, channels[c], planes[c]);
-        }
-        interleave(planes[0], planes[1], planes[2], count, output + 3 * begin);
+        interleave(elements(pixels[0] + begin, count, channels[0], planes[0]),
+                   elements(pixels[1] + begin, count, channels[1], planes[1]),
+                   elements(pixels[2] + begin, count, channels[2], planes[2]), count, output + 3 * begin);
     }
 }
 

@@ -10,6 +10,10 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(TUNDISH_NEON)
+#include <arm_neon.h>
+
+#include <cstring>
 #endif
 
 namespace tundish {
@@ -67,6 +71,41 @@ inline bool interpolate_lanes(const float* row, std::size_t row_length, const Co
     const __m256 first = select(window, taps.first + column, begin);
     _mm256_storeu_ps(output + column,
                      _mm256_fmadd_ps(first, _mm256_loadu_ps(taps.first_weight + column), second));
+    return true;
+}
+
+#elif defined(TUNDISH_NEON)
+
+constexpr std::size_t kTapLanes = 8;
+
+// Four elements, each by its four bytes.
+inline float32x4_t select(const uint8x16x2_t& window, const std::int32_t* taps, std::int32_t begin) {
+    const int32x4_t indices = vsubq_s32(vld1q_s32(taps), vdupq_n_s32(begin));
+    const int32x4_t bytes = vmlaq_n_s32(vdupq_n_s32(0x03020100), indices, 0x04040404);
+    return vreinterpretq_f32_u8(vqtbl2q_u8(window, vreinterpretq_u8_s32(bytes)));
+}
+
+inline bool interpolate_lanes(const float* row, std::size_t row_length, const ColumnTaps& taps,
+                              std::size_t column, float* output) {
+    const std::int32_t begin = taps.first[column];
+    if (taps.second[column + kTapLanes - 1] - begin >= static_cast<std::int32_t>(kTapLanes)) {
+        return false;
+    }
+    const float* elements = row + begin;
+    float copy[kTapLanes] = {};
+    const std::size_t left = row_length - static_cast<std::size_t>(begin);
+    if (left < kTapLanes) {
+        std::memcpy(copy, elements, left * sizeof *elements);
+        elements = copy;
+    }
+    const uint8x16x2_t window{
+        {vreinterpretq_u8_f32(vld1q_f32(elements)), vreinterpretq_u8_f32(vld1q_f32(elements + 4))}};
+    for (std::size_t i = column; i < column + kTapLanes; i += 4) {
+        const float32x4_t second =
+            vmulq_f32(select(window, taps.second + i, begin), vld1q_f32(taps.second_weight + i));
+        const float32x4_t first = select(window, taps.first + i, begin);
+        vst1q_f32(output + i, vfmaq_f32(second, first, vld1q_f32(taps.first_weight + i)));
+    }
     return true;
 }
 

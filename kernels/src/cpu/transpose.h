@@ -45,13 +45,9 @@ inline void transpose(Bytes16 block[16]) {
     }
 }
 
-#if defined(__AVX2__)
-// The same for a block in each lane of a wide register: sixteen rows of kBytes to kBytes columns of sixteen.
-inline void transpose_lanes(const std::uint8_t* const* rows, std::size_t offset, std::uint8_t* output) {
-    Wide::Type block[16];
-    for (int row = 0; row < 16; ++row) {
-        block[row] = Wide::load(rows[row] + offset);
-    }
+#if defined(TUNDISH_WIDE)
+// The same for a block in each lane of wide registers.
+inline void transpose(Wide::Type block[16]) {
     for (int round = 0; round < 4; ++round) {
         Wide::Type shuffled[16];
         for (int i = 0; i < 8; ++i) {
@@ -62,6 +58,15 @@ inline void transpose_lanes(const std::uint8_t* const* rows, std::size_t offset,
             block[i] = shuffled[i];
         }
     }
+}
+
+// Sixteen rows of kBytes to kBytes columns of sixteen.
+inline void transpose_lanes(const std::uint8_t* const* rows, std::size_t offset, std::uint8_t* output) {
+    Wide::Type block[16];
+    for (int row = 0; row < 16; ++row) {
+        block[row] = Wide::load(rows[row] + offset);
+    }
+    transpose(block);
     for (std::size_t column = 0; column < 16; ++column) {
         Wide::store_lanes(block[column], output + column * 16, 256);
     }
@@ -79,7 +84,7 @@ inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t size, s
         return;
     }
     std::size_t done = 0;
-#if defined(__AVX2__)
+#if defined(TUNDISH_WIDE)
     for (; done + Wide::kBytes <= size; done += Wide::kBytes) {
         transpose_lanes(rows, done, output + done * 16);
     }
@@ -96,14 +101,37 @@ inline void rows_to_columns(const std::uint8_t* const* rows, std::size_t size, s
     }
 }
 
-// Writes a [16][16] tile, column by column, to sixteen bytes of each row.
-inline void tile_to_rows(const std::uint8_t* tile, std::uint8_t* const* rows, std::size_t offset) {
-    Bytes16 block[16];
-    std::memcpy(block, tile, sizeof block);
-    transpose(block);
-    for (int row = 0; row < 16; ++row) {
-        std::memcpy(rows[row] + offset, &block[row], 16);
+// Writes a tile [16 pixels][3 channels][16 rows], behind which kTileSlack bytes are read, to sixteen bytes of
+// three planes of each row.
+constexpr std::size_t kTileSlack = 16;
+
+inline void tile_to_rows(const std::uint8_t* tile, std::uint8_t* const* rows, std::size_t offset,
+                         std::size_t plane_stride) {
+#if defined(TUNDISH_WIDE)
+    constexpr std::size_t kLanes = Wide::kBytes / 16;
+    for (std::size_t channel = 0; channel < 3; channel += kLanes) {
+        Wide::Type block[16];
+        for (std::size_t pixel = 0; pixel < 16; ++pixel) {
+            block[pixel] = Wide::load(tile + 48 * pixel + 16 * channel);
+        }
+        transpose(block);
+        const std::size_t lanes = kLanes < 3 - channel ? kLanes : 3 - channel;
+        for (int row = 0; row < 16; ++row) {
+            Wide::store_lanes(block[row], rows[row] + offset + channel * plane_stride, plane_stride, lanes);
+        }
     }
+#else
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+        Bytes16 block[16];
+        for (std::size_t pixel = 0; pixel < 16; ++pixel) {
+            std::memcpy(&block[pixel], tile + 48 * pixel + 16 * channel, 16);
+        }
+        transpose(block);
+        for (int row = 0; row < 16; ++row) {
+            std::memcpy(rows[row] + offset + channel * plane_stride, &block[row], 16);
+        }
+    }
+#endif
 }
 
 }  // namespace TUNDISH_ISA

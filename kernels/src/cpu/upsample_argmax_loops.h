@@ -49,6 +49,10 @@ extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
 namespace avx512 {
 extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
+}
 #endif
 
 // `isa` must be available.
@@ -59,6 +63,10 @@ inline const UpsampleArgmaxLoops& upsample_argmax_loops(Isa isa) {
     }
     if (isa == Isa::avx2) {
         return avx2::kUpsampleArgmaxLoops;
+    }
+#elif defined(__aarch64__)
+    if (isa == Isa::neon) {
+        return neon::kUpsampleArgmaxLoops;
     }
 #endif
     static_cast<void>(isa);

@@ -1,104 +1,16 @@
-// The widest integer vector of the instruction set that includes this, where that is AVX2 or AVX-512.
+// The vectors that the loops are written for once: Lane, of 16 bytes, and Wide, of as many lanes as a
+// register of the instruction set that includes this holds. TUNDISH_WIDE says that there are such.
 //
-// Every operation but the loads works within lanes of 16 bytes, so that code for one width is right for both.
+// Every operation of Wide but the loads works within lanes, so that code for one width is right for all.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #if defined(__AVX2__)
-#include <immintrin.h>
-
-namespace tundish {
-namespace TUNDISH_ISA {
-
-#if defined(__AVX512BW__)
-
-struct Wide {
-    using Type = __m512i;
-    static constexpr std::size_t kBytes = 64;
-
-    static Type load(const void* p) { return _mm512_loadu_si512(p); }
-    static Type broadcast(__m128i a) { return _mm512_broadcast_i32x4(a); }
-    static Type set16(int a) { return _mm512_set1_epi16(static_cast<short>(a)); }
-    static Type set32(int a) { return _mm512_set1_epi32(a); }
-    static Type zero() { return _mm512_setzero_si512(); }
-    static Type or_(Type a, Type b) { return _mm512_or_si512(a, b); }
-    static Type add32(Type a, Type b) { return _mm512_add_epi32(a, b); }
-    static Type sub16(Type a, Type b) { return _mm512_sub_epi16(a, b); }
-    static Type subs_u8(Type a, Type b) { return _mm512_subs_epu8(a, b); }
-    static Type madd16(Type a, Type b) { return _mm512_madd_epi16(a, b); }
-    template <int kBits>
-    static Type shl16(Type a) {
-        return _mm512_slli_epi16(a, kBits);
-    }
-    template <int kBits>
-    static Type sra32(Type a) {
-        return _mm512_srai_epi32(a, kBits);
-    }
-    static Type low8(Type a, Type b) { return _mm512_unpacklo_epi8(a, b); }
-    static Type high8(Type a, Type b) { return _mm512_unpackhi_epi8(a, b); }
-    static Type low16(Type a, Type b) { return _mm512_unpacklo_epi16(a, b); }
-    static Type high16(Type a, Type b) { return _mm512_unpackhi_epi16(a, b); }
-    static Type low32(Type a, Type b) { return _mm512_unpacklo_epi32(a, b); }
-    static Type high32(Type a, Type b) { return _mm512_unpackhi_epi32(a, b); }
-    static Type packs32(Type a, Type b) { return _mm512_packs_epi32(a, b); }
-    static Type packus16(Type a, Type b) { return _mm512_packus_epi16(a, b); }
-    static Type shuffle8(Type a, Type b) { return _mm512_shuffle_epi8(a, b); }
-
-    // Stores lane i at output + i × stride.
-    static void store_lanes(Type a, std::uint8_t* output, std::size_t stride) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output), _mm512_castsi512_si128(a));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output + stride), _mm512_extracti32x4_epi32(a, 1));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output + 2 * stride), _mm512_extracti32x4_epi32(a, 2));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output + 3 * stride), _mm512_extracti32x4_epi32(a, 3));
-    }
-};
-
-#else
-
-struct Wide {
-    using Type = __m256i;
-    static constexpr std::size_t kBytes = 32;
-
-    static Type load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-    static Type broadcast(__m128i a) { return _mm256_broadcastsi128_si256(a); }
-    static Type set16(int a) { return _mm256_set1_epi16(static_cast<short>(a)); }
-    static Type set32(int a) { return _mm256_set1_epi32(a); }
-    static Type zero() { return _mm256_setzero_si256(); }
-    static Type or_(Type a, Type b) { return _mm256_or_si256(a, b); }
-    static Type add32(Type a, Type b) { return _mm256_add_epi32(a, b); }
-    static Type sub16(Type a, Type b) { return _mm256_sub_epi16(a, b); }
-    static Type subs_u8(Type a, Type b) { return _mm256_subs_epu8(a, b); }
-    static Type madd16(Type a, Type b) { return _mm256_madd_epi16(a, b); }
-    template <int kBits>
-    static Type shl16(Type a) {
-        return _mm256_slli_epi16(a, kBits);
-    }
-    template <int kBits>
-    static Type sra32(Type a) {
-        return _mm256_srai_epi32(a, kBits);
-    }
-    static Type low8(Type a, Type b) { return _mm256_unpacklo_epi8(a, b); }
-    static Type high8(Type a, Type b) { return _mm256_unpackhi_epi8(a, b); }
-    static Type low16(Type a, Type b) { return _mm256_unpacklo_epi16(a, b); }
-    static Type high16(Type a, Type b) { return _mm256_unpackhi_epi16(a, b); }
-    static Type low32(Type a, Type b) { return _mm256_unpacklo_epi32(a, b); }
-    static Type high32(Type a, Type b) { return _mm256_unpackhi_epi32(a, b); }
-    static Type packs32(Type a, Type b) { return _mm256_packs_epi32(a, b); }
-    static Type packus16(Type a, Type b) { return _mm256_packus_epi16(a, b); }
-    static Type shuffle8(Type a, Type b) { return _mm256_shuffle_epi8(a, b); }
-
-    // Stores lane i at output + i × stride.
-    static void store_lanes(Type a, std::uint8_t* output, std::size_t stride) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output), _mm256_castsi256_si128(a));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(output + stride), _mm256_extracti128_si256(a, 1));
-    }
-};
-
-#endif
-
-}  // namespace TUNDISH_ISA
-}  // namespace tundish
-
+#define TUNDISH_WIDE 1
+#include "wide_x86.h"
+#elif defined(TUNDISH_NEON)
+#define TUNDISH_WIDE 1
+#include "wide_neon.h"
 #endif
