@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.commands import run_with_driver
+from support.cuda_driver import needs_kernels, run_with_driver
 
 from tundish_kernels import cuda
 from tundish_kernels.cuda import __all__ as operators
@@ -14,7 +14,7 @@ from tundish_kernels.cuda import __all__ as operators
 BENCHMARK = [sys.executable, "-m", "tundish_bench.cuda"]
 
 
-@pytest.mark.skipif(not cuda._device._FATBIN.is_file(), reason="this build has no CUDA kernels")
+@needs_kernels
 def test_every_operator_is_in_the_table_beside_a_copy(simt_build: Path, tmp_path: Path) -> None:
     file = tmp_path / "cuda.json"
     said = run_with_driver([*BENCHMARK, "--small", "--rounds", "2", "--json", str(file)], simt_build / "fake_driver")
@@ -31,14 +31,14 @@ def test_every_operator_is_in_the_table_beside_a_copy(simt_build: Path, tmp_path
         assert case["bytes_moved"] > 0
 
 
-@pytest.mark.skipif(not cuda._device._FATBIN.is_file(), reason="this build has no CUDA kernels")
+@needs_kernels
 def test_a_name_that_no_case_has_is_a_usage_error(simt_build: Path) -> None:
     said = run_with_driver([*BENCHMARK, "--small", "--only", "nothing"], simt_build / "fake_driver", code=2)
     assert "no case's name contains 'nothing'" in said.replace("\n", " ")
 
 
 @pytest.mark.skipif(cuda.available(), reason="this machine has a GPU")
-def test_without_a_gpu_it_says_why(tmp_path: Path) -> None:
+def test_without_a_gpu_it_says_why() -> None:
     result = subprocess.run(BENCHMARK, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr.strip() == f"error: {cuda.reason()}"

@@ -4,12 +4,11 @@ That proves what we do with the driver, and says nothing of a GPU.
 """
 
 import ctypes
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.cuda_driver import needs_kernels, run_with_driver
 
 from tundish_kernels import cuda
 from tundish_kernels.cuda import _device
@@ -29,19 +28,9 @@ except RuntimeError as error:
     print(error)
 """
 
-needs_kernels = pytest.mark.skipif(not _device._FATBIN.is_file(), reason="this build has no CUDA kernels")
-
-
-def run(command: list[str], library: Path, **settings: str) -> str:
-    tests = str(Path(__file__).parents[1])
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library), "PYTHONPATH": tests, **settings}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout.strip()
-
 
 def run_script(script: str, library: Path, **settings: str) -> str:
-    return run([sys.executable, "-c", script], library, **settings)
+    return run_with_driver([sys.executable, "-c", script], library, **settings)
 
 
 def has_driver() -> bool:
@@ -166,6 +155,6 @@ def test_gpu_tests_pass_against_the_stand_in(simt_build: Path) -> None:
     names = ("masks", "non_max_suppression", "resize_normalize", "results")
     tests = [str(Path(__file__).parent / f"test_cuda_{name}.py") for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
-    said = run(command, simt_build / "fake_driver")
+    said = run_with_driver(command, simt_build / "fake_driver")
     assert "passed" in said
     assert "skipped" not in said

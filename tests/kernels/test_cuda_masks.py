@@ -207,7 +207,7 @@ def test_wrong_arguments_of_run_length_encode(
 
 
 def test_texts_may_not_be_read_only_shared_or_on_the_host(workspace: cuda.Workspace) -> None:
-    masks = DeviceArray(random_masks(2, 8, 9, 0.5))
+    masks = DeviceArray(random_masks(2, 8, 9, 0.5).astype(np.uint8))
     text, lengths = DeviceArray(np.full((2, 200), 7, np.uint8)), DeviceArray(np.full(2, 7, np.int64))
     rest: dict[str, Any] = {"workspace": workspace, "stream": 0}
     address = text.__cuda_array_interface__["data"][0]

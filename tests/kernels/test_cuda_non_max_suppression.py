@@ -132,7 +132,7 @@ def test_workspace_grows_with_the_numbers() -> None:
 
     assert size(1, 8400, 80) == 8 + 8 * 8400 + 24 * 300
     assert size(3, 8400, 80) == 16 + 3 * (8 * 8400 + 24 * 300)
-    assert size(1, 8400, 80, form="rotated") == 8 + 8 * 8400 + 112 * 300
+    assert size(1, 8400, 80, form="rotated") == 8 + 8 * 8400 + 104 * 300
     assert size(1, 8400, 80, multi_label=True) == 8 + 8 * 8400 * 80 + 24 * 300
 
 
@@ -231,9 +231,7 @@ def test_wrong_arguments(
         (3, {"shape": (1,)}, r"destination.counts must be \[2\] int32 in a GPU's memory, got \(1,\) int32"),
     ],
 )
-def test_wrong_destination(
-    workspace: cuda.Workspace, position: int, changed: dict[str, Any], message: str
-) -> None:
+def test_wrong_destination(workspace: cuda.Workspace, position: int, changed: dict[str, Any], message: str) -> None:
     destination = Destination(2, 5)
     outputs: list[Any] = list(destination.arrays)
     outputs[position] = destination.arrays[position].changed(**changed)

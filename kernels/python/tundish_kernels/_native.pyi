@@ -252,7 +252,10 @@ def cuda_upsample_argmax_into(
     device: CudaDevice,
     stream: int,
 ) -> None:
-    """`tundish_kernels.cuda.upsample_argmax_into`, of addresses; logits are (address, batch, classes, height, width)."""
+    """`tundish_kernels.cuda.upsample_argmax_into`, of addresses.
+
+    Logits are (address, batch, classes, height, width).
+    """
 
 def cuda_non_max_suppression_workspace_bytes(
     size: tuple[int, int, int, int], box_format: str, multi_label: bool

@@ -18,7 +18,7 @@ struct SuppressionSize {
 };
 
 // Bytes of the workspace that non_max_suppression_into needs: for each image 8 for each box, or for each pair
-// of a box and a class if a box may be found for each of its classes; and 24 for each detection, or 112 of
+// of a box and a class if a box may be found for each of its classes; and 24 for each detection, or 104 of
 // rotated boxes. It never falls as a number grows.
 std::size_t non_max_suppression_workspace_bytes(const SuppressionSize& size, BoxFormat format,
                                                 bool multi_label);

@@ -18,7 +18,7 @@ def non_max_suppression_workspace_bytes(
     """The size of the workspace with which `non_max_suppression_into` takes such arrays.
 
     For each image 8 bytes for each box, or for each pair of a box and a class if `multi_label`; and 24 bytes for each
-    of max_detections, or 112 of rotated boxes. It never falls as a number grows.
+    of max_detections, or 104 of rotated boxes. It never falls as a number grows.
 
     Args:
         batch: Images, 1 to 65535.
