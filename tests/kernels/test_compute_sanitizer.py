@@ -54,7 +54,7 @@ def test_the_test_itself_runs_with_stand_ins(simt_build: Path, tmp_path: Path, c
     program.chmod(0o755)
     tests = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", __file__]
     path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
-    said = run_with_driver(tests, simt_build / "fake_driver", code=1 if code else 0, PATH=path)
+    said = run_with_driver(tests, simt_build / "fake_driver", {"PATH": path}, code=1 if code else 0)
     assert ("3 failed" if code else "3 passed") in said
     calls = (tmp_path / "log").read_text().splitlines()
     assert [call.split()[1] for call in calls] == ["memcheck", "racecheck", "synccheck"]

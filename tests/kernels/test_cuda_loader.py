@@ -30,7 +30,7 @@ except RuntimeError as error:
 
 
 def run_script(script: str, library: Path, **settings: str) -> str:
-    return run_with_driver([sys.executable, "-c", script], library, **settings)
+    return run_with_driver([sys.executable, "-c", script], library, settings)
 
 
 def has_driver() -> bool:
@@ -147,6 +147,44 @@ def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path) -
         "cuLaunchKernel",
         "cuCtxPopCurrent_v2",
     ]
+
+
+DETECTION = """
+import numpy as np
+from support.cuda_memory import DeviceArray
+from tundish_kernels import cuda
+boxes, scores = DeviceArray(np.ones((1, 2, 4), "f4")), DeviceArray(np.ones((1, 2, 3), "f4"))
+destination = [DeviceArray(np.zeros(shape, dtype)) for shape, dtype in (((1, 5), "i4"), ((1, 5), "i4"),
+                                                                         ((1, 5), "f4"), ((1,), "i4"))]
+workspace = cuda.Workspace(cuda.Device(), 1000)
+try:
+    cuda.non_max_suppression_into(destination, boxes, scores, box_format="xyxy", score_threshold=0.5,
+                                  iou_threshold=0.5, workspace=workspace, stream=0)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        ("cuMemsetD8Async=1", "the workspace cannot be cleared: unknown error (CUDA error 1)"),
+        ("cuLaunchKernel=719", "non_max_suppression cannot be launched: unspecified launch failure (CUDA error 719)"),
+    ],
+)
+def test_failure_of_a_detection_is_one_sentence(simt_build: Path, fails: str, sentence: str) -> None:
+    assert run_script(DETECTION, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails) == sentence
+
+
+@needs_kernels
+def test_a_detection_is_zeroes_and_two_launches_and_waits_for_nothing(simt_build: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_script(DETECTION, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == ""
+    calls = log.read_text().split()
+    begin = calls.index("cuMemsetD8Async")
+    assert calls[begin : begin + 4] == ["cuMemsetD8Async", "cuLaunchKernel", "cuLaunchKernel", "cuCtxPopCurrent_v2"]
+    assert "cuEventSynchronize" not in calls
 
 
 @needs_kernels
