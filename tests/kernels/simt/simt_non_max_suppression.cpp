@@ -1,6 +1,7 @@
 // The literal non_max_suppression.cu through the shim, against the CPU form, bit for bit.
 //
-// Arguments: the order of threads, and how many random cases.
+// Arguments: the order of threads, and five times the number of random cases: a block of this size takes
+// long here.
 #include <cmath>
 #include <limits>
 
@@ -106,7 +107,7 @@ void compare_random(const Sizes& sizes, BoxFormat format, const SuppressionRule&
 void run(int count) {
     constexpr std::int64_t kBoxes[] = {1, 2, 31, 32, 33, 63, 65, 100, 130};
     constexpr std::int64_t kClasses[] = {1, 2, 5, 33};
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; 5 * i < count; ++i) {
         const std::int64_t boxes = kBoxes[random_below(9)], classes = kClasses[random_below(4)];
         const std::int64_t batch = 1 + random_below(2), maximum = 1 + random_below(boxes * classes);
         const float iou = static_cast<float>(random_below(5)) / 4.0F;
@@ -122,10 +123,11 @@ void run(int count) {
     if (count < 100) {
         return;  // the thread sanitizer has seen all lines
     }
-    const SuppressionRule nothing_dropped{BoxFormat::center, -1.0F, 1.0F, false, true};
-    compare_random({1, 450, 5, 2200}, BoxFormat::center, nothing_dropped, 0, false);
-    compare_random({1, 3000, 2, 150}, BoxFormat::corners, all, 7, false);
-    compare_random({1, 2500, 1, 40}, BoxFormat::rotated, all, 0, false);
+    // Few are kept, so that all of the candidates are looked at.
+    const SuppressionRule agnostic{BoxFormat::center, -1.0F, 0.1F, true, true};
+    compare_random({1, 450, 5, 2200}, BoxFormat::center, agnostic, 0, false);
+    compare_random({1, 450, 5, 2200}, BoxFormat::center, agnostic, 7, false);
+    compare_random({1, 2100, 1, 70}, BoxFormat::rotated, agnostic, 0, false);
 }
 
 }  // namespace
