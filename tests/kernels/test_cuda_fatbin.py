@@ -22,6 +22,7 @@ EXPECTED = {
     "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
     "tundish_resize_normalize": {"BAR.SYNC": 3},
     "tundish_resize_normalize_point": {},
+    "tundish_resize_normalize_point_converted": {},
     "tundish_run_length_encode": {"BAR.SYNC": 5, "SHFL": 12},
     "tundish_run_length_encode_pack": {"BAR.SYNC": 1},
     "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},

@@ -15,16 +15,6 @@ from tundish_kernels import cuda, run_length_encode, upsample_argmax
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not cuda.available(), reason=cuda.reason() or "")]
 
 
-@pytest.fixture(scope="module")
-def device() -> cuda.Device:
-    return cuda.Device()
-
-
-@pytest.fixture(scope="module")
-def workspace(device: cuda.Device) -> cuda.Workspace:
-    return cuda.Workspace(device, 1 << 16)
-
-
 def random_logits(*shape: int) -> NDArray[np.float32]:
     logits = np.random.default_rng(sum(shape)).normal(0, 4, shape).astype(np.float32)
     logits[:, ::2] = np.round(logits[:, ::2])  # equal logits

@@ -18,16 +18,6 @@ Floats = NDArray[np.float32]
 OPTIONS: dict[str, Any] = {"box_format": "xyxy", "score_threshold": 0.25, "iou_threshold": 0.5}
 
 
-@pytest.fixture(scope="module")
-def device() -> cuda.Device:
-    return cuda.Device()
-
-
-@pytest.fixture(scope="module")
-def workspace(device: cuda.Device) -> cuda.Workspace:
-    return cuda.Workspace(device, 1 << 20)
-
-
 class Destination:
     """The four outputs in the GPU's memory, with nothing in them that belongs there."""
 

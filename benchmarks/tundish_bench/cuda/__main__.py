@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tundish_bench.cuda import (
+    crop_resize_normalize,
     non_max_suppression,
     pool_normalize,
     resize_normalize,
@@ -31,6 +32,7 @@ _TABLE_WIDTH = 110
 """A narrower terminal wraps the lines rather than cut figures off."""
 
 _CASES = (
+    crop_resize_normalize.cases,
     non_max_suppression.cases,
     pool_normalize.cases,
     resize_normalize.cases,

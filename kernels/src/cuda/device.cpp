@@ -57,6 +57,7 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     state.pool_normalize = function("tundish_pool_normalize", state);
     state.resize_normalize = function("tundish_resize_normalize", state);
     state.resize_normalize_point = function("tundish_resize_normalize_point", state);
+    state.resize_normalize_point_converted = function("tundish_resize_normalize_point_converted", state);
     state.run_length_encode = function("tundish_run_length_encode", state);
     state.run_length_encode_pack = function("tundish_run_length_encode_pack", state);
     state.softmax_top_k = function("tundish_softmax_top_k", state);

@@ -21,6 +21,7 @@ struct Device::State {
     Function pool_normalize = nullptr;
     Function resize_normalize = nullptr;
     Function resize_normalize_point = nullptr;
+    Function resize_normalize_point_converted = nullptr;
     Function run_length_encode = nullptr;
     Function run_length_encode_pack = nullptr;
     Function softmax_top_k = nullptr;

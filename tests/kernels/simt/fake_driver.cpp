@@ -81,6 +81,8 @@ constexpr Kernel kKernels[] = {
     {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
     {"tundish_resize_normalize_point",
      launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point>},
+    {"tundish_resize_normalize_point_converted",
+     launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point_converted>},
     {"tundish_run_length_encode", launch<cuda::RunLengthEncodeArguments, cuda::tundish_run_length_encode>},
     {"tundish_run_length_encode_pack",
      launch<cuda::RunLengthEncodeArguments, cuda::tundish_run_length_encode_pack>},

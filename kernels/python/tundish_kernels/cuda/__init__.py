@@ -10,6 +10,10 @@ A call returns before its work is done. Its arrays must stay until then; librari
 of a stream, as those two do on their current stream, see to that by themselves.
 """
 
+from tundish_kernels.cuda._crop_resize_normalize import (
+    crop_resize_normalize_into,
+    crop_resize_normalize_workspace_bytes,
+)
 from tundish_kernels.cuda._device import Device, Workspace, available, reason
 from tundish_kernels.cuda._non_max_suppression import (
     non_max_suppression_into,
@@ -25,6 +29,8 @@ __all__ = [
     "Device",
     "Workspace",
     "available",
+    "crop_resize_normalize_into",
+    "crop_resize_normalize_workspace_bytes",
     "non_max_suppression_into",
     "non_max_suppression_workspace_bytes",
     "pool_normalize_into",
