@@ -10,7 +10,7 @@ SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json
 CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench fuzz clean
+.PHONY: help install demo test check format bench gpu fuzz clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -43,6 +43,11 @@ format: $(INSTALLED)  ## format the sources and regenerate docs/bundle.schema.js
 bench: $(INSTALLED)  ## time the kernels, and the server's CPU per image beside Triton's
 	$(BIN)/python -m tundish_bench.kernels
 	$(BIN)/python -m tundish_bench.image_server
+
+gpu: $(INSTALLED)  ## run the tests on an NVIDIA GPU, also under compute-sanitizer if it is there, and time the kernels
+	@$(BIN)/python -c 'import sys; from tundish_kernels import cuda; sys.exit(cuda.reason())'
+	$(BIN)/pytest -m gpu
+	$(BIN)/python -m tundish_bench.cuda
 
 fuzz: $(INSTALLED)  ## fuzz what reads outside bytes, for FUZZ_SECONDS each; takes Clang
 	@command -v $(CLANG) >/dev/null || { echo "libFuzzer needs Clang: apt-get install clang, or set CLANG=clang++-14."; exit 1; }

@@ -8,6 +8,7 @@
 
 #include "sanitize.h"
 #include "tundish/non_max_suppression.h"
+#include "tundish/sine_cosine.h"
 
 namespace {
 
@@ -115,6 +116,20 @@ void run_sizes() {
     }
 }
 
+// Sines and cosines are our own, so that a GPU gives the same bits.
+void run_angles() {
+    for (int i = 0; i < 200000; ++i) {
+        const double reach = std::ldexp(1.0, static_cast<int>(next_random() % 40) - 20);
+        const double angle = static_cast<double>(static_cast<float>(reach) * sanitize::next_float());
+        const tundish::SineCosine found = tundish::sine_cosine(angle);
+        require(std::abs(found.sine - std::sin(angle)) <= 0x1p-52, "a sine is wrong");
+        require(std::abs(found.cosine - std::cos(angle)) <= 0x1p-52, "a cosine is wrong");
+    }
+    for (const double angle : {1.1 * tundish::kGreatestAngle, double{kInfinity}, double{NAN}}) {
+        require(std::isnan(tundish::sine_cosine(angle).sine), "an angle that means nothing was taken");
+    }
+}
+
 void run_errors() {
     std::vector<float> boxes(12);
     std::vector<float> scores(6);
@@ -162,6 +177,7 @@ void run_errors() {
 
 int main() {
     run_sizes();
+    run_angles();
     run_errors();
     return sanitize::report();
 }

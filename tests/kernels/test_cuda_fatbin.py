@@ -16,11 +16,17 @@ GENERATIONS = [75, 80, 86, 89, 90, 100, 120]
 # The barriers, shuffles and votes that each kernel has at least in its machine code: as many barriers as the source;
 # a 64-bit shuffle is two instructions.
 EXPECTED = {
+    "tundish_non_max_suppression": {"BAR.SYNC": 11, "SHFL": 7, "VOTE": 4},
+    "tundish_non_max_suppression_collect": {"BAR.SYNC": 1, "SHFL.BFLY": 10, "VOTE": 2},
+    "tundish_non_max_suppression_rotated": {"BAR.SYNC": 11, "SHFL": 7, "VOTE": 4},
     "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
     "tundish_resize_normalize": {"BAR.SYNC": 3},
     "tundish_resize_normalize_point": {},
     "tundish_resize_normalize_point_converted": {},
+    "tundish_run_length_encode": {"BAR.SYNC": 5, "SHFL": 12},
+    "tundish_run_length_encode_pack": {"BAR.SYNC": 1},
     "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
+    "tundish_upsample_argmax": {},
 }
 
 

@@ -4,12 +4,11 @@ That proves what we do with the driver, and says nothing of a GPU.
 """
 
 import ctypes
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.cuda_driver import needs_kernels, run_with_driver
 
 from tundish_kernels import cuda
 from tundish_kernels.cuda import _device
@@ -31,19 +30,9 @@ except RuntimeError as error:
 RESIZE = ONE_CALL.format(call="resize_normalize_into(destination, [image, image]")
 CROP = ONE_CALL.format(call="crop_resize_normalize_into(destination, image, regions")
 
-needs_kernels = pytest.mark.skipif(not _device._FATBIN.is_file(), reason="this build has no CUDA kernels")
-
-
-def run(command: list[str], library: Path, **settings: str) -> str:
-    tests = str(Path(__file__).parents[1])
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library), "PYTHONPATH": tests, **settings}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout.strip()
-
 
 def run_script(script: str, library: Path, **settings: str) -> str:
-    return run([sys.executable, "-c", script], library, **settings)
+    return run_with_driver([sys.executable, "-c", script], library, settings)
 
 
 def has_driver() -> bool:
@@ -163,11 +152,49 @@ def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path, s
     ]
 
 
+DETECTION = """
+import numpy as np
+from support.cuda_memory import DeviceArray
+from tundish_kernels import cuda
+boxes, scores = DeviceArray(np.ones((1, 2, 4), "f4")), DeviceArray(np.ones((1, 2, 3), "f4"))
+destination = [DeviceArray(np.zeros(shape, dtype)) for shape, dtype in (((1, 5), "i4"), ((1, 5), "i4"),
+                                                                         ((1, 5), "f4"), ((1,), "i4"))]
+workspace = cuda.Workspace(cuda.Device(), 1000)
+try:
+    cuda.non_max_suppression_into(destination, boxes, scores, box_format="xyxy", score_threshold=0.5,
+                                  iou_threshold=0.5, workspace=workspace, stream=0)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        ("cuMemsetD8Async=1", "the workspace cannot be cleared: unknown error (CUDA error 1)"),
+        ("cuLaunchKernel=719", "non_max_suppression cannot be launched: unspecified launch failure (CUDA error 719)"),
+    ],
+)
+def test_failure_of_a_detection_is_one_sentence(simt_build: Path, fails: str, sentence: str) -> None:
+    assert run_script(DETECTION, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails) == sentence
+
+
+@needs_kernels
+def test_a_detection_is_zeroes_and_two_launches_and_waits_for_nothing(simt_build: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_script(DETECTION, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == ""
+    calls = log.read_text().split()
+    begin = calls.index("cuMemsetD8Async")
+    assert calls[begin : begin + 4] == ["cuMemsetD8Async", "cuLaunchKernel", "cuLaunchKernel", "cuCtxPopCurrent_v2"]
+    assert "cuEventSynchronize" not in calls
+
+
 @needs_kernels
 def test_gpu_tests_pass_against_the_stand_in(simt_build: Path) -> None:
     """So that they are right before they meet their first GPU."""
     tests = sorted(map(str, Path(__file__).parent.glob("test_cuda_*.py")))
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
-    said = run(command, simt_build / "fake_driver")
+    said = run_with_driver(command, simt_build / "fake_driver")
     assert "passed" in said
     assert "skipped" not in said

@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 def cases() -> Iterator[Case]:
     """A crowded image: 500 objects, of which 300 are kept."""
-    output = _yolo_output()
+    output = yolo_output()
     yield _case(output, _by_numpy, "NumPy", 10.0)
     yield _case(output, _by_opencv, "cv2.dnn.NMSBoxesBatched", 3.0)
 
@@ -57,7 +57,7 @@ def _case(output: Floats, baseline: Callable[[Floats], list[tuple[int, int]]], b
     )
 
 
-def _yolo_output() -> Floats:
+def yolo_output() -> Floats:
     """Each object is seen by a dozen boxes around it, the others see nothing."""
     generator = np.random.default_rng(0)
     objects = 500

@@ -17,6 +17,11 @@ struct Tap {
     float second_weight;
 };
 
+// Source elements for each of the output, as bilinear_tap takes it.
+TUNDISH_HOST_DEVICE float bilinear_scale(std::int64_t source, std::int64_t output) {
+    return static_cast<float>(source) / static_cast<float>(output);
+}
+
 // Where output element `index` lies in a source of `length` elements, `scale` of them for each of the
 // output: the centres of the first and last elements' areas meet, not the elements themselves
 // (align_corners=False). In float32 with one fma, so that positions equal torch.nn.functional.interpolate's.

@@ -54,8 +54,9 @@ struct SuppressionRule {
 // `boxes` is [batch, boxes, 4] ([batch, boxes, 5] if rotated) of any strides, `scores` [batch, boxes,
 // classes] with adjacent boxes or adjacent classes: so an output [batch, 4 + classes, boxes] is read in
 // place. A NaN score is below every threshold. A box that is empty, inside out or not finite is kept if its
-// score is, and overlaps nothing. Axis-aligned boxes are compared in float32 (the coordinates' differences,
-// areas and their products rounded one by one), rotated ones in float64 as polygons.
+// score is, and overlaps nothing; an angle beyond 2^20 radians counts as not finite. Axis-aligned boxes are
+// compared in float32 (the coordinates' differences, areas and their products rounded one by one), rotated
+// ones in float64 as polygons.
 //
 // All instruction sets give the same result. Blocks, on the calling thread alone; safe to call from many
 // threads. Borrows all arguments for the call. Time is bounded by candidates × maximum. Scratch memory, freed

@@ -11,6 +11,12 @@ from tundish_kernels._image_arguments import Elements, Normalization, Output, Pl
 MAXIMUM_EXTENT: int
 """The greatest height or width of anything in a call, and the farthest offset of a window."""
 
+MAXIMUM_BOXES: int
+"""The most boxes of one image that non_max_suppression looks at."""
+
+MAXIMUM_CLASSES: int
+"""The most classes that non_max_suppression takes."""
+
 MAXIMUM_DETECTIONS: int
 """The most detections of one image that non_max_suppression keeps."""
 
@@ -261,3 +267,52 @@ def cuda_pool_normalize_into(
     stream: int,
 ) -> None:
     """`tundish_kernels.cuda.pool_normalize_into`, of addresses; tokens are (address, batch, tokens, width)."""
+
+def cuda_upsample_argmax_into(
+    destination: int,
+    label_bytes: int,
+    size: tuple[int, int],
+    logits: tuple[int, int, int, int, int],
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.upsample_argmax_into`, of addresses.
+
+    Logits are (address, batch, classes, height, width).
+    """
+
+def cuda_non_max_suppression_workspace_bytes(
+    size: tuple[int, int, int, int], box_format: str, multi_label: bool
+) -> int:
+    """`tundish_kernels.cuda.non_max_suppression_workspace_bytes`; size is (batch, boxes, classes, max_detections)."""
+
+def cuda_non_max_suppression_into(
+    destination: tuple[int, int, int, int],
+    max_detections: int,
+    boxes: tuple[int, tuple[int, int, int], tuple[int, int, int]],
+    scores: tuple[int, tuple[int, int, int], tuple[int, int, int]],
+    box_format: str,
+    score_threshold: float,
+    iou_threshold: float,
+    class_agnostic: bool,
+    multi_label: bool,
+    workspace: CudaWorkspace,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.non_max_suppression_into`, of addresses.
+
+    Boxes and scores are (address, shape, strides in elements).
+    """
+
+def cuda_run_length_encode_workspace_bytes(batch: int, height: int, width: int) -> int:
+    """`tundish_kernels.cuda.run_length_encode_workspace_bytes`."""
+
+def cuda_run_length_encode_into(
+    text: int,
+    lengths: int,
+    capacity: int,
+    masks: tuple[int, int, int, int],
+    workspace: CudaWorkspace,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.run_length_encode_into`, of addresses; masks are (address, batch, height, width)."""

@@ -47,7 +47,7 @@ def non_max_suppression(
     `scores = output[:, 4:].swapaxes(1, 2)`.
 
     A NaN score is below every threshold. A box that is empty, inside out or not finite is kept if its score is, and
-    overlaps nothing.
+    overlaps nothing; an angle beyond 2^20 radians counts as not finite.
 
     Args:
         boxes: `[batch, boxes, 4] float32` in any unit, or `[batch, boxes, 5]` if rotated; only read.

@@ -8,8 +8,9 @@
 #include "arguments.h"
 #include "kept_boxes.h"
 #include "memory.h"
+#include "non_max_suppression_checks.h"
 #include "non_max_suppression_loops.h"
-#include "tundish/score.h"
+#include "tundish/candidate.h"
 
 namespace tundish {
 namespace {
@@ -75,11 +76,16 @@ void check_detections(const Detections& detections, const StridedView& boxes, co
     }
 }
 
-// A pair of a box and a class as one integer, the lowest of which comes first.
-std::uint64_t candidate(float score, std::uint32_t pair) {
-    const auto descending = static_cast<std::uint32_t>(INT32_MAX - std::int64_t{rank_of(score)});
-    return (std::uint64_t{descending} << 32) | pair;
+}  // namespace
+
+void check_non_max_suppression(const Detections& detections, const StridedView& boxes,
+                               const StridedView& scores, const SuppressionRule& rule) {
+    check_shapes(boxes, scores, rule);
+    check_thresholds(rule);
+    check_detections(detections, boxes, scores);
 }
+
+namespace {
 
 // The scores of one image: `rows` of `length` adjacent numbers, boxes of one class or classes of one box.
 struct ScoreRows {
@@ -124,7 +130,8 @@ void collect(const ScoreRows& scores, float threshold, const NonMaxSuppressionLo
             for (std::size_t i = 0; i < count; ++i) {
                 const std::size_t position = begin + found[i];
                 const std::size_t row = run + position / scores.length;
-                candidates.push_back(candidate(values[position], scores.pair(row, position % scores.length)));
+                const std::uint32_t pair = scores.pair(row, position % scores.length);
+                candidates.push_back(candidate_key(values[position], pair));
             }
         }
     }
@@ -168,7 +175,7 @@ void suppress(const Row& row, std::vector<std::uint64_t>& candidates, const BoxR
     std::size_t sorted = 0;
     for (std::size_t i = 0; i < candidates.size() && count < row.maximum; ++i) {
         sorted = i == sorted ? sort_some(candidates, i) : sorted;
-        const auto pair = static_cast<std::size_t>(candidates[i] & UINT32_MAX);
+        const auto pair = std::size_t{pair_of_key(candidates[i])};
         const std::size_t box = pair / classes;
         const std::size_t box_class = pair % classes;
         if (!rule.multi_label) {
@@ -223,9 +230,7 @@ BoxFormat parse_box_format(const std::string& name) {
 
 void non_max_suppression_into(const Detections& detections, const StridedView& boxes,
                               const StridedView& scores, const SuppressionRule& rule, Isa isa) {
-    check_shapes(boxes, scores, rule);
-    check_thresholds(rule);
-    check_detections(detections, boxes, scores);
+    check_non_max_suppression(detections, boxes, scores, rule);
     check_isa(isa);
 
     const NonMaxSuppressionLoops& loops = non_max_suppression_loops(isa);

@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "memory.h"
+#include "run_length_encode_checks.h"
 #include "run_length_encode_loops.h"
 #include "tundish/run_text.h"
 
@@ -17,7 +18,9 @@ void check_size(std::int64_t height, std::int64_t width) {
     check_range("the width of a mask", width, 1, kMaximumRunExtent);
 }
 
-void check(const RunLengths& destination, const Masks& masks) {
+}  // namespace
+
+void check_run_length_encode(const RunLengths& destination, const Masks& masks) {
     check_memory("text", destination.text);
     check_memory("lengths", destination.lengths);
     check_memory("masks", masks.data);
@@ -31,6 +34,8 @@ void check(const RunLengths& destination, const Masks& masks) {
     check_disjoint("lengths", lengths, "masks", pixels);
     check_disjoint("text", text, "lengths", lengths);
 }
+
+namespace {
 
 // Writes run lengths as characters, as far as there is room.
 class RunWriter {
@@ -210,7 +215,7 @@ void decode(const RunText& text, std::uint8_t* mask, std::int64_t height, std::i
 }  // namespace
 
 void run_length_encode_into(const RunLengths& destination, const Masks& masks, Isa isa) {
-    check(destination, masks);
+    check_run_length_encode(destination, masks);
     check_isa(isa);
 
     MaskEncoder encoder(masks.height, masks.width, run_length_encode_loops(isa));

@@ -12,19 +12,12 @@
 #include "arguments.h"
 #include "memory.h"
 #include "tundish/bilinear.h"
+#include "upsample_argmax_checks.h"
 #include "upsample_argmax_loops.h"
 
 namespace tundish {
-namespace {
-
-// Bytes that both rows of all classes may take, unless a strip of kLabelBlock columns takes more.
-constexpr std::size_t kRowBytes = 256 * 1024;
-
-// Floats of a cache line.
-constexpr std::int32_t kLineFloats = 16;
-
 template <typename Label>
-void check(const LabelMaps<Label>& destination, const LogitMaps& logits) {
+void check_upsample_argmax(const LabelMaps<Label>& destination, const LogitMaps& logits) {
     check_memory("destination", destination.data);
     check_memory("logits", logits.data);
     check_range("the images of logits", logits.batch, 1, INT32_MAX);
@@ -43,9 +36,16 @@ void check(const LabelMaps<Label>& destination, const LogitMaps& logits) {
                    {logits.data, values * sizeof(float)});
 }
 
-float scale_of(std::int64_t source, std::int64_t output) {
-    return static_cast<float>(source) / static_cast<float>(output);
-}
+template void check_upsample_argmax(const LabelMaps<std::uint8_t>&, const LogitMaps&);
+template void check_upsample_argmax(const LabelMaps<std::int32_t>&, const LogitMaps&);
+
+namespace {
+
+// Bytes that both rows of all classes may take, unless a strip of kLabelBlock columns takes more.
+constexpr std::size_t kRowBytes = 256 * 1024;
+
+// Floats of a cache line.
+constexpr std::int32_t kLineFloats = 16;
 
 // The taps of all columns, filled up to a multiple of kLabelBlock with those of the last.
 class Columns {
@@ -55,7 +55,7 @@ class Columns {
         const std::size_t padded = (width + kLabelBlock - 1) / kLabelBlock * kLabelBlock;
         for (std::size_t x = 0; x < padded; ++x) {
             const Tap tap = bilinear_tap(static_cast<std::int32_t>(std::min(x, width - 1)),
-                                         static_cast<std::int32_t>(source), scale_of(source, output));
+                                         static_cast<std::int32_t>(source), bilinear_scale(source, output));
             first_.push_back(tap.first);
             second_.push_back(tap.second);
             first_weight_.push_back(tap.first_weight);
@@ -112,7 +112,7 @@ class Upsampler {
         for (std::int64_t y = 0; y < height; ++y) {
             const Tap tap =
                 bilinear_tap(static_cast<std::int32_t>(y), static_cast<std::int32_t>(logits_.height),
-                             scale_of(logits_.height, height));
+                             bilinear_scale(logits_.height, height));
             if (upper_.row != tap.first) {
                 std::swap(upper_, lower_);  // going down, the lower row becomes the upper
             }
@@ -170,7 +170,7 @@ class Upsampler {
 
 template <typename Label>
 void upsample_argmax_into(const LabelMaps<Label>& destination, const LogitMaps& logits, Isa isa) {
-    check(destination, logits);
+    check_upsample_argmax(destination, logits);
     check_isa(isa);
 
     Upsampler upsampler(logits, destination.width, upsample_argmax_loops(isa));

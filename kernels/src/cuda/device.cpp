@@ -51,11 +51,17 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     const CurrentContext current(driver, state.context);
     check(driver, driver.module_load_data(&state.module, fatbin),
           "the kernels cannot be loaded into the GPU");
+    state.non_max_suppression = function("tundish_non_max_suppression", state);
+    state.non_max_suppression_collect = function("tundish_non_max_suppression_collect", state);
+    state.non_max_suppression_rotated = function("tundish_non_max_suppression_rotated", state);
     state.pool_normalize = function("tundish_pool_normalize", state);
     state.resize_normalize = function("tundish_resize_normalize", state);
     state.resize_normalize_point = function("tundish_resize_normalize_point", state);
     state.resize_normalize_point_converted = function("tundish_resize_normalize_point_converted", state);
+    state.run_length_encode = function("tundish_run_length_encode", state);
+    state.run_length_encode_pack = function("tundish_run_length_encode_pack", state);
     state.softmax_top_k = function("tundish_softmax_top_k", state);
+    state.upsample_argmax = function("tundish_upsample_argmax", state);
 }
 
 Device::~Device() = default;

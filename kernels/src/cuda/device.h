@@ -15,11 +15,17 @@ struct Device::State {
     DeviceHandle device = 0;
     Context context = nullptr;
     Module module = nullptr;
+    Function non_max_suppression = nullptr;
+    Function non_max_suppression_collect = nullptr;
+    Function non_max_suppression_rotated = nullptr;
     Function pool_normalize = nullptr;
     Function resize_normalize = nullptr;
     Function resize_normalize_point = nullptr;
     Function resize_normalize_point_converted = nullptr;
+    Function run_length_encode = nullptr;
+    Function run_length_encode_pack = nullptr;
     Function softmax_top_k = nullptr;
+    Function upsample_argmax = nullptr;
 
     ~State();
 };
@@ -36,6 +42,9 @@ struct Workspace::State {
 
 // Throws std::invalid_argument unless the pointer is to memory of this GPU, of the current context.
 void check_on_device(const Device::State& device, const void* pointer, const std::string& name);
+
+// Blocks along the second and third axis of a grid, along which some kernels have the images of a batch.
+constexpr std::int64_t kMaximumGridImages = 65535;
 
 struct LaunchSize {
     unsigned x, y, z;

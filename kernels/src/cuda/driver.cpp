@@ -58,6 +58,7 @@ Driver load() {
     find(library, "cuModuleGetFunction", driver.module_get_function);
     find(library, "cuMemAlloc_v2", driver.memory_allocate);
     find(library, "cuMemFree_v2", driver.memory_free);
+    find(library, "cuMemsetD8Async", driver.memory_set);
     find(library, "cuMemHostAlloc", driver.host_allocate);
     find(library, "cuMemFreeHost", driver.host_free);
     find(library, "cuMemcpyHtoDAsync_v2", driver.copy_to_device);

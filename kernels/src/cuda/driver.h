@@ -33,6 +33,7 @@ struct Driver {
     Result (*module_get_function)(Function* function, Module module, const char* name);
     Result (*memory_allocate)(DevicePointer* pointer, std::size_t bytes);
     Result (*memory_free)(DevicePointer pointer);
+    Result (*memory_set)(DevicePointer memory, unsigned char value, std::size_t bytes, void* stream);
     Result (*host_allocate)(void** pointer, std::size_t bytes, unsigned flags);
     Result (*host_free)(void* pointer);
     Result (*copy_to_device)(DevicePointer to, const void* from, std::size_t bytes, void* stream);

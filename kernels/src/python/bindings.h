@@ -11,9 +11,12 @@ namespace tundish {
 void bind_crop_resize_normalize(nanobind::module_& module);
 void bind_cuda_crop_resize_normalize(nanobind::module_& module);
 void bind_cuda_device(nanobind::module_& module);
+void bind_cuda_non_max_suppression(nanobind::module_& module);
 void bind_cuda_pool_normalize(nanobind::module_& module);
 void bind_cuda_resize_normalize(nanobind::module_& module);
+void bind_cuda_run_length_encode(nanobind::module_& module);
 void bind_cuda_softmax_top_k(nanobind::module_& module);
+void bind_cuda_upsample_argmax(nanobind::module_& module);
 void bind_non_max_suppression(nanobind::module_& module);
 void bind_pack(nanobind::module_& module);
 void bind_pool_normalize(nanobind::module_& module);

@@ -50,6 +50,8 @@ void non_max_suppression_into(const Matrix<std::int32_t>& indices, const Matrix<
 }  // namespace
 
 void tundish::bind_non_max_suppression(nb::module_& module) {
+    module.attr("MAXIMUM_BOXES") = tundish::kMaximumBoxes;
+    module.attr("MAXIMUM_CLASSES") = tundish::kMaximumClasses;
     module.attr("MAXIMUM_DETECTIONS") = tundish::kMaximumDetections;
     module.def("non_max_suppression_into", &::non_max_suppression_into, nb::arg("indices").noconvert(),
                nb::arg("classes").noconvert(), nb::arg("kept_scores").noconvert(),

@@ -5,6 +5,7 @@
 //   FAKE_CUDA_DEVICES, FAKE_CUDA_VERSION, FAKE_CUDA_CAPABILITY   numbers; 2, 13000 and 90 if not set
 //   FAKE_CUDA_FAILS   "cuInit=100,cuLaunchKernel=719": functions and what they return
 //   FAKE_CUDA_LOG     a file that the name of each called function is added to
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,8 @@
 #define FAKE extern "C" __attribute__((visibility("default"))) int
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr int kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3, kInvalidContext = 201,
               kNotFound = 500;
@@ -68,13 +71,23 @@ struct Kernel {
 
 namespace cuda = tundish::cuda;
 constexpr Kernel kKernels[] = {
+    {"tundish_non_max_suppression",
+     launch<cuda::NonMaxSuppressionArguments, cuda::tundish_non_max_suppression>},
+    {"tundish_non_max_suppression_collect",
+     launch<cuda::NonMaxSuppressionArguments, cuda::tundish_non_max_suppression_collect>},
+    {"tundish_non_max_suppression_rotated",
+     launch<cuda::NonMaxSuppressionArguments, cuda::tundish_non_max_suppression_rotated>},
     {"tundish_pool_normalize", launch<cuda::PoolNormalizeArguments, cuda::tundish_pool_normalize>},
     {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
     {"tundish_resize_normalize_point",
      launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point>},
     {"tundish_resize_normalize_point_converted",
      launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point_converted>},
+    {"tundish_run_length_encode", launch<cuda::RunLengthEncodeArguments, cuda::tundish_run_length_encode>},
+    {"tundish_run_length_encode_pack",
+     launch<cuda::RunLengthEncodeArguments, cuda::tundish_run_length_encode_pack>},
     {"tundish_softmax_top_k", launch<cuda::SoftmaxTopKArguments, cuda::tundish_softmax_top_k>},
+    {"tundish_upsample_argmax", launch<cuda::UpsampleArgmaxArguments, cuda::tundish_upsample_argmax>},
 };
 
 // A pointer that no one follows.
@@ -213,6 +226,12 @@ FAKE cuMemFree_v2(std::uint64_t pointer) {
     return 0;
 }
 
+FAKE cuMemsetD8Async(std::uint64_t memory, unsigned char value, std::size_t bytes, void*) {
+    BEGIN_IN_CONTEXT
+    queue.emplace_back([=] { std::memset(reinterpret_cast<void*>(memory), value, bytes); });
+    return 0;
+}
+
 FAKE cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
     BEGIN_IN_CONTEXT
     *pointer = std::malloc(bytes);
@@ -232,6 +251,13 @@ FAKE cuMemcpyHtoDAsync_v2(std::uint64_t to, const void* from, std::size_t bytes,
     return 0;
 }
 
+FAKE cuMemcpyDtoDAsync_v2(std::uint64_t to, std::uint64_t from, std::size_t bytes, void*) {
+    BEGIN_IN_CONTEXT
+    queue.emplace_back(
+        [=] { std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes); });
+    return 0;
+}
+
 FAKE cuMemcpyHtoD_v2(std::uint64_t to, const void* from, std::size_t bytes) {
     BEGIN_IN_CONTEXT
     run_queue();
@@ -246,19 +272,30 @@ FAKE cuMemcpyDtoH_v2(void* to, std::uint64_t from, std::size_t bytes) {
     return 0;
 }
 
+// An event is the time at which the queue reached it.
 FAKE cuEventCreate(void** event, unsigned) {
     BEGIN_IN_CONTEXT
-    *event = handle(0);
+    *event = new Clock::time_point;
     return 0;
 }
 
-FAKE cuEventDestroy_v2(void*) {
+FAKE cuEventDestroy_v2(void* event) {
     BEGIN_IN_CONTEXT
+    run_queue();
+    delete static_cast<Clock::time_point*>(event);
     return 0;
 }
 
-FAKE cuEventRecord(void*, void*) {
+FAKE cuEventRecord(void* event, void*) {
     BEGIN_IN_CONTEXT
+    queue.emplace_back([=] { *static_cast<Clock::time_point*>(event) = Clock::now(); });
+    return 0;
+}
+
+FAKE cuEventElapsedTime(float* milliseconds, void* begin, void* end) {
+    BEGIN_IN_CONTEXT
+    const auto passed = *static_cast<Clock::time_point*>(end) - *static_cast<Clock::time_point*>(begin);
+    *milliseconds = std::chrono::duration<float, std::milli>(passed).count();
     return 0;
 }
 

@@ -140,6 +140,7 @@ void launch(dim3 grid, dim3 block, const std::function<void()>& kernel) {
     meeting.begin(run.size);
     running = run.size;
     for (unsigned i = 0; i < run.size; ++i) {
+        workers[i].barriers = 0;  // a smaller block has left some of them behind
         if (pthread_create(&workers[i].thread, nullptr, run_thread, &workers[i]) != 0) {
             std::perror("simt: pthread_create");
             std::abort();

@@ -4,7 +4,7 @@ import numpy as np
 
 from tundish_kernels import _native
 from tundish_kernels._pool_normalize import Pooling
-from tundish_kernels.cuda._arguments import read_stream, read_string
+from tundish_kernels.cuda._arguments import read_boolean, read_stream, read_string
 from tundish_kernels.cuda._array import read_array, read_output
 from tundish_kernels.cuda._device import Device, read_device
 
@@ -42,15 +42,13 @@ def pool_normalize_into(
     batch, length, width = read.shape
     kept = read_array(mask, "mask", (batch, length), np.int64, np.int32, np.bool_)
     output = read_output(destination, "destination", (batch, width), np.float32)
-    if not isinstance(normalize, bool):
-        raise TypeError(f"normalize must be True or False, got {normalize!r}")
     _native.cuda_pool_normalize_into(
         output.address,
         (read.address, batch, length, width),
         kept.address,
         kept.dtype.itemsize,
         read_string(pooling, "pooling"),
-        normalize,
+        read_boolean(normalize, "normalize"),
         read_device(device),
         read_stream(stream),
     )
