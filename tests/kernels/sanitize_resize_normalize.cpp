@@ -50,10 +50,10 @@ void run_widths() {
 void run_short_weights() {
     for (const std::int64_t width : {1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 129}) {
         for (const std::int64_t factor : {2, 4}) {
-            const RandomImage large(PixelFormat::rgb, 17 * factor, width * factor);
+            const RandomImage large(PixelFormat::rgb, 17 * factor, width * factor, next_random);
             run(large.view(), {17, width, 0, 0}, 17, width, PixelFormat::rgb, Filter::bilinear,
                 random_output());
-            const RandomImage small(PixelFormat::rgb, 17, width);
+            const RandomImage small(PixelFormat::rgb, 17, width, next_random);
             run(small.view(), {17 * factor, width * factor, 0, 0}, 17 * factor, width * factor,
                 PixelFormat::rgb, Filter::bilinear, random_output());
         }
