@@ -226,6 +226,19 @@ def cuda_softmax_top_k_into(
 ) -> None:
     """`tundish_kernels.cuda.softmax_top_k_into`, of addresses; logits are (address, batch, classes)."""
 
+def cuda_pack_into(
+    destination: tuple[int, int, int, int, int],
+    element_bytes: int,
+    tokens: tuple[int, int, int, int],
+    padding: tuple[int, int, bool],
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.pack_into`, of addresses, 0 for an array that is not there.
+
+    The destination is (ids, mask, type ids, batch, length), tokens are (ids, type ids, starts, size).
+    """
+
 def cuda_pool_normalize_into(
     destination: int,
     tokens: tuple[int, int, int, int],

@@ -51,6 +51,7 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     const CurrentContext current(driver, state.context);
     check(driver, driver.module_load_data(&state.module, fatbin),
           "the kernels cannot be loaded into the GPU");
+    state.pack = function("tundish_pack", state);
     state.pool_normalize = function("tundish_pool_normalize", state);
     state.resize_normalize = function("tundish_resize_normalize", state);
     state.resize_normalize_point = function("tundish_resize_normalize_point", state);

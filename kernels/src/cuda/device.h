@@ -15,6 +15,7 @@ struct Device::State {
     DeviceHandle device = 0;
     Context context = nullptr;
     Module module = nullptr;
+    Function pack = nullptr;
     Function pool_normalize = nullptr;
     Function resize_normalize = nullptr;
     Function resize_normalize_point = nullptr;

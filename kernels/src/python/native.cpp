@@ -19,6 +19,7 @@ NB_MODULE(_native, module) {
     });
     tundish::bind_crop_resize_normalize(module);
     tundish::bind_cuda_device(module);
+    tundish::bind_cuda_pack(module);
     tundish::bind_cuda_pool_normalize(module);
     tundish::bind_cuda_resize_normalize(module);
     tundish::bind_cuda_softmax_top_k(module);

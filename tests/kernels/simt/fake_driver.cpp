@@ -68,6 +68,7 @@ struct Kernel {
 
 namespace cuda = tundish::cuda;
 constexpr Kernel kKernels[] = {
+    {"tundish_pack", launch<cuda::PackArguments, cuda::tundish_pack>},
     {"tundish_pool_normalize", launch<cuda::PoolNormalizeArguments, cuda::tundish_pool_normalize>},
     {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
     {"tundish_resize_normalize_point",

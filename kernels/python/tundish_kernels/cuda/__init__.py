@@ -11,6 +11,7 @@ of a stream, as those two do on their current stream, see to that by themselves.
 """
 
 from tundish_kernels.cuda._device import Device, Workspace, available, reason
+from tundish_kernels.cuda._pack import pack_into
 from tundish_kernels.cuda._pool_normalize import pool_normalize_into
 from tundish_kernels.cuda._resize_normalize import resize_normalize_into, resize_normalize_workspace_bytes
 from tundish_kernels.cuda._softmax_top_k import softmax_top_k_into
@@ -19,6 +20,7 @@ __all__ = [
     "Device",
     "Workspace",
     "available",
+    "pack_into",
     "pool_normalize_into",
     "reason",
     "resize_normalize_into",
