@@ -21,6 +21,7 @@ EXPECTED = {
     "tundish_resize_normalize": {"BAR.SYNC": 3},
     "tundish_resize_normalize_point": {},
     "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
+    "tundish_wordpiece": {"BAR.SYNC": 7, "SHFL.IDX": 10, "SHFL.UP": 15, "VOTE": 12},
 }
 
 

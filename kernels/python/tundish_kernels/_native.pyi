@@ -250,3 +250,28 @@ def cuda_pool_normalize_into(
     stream: int,
 ) -> None:
     """`tundish_kernels.cuda.pool_normalize_into`, of addresses; tokens are (address, batch, tokens, width)."""
+
+class CudaWordPiece:
+    """The native part of `tundish_kernels.cuda.WordPiece`."""
+
+    def __init__(self, device: CudaDevice, tokenizer: WordPiece) -> None: ...
+
+def cuda_wordpiece_workspace_bytes(texts: int, text_bytes: int, length: int) -> int:
+    """See `tundish_kernels.cuda.wordpiece_workspace_bytes`."""
+
+def cuda_wordpiece_into(
+    destination: tuple[int, int, int, int, int, int, int],
+    element_bytes: int,
+    tokenizer: CudaWordPiece,
+    texts: Texts,
+    pairs: Texts | None,
+    options: WordPieceOptions,
+    padding: tuple[int, int, bool],
+    workspace: CudaWorkspace,
+    stream: int,
+) -> int:
+    """`tundish_kernels.cuda.wordpiece_into`.
+
+    The destination is (ids, mask, type ids, lengths, truncated, batch, length), of addresses, 0 for an array that is
+    not there.
+    """

@@ -56,6 +56,7 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     state.resize_normalize = function("tundish_resize_normalize", state);
     state.resize_normalize_point = function("tundish_resize_normalize_point", state);
     state.softmax_top_k = function("tundish_softmax_top_k", state);
+    state.wordpiece = function("tundish_wordpiece", state);
 }
 
 Device::~Device() = default;

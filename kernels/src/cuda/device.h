@@ -20,6 +20,7 @@ struct Device::State {
     Function resize_normalize = nullptr;
     Function resize_normalize_point = nullptr;
     Function softmax_top_k = nullptr;
+    Function wordpiece = nullptr;
 
     ~State();
 };

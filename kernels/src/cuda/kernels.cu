@@ -3,3 +3,4 @@
 #include "pool_normalize.cu"
 #include "resize_normalize.cu"
 #include "softmax_top_k.cu"
+#include "wordpiece.cu"

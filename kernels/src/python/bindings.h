@@ -14,6 +14,7 @@ void bind_cuda_pack(nanobind::module_& module);
 void bind_cuda_pool_normalize(nanobind::module_& module);
 void bind_cuda_resize_normalize(nanobind::module_& module);
 void bind_cuda_softmax_top_k(nanobind::module_& module);
+void bind_cuda_wordpiece(nanobind::module_& module);
 void bind_non_max_suppression(nanobind::module_& module);
 void bind_pack(nanobind::module_& module);
 void bind_pool_normalize(nanobind::module_& module);

@@ -23,6 +23,7 @@ NB_MODULE(_native, module) {
     tundish::bind_cuda_pool_normalize(module);
     tundish::bind_cuda_resize_normalize(module);
     tundish::bind_cuda_softmax_top_k(module);
+    tundish::bind_cuda_wordpiece(module);
     tundish::bind_non_max_suppression(module);
     tundish::bind_pack(module);
     tundish::bind_pool_normalize(module);

@@ -74,6 +74,7 @@ constexpr Kernel kKernels[] = {
     {"tundish_resize_normalize_point",
      launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point>},
     {"tundish_softmax_top_k", launch<cuda::SoftmaxTopKArguments, cuda::tundish_softmax_top_k>},
+    {"tundish_wordpiece", launch<cuda::WordPieceArguments, cuda::tundish_wordpiece>},
 };
 
 // A pointer that no one follows.

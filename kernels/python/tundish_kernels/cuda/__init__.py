@@ -15,9 +15,12 @@ from tundish_kernels.cuda._pack import pack_into
 from tundish_kernels.cuda._pool_normalize import pool_normalize_into
 from tundish_kernels.cuda._resize_normalize import resize_normalize_into, resize_normalize_workspace_bytes
 from tundish_kernels.cuda._softmax_top_k import softmax_top_k_into
+from tundish_kernels.cuda._wordpiece import TokenBatch, WordPiece, wordpiece_into, wordpiece_workspace_bytes
 
 __all__ = [
     "Device",
+    "TokenBatch",
+    "WordPiece",
     "Workspace",
     "available",
     "pack_into",
@@ -26,4 +29,6 @@ __all__ = [
     "resize_normalize_into",
     "resize_normalize_workspace_bytes",
     "softmax_top_k_into",
+    "wordpiece_into",
+    "wordpiece_workspace_bytes",
 ]
