@@ -80,6 +80,16 @@ struct Tokenizer {
 
 char random_byte(const char* of) { return of[random_below(static_cast<std::int64_t>(std::strlen(of)))]; }
 
+// A long word in which no two letters beside each other are the same.
+std::string long_word(std::size_t size) {
+    std::string word;
+    while (word.size() < size) {
+        word += "abcdefghijklmnoprstuvwyz";
+    }
+    word.resize(size);
+    return word;
+}
+
 // A run of one kind of characters: words, a long word, marks, blanks, control characters.
 void append_piece(std::string& text, std::size_t size) {
     constexpr const char* kWords[] = {"the ",          "The  cat ", "unbelievably",
@@ -90,7 +100,8 @@ void append_piece(std::string& text, std::size_t size) {
         text += kWords[random_below(6)];
     } else if (kind == 10) {
         count = random_below(2) == 0 ? static_cast<std::int64_t>(size) : 1 + random_below(300);
-        text.append(static_cast<std::size_t>(count), random_byte("aAqx"));
+        text += random_below(3) == 0 ? long_word(static_cast<std::size_t>(count))
+                                     : std::string(static_cast<std::size_t>(count), random_byte("aAqx"));
     } else if (kind == 11) {
         count = random_below(3) == 0 ? static_cast<std::int64_t>(size) : count;
         text.append(static_cast<std::size_t>(count), random_byte(" \t\n\r\v\f\x01\x7F!"));
@@ -258,6 +269,7 @@ void run_chosen(const std::vector<std::unique_ptr<Tokenizer>>& tokenizers) {
         "un" + std::string(3000, '\x01') + "believ" + std::string(1500, '\x7F') + "ably",
         std::string(1023, '!') + "c" + std::string(1024, '\x02'),  // the last chunk ends what another began
         over_the_border,
+        std::string(40, '.') + long_word(1000),  // moved to the front over itself
         std::string(999, 'a') + " " + std::string(1000, 'a') + " " + std::string(1001, 'a') + " a",
         std::string(4000, 'a') + " cat"};  // much longer than a word may be
     for (const std::string& text : all) {
