@@ -132,6 +132,24 @@ def test_every_row_equals_the_cpu_forms(
         np.testing.assert_array_equal(array.get(), other)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_rows_are_those_of_the_library(device: cuda.Device, workspace: cuda.Workspace, side: Any) -> None:
+    library = hugging_face_tokenizer()
+    library.enable_truncation(11, direction=side)
+    library.enable_padding(length=11, pad_id=0)
+    batch = ["Unbelievably, the cat don't!", "a\0b \t\x7f" * 9, "", "naïve [MASK]", "x" * 2000, "the " * 2000]
+    destination, arrays = new_batch(len(batch), 11)
+    tokenizer = cuda.WordPiece(device, ours(library))
+    cuda.wordpiece_into(destination, tokenizer, batch, side=side, workspace=workspace, stream=0)
+    ids, mask, type_ids, lengths, truncated = (array.get().tolist() for array in arrays)
+    for index, encoding in enumerate(library.encode_batch(batch)):
+        assert ids[index] == encoding.ids
+        assert mask[index] == encoding.attention_mask
+        assert type_ids[index] == encoding.type_ids
+        assert lengths[index] == sum(encoding.attention_mask)
+        assert truncated[index] == bool(encoding.overflowing)
+
+
 def test_only_what_the_gpu_cannot_do_is_left_to_the_cpu(
     device: cuda.Device, tokenizer: cuda.WordPiece, workspace: cuda.Workspace
 ) -> None:

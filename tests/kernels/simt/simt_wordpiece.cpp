@@ -269,7 +269,8 @@ void run_chosen(const std::vector<std::unique_ptr<Tokenizer>>& tokenizers) {
         "un" + std::string(3000, '\x01') + "believ" + std::string(1500, '\x7F') + "ably",
         std::string(1023, '!') + "c" + std::string(1024, '\x02'),  // the last chunk ends what another began
         over_the_border,
-        std::string(40, '.') + long_word(1000),  // moved to the front over itself
+        std::string(900, ' ') + std::string(124, 'a') + " cat",  // too long, and ends with a chunk
+        std::string(40, '.') + long_word(1000),                  // moved to the front over itself
         std::string(999, 'a') + " " + std::string(1000, 'a') + " " + std::string(1001, 'a') + " a",
         std::string(4000, 'a') + " cat"};  // much longer than a word may be
     for (const std::string& text : all) {
