@@ -6,13 +6,17 @@
 namespace tundish::cuda {
 namespace pack {
 
+// On one multiprocessor, which leaves a thread 64 registers; without that ptxas spills on some GPUs.
+constexpr int kBlocks = 4;
+
 __device__ __forceinline__ std::int64_t clamp(std::int64_t value, std::int64_t low, std::int64_t high) {
     return value < low ? low : (value > high ? high : value);
 }
 
 }  // namespace pack
 
-extern "C" __global__ void __launch_bounds__(32 * kPackRows) tundish_pack(const PackArguments arguments) {
+extern "C" __global__ void __launch_bounds__(32 * kPackRows, pack::kBlocks)
+    tundish_pack(const PackArguments arguments) {
     const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kPackRows + threadIdx.x / 32;
     if (row >= arguments.rows) {
         return;

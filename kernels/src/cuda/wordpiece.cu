@@ -22,6 +22,10 @@ static_assert(kGroups == 32, "a warp adds up one count a lane");
 constexpr int kUnfinished = kLongestWord + 1;
 static_assert(kUnfinished <= kChunk, "it is moved in one go");
 
+// On one multiprocessor, which leaves a thread 64 registers; without that ptxas aims at more blocks on some
+// GPUs and spills.
+constexpr int kBlocks = 4;
+
 using Bytes = std::uint8_t[kUnfinished + kChunk];
 using Ids = std::int32_t[kUnfinished + kChunk];  // of a word's tokens, from the place of its first byte on
 using Places = std::uint16_t[kChunk + 1];
@@ -313,7 +317,7 @@ __device__ __forceinline__ void write_row(const WordPieceArguments& arguments, s
 
 }  // namespace wordpiece
 
-extern "C" __global__ void __launch_bounds__(kWordPieceThreads)
+extern "C" __global__ void __launch_bounds__(kWordPieceThreads, wordpiece::kBlocks)
     tundish_wordpiece(const WordPieceArguments arguments) {
     using namespace wordpiece;
     __shared__ Bytes bytes;
