@@ -34,7 +34,7 @@ class TokenBatch(NamedTuple):
 
 
 class WordPiece:
-    """A tokenizer's tables in a GPU's memory (a few megabytes), only read, by any number of calls at a time.
+    """A tokenizer's tables in a GPU's memory (half a megabyte for BERT), only read, by any number of calls at a time.
 
     Waits until they have been copied; freeing them waits for the GPU.
 
