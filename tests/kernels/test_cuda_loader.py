@@ -237,7 +237,10 @@ def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path) -
 @needs_kernels
 def test_gpu_tests_pass_against_the_stand_in(simt_build: Path) -> None:
     """So that they are right before they meet their first GPU."""
-    tests = [str(Path(__file__).parent / f"test_cuda_{name}.py") for name in ("resize_normalize", "results", "tokens")]
+    tests = [
+        str(Path(__file__).parent / f"test_cuda_{name}.py")
+        for name in ("pack", "resize_normalize", "results", "wordpiece")
+    ]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
     said = run(command, simt_build / "fake_driver")
     assert "passed" in said
