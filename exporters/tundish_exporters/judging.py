@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tundish.manifest import Accuracy, ClassificationPostprocess, Gate, ImagePreprocess, ModelSpec
-from tundish.pipeline import Answer, Pipeline
+from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Result
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
@@ -69,7 +69,7 @@ class Judge:
         pipeline = Pipeline(task, candidate.engine(threads=len(os.sched_getaffinity(0))))
         results = []
         for sample in tracked(self._data.samples, f"evaluate {label}", self._progress):
-            (outcome,) = pipeline.run([sample.read()])
+            (outcome,) = run_batch(pipeline, [sample.read()])
             if not isinstance(outcome, Answer):
                 raise DataError(f"{sample.content} cannot be evaluated: {outcome}") from outcome
             results.append(outcome.output)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
-from tundish.pipeline import Answer, Pipeline
+from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import FeatureExtraction, Label, Result
 from tundish.tasks import Task
 from tundish_exporters.errors import ParityError
@@ -68,7 +68,7 @@ def check_parity(
     preprocessing = network = Difference(0.0, 0.0)
     largest = 0.0
     for index, data in enumerate(tracked(samples, "compare with PyTorch", progress)):
-        (answer,) = pipeline.run([data])  # first, because it says in a sentence what is wrong with the data
+        (answer,) = run_batch(pipeline, [data])  # first, because it says in a sentence what is wrong with the data
         if not isinstance(answer, Answer):
             raise ParityError(f"Calibration sample {index} fails: {answer}") from answer
         actual_inputs = task.collate([task.prepare(data)])

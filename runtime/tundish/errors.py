@@ -9,6 +9,7 @@
     ├── QueueFullError          the model's queue is full; carries when to try again
     ├── DeadlineExceededError   the deadline passed before the work began; it was not run
     ├── StoppingError           the server is stopping and takes no new work
+    ├── UnsupportedError        the server does not do this, by what it is or how it was started
     ├── EngineError             the engine failed on this input
     ├── ConnectionFailedError   no server answers at the address
     └── AddressError            the server cannot listen on the address
@@ -89,6 +90,12 @@ class StoppingError(TundishError):
     """The server is stopping and takes no new work."""
 
     status = grpc.StatusCode.UNAVAILABLE
+
+
+class UnsupportedError(TundishError):
+    """The server does not do this: it lacks what it takes, or was not told to."""
+
+    status = grpc.StatusCode.UNIMPLEMENTED
 
 
 class EngineError(TundishError):

@@ -212,6 +212,10 @@ class Serving(_Part):
 
     max_batch_size: PositiveInt
     """The most items that an engine runs together."""
+    preferred_batch_sizes: tuple[PositiveInt, ...] = ()
+    """Sizes that the engine is best at: a batch is cut to the largest of them that waits."""
+    max_batch_tokens: PositiveInt | None = None
+    """The most tokens that an engine runs together, padding included; None for any number."""
     max_queue_delay_microseconds: Annotated[int, Field(ge=0)] = 0
     """How long an idle instance may hold an incomplete batch back."""
     max_queue_size: PositiveInt = 256

@@ -15,7 +15,9 @@ from tundish.errors import InvalidInputError
 from tundish.manifest import TensorSpec
 from tundish.pipeline import Answer, BareEngine, Pipeline
 from tundish.results import Result
-from tundish.scheduling import Batching, Scheduler
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, EntryName, Scheduler
+from tundish.scheduling.instance import Entries
+from tundish.statistics import Statistics
 from tundish.tasks.registry import load_task
 
 MAX_ITEMS_PER_REQUEST = 64
@@ -25,8 +27,11 @@ MAX_ITEMS_PER_REQUEST = 64
 class Model:
     """A version that answers, until it is closed."""
 
-    def __init__(self, bundle: Bundle, *, instances: int) -> None:
+    def __init__(self, bundle: Bundle, cores: Cores, *, instances: int, run_limit_seconds: float) -> None:
         """Loads the fastest variant that passed the gate, once for each instance, one thread each.
+
+        The instances share `cores` with those of other models; one that takes longer than `run_limit_seconds` for a
+        batch is replaced.
 
         Raises:
             BundleError: the bundle does not fit its task.
@@ -40,14 +45,27 @@ class Model:
         serving = manifest.serving
         self.batching = Batching(
             max_batch_size=serving.max_batch_size,
+            preferred_batch_sizes=serving.preferred_batch_sizes,
             max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
             max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
+            by_length=self.task.input_name == "text" and serving.max_batch_size > 1,
+            max_batch_tokens=serving.max_batch_tokens,
         )
-        engines = [load_engine(bundle, self.variant, threads=1) for _ in range(instances)]
+
+        self.statistics: Mapping[EntryName, Statistics] = {"pipeline": Statistics(), "engine": Statistics()}
+
+        def make_entries() -> Entries:
+            engine = load_engine(bundle, self.variant, threads=1)
+            return {"pipeline": Pipeline(self.task, engine), "engine": BareEngine(engine)}
+
         self._scheduler = Scheduler(
             f"{manifest.model}-{manifest.version}",
-            [{"pipeline": Pipeline(self.task, engine), "engine": BareEngine(engine)} for engine in engines],
             self.batching,
+            make_entries,
+            cores,
+            on_batch=lambda entry, times: self.statistics[entry].add_batch(times),
+            instances=instances,
+            run_limit_seconds=run_limit_seconds,
         )
 
     @property
@@ -55,25 +73,32 @@ class Model:
         """The model's name, without its version."""
         return self.manifest.model
 
-    def submit(self, items: Sequence[bytes], *, deadline: float | None = None) -> list[Future[Answer[Result]]]:
-        """Queues image files or UTF-8 texts, a future each; see `Scheduler.submit` for deadline and errors.
+    def submit(
+        self, items: Sequence[bytes], *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
+    ) -> list[Future[Answer[Result]]]:
+        """Queues image files or UTF-8 texts, a future each; see `Scheduler.submit` for deadline, priority and errors.
 
         Raises:
-            InvalidInputError: there are none, or more than a request may carry.
+            InvalidInputError: there are none, or more than a request may carry, or there is no such priority.
         """
         self._check_count(len(items))
-        return self._scheduler.submit("pipeline", items, deadline=deadline)
+        _check_priority(priority)
+        return self._scheduler.submit("pipeline", items, deadline=deadline, priority=priority)
 
-    def submit_tensors(self, inputs: Arrays, *, deadline: float | None = None) -> list[Future[Answer[Arrays]]]:
+    def submit_tensors(
+        self, inputs: Arrays, *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
+    ) -> list[Future[Answer[Arrays]]]:
         """Queues the rows of a batch for the bare engine, a future each; see `Scheduler.submit`.
 
         Raises:
-            InvalidInputError: a tensor is missing, unknown, or of another datatype or shape than the engine takes.
+            InvalidInputError: a tensor is missing, unknown, or of another datatype or shape than the engine takes, or
+                there is no such priority.
         """
+        _check_priority(priority)
         rows = self._check_tensors(inputs)
         shapes = tuple(inputs[spec.name].shape[1:] for spec in self.manifest.inputs)
         payloads = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(rows)]
-        return self._scheduler.submit("engine", payloads, shape_key=shapes, deadline=deadline)
+        return self._scheduler.submit("engine", payloads, shape_key=shapes, deadline=deadline, priority=priority)
 
     def close(self) -> None:
         """Refuses new work, answers what was accepted, and returns."""
@@ -94,6 +119,11 @@ class Model:
         rows = len(inputs[self.manifest.inputs[0].name])
         self._check_count(rows)
         return rows
+
+
+def _check_priority(priority: int) -> None:
+    if not 1 <= priority <= PRIORITIES:
+        raise InvalidInputError(f"A priority must be between 1, which goes first, and {PRIORITIES}, got {priority}.")
 
 
 def check_names(model: str, expected: Sequence[str], actual: Sequence[str]) -> None:

@@ -18,8 +18,18 @@ from tundish.errors import TundishError, answerable
 from tundish.results import Result, StageTimes
 from tundish.tasks import Task
 
-InputT = TypeVar("InputT", contravariant=True)
 OutputT = TypeVar("OutputT")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An item that can be batched."""
+
+    value: Any
+    nanoseconds: int
+    """What its preparation took."""
+    length: int = 0
+    """How much of a batch's width it needs: its tokens; 0 where all items are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +40,18 @@ class Answer(Generic[OutputT]):
     stage_times: StageTimes
 
 
-class Entry(Protocol[InputT, OutputT]):
+class Entry(Protocol[OutputT]):
     """One way into a model; one thread at a time may use it."""
 
-    def run(self, batch: Sequence[InputT]) -> list[Answer[OutputT] | TundishError]:
+    def prepare(self, payload: Any) -> Prepared:
+        """Pre-processes one item.
+
+        Raises:
+            InvalidInputError: it cannot be read.
+        """
+        ...
+
+    def run(self, batch: Sequence[Prepared]) -> list[Answer[OutputT] | TundishError]:
         """Answers every item of the batch; an item that cannot be answered gets its error and costs no other."""
         ...
 
@@ -45,31 +63,28 @@ class Pipeline:
         self._task = task
         self._engine = engine
 
-    def run(self, batch: Sequence[bytes]) -> list[Answer[Result] | TundishError]:
-        """See `Entry.run`; the items are image files or UTF-8 texts."""
+    def prepare(self, payload: bytes) -> Prepared:
+        """See `Entry.prepare`; an item is an image file or a UTF-8 text."""
         started = time.monotonic_ns()
-        prepared = [self._prepare(data) for data in batch]
-        good = [item for item in prepared if not isinstance(item, TundishError)]
-        answers = iter(_isolating(lambda items: self._answer(items, started), good) if good else ())
-        return [item if isinstance(item, TundishError) else next(answers) for item in prepared]
+        value = self._task.prepare(payload)
+        return Prepared(value, time.monotonic_ns() - started, self._task.length(value))
 
-    def _prepare(self, data: bytes) -> Any:
-        """The prepared item, or the error that it cannot be prepared by."""
-        try:
-            return self._task.prepare(data)
-        except Exception as error:
-            return answerable(error)
+    def run(self, batch: Sequence[Prepared]) -> list[Answer[Result] | TundishError]:
+        """See `Entry.run`."""
+        return _isolating(self._answer, batch)
 
-    def _answer(self, items: Sequence[Any], started: int) -> list[Answer[Result]]:
+    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Result]]:
+        items = [prepared.value for prepared in batch]
+        started = time.monotonic_ns()
         inputs = self._task.collate(items)
-        preprocessed = time.monotonic_ns()
+        collated = time.monotonic_ns()
         outputs = self._engine.run(inputs)
         computed = time.monotonic_ns()
         results = self._task.finish(outputs, items)
         times = StageTimes(
             queue_nanoseconds=0,
-            preprocess_nanoseconds=preprocessed - started,
-            compute_nanoseconds=computed - preprocessed,
+            preprocess_nanoseconds=sum(prepared.nanoseconds for prepared in batch) + collated - started,
+            compute_nanoseconds=computed - collated,
             postprocess_nanoseconds=time.monotonic_ns() - computed,
             batch_size=len(items),
         )
@@ -82,11 +97,16 @@ class BareEngine:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def run(self, batch: Sequence[Arrays]) -> list[Answer[Arrays] | TundishError]:
+    def prepare(self, payload: Arrays) -> Prepared:
+        """See `Entry.prepare`; there is nothing to do."""
+        return Prepared(payload, 0)
+
+    def run(self, batch: Sequence[Prepared]) -> list[Answer[Arrays] | TundishError]:
         """See `Entry.run`."""
         return _isolating(self._answer, batch)
 
-    def _answer(self, items: Sequence[Arrays]) -> list[Answer[Arrays]]:
+    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Arrays]]:
+        items = [prepared.value for prepared in batch]
         started = time.monotonic_ns()
         first = items[0]
         inputs = first if len(items) == 1 else {name: np.concatenate([item[name] for item in items]) for name in first}
@@ -104,21 +124,34 @@ class BareEngine:
         ]
 
 
+def prepare_item(entry: Entry[Any], payload: Any) -> Prepared | TundishError:
+    """The prepared item, or the error that it cannot be prepared by."""
+    try:
+        return entry.prepare(payload)
+    except Exception as error:
+        return answerable(error)
+
+
+def run_batch(entry: Entry[OutputT], payloads: Sequence[Any]) -> list[Answer[OutputT] | TundishError]:
+    """Takes payloads the whole way, as one batch; each fails for itself."""
+    prepared = [prepare_item(entry, payload) for payload in payloads]
+    good = [item for item in prepared if isinstance(item, Prepared)]
+    answers = iter(entry.run(good) if good else ())
+    return [item if isinstance(item, TundishError) else next(answers) for item in prepared]
+
+
 def with_queue_time(answer: Answer[OutputT], nanoseconds: int) -> Answer[OutputT]:
     """The answer, with the time that its item waited before its batch began."""
     return replace(answer, stage_times=replace(answer.stage_times, queue_nanoseconds=nanoseconds))
 
 
-ItemT = TypeVar("ItemT")
-
-
 def _isolating(
-    run: Callable[[Sequence[ItemT]], list[Answer[OutputT]]], items: Sequence[ItemT]
+    run: Callable[[Sequence[Prepared]], list[Answer[OutputT]]], batch: Sequence[Prepared]
 ) -> list[Answer[OutputT] | TundishError]:
     """Runs a batch; if it fails, runs its items one by one, so that only those fail that fail alone."""
     try:
-        return list(run(items))
+        return list(run(batch))
     except Exception as error:
-        if len(items) > 1:
-            return [outcome for item in items for outcome in _isolating(run, [item])]
+        if len(batch) > 1:
+            return [outcome for item in batch for outcome in _isolating(run, [item])]
         return [answerable(error)]

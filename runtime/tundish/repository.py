@@ -33,14 +33,24 @@ def scan(repository: Path) -> Iterator[Entry]:
     for directory in sorted(repository.iterdir()):
         if directory.name.startswith("."):
             continue
-        for version in versions_in(directory):
+        for entry in scan_model(repository, directory.name):
             found = True
-            yield Entry(directory.name, version, _read(directory / str(version), directory.name, version))
+            yield entry
     if not found:
         raise RepositoryError(
             f"The repository {repository} holds no <model>/<version>/bundle.json; "
             "write a bundle into it with `tundish export`."
         )
+
+
+def scan_model(repository: Path, model: str) -> Iterator[Entry]:
+    """Reads and verifies every version of one model, by version; nothing if there is none of that name."""
+    directory = repository / model
+    # A name comes from whoever asks: it may point elsewhere.
+    if model.startswith(".") or directory.parent != repository or "/" in model:
+        return
+    for version in versions_in(directory):
+        yield Entry(model, version, _read(directory / str(version), model, version))
 
 
 def _read(directory: Path, model: str, version: int) -> Bundle | BundleError:

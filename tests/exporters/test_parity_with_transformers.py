@@ -22,7 +22,7 @@ import tundish
 from tundish.bundle import Bundle
 from tundish.engines import load_engine
 from tundish.manifest import TaskName, TextPreprocess
-from tundish.pipeline import Answer, Pipeline
+from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import FeatureExtraction, ImageClassification, Label, TextClassification
 from tundish.tasks.registry import load_task
 from tundish_exporters import ParityError, export_huggingface
@@ -61,7 +61,7 @@ def answered_together(bundle: Bundle, items: Sequence[bytes]) -> list[Any]:
     """The answers to one padded batch of all the items."""
     manifest = bundle.manifest
     engine = load_engine(bundle, manifest.servable[0], threads=1)
-    outcomes = Pipeline(load_task(manifest, bundle.directory), engine).run(items)
+    outcomes = run_batch(Pipeline(load_task(manifest, bundle.directory), engine), items)
     assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
     return [outcome.output for outcome in outcomes if isinstance(outcome, Answer)]
 

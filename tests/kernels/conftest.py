@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tundish_kernels import cuda
+
 SIMT = Path(__file__).parent / "simt"
 
 
@@ -20,3 +22,15 @@ def simt_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def device() -> cuda.Device:
+    """The GPU of the tests that are marked `gpu`."""
+    return cuda.Device()
+
+
+@pytest.fixture(scope="session")
+def workspace(device: cuda.Device) -> cuda.Workspace:
+    """Enough for the tables of any of their calls."""
+    return cuda.Workspace(device, 1 << 20)

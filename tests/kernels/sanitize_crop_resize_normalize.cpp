@@ -12,7 +12,7 @@ void run_regions() {
     for (int round = 0; round < 40; ++round) {
         for (const PixelFormat format : kFormats) {
             const std::int64_t height = kSizes[next_random() % 8];
-            const RandomImage image(format, height, kSizes[next_random() % 8]);
+            const RandomImage image(format, height, kSizes[next_random() % 8], next_random);
             const ImageView& frame = image.view();
             std::vector<Region> regions(4);
             std::vector<Window> windows(4);

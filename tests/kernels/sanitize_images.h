@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "random_image.h"
 #include "tundish/image.h"
 #include "tundish/isa.h"
 
@@ -64,10 +65,6 @@ using tundish::Window;
 constexpr std::size_t kScratchLimit = std::size_t{24} << 20;
 constexpr Filter kFilters[] = {Filter::nearest, Filter::bilinear,       Filter::bicubic,
                                Filter::lanczos, Filter::bilinear_point, Filter::bicubic_point};
-constexpr PixelFormat kFormats[] = {PixelFormat::rgb,        PixelFormat::bgr,        PixelFormat::grey,
-                                    PixelFormat::nv12,       PixelFormat::i420,       PixelFormat::yuyv,
-                                    PixelFormat::uyvy,       PixelFormat::bayer_rggb, PixelFormat::bayer_bggr,
-                                    PixelFormat::bayer_grbg, PixelFormat::bayer_gbrg};
 const Normalization kNormalization{1.0 / 255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}, {114, 0, 255}};
 const OutputFormat kFloats{ElementType::float32, Layout::chw, tundish::ChannelOrder::rgb, 1.0, 0};
 
@@ -129,46 +126,6 @@ void run_output(std::int64_t batch, std::int64_t height, std::int64_t width, con
         digest = (digest ^ byte) * 1099511628211U;
     }
 }
-
-// An image of its own allocations, each plane upside down or with bytes between rows.
-class RandomImage {
-  public:
-    // The size is rounded up to what the format takes.
-    RandomImage(PixelFormat format, std::int64_t height, std::int64_t width) {
-        const bool even_height = format == PixelFormat::nv12 || format == PixelFormat::i420;
-        const bool even_width = even_height || format == PixelFormat::yuyv || format == PixelFormat::uyvy;
-        const bool bayer = format >= PixelFormat::bayer_rggb;
-        view_.height = even_height ? height + height % 2 : (bayer && height < 3 ? 3 : height);
-        view_.width = even_width ? width + width % 2 : (bayer && width < 3 ? 3 : width);
-        const bool packed = format == PixelFormat::yuyv || format == PixelFormat::uyvy;
-        const std::int64_t bytes = format <= PixelFormat::bgr ? 3 : (packed ? 2 : 1);
-        add_plane(0, view_.height, bytes * view_.width);
-        if (format == PixelFormat::nv12) {
-            add_plane(1, view_.height / 2, view_.width);
-        } else if (format == PixelFormat::i420) {
-            add_plane(1, view_.height / 2, view_.width / 2);
-            add_plane(2, view_.height / 2, view_.width / 2);
-        }
-    }
-
-    const ImageView& view() const { return view_; }
-
-  private:
-    void add_plane(int index, std::int64_t rows, std::int64_t bytes) {
-        const auto gap = static_cast<std::int64_t>(next_random() % 3) - 1;
-        const std::int64_t pitch = bytes + (gap > 0 ? gap : 0);
-        std::vector<std::uint8_t>& memory = memory_[index];
-        memory.resize(static_cast<std::size_t>(pitch * (rows - 1) + bytes));
-        for (std::uint8_t& byte : memory) {
-            byte = static_cast<std::uint8_t>(next_random());
-        }
-        view_.planes[index] =
-            gap < 0 ? Plane{memory.data() + pitch * (rows - 1), -pitch} : Plane{memory.data(), pitch};
-    }
-
-    ImageView view_{};
-    std::vector<std::uint8_t> memory_[3];
-};
 
 // Whether `operate` refuses its arguments.
 template <typename Operate>

@@ -20,11 +20,11 @@ void run_odd_sizes() {
                 const auto other_source = kSizes[next_random() % 10];
                 const auto other_resized = kSizes[next_random() % 10];
                 const Window whole{resized, other_resized, 0, 0};
-                const RandomImage first(format, source, other_source);
+                const RandomImage first(format, source, other_source, next_random);
                 run(first.view(), whole, resized, other_resized, format, filter, random_output());
                 const Window part{other_resized, resized, static_cast<std::int64_t>(next_random() % 9) - 4,
                                   static_cast<std::int64_t>(next_random() % 41) - 20};
-                const RandomImage second(format, other_source, source);
+                const RandomImage second(format, other_source, source, next_random);
                 const auto width = 1 + next_random() % 40;
                 run(second.view(), part, 7, width, format, filter, random_output());
             }
@@ -37,7 +37,7 @@ void run_widths() {
     for (const PixelFormat format : kFormats) {
         for (const std::int64_t width : {31, 32, 33, 63, 64, 65, 66, 127, 128, 130, 192, 195}) {
             for (std::int64_t step = 1; step <= 5; ++step) {
-                const RandomImage image(format, 5, width * step);
+                const RandomImage image(format, 5, width * step, next_random);
                 const Window window{image.view().height, image.view().width / step, 0, 0};
                 run(image.view(), window, 5, width, format, Filter::nearest, random_output());
                 run(image.view(), window, 5, width, format, Filter::bilinear_point, random_output());

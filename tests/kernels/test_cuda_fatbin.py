@@ -20,6 +20,7 @@ EXPECTED = {
     "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
     "tundish_resize_normalize": {"BAR.SYNC": 3},
     "tundish_resize_normalize_point": {},
+    "tundish_resize_normalize_point_converted": {},
     "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
     "tundish_wordpiece": {"BAR.SYNC": 7, "SHFL.IDX": 10, "SHFL.UP": 15, "VOTE": 12},
 }

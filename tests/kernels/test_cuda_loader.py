@@ -18,16 +18,18 @@ REASON = "from tundish_kernels import cuda; print(cuda.reason())"
 ONE_CALL = """
 import numpy as np
 from support.cuda_memory import DeviceArray
-from tundish_kernels import Window, cuda
-destination, image = DeviceArray(np.zeros((1, 3, 4, 4), "f4")), DeviceArray(np.zeros((6, 6, 3), "u1"))
+from tundish_kernels import Region, Window, cuda
+destination, image = DeviceArray(np.zeros((2, 3, 4, 4), "f4")), DeviceArray(np.zeros((6, 6, 3), "u1"))
+regions, windows = [Region(0, 0, 6, 6), Region(1, 2, 4, 3)], [Window(4, 4, 0, 0)] * 2
 print("begin")
 try:
     workspace = cuda.Workspace(cuda.Device(), 4096)
-    cuda.resize_normalize_into(destination, [image], [Window(4, 4, 0, 0)], filter="bilinear", scale=1.0,
-                               mean=(0, 0, 0), std=(1, 1, 1), workspace=workspace, stream=0)
+    cuda.{call}, windows, filter="bilinear", workspace=workspace, stream=0)
 except RuntimeError as error:
     print(error)
 """
+RESIZE = ONE_CALL.format(call="resize_normalize_into(destination, [image, image]")
+CROP = ONE_CALL.format(call="crop_resize_normalize_into(destination, image, regions")
 TOKENIZER = """
 from tundish_kernels import WordPiece, cuda
 print("begin")
@@ -147,7 +149,7 @@ def test_failure_is_one_sentence_and_nothing_is_kept(
     simt_build: Path, tmp_path: Path, fails: str, sentence: str
 ) -> None:
     log = tmp_path / "log"
-    said = run_script(ONE_CALL, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails, FAKE_CUDA_LOG=str(log))
+    said = run_script(RESIZE, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails, FAKE_CUDA_LOG=str(log))
     assert said.splitlines() == ["begin", sentence]
     failed = fails.split("=")[0]
     calls = log.read_text().split()
@@ -227,9 +229,10 @@ def test_texts_that_the_cpu_tokenizes_take_no_copy_of_their_own(simt_build: Path
 
 
 @needs_kernels
-def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [RESIZE, CROP], ids=["resize_normalize", "crop_resize_normalize"])
+def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path, script: str) -> None:
     log = tmp_path / "log"
-    assert run_script(ONE_CALL, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "begin"
+    assert run_script(script, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "begin"
     calls = log.read_text().split()
     assert calls_of_one_call(calls) == ONE_COPY_AND_ONE_LAUNCH
 
@@ -237,10 +240,7 @@ def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path) -
 @needs_kernels
 def test_gpu_tests_pass_against_the_stand_in(simt_build: Path) -> None:
     """So that they are right before they meet their first GPU."""
-    tests = [
-        str(Path(__file__).parent / f"test_cuda_{name}.py")
-        for name in ("pack", "resize_normalize", "results", "wordpiece")
-    ]
+    tests = sorted(map(str, Path(__file__).parent.glob("test_cuda_*.py")))
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", *tests]
     said = run(command, simt_build / "fake_driver")
     assert "passed" in said

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.cuda_memory import DeviceArray
+from support.cuda_memory import DeviceArray, strided_copy
 
 from tundish_kernels import Filter, ImageOutput, Quantization, Window, cuda, resize_normalize
 
@@ -25,16 +25,6 @@ CONSTANTS: dict[str, Any] = {
     "pad": 114,
 }
 UNTOUCHED: dict[str, Any] = {"filter": "bilinear", "scale": 1.0, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-
-
-@pytest.fixture(scope="module")
-def device() -> cuda.Device:
-    return cuda.Device()
-
-
-@pytest.fixture(scope="module")
-def workspace(device: cuda.Device) -> cuda.Workspace:
-    return cuda.Workspace(device, 1 << 20)
 
 
 def random_image(height: int, width: int, seed: int = 0) -> Pixels:
@@ -134,11 +124,9 @@ def test_any_sizes_equal_the_cpu_form(
 def test_rows_may_be_apart(workspace: cuda.Workspace, rows: slice) -> None:
     image = random_image(60, 50)
     part = image[rows, 4:34]
-    offset = part.__array_interface__["data"][0] - image.__array_interface__["data"][0]
     destination = DeviceArray(np.zeros((1, 3, 20, 20), dtype=np.float32))
-    view = DeviceArray(image).view(offset, part.shape, part.strides)
     window = [Window(20, 20, 0, 0)]
-    cuda.resize_normalize_into(destination, [view], window, **UNTOUCHED, workspace=workspace, stream=0)
+    cuda.resize_normalize_into(destination, [strided_copy(part)], window, **UNTOUCHED, workspace=workspace, stream=0)
     np.testing.assert_array_equal(destination.get(), resize_normalize([part], window, size=(20, 20), **UNTOUCHED))
 
 
@@ -193,6 +181,7 @@ def image_on_gpu() -> DeviceArray:
         ({"images": lambda: [image_on_gpu().changed(data=None)]}, TypeError, "invalid __cuda_array_interface__"),
         ({"images": lambda: [image_on_gpu().changed(data=(0, False))]}, ValueError, "must point to memory"),
         ({"images": []}, ValueError, r"windows must be as many as images \(0\), got 1"),
+        ({"images": [], "windows": []}, ValueError, "images must hold at least one image, got none"),
         ({"windows": [(6, 6, 0)]}, TypeError, r"windows\[0\] must be a Window"),
         ({"windows": [Window(0, 6, 0, 0)]}, ValueError, r"windows\[0\].resized_height must be between"),
         ({"destination": np.zeros((1, 3, 4, 4), np.float32)}, TypeError, "destination must be .*, got ndarray"),
@@ -207,7 +196,7 @@ def image_on_gpu() -> DeviceArray:
         ({"std": (1.0, 0.0, 1.0)}, ValueError, r"std\[1\] must be finite and above 0"),
         ({"mean": (1.0,)}, ValueError, "mean must be three numbers"),
         ({"pad": 256}, ValueError, "pad must be between 0 and 255"),
-        ({"format": "nv12"}, ValueError, "format must be rgb or bgr on a GPU"),
+        ({"format": "nv21"}, ValueError, "format must be one of rgb, bgr, grey, .*, got 'nv21'"),
         ({"antialias": 0}, TypeError, "antialias must be True or False, got 0"),
         ({"output": ImageOutput(dtype="uint8")}, ValueError, r"destination must be .* uint8 in .*, got .* float32"),
         ({"output": "uint8"}, TypeError, "output must be an ImageOutput, got str"),

@@ -86,3 +86,14 @@ class DeviceArray:
                 ctypes.c_size_t(content.nbytes),
             )
         return content
+
+
+def strided_copy(content: NDArray[Any]) -> Interface:
+    """A copy of an array with its strides, and of no byte that it does not span."""
+    begin, end = np.lib.array_utils.byte_bounds(content)
+    memory = DeviceArray(np.frombuffer(ctypes.string_at(begin, end - begin), np.uint8))
+    offset = content.ctypes.data - begin
+    address = memory.__cuda_array_interface__["data"][0] + offset
+    return memory.changed(
+        data=(address, False), shape=content.shape, strides=content.strides, typestr=content.dtype.str
+    )

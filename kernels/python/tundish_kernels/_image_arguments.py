@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tundish_kernels import _native
 from tundish_kernels._arguments import as_integer, as_list, as_number
+from tundish_kernels._planes import split_planes
 from tundish_kernels._window import Region, Window
 
 Filter = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -156,21 +157,37 @@ def check_destination(destination: object, output: ImageOutput, batch: int) -> N
 
 def read_image(image: object, name: str, pixel_format: str) -> Planes:
     """The planes of an image as rows of bytes, without a copy."""
-    match pixel_format:
-        case "rgb" | "bgr":
-            return [_rows(image, name, ("height", "width", 3))]
-        case "yuyv" | "uyvy":
-            return [_rows(image, name, ("height", "width", 2))]
-        case "nv12" | "i420":
-            if isinstance(image, list | tuple):
-                return _separate_planes(image, name, pixel_format)
-            return _joined_planes(_rows(image, name, ("height * 3 / 2", "width")), name, pixel_format)
-        case _:
-            return [_rows(image, name, ("height", "width"))]
+    return [rows.array for rows in split_planes(image, name, pixel_format, _rows)]
 
 
-def _rows(image: object, name: str, shape: tuple[str | int, ...]) -> NDArray[np.uint8]:
-    """The image as `[rows, bytes]`; all but the first axis must be adjacent."""
+class _HostRows(NamedTuple):
+    """Rows of an array in the host's memory; see `Rows`."""
+
+    array: NDArray[np.uint8]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, length = self.array.shape
+        return rows, length
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.array.strides
+
+    @property
+    def contiguous(self) -> bool:
+        return self.array.flags.c_contiguous
+
+    def part(self, begin: int, end: int) -> "_HostRows":
+        return _HostRows(self.array[begin:end])
+
+    def halves(self) -> tuple["_HostRows", "_HostRows"]:
+        rows, length = self.shape
+        first, second = self.array.reshape(2, rows, length // 2)
+        return _HostRows(first), _HostRows(second)
+
+
+def _rows(image: object, name: str, shape: tuple[str | int, ...]) -> _HostRows:
     expected = f"{name} must be [{', '.join(map(str, shape))}] uint8"
     if not isinstance(image, np.ndarray):
         raise TypeError(f"{expected}, got {type(image).__name__}")
@@ -180,46 +197,7 @@ def _rows(image: object, name: str, shape: tuple[str | int, ...]) -> NDArray[np.
         raise ValueError(f"{expected} and not empty, got {image.shape}")
     if not image[0].flags.c_contiguous:
         raise ValueError(f"{expected} with adjacent pixels in a row, got strides {image.strides}")
-    return image if image.ndim == 2 else image.reshape(len(image), -1)
-
-
-def _separate_planes(planes: Sequence[object], name: str, pixel_format: str) -> Planes:
-    names = ("y", "uv") if pixel_format == "nv12" else ("y", "u", "v")
-    if len(planes) != len(names):
-        raise ValueError(f"{name} must be one array or the planes {', '.join(names)}, got {len(planes)} planes")
-    luma = _rows(planes[0], f"{name}[0]", ("height", "width"))
-    height, width = luma.shape
-    _check_even(name, height, width)
-    chroma = (height // 2, width if pixel_format == "nv12" else width // 2)
-    rows = [luma]
-    for index, plane in enumerate(planes[1:], start=1):
-        rows.append(_rows(plane, f"{name}[{index}]", ("height", "width")))
-        if rows[-1].shape != chroma:
-            raise ValueError(f"{name}[{index}] must be {list(chroma)} uint8, got {rows[-1].shape} uint8")
-    return rows
-
-
-def _joined_planes(rows: NDArray[np.uint8], name: str, pixel_format: str) -> Planes:
-    width = rows.shape[1]
-    if len(rows) % 3 != 0:
-        raise ValueError(f"{name} must be [height * 3 / 2, width] uint8 with a whole height, got {rows.shape} uint8")
-    height = len(rows) // 3 * 2
-    _check_even(name, height, width)
-    if pixel_format == "nv12":
-        return [rows[:height], rows[height:]]
-    if not rows.flags.c_contiguous:
-        raise ValueError(
-            f"{name} must be in C order, or separate planes y, u and v, got an array with strides {rows.strides}"
-        )
-    chroma = rows[height:].reshape(2, height // 2, width // 2)
-    return [rows[:height], chroma[0], chroma[1]]
-
-
-def _check_even(name: str, height: int, width: int) -> None:
-    if height % 2 or width % 2:
-        raise ValueError(
-            f"{name} must have an even width and height, since four pixels share their chroma, got {width} x {height}"
-        )
+    return _HostRows(image if image.ndim == 2 else image.reshape(len(image), -1))
 
 
 def read_windows(windows: Sequence[Window], count: int, of: str) -> list[Quadruple]:

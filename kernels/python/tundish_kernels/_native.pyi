@@ -187,19 +187,42 @@ class CudaWorkspace:
     @property
     def bytes(self) -> int: ...
 
-def cuda_resize_normalize_workspace_bytes(
-    images: Sequence[Quadruple],
+def cuda_crop_resize_normalize_workspace_bytes(
+    regions: Sequence[Quadruple],
     windows: Sequence[Quadruple],
-    height: int,
-    width: int,
+    size: tuple[int, int],
     filter: str,  # noqa: A002
     antialias: bool,
 ) -> int:
-    """`tundish_kernels.cuda.resize_normalize_workspace_bytes`; an image is (0, height, width, 0)."""
+    """`tundish_kernels.cuda.crop_resize_normalize_workspace_bytes`, which checks the arguments."""
+
+def cuda_crop_resize_normalize_into(
+    destination: Quadruple,
+    frame: Sequence[Quadruple],
+    regions: Sequence[Quadruple],
+    windows: Sequence[Quadruple],
+    format: str,  # noqa: A002
+    filter: str,  # noqa: A002
+    antialias: bool,
+    normalization: Normalization,
+    output: Output,
+    workspace: CudaWorkspace,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.crop_resize_normalize_into`, of addresses as `cuda_resize_normalize_into` has them."""
+
+def cuda_resize_normalize_workspace_bytes(
+    image_sizes: Sequence[tuple[int, int]],
+    windows: Sequence[Quadruple],
+    size: tuple[int, int],
+    filter: str,  # noqa: A002
+    antialias: bool,
+) -> int:
+    """`tundish_kernels.cuda.resize_normalize_workspace_bytes`, which checks the arguments."""
 
 def cuda_resize_normalize_into(
     destination: Quadruple,
-    images: Sequence[Quadruple],
+    images: Sequence[Sequence[Quadruple]],
     windows: Sequence[Quadruple],
     format: str,  # noqa: A002
     filter: str,  # noqa: A002
@@ -211,7 +234,8 @@ def cuda_resize_normalize_into(
 ) -> None:
     """`tundish_kernels.cuda.resize_normalize_into`.
 
-    The destination is (address, batch, height, width), an image (address, height, width, bytes from row to row).
+    The destination is (address, batch, height, width); an image is its planes, each (address, rows, bytes of a row,
+    bytes from row to row).
     """
 
 def cuda_softmax_top_k_into(

@@ -222,11 +222,10 @@ void bayer_row(const std::uint8_t* const rows[3], BayerRow kind, std::size_t len
             const unsigned vertical = window[0][i + 1] + window[2][i + 1];
             const unsigned horizontal = window[1][i] + window[1][i + 2];
             const unsigned corners = window[0][i] + window[0][i + 2] + window[2][i] + window[2][i + 2];
-            const unsigned here = window[1][i + 1];
-            const unsigned green = green_here[i];
-            planes.bytes[1][i] = static_cast<std::uint8_t>(green ? here : (vertical + horizontal + 2) >> 2);
-            own[i] = static_cast<std::uint8_t>(green ? (horizontal + 1) >> 1 : here);
-            other[i] = static_cast<std::uint8_t>(green ? (vertical + 1) >> 1 : (corners + 2) >> 2);
+            const BayerPixel pixel(green_here[i] != 0, window[1][i + 1], horizontal, vertical, corners);
+            planes.bytes[1][i] = pixel.green;
+            own[i] = pixel.own;
+            other[i] = pixel.other;
         }
         planes.write(count, rgb + 3 * begin);
     }

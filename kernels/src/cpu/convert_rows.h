@@ -4,13 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tundish {
+#include "tundish/bayer.h"
 
-// Where the colours of a Bayer row are: whether its first pixel is green, and whether its others are red.
-struct BayerRow {
-    bool green_first;
-    bool red;
-};
+namespace tundish {
 
 // Each writes 3 × `length` bytes and reads no byte of other pixels. Of formats that share chroma between two
 // pixels, `length` is even and the pointers are at the first of two; v is used by i420 alone.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "arguments.h"
 #include "output_rows.h"
@@ -40,8 +41,7 @@ void check_format(const OutputFormat& format) {
     }
 }
 
-}  // namespace
-
+// `count` is the number of images that the call makes of things named `what`.
 void check_destination(const Destination& destination, const char* what, std::size_t count) {
     if (count == 0) {
         reject(
@@ -60,6 +60,7 @@ void check_destination(const Destination& destination, const char* what, std::si
     check_format(destination.format);
 }
 
+// Also that `destination`, which must have been checked, shares no memory with the image.
 void check_image(const ImageView& image, const std::string& name, PixelFormat format,
                  const Destination& destination) {
     check_image_size(name, format, image.height, image.width);
@@ -109,6 +110,38 @@ void check_normalization(const Normalization& normalization, ElementType type) {
                        "a value out of range");
             }
         }
+    }
+}
+
+void check_region(const Region& region, std::size_t index, const ImageView& frame) {
+    const std::string name = element("regions", index);
+    check_range(name + ".x", region.x, 0, frame.width - 1);
+    check_range(name + ".y", region.y, 0, frame.height - 1);
+    check_range(name + ".width", region.width, 1, frame.width - region.x);
+    check_range(name + ".height", region.height, 1, frame.height - region.y);
+}
+
+}  // namespace
+
+void check_resize_normalize(const Destination& destination, const ImageView* images, const Window* windows,
+                            std::size_t count, PixelFormat format, const Normalization& normalization) {
+    check_destination(destination, "images", count);
+    check_normalization(normalization, destination.format.type);
+    for (std::size_t i = 0; i < count; ++i) {
+        check_image(images[i], element("images", i), format, destination);
+        check_window(windows[i], i);
+    }
+}
+
+void check_crop_resize_normalize(const Destination& destination, const ImageView& frame,
+                                 const Region* regions, const Window* windows, std::size_t count,
+                                 PixelFormat format, const Normalization& normalization) {
+    check_destination(destination, "regions", count);
+    check_normalization(normalization, destination.format.type);
+    check_image(frame, "frame", format, destination);
+    for (std::size_t i = 0; i < count; ++i) {
+        check_region(regions[i], i, frame);
+        check_window(windows[i], i);
     }
 }
 

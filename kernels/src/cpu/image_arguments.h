@@ -1,22 +1,19 @@
-// The checks that the image operators share; each throws std::invalid_argument.
+// The checks that the image operators share, on every device; each throws std::invalid_argument.
 #pragma once
 
 #include <cstddef>
-#include <string>
 
 #include "tundish/image.h"
 
 namespace tundish {
 
-// `count` is the number of images that the call makes of things named `what`.
-void check_destination(const Destination& destination, const char* what, std::size_t count);
+// The arguments of resize_normalize_into.
+void check_resize_normalize(const Destination& destination, const ImageView* images, const Window* windows,
+                            std::size_t count, PixelFormat format, const Normalization& normalization);
 
-// Also that `destination`, which must have been checked, shares no memory with the image.
-void check_image(const ImageView& image, const std::string& name, PixelFormat format,
-                 const Destination& destination);
-
-void check_window(const Window& window, std::size_t index);
-
-void check_normalization(const Normalization& normalization, ElementType type);
+// The arguments of crop_resize_normalize_into.
+void check_crop_resize_normalize(const Destination& destination, const ImageView& frame,
+                                 const Region* regions, const Window* windows, std::size_t count,
+                                 PixelFormat format, const Normalization& normalization);
 
 }  // namespace tundish

@@ -44,6 +44,11 @@ PlaneSize plane_size(PixelFormat format, int plane, std::int64_t height, std::in
     }
 }
 
+BayerRow first_bayer_row(PixelFormat format) {
+    return {format == PixelFormat::bayer_grbg || format == PixelFormat::bayer_gbrg,
+            format == PixelFormat::bayer_rggb || format == PixelFormat::bayer_grbg};
+}
+
 void check_image_size(const std::string& name, PixelFormat format, std::int64_t height, std::int64_t width) {
     check_range("the height of " + name, height, 1, kMaximumExtent);
     check_range("the width of " + name, width, 1, kMaximumExtent);

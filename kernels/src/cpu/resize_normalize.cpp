@@ -10,12 +10,7 @@ namespace tundish {
 void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
                            std::size_t count, PixelFormat format, Filter filter,
                            const Normalization& normalization, Isa isa) {
-    check_destination(destination, "images", count);
-    check_normalization(normalization, destination.format.type);
-    for (std::size_t i = 0; i < count; ++i) {
-        check_image(images[i], element("images", i), format, destination);
-        check_window(windows[i], i);
-    }
+    check_resize_normalize(destination, images, windows, count, format, normalization);
     check_isa(isa);
 
     ImageResampler resampler(row_kernels(isa), format, filter, normalization, destination);

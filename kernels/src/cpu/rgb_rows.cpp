@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "pixel_format.h"
 #include "scratch.h"
 
 namespace tundish {
@@ -78,12 +79,7 @@ void RgbRows::convert_bayer(std::int64_t y, std::uint8_t* rgb) const {
     const std::int64_t inner_y = std::clamp<std::int64_t>(y, 1, image_.height - 2);
     const std::int64_t inner_begin = std::clamp<std::int64_t>(begin_, 1, image_.width - 2);
     const std::int64_t inner_end = std::clamp<std::int64_t>(end_, inner_begin + 1, image_.width - 1);
-    // The pattern repeats after two rows and columns.
-    const bool first_row_green = format_ == PixelFormat::bayer_grbg || format_ == PixelFormat::bayer_gbrg;
-    const bool first_row_red = format_ == PixelFormat::bayer_rggb || format_ == PixelFormat::bayer_grbg;
-    const bool odd_row = inner_y % 2 != 0;
-    const bool odd_column = inner_begin % 2 != 0;
-    const BayerRow kind{(first_row_green != odd_row) != odd_column, first_row_red != odd_row};
+    const BayerRow kind = bayer_row(first_bayer_row(format_), inner_y % 2 != 0, inner_begin % 2 != 0);
 
     const std::uint8_t* const rows[3] = {plane_row(0, inner_y - 1) + inner_begin - 1,
                                          plane_row(0, inner_y) + inner_begin - 1,

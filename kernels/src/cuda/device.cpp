@@ -55,6 +55,7 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     state.pool_normalize = function("tundish_pool_normalize", state);
     state.resize_normalize = function("tundish_resize_normalize", state);
     state.resize_normalize_point = function("tundish_resize_normalize_point", state);
+    state.resize_normalize_point_converted = function("tundish_resize_normalize_point_converted", state);
     state.softmax_top_k = function("tundish_softmax_top_k", state);
     state.wordpiece = function("tundish_wordpiece", state);
 }

@@ -19,6 +19,7 @@ struct Device::State {
     Function pool_normalize = nullptr;
     Function resize_normalize = nullptr;
     Function resize_normalize_point = nullptr;
+    Function resize_normalize_point_converted = nullptr;
     Function softmax_top_k = nullptr;
     Function wordpiece = nullptr;
 

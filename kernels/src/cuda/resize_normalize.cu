@@ -1,15 +1,17 @@
-// resize_normalize on the GPU: one block takes a tile of the output from source pixels to floats, in one
-// launch.
+// resize_normalize and crop_resize_normalize on the GPU: one block takes a tile of the output from source
+// bytes to floats, in one launch.
 //
 // The block walks down the source rows that its tile needs, kRows at a time. It brings them into shared
-// memory in pieces of kColumns pixels, adds up the horizontal pass in registers, and leaves the rounded
-// pixels of those rows in shared memory, from where the vertical pass adds them to its own sums. All sums are
-// integers, so that taking them in pieces changes no bit, and shared memory stays small however wide a filter
-// is. Rows near a tile's edge are resampled by two blocks; writing them to memory in between would cost more.
+// memory in pieces of kColumns pixels, converted on the way, adds up the horizontal pass in registers, and
+// leaves the rounded pixels of those rows in shared memory, from where the vertical pass adds them to its own
+// sums. All sums are integers, so that taking them in pieces changes no bit, and shared memory stays small
+// however wide a filter is. Rows near a tile's edge are resampled by two blocks; writing them to memory in
+// between would cost more.
 #include "resize_normalize_task.h"
+#include "source_rows.h"
 
 namespace tundish::cuda {
-namespace {
+namespace resize_normalize {
 
 constexpr int kRows = 16;
 constexpr int kColumns = 128;
@@ -71,15 +73,49 @@ struct Sums {
 using Piece = std::uint8_t[kRows][kColumns * 3];
 using Resampled = std::uint8_t[3][kRows][kTileWidth];
 
-// Copies source rows × columns, at most kRows × kColumns. A warp reads adjacent bytes of a row.
-__device__ __forceinline__ void load(const ImageTask& image, Range rows, Range columns, Piece& piece) {
+// Copies source rows × columns, at most kRows × kColumns of interleaved bytes. A warp reads adjacent bytes.
+__device__ __forceinline__ void load_bytes(const ImageTask& image, Range rows, Range columns, Piece& piece) {
     for (int row = static_cast<int>(threadIdx.y); row < rows.end - rows.begin; row += kThreadRows) {
         const std::uint8_t* const source =
-            image.data + (rows.begin + row) * image.row_stride + 3 * columns.begin;
+            row_of(image.planes[0], image.y + rows.begin + row) + 3 * (image.x + columns.begin);
         const int bytes = 3 * (columns.end - columns.begin);
         for (int i = static_cast<int>(threadIdx.x); i < bytes; i += kTileWidth) {
             piece[row][i] = source[i];
         }
+    }
+}
+
+// The same of what must be converted. A warp reads adjacent pixels.
+template <typename SourceRow>
+__device__ __forceinline__ void load_pixels(const ImageTask& image, const PixelSource& source, Range rows,
+                                            Range columns, Piece& piece) {
+    for (int row = static_cast<int>(threadIdx.y); row < rows.end - rows.begin; row += kThreadRows) {
+        const SourceRow pixels(image, source, image.y + rows.begin + row);
+        for (int i = static_cast<int>(threadIdx.x); i < columns.end - columns.begin; i += kTileWidth) {
+            const Pixel pixel = pixels(image.x + columns.begin + i);
+            piece[row][3 * i] = pixel.first;
+            piece[row][3 * i + 1] = pixel.second;
+            piece[row][3 * i + 2] = pixel.third;
+        }
+    }
+}
+
+// All threads of a launch take the same way.
+__device__ __forceinline__ void load(const ImageTask& image, const PixelSource& source, Range rows,
+                                     Range columns, Piece& piece) {
+    switch (source.kind) {
+        case SourceKind::interleaved:
+            load_bytes(image, rows, columns, piece);
+            break;
+        case SourceKind::grey:
+            load_pixels<GreyRow>(image, source, rows, columns, piece);
+            break;
+        case SourceKind::yuv:
+            load_pixels<YuvRow>(image, source, rows, columns, piece);
+            break;
+        case SourceKind::bayer:
+            load_pixels<BayerPixels>(image, source, rows, columns, piece);
+            break;
     }
 }
 
@@ -131,15 +167,14 @@ __device__ __forceinline__ void store(const ResizeNormalizeArguments& arguments,
     }
 }
 
-// Writes pixel (y, x) of the block's image, or the pad colour. The colour is in the source's order of
-// channels.
+// Writes pixel (y, x) of the block's image, or the pad colour.
 __device__ __forceinline__ void write(const ResizeNormalizeArguments& arguments, int y, int x, bool shown,
-                                      std::uint8_t first, std::uint8_t second, std::uint8_t third) {
+                                      const Pixel& pixel) {
     const std::int64_t size = static_cast<std::int64_t>(arguments.height) * arguments.width;
-    const std::int64_t pixel = static_cast<std::int64_t>(y) * arguments.width + x;
-    const std::int64_t at = 3 * size * blockIdx.z + pixel * arguments.pixel_stride;
-    const std::uint8_t colour[3] = {arguments.reversed ? third : first, second,
-                                    arguments.reversed ? first : third};
+    const std::int64_t index = static_cast<std::int64_t>(y) * arguments.width + x;
+    const std::int64_t at = 3 * size * blockIdx.z + index * arguments.pixel_stride;
+    const std::uint8_t colour[3] = {arguments.reversed ? pixel.third : pixel.first, pixel.second,
+                                    arguments.reversed ? pixel.first : pixel.third};
 #pragma unroll
     for (int c = 0; c < 3; ++c) {
         const std::uint8_t value = shown ? colour[c] : arguments.pad[c];
@@ -160,10 +195,63 @@ __device__ __forceinline__ Between between(const std::int32_t* table, const Axis
     return {first[index], first[index] + (weight == 0 ? 0 : 1), static_cast<std::int16_t>(weight)};
 }
 
-}  // namespace
+__device__ __forceinline__ std::uint8_t blend(std::uint8_t upper_left, std::uint8_t upper_right,
+                                              std::uint8_t lower_left, std::uint8_t lower_right,
+                                              std::int16_t row_weight, std::int16_t column_weight) {
+    return blend_columns(blend_rows(upper_left, lower_left, row_weight),
+                         blend_rows(upper_right, lower_right, row_weight), column_weight);
+}
 
-extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
+// The pixel between the nearest 2 × 2, each of which is converted.
+template <typename SourceRow>
+__device__ __forceinline__ Pixel blend_pixels(const ImageTask& image, const PixelSource& source,
+                                              const Between& row, const Between& column) {
+    const SourceRow upper(image, source, image.y + row.first), lower(image, source, image.y + row.second);
+    const int left = image.x + column.first, right = image.x + column.second;
+    const Pixel a = upper(left), b = upper(right), c = lower(left), d = lower(right);
+    return {blend(a.first, b.first, c.first, d.first, row.weight, column.weight),
+            blend(a.second, b.second, c.second, d.second, row.weight, column.weight),
+            blend(a.third, b.third, c.third, d.third, row.weight, column.weight)};
+}
+
+// The same of any kind but interleaved. All threads of a launch take the same way.
+__device__ __forceinline__ Pixel blend_converted(const ImageTask& image, const PixelSource& source,
+                                                 const Between& row, const Between& column) {
+    switch (source.kind) {
+        case SourceKind::grey:
+            return blend_pixels<GreyRow>(image, source, row, column);
+        case SourceKind::yuv:
+            return blend_pixels<YuvRow>(image, source, row, column);
+        default:
+            return blend_pixels<BayerPixels>(image, source, row, column);
+    }
+}
+
+// Writes this thread's pixel, made of those nearest to it.
+template <bool kConverts>
+__device__ __forceinline__ void write_nearest(const ResizeNormalizeArguments& arguments) {
+    const ImageTask& image = arguments.images[blockIdx.z];
+    const int x = static_cast<int>(blockIdx.x * kTileWidth + threadIdx.x);
+    const int y = static_cast<int>(blockIdx.y * kThreadRows + threadIdx.y);
+    if (x >= arguments.width || y >= arguments.height) {
+        return;
+    }
+    const bool shown = x >= image.left && x < image.right && y >= image.top && y < image.bottom;
+    Pixel pixel{};
+    if (shown) {
+        const Between row = between(arguments.table, image.vertical, y - image.top);
+        const Between column = between(arguments.table, image.horizontal, x - image.left);
+        pixel = kConverts ? blend_converted(image, arguments.source, row, column)
+                          : blend_pixels<InterleavedRow>(image, arguments.source, row, column);
+    }
+    write(arguments, y, x, shown, pixel);
+}
+
+}  // namespace resize_normalize
+
+extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, resize_normalize::kBlocks)
     tundish_resize_normalize(const ResizeNormalizeArguments arguments) {
+    using namespace resize_normalize;
     __shared__ Piece piece;
     __shared__ Resampled resampled;
 
@@ -194,7 +282,7 @@ extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
             for (int column = source_columns.begin; column < source_columns.end; column += kColumns) {
                 const Range columns = intersection(source_columns, {column, column + kColumns});
                 __syncthreads();  // all have read what `piece` held before
-                load(image, rows, columns, piece);
+                load(image, arguments.source, rows, columns, piece);
                 __syncthreads();
                 add_columns(horizontal, rows, columns, piece, across);
             }
@@ -223,35 +311,22 @@ extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows, kBlocks)
         const int y = tile_top + static_cast<int>(threadIdx.y) + i * kThreadRows;
         if (x < arguments.width && y < arguments.height) {
             write(arguments, y, x, x_shown && y >= image.top && y < image.bottom,
-                  round_to_pixel(sums.of[i][0]), round_to_pixel(sums.of[i][1]),
-                  round_to_pixel(sums.of[i][2]));
+                  {round_to_pixel(sums.of[i][0]), round_to_pixel(sums.of[i][1]),
+                   round_to_pixel(sums.of[i][2])});
         }
     }
 }
 
 extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
     tundish_resize_normalize_point(const ResizeNormalizeArguments arguments) {
-    const ImageTask& image = arguments.images[blockIdx.z];
-    const int x = static_cast<int>(blockIdx.x * kTileWidth + threadIdx.x);
-    const int y = static_cast<int>(blockIdx.y * kThreadRows + threadIdx.y);
-    if (x >= arguments.width || y >= arguments.height) {
-        return;
-    }
-    const bool shown = x >= image.left && x < image.right && y >= image.top && y < image.bottom;
-    std::uint8_t colour[3] = {};
-    if (shown) {
-        const Between row = between(arguments.table, image.vertical, y - image.top);
-        const Between column = between(arguments.table, image.horizontal, x - image.left);
-        const std::uint8_t* const upper = image.data + row.first * image.row_stride;
-        const std::uint8_t* const lower = image.data + row.second * image.row_stride;
-#pragma unroll
-        for (int c = 0; c < 3; ++c) {
-            const int left = 3 * column.first + c, right = 3 * column.second + c;
-            colour[c] = blend_columns(blend_rows(upper[left], lower[left], row.weight),
-                                      blend_rows(upper[right], lower[right], row.weight), column.weight);
-        }
-    }
-    write(arguments, y, x, shown, colour[0], colour[1], colour[2]);
+    resize_normalize::write_nearest<false>(arguments);
+}
+
+// A kernel of its own, because converting takes half as many registers again, and so leaves fewer threads on
+// a multiprocessor than interleaved pixels need.
+extern "C" __global__ void __launch_bounds__(kTileWidth* kThreadRows)
+    tundish_resize_normalize_point_converted(const ResizeNormalizeArguments arguments) {
+    resize_normalize::write_nearest<true>(arguments);
 }
 
 }  // namespace tundish::cuda

@@ -4,32 +4,23 @@
 #include <algorithm>
 
 #include "../cpu/output_rows.h"
+#include "../cpu/pixel_format.h"
 #include "../cpu/resample_axis.h"
 
 namespace tundish::cuda {
 namespace {
 
-// A resampling filter takes one source pixel at full weight: no bit changes, and the kernel has one way to
-// go.
-ResampleAxis nearest_as_weights(const Span& span) {
-    ResampleAxis axis;
+// Blending a pixel with itself changes no bit.
+LinearAxis nearest_as_linear(const Span& span) {
+    LinearAxis axis;
     axis.first = nearest_axis(span);
-    axis.count.assign(axis.first.size(), 1);
-    axis.coefficients.assign(axis.first.size(), 1 << kCoefficientBits);
-    axis.taps = 1;
+    axis.weights.assign(axis.first.size(), 0);
     return axis;
 }
 
 // Integers in the table for each pixel of the axis.
 std::int64_t integers_of(const Span& span, Filter filter) {
-    switch (filter) {
-        case Filter::bilinear_point:
-            return 2;
-        case Filter::nearest:
-            return 3;
-        default:
-            return 2 + resample_taps(span, filter);
-    }
+    return is_point(filter) ? 2 : 2 + resample_taps(span, filter);
 }
 
 // The table of weights, as far as it is filled in; `memory` is null while only its size is asked for.
@@ -63,8 +54,8 @@ class Table {
   private:
     void write(const Span& span, bool vertical) {
         if (filter_ == Filter::nearest) {
-            write(nearest_as_weights(span));
-        } else if (filter_ != Filter::bilinear_point) {
+            write(nearest_as_linear(span));
+        } else if (!is_point(filter_)) {
             write(resample_axis(span, filter_));
         } else if (vertical) {
             write(linear_axis(span, kRowWeightBits, (1 << kRowWeightBits) - 1));
@@ -97,33 +88,72 @@ class Table {
     std::int64_t size_ = 0;
 };
 
-// Walks through the batch; `tasks` may be null. Returns the number of integers in the table.
+// How the samples of a format lie in the planes of its images: `begins` says where the first of planes 0 to 2
+// of an ImageTask is, as a plane of the image and an offset in bytes.
+struct SampleLayout {
+    PixelSource source;
+    struct {
+        int plane, offset;
+    } begins[3];
+};
+
+SampleLayout sample_layout(PixelFormat format) {
+    switch (format) {
+        case PixelFormat::rgb:
+        case PixelFormat::bgr:
+            return {{SourceKind::interleaved, 0, 0, 0, {}}, {}};
+        case PixelFormat::grey:
+            return {{SourceKind::grey, 0, 0, 0, {}}, {}};
+        case PixelFormat::nv12:
+            return {{SourceKind::yuv, 1, 2, 1, {}}, {{0, 0}, {1, 0}, {1, 1}}};
+        case PixelFormat::i420:
+            return {{SourceKind::yuv, 1, 1, 1, {}}, {{0, 0}, {1, 0}, {2, 0}}};
+        case PixelFormat::yuyv:
+            return {{SourceKind::yuv, 2, 4, 0, {}}, {{0, 0}, {0, 1}, {0, 3}}};
+        case PixelFormat::uyvy:
+            return {{SourceKind::yuv, 2, 4, 0, {}}, {{0, 1}, {0, 0}, {0, 2}}};
+        default:
+            return {{SourceKind::bayer, 0, 0, 0, first_bayer_row(format)}, {}};
+    }
+}
+
+void place_frame(const ImageView& frame, const SampleLayout& layout, ImageTask& task) {
+    for (int i = 0; i < 3; ++i) {
+        const Plane& plane = frame.planes[layout.begins[i].plane];
+        task.planes[i] = {plane.data + layout.begins[i].offset, plane.row_stride};
+    }
+    task.frame_height = static_cast<std::int32_t>(frame.height);
+    task.frame_width = static_cast<std::int32_t>(frame.width);
+}
+
+// Walks through the batch and writes all of `tasks`, which may be null, but the frames. Returns the number of
+// integers in the table.
 std::int64_t fill(const ResizeNormalizeBatch& batch, ImageTask* tasks, std::int32_t* memory) {
     Table table(batch.filter, memory);
     Table::Last vertical, horizontal;
     for (std::size_t i = 0; i < batch.count; ++i) {
-        const ImageView& image = batch.images[i];
+        const Region region = batch.region(i);
         const Window& window = batch.windows[i];
         const auto top = std::clamp<std::int64_t>(-window.top, 0, batch.height);
         const auto bottom = std::clamp<std::int64_t>(window.resized_height - window.top, 0, batch.height);
         const auto left = std::clamp<std::int64_t>(-window.left, 0, batch.width);
         const auto right = std::clamp<std::int64_t>(window.resized_width - window.left, 0, batch.width);
-        ImageTask task{image.planes[0].data,
-                       image.planes[0].row_stride,
-                       static_cast<std::int32_t>(top),
-                       static_cast<std::int32_t>(bottom),
-                       static_cast<std::int32_t>(left),
-                       static_cast<std::int32_t>(right),
-                       {},
-                       {}};
+        ImageTask task{};
         if (top < bottom && left < right) {
-            task.vertical = table.add(
-                {image.height, window.resized_height, top + window.top, bottom + window.top}, true, vertical);
+            task.vertical =
+                table.add({region.height, window.resized_height, top + window.top, bottom + window.top}, true,
+                          vertical);
             task.horizontal =
-                table.add({image.width, window.resized_width, left + window.left, right + window.left}, false,
-                          horizontal);
+                table.add({region.width, window.resized_width, left + window.left, right + window.left},
+                          false, horizontal);
         }
         if (tasks != nullptr) {
+            task.y = static_cast<std::int32_t>(region.y);
+            task.x = static_cast<std::int32_t>(region.x);
+            task.top = static_cast<std::int32_t>(top);
+            task.bottom = static_cast<std::int32_t>(bottom);
+            task.left = static_cast<std::int32_t>(left);
+            task.right = static_cast<std::int32_t>(right);
             tasks[i] = task;
         }
     }
@@ -131,6 +161,8 @@ std::int64_t fill(const ResizeNormalizeBatch& batch, ImageTask* tasks, std::int3
 }
 
 }  // namespace
+
+bool is_point(Filter filter) { return filter == Filter::nearest || filter == Filter::bilinear_point; }
 
 std::size_t plan_bytes(const ResizeNormalizeBatch& batch) {
     return batch.count * sizeof(ImageTask) +
@@ -141,6 +173,10 @@ Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Des
                 const Normalization& normalization, void* host, const void* device) {
     auto* const tasks = static_cast<ImageTask*>(host);
     const std::int64_t integers = fill(batch, tasks, reinterpret_cast<std::int32_t*>(tasks + batch.count));
+    const SampleLayout layout = sample_layout(format);
+    for (std::size_t i = 0; i < batch.count; ++i) {
+        place_frame(batch.image(i), layout, tasks[i]);
+    }
     const auto* const tasks_there = static_cast<const ImageTask*>(device);
     const OutputFormat& output = destination.format;
     const bool planar = output.layout == Layout::chw;
@@ -154,6 +190,7 @@ Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Des
     arguments.pixel_stride = planar ? 1 : 3;
     arguments.channel_stride = planar ? batch.height * batch.width : 1;
     arguments.reversed = (format == PixelFormat::bgr) != (output.order == ChannelOrder::bgr);
+    arguments.source = layout.source;
     arguments.images = tasks_there;
     arguments.table = reinterpret_cast<const std::int32_t*>(tasks_there + batch.count);
     for (std::size_t c = 0; c < 3; ++c) {
@@ -167,7 +204,7 @@ Plan write_plan(const ResizeNormalizeBatch& batch, PixelFormat format, const Des
 }
 
 LaunchSize grid_of(const ResizeNormalizeBatch& batch) {
-    const int height = batch.filter == Filter::bilinear_point ? kThreadRows : kTileHeight;
+    const int height = is_point(batch.filter) ? kThreadRows : kTileHeight;
     return {static_cast<unsigned>((batch.width + kTileWidth - 1) / kTileWidth),
             static_cast<unsigned>((batch.height + height - 1) / height), static_cast<unsigned>(batch.count)};
 }

@@ -9,6 +9,7 @@
 namespace tundish {
 
 void bind_crop_resize_normalize(nanobind::module_& module);
+void bind_cuda_crop_resize_normalize(nanobind::module_& module);
 void bind_cuda_device(nanobind::module_& module);
 void bind_cuda_pack(nanobind::module_& module);
 void bind_cuda_pool_normalize(nanobind::module_& module);

@@ -15,18 +15,14 @@ namespace nb = nanobind;
 namespace {
 
 void crop_resize_normalize_into(const tundish::DestinationArray& destination,
-                                const tundish::PlaneArrays& frame,
-                                const std::vector<std::array<std::int64_t, 4>>& regions,
-                                const std::vector<std::array<std::int64_t, 4>>& windows,
-                                const std::string& format, const std::string& filter, bool antialias,
+                                const tundish::PlaneArrays& frame, const tundish::Quadruples& regions,
+                                const tundish::Quadruples& windows, const std::string& format,
+                                const std::string& filter, bool antialias,
                                 const tundish::NormalizationTuple& normalization,
                                 const tundish::OutputTuple& output) {
     const tundish::PixelFormat pixels = tundish::parse_pixel_format(format);
     const tundish::ImageView view = tundish::read_image(frame, pixels);
-    std::vector<tundish::Region> parts;
-    for (const auto& [x, y, width, height] : regions) {
-        parts.push_back({x, y, width, height});
-    }
+    const std::vector<tundish::Region> parts = tundish::read_regions(regions);
     const std::vector<tundish::Window> placements = tundish::read_windows(windows, parts.size());
     const tundish::Destination target = tundish::read_destination(destination, output);
 

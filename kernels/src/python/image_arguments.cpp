@@ -24,9 +24,7 @@ std::int64_t pixels_of(std::int64_t bytes, PixelFormat format) {
 }  // namespace
 
 Destination read_destination(const DestinationArray& array, const OutputTuple& output) {
-    const auto& [dtype, layout, order, scale, zero_point] = output;
-    const OutputFormat format{parse_element_type(dtype), parse_layout(layout), parse_channel_order(order),
-                              scale, zero_point};
+    const OutputFormat format = read_output_format(output);
     const bool planar = format.layout == Layout::chw;
     if (array.shape(planar ? 1 : 3) != 3 || array.itemsize() != element_size(format.type)) {
         throw nb::value_error("destination must be as its output format says");
@@ -36,26 +34,37 @@ Destination read_destination(const DestinationArray& array, const OutputTuple& o
             static_cast<std::int64_t>(array.shape(planar ? 3 : 2)), format};
 }
 
-ImageView read_image(const PlaneArrays& planes, PixelFormat format) {
+OutputFormat read_output_format(const OutputTuple& output) {
+    const auto& [dtype, layout, order, scale, zero_point] = output;
+    return {parse_element_type(dtype), parse_layout(layout), parse_channel_order(order), scale, zero_point};
+}
+
+ImageView read_image(const PlaneArrays& arrays, PixelFormat format) {
+    std::vector<PlaneRows> planes;
+    for (const PlaneArray& array : arrays) {
+        const auto rows = static_cast<std::int64_t>(array.shape(0));
+        const auto bytes = static_cast<std::int64_t>(array.shape(1));
+        // NumPy leaves the stride of an axis of length one undefined.
+        if (bytes > 1 && array.stride(1) != 1) {
+            throw nb::value_error("the bytes of a row of an image must be adjacent");
+        }
+        planes.push_back({{array.data(), rows > 1 ? array.stride(0) : bytes}, rows, bytes});
+    }
+    return make_image(planes, format);
+}
+
+ImageView make_image(const std::vector<PlaneRows>& planes, PixelFormat format) {
     const std::size_t expected = format == PixelFormat::i420 ? 3 : (format == PixelFormat::nv12 ? 2 : 1);
     if (planes.size() != expected) {
         throw nb::value_error("an image must have the planes of its format");
     }
-    ImageView image{static_cast<std::int64_t>(planes[0].shape(0)),
-                    pixels_of(static_cast<std::int64_t>(planes[0].shape(1)), format),
-                    {}};
+    ImageView image{planes[0].rows, pixels_of(planes[0].bytes, format), {}};
     for (std::size_t i = 0; i < expected; ++i) {
-        const auto rows = static_cast<std::int64_t>(planes[i].shape(0));
-        const auto bytes = static_cast<std::int64_t>(planes[i].shape(1));
-        // NumPy leaves the stride of an axis of length one undefined.
-        if (bytes > 1 && planes[i].stride(1) != 1) {
-            throw nb::value_error("the bytes of a row of an image must be adjacent");
-        }
-        if (i > 0 &&
-            (2 * rows != image.height || (format == PixelFormat::nv12 ? bytes : 2 * bytes) != image.width)) {
+        const std::int64_t width = format == PixelFormat::nv12 ? planes[i].bytes : 2 * planes[i].bytes;
+        if (i > 0 && (2 * planes[i].rows != image.height || width != image.width)) {
             throw nb::value_error("the chroma planes must be half the size");
         }
-        image.planes[i] = {planes[i].data(), rows > 1 ? planes[i].stride(0) : bytes};
+        image.planes[i] = planes[i].plane;
     }
     return image;
 }
@@ -65,7 +74,15 @@ Normalization read_normalization(const NormalizationTuple& values) {
     return {scale, {mean[0], mean[1], mean[2]}, {std[0], std[1], std[2]}, {pad[0], pad[1], pad[2]}};
 }
 
-std::vector<Window> read_windows(const std::vector<std::array<std::int64_t, 4>>& windows, std::size_t count) {
+std::vector<Region> read_regions(const Quadruples& regions) {
+    std::vector<Region> read;
+    for (const auto& [x, y, width, height] : regions) {
+        read.push_back({x, y, width, height});
+    }
+    return read;
+}
+
+std::vector<Window> read_windows(const Quadruples& windows, std::size_t count) {
     if (windows.size() != count) {
         throw nb::value_error("windows must be as many as images or regions");
     }

@@ -18,6 +18,7 @@ NB_MODULE(_native, module) {
         return names;
     });
     tundish::bind_crop_resize_normalize(module);
+    tundish::bind_cuda_crop_resize_normalize(module);
     tundish::bind_cuda_device(module);
     tundish::bind_cuda_pack(module);
     tundish::bind_cuda_pool_normalize(module);

@@ -16,7 +16,7 @@ namespace {
 
 void resize_normalize_into(const tundish::DestinationArray& destination,
                            const std::vector<tundish::PlaneArrays>& images,
-                           const std::vector<std::array<std::int64_t, 4>>& windows, const std::string& format,
+                           const tundish::Quadruples& windows, const std::string& format,
                            const std::string& filter, bool antialias,
                            const tundish::NormalizationTuple& normalization,
                            const tundish::OutputTuple& output) {

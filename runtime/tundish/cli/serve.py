@@ -9,6 +9,7 @@ import typer
 import uvloop
 
 from tundish.runtime import Runtime
+from tundish.scheduling import RUN_LIMIT_SECONDS
 from tundish.server.server import serve as run_server
 
 
@@ -21,11 +22,17 @@ def serve(
     instances: Annotated[
         int | None, typer.Option(min=1, help="Engines a model, one thread each; the default is one a core.")
     ] = None,
+    run_limit_seconds: Annotated[
+        float, typer.Option(min=0.1, help="An engine that takes longer for a batch is given up and loaded again.")
+    ] = RUN_LIMIT_SECONDS,
+    shared_memory: Annotated[
+        bool, typer.Option("--shared-memory", help="Let clients of this machine name shared memory to read and write.")
+    ] = False,
 ) -> None:
     """Serve every model of REPOSITORY over gRPC until SIGTERM or Ctrl-C, then finish the accepted requests."""
-    with Runtime(repository, instances=instances) as runtime:
+    with Runtime(repository, instances=instances, run_limit_seconds=run_limit_seconds) as runtime:
 
         def announce(bound: int) -> None:
             print(f"Serving gRPC on {host}:{bound}. Stop with Ctrl-C.", flush=True)
 
-        uvloop.run(run_server(runtime, host=host, port=grpc_port, on_ready=announce))
+        uvloop.run(run_server(runtime, host=host, port=grpc_port, shared_memory=shared_memory, on_ready=announce))

@@ -23,6 +23,7 @@ from tundish.client._messages import (
 from tundish.errors import TundishError
 from tundish.inputs import ImageInput
 from tundish.results import Prediction
+from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.wire import read_prediction
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tundish_proto.v1 import inference_pb2 as typed
@@ -50,9 +51,10 @@ class AsyncClient:
         text: str | None = None,
         version: int | None = None,
         timeout: float | None = None,  # it becomes the request's deadline
+        priority: int = DEFAULT_PRIORITY,
     ) -> Prediction:
         """See `Client.predict`."""
-        request = predict_request(model, image=image, text=text, version=version)
+        request = predict_request(model, image=image, text=text, version=version, priority=priority)
         with self._translated():
             return read_prediction(await self._typed.Predict(request, timeout=self._seconds(timeout)))
 
@@ -64,6 +66,7 @@ class AsyncClient:
         texts: AsyncIterable[str] | None = None,
         version: int | None = None,
         timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
     ) -> AsyncIterator[Prediction | TundishError]:
         """See `Client.predict_stream`; the inputs come asynchronously, as frames of a camera do."""
         failures: list[Exception] = []
@@ -72,7 +75,9 @@ class AsyncClient:
             index = 0
             try:
                 async for image, text in _pairs(images, texts):
-                    request = predict_request(model, image=image, text=text, version=version, request_id=str(index))
+                    request = predict_request(
+                        model, image=image, text=text, version=version, priority=priority, request_id=str(index)
+                    )
                     yield typed.PredictStreamRequest(request=request)
                     index += 1
             except Exception as error:

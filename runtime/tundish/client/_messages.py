@@ -42,11 +42,17 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 def predict_request(
-    model: str, *, image: ImageInput | None, text: str | None, version: int | None, request_id: str = ""
+    model: str,
+    *,
+    image: ImageInput | None,
+    text: str | None,
+    version: int | None,
+    priority: int,
+    request_id: str = "",
 ) -> typed.PredictRequest:
     """The request for one image or one text; raises InvalidInputError for neither, both, or an unreadable one."""
     kind, data = read_input(image=image, text=text)
-    request = typed.PredictRequest(model_name=model, model_version=_version(version), id=request_id)
+    request = typed.PredictRequest(model_name=model, model_version=_version(version), id=request_id, priority=priority)
     if kind == "image":
         request.image = data
     else:

@@ -23,6 +23,7 @@ from tundish.client._messages import (
 from tundish.errors import TundishError
 from tundish.inputs import ImageInput
 from tundish.results import Prediction
+from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.wire import read_prediction
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tundish_proto.v1 import inference_pb2 as typed
@@ -50,12 +51,15 @@ class Client:
         text: str | None = None,
         version: int | None = None,
         timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
     ) -> Prediction:
         """Answers one image (a path, an encoded file or `[height, width, 3] uint8` RGB pixels) or one text.
 
+        Of `priority`, 1 goes first and 3 last.
+
         Raises TundishError; see `tundish.errors`.
         """
-        request = predict_request(model, image=image, text=text, version=version)
+        request = predict_request(model, image=image, text=text, version=version, priority=priority)
         with self._translated():
             return read_prediction(self._typed.Predict(request, timeout=self._seconds(timeout)))
 
@@ -67,6 +71,7 @@ class Client:
         texts: Iterable[str] | None = None,
         version: int | None = None,
         timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
     ) -> Iterator[Prediction | TundishError]:
         """Answers many images or texts on one stream, in their order; one that the server refuses yields its error.
 
@@ -78,7 +83,9 @@ class Client:
         def requests() -> Iterator[typed.PredictStreamRequest]:
             try:
                 for index, (image, text) in enumerate(_pairs(images, texts)):
-                    request = predict_request(model, image=image, text=text, version=version, request_id=str(index))
+                    request = predict_request(
+                        model, image=image, text=text, version=version, priority=priority, request_id=str(index)
+                    )
                     yield typed.PredictStreamRequest(request=request)
             except Exception as error:  # raised here, gRPC would only say that the iterator failed
                 failures.append(error)

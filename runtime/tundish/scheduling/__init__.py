@@ -1,6 +1,9 @@
-"""Scheduling: a model's queue, its batching rule and the instances that drive its engines."""
+"""Scheduling: a model's queue, its batching rule, its instances, and the cores that all models share."""
 
-from tundish.scheduling.queue import Batching, EntryName
-from tundish.scheduling.scheduler import Scheduler
+from tundish.scheduling.batching import Batching
+from tundish.scheduling.cores import Cores
+from tundish.scheduling.item import EntryName
+from tundish.scheduling.queue import DEFAULT_PRIORITY, PRIORITIES
+from tundish.scheduling.scheduler import RUN_LIMIT_SECONDS, Scheduler
 
-__all__ = ["Batching", "EntryName", "Scheduler"]
+__all__ = ["DEFAULT_PRIORITY", "PRIORITIES", "RUN_LIMIT_SECONDS", "Batching", "Cores", "EntryName", "Scheduler"]

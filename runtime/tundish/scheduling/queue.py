@@ -1,155 +1,174 @@
-"""The queue of a model, and the rule by which waiting items become a batch.
+"""The queue of a model: who waits, in which order, who is let go of, and who is refused.
 
-The rule, in full:
+The rules, in full:
 
-1. Items are taken in the order of their arrival. The oldest that waits is always in the next batch.
-2. A batch is greedy: an idle instance takes at once what waits, up to `max_batch_size`.
-3. Only items of one kind share a batch: the same entry, for tensors also the same shapes. A batch ends before the
-   first item of another kind, so that no item is overtaken.
-4. With a `max_queue_delay_microseconds` above 0, an instance that finds less than a full batch waits for more, until
-   the oldest item has waited that long.
-5. An item whose caller has cancelled, or whose deadline has passed, is dropped when its turn comes. It is never run.
-6. A full queue first lets go of what rule 5 drops, then refuses new items at once; a closed one refuses all, and gives
-   out what it has.
+1. Order. Items wait in the order of their arrival. A priority below the highest counts as having arrived later, by
+   `SECONDS_PER_PRIORITY` a level: so an urgent item goes first, and no item is ever overtaken by one that came more
+   than that after it. The first in this order is in the next batch, always.
+2. Greed. Whoever asks for work gets at once what waits, up to the batching's limits (see `Batching.choose`).
+3. Delay. With a `max_queue_delay_microseconds` above 0, an incomplete batch waits for more, until its first item has
+   waited that long.
+4. Length. Where items have lengths, whoever asks first gets those to prepare whose length is not yet known; a batch
+   is made of prepared items alone. While items arrive faster than they can be prepared, batches are made of a full
+   window.
+5. Dropping. An item whose caller has cancelled, or whose deadline has passed, is dropped when its turn comes, also
+   between preparation and batch. It is never run.
+6. Refusal. A full queue first lets go of what rule 5 drops, then refuses new items at once. So does one whose items
+   ahead will take longer than the new item's deadline leaves: run late, it would only take time from those behind it.
+7. Stopping. A closed queue refuses all, gives out what it has, and holds nothing back.
+
+Nothing here waits, locks or reads a clock: see `Dispatcher`.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from collections.abc import Hashable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import bisect
+import itertools
+from collections.abc import Sequence
 
-from tundish.errors import DeadlineExceededError, QueueFullError, StoppingError
+from tundish.errors import QueueFullError, TundishError
+from tundish.scheduling.batching import Batching
+from tundish.scheduling.item import Item, Work
 
-EntryName = Literal["pipeline", "engine"]
+PRIORITIES = 3
+"""Priorities go from 1, which goes first, to this."""
 
+DEFAULT_PRIORITY = 2
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batching:
-    """How a model's items are queued and batched."""
-
-    max_batch_size: int
-    max_queue_delay_microseconds: int = 0
-    max_queue_size: int = 256
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """One unit of work; its future is answered exactly once, or cancelled by its owner before it began."""
-
-    entry: EntryName
-    shape_key: Hashable
-    """Only items of the same entry and shape key may share a batch."""
-    payload: Any
-    deadline: float | None
-    """On `time.monotonic()`'s clock, in seconds."""
-    future: Future[Any] = field(default_factory=Future)
-    arrived_nanoseconds: int = field(default_factory=time.monotonic_ns)
-
-    def mixes_with(self, other: Item) -> bool:
-        """Whether the two may share a batch."""
-        return self.entry == other.entry and self.shape_key == other.shape_key
+SECONDS_PER_PRIORITY = 1.0
+"""By how much later an item counts as having arrived, for each level of priority below the highest."""
 
 
 class ItemQueue:
-    """A bounded queue that gives out batches; any number of threads may put and take."""
+    """The items of one model that wait. Not for several threads at a time."""
 
     def __init__(self, batching: Batching) -> None:
-        self._batching = batching
-        self._items: deque[Item] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
+        self.batching = batching
+        self.closed: TundishError | None = None
+        """What new items are refused with, once it is set."""
+        self._waiting: list[Item] = []
+        self._expired: list[Item] = []
+        self._numbers = itertools.count()
 
-    def put(self, items: list[Item], *, drain_seconds_per_item: float) -> None:
-        """Accepts all of the items or none; never blocks for room.
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, items: Sequence[Item], now: float, *, seconds_per_item: float, seconds_ahead: float) -> None:
+        """Accepts all of the items or none.
+
+        Args:
+            items: Of one request, with one deadline.
+            now: On the dispatcher's clock.
+            seconds_per_item: What the model takes to answer one, all its instances together.
+            seconds_ahead: What it still needs for what it has begun.
 
         Raises:
-            QueueFullError: they do not all fit; its hint supposes that an item takes `drain_seconds_per_item`.
-            StoppingError: the queue is closed.
+            QueueFullError: they do not fit, or those ahead will take too long.
+            TundishError: the queue is closed; that which it was closed with.
         """
-        limit = self._batching.max_queue_size
-        with self._changed:
-            if self._closed:
-                raise StoppingError("The model is stopping and takes no new work; ask another server.")
-            if len(self._items) + len(items) > limit:
-                self._items = deque(filter(_is_live, self._items))
-            if len(self._items) + len(items) > limit:
-                raise QueueFullError(
-                    f"The queue holds {len(self._items)} of at most {limit} items, {len(items)} more do not fit; "
-                    "try again later.",
-                    retry_after_seconds=drain_seconds_per_item * limit / 2,
-                )
-            self._items.extend(items)
-            self._changed.notify(len(items))
+        limit = self.batching.max_queue_size
+        if self.closed:
+            raise self.closed
+        if len(self._waiting) + len(items) > limit:
+            self._waiting = [item for item in self._waiting if self._is_live(item, now)]
+        if len(self._waiting) + len(items) > limit:
+            raise QueueFullError(
+                f"The queue holds {len(self._waiting)} of at most {limit} items, {len(items)} more do not fit; "
+                "try again later.",
+                retry_after_seconds=seconds_per_item * limit / 2,
+            )
+        placed = [self._placed(item, now) for item in items]
+        self._check_deadline(placed[0], now, seconds_per_item, seconds_ahead)
+        for item in placed:
+            bisect.insort(self._waiting, item, key=_order)
 
-    def take(self) -> list[Item] | None:
-        """The next batch, in arrival order; blocks until there is one. None when the queue is closed and empty.
+    def put_back(self, items: Sequence[Item]) -> None:
+        """Takes prepared items back, each to its place."""
+        for item in items:
+            bisect.insort(self._waiting, item, key=_order)
 
-        The items of the batch have been marked as running: the taker must answer each of them.
-        """
-        with self._changed:
-            while True:
-                self._drop_dead()
-                if self._items:
-                    if self._closed or (wait := self._seconds_to_hold()) <= 0:
-                        if batch := self._take_batch():
-                            return batch
-                    else:
-                        self._changed.wait(wait)
-                elif self._closed:
-                    return None
-                else:
-                    self._changed.wait()
+    def seconds_until_ready(self, now: float) -> float | None:
+        """How long until there is work to take: 0 if there is some; None if nothing waits."""
+        candidates = self._candidates(now)
+        if not candidates:
+            return None
+        delay = 0.0 if self.closed else self.batching.max_queue_delay_microseconds * 1e-6
+        if not delay or self._unprepared(candidates) or self.batching.is_complete(candidates):
+            return 0.0
+        return max(0.0, candidates[0].arrived + delay - now)
 
-    def close(self) -> None:
-        """Refuses new items from now on; those accepted are still given out."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def take(self, now: float) -> Work | None:
+        """The next work, if any waits, whether or not rule 3 would hold it back."""
+        while candidates := self._candidates(now):
+            if unprepared := self._unprepared(candidates):
+                self._remove(unprepared)
+                return Work("prepare", unprepared)
+            batch = self.batching.choose(candidates)
+            self._remove(batch)
+            if begun := [item for item in batch if item.begin()]:
+                return Work("run", begun)
+        return None
 
-    def _batch_length(self) -> int:
-        """How many of the items at the head may run together."""
-        length = 0
-        for item in self._items:
-            if length == self._batching.max_batch_size or not item.mixes_with(self._items[0]):
+    def empty(self) -> list[Item]:
+        """Takes all items out, for who will refuse them."""
+        items, self._waiting = self._waiting, []
+        return items
+
+    def pop_expired(self) -> list[Item]:
+        """The items that were dropped for their deadline, once, for who will answer them."""
+        items, self._expired = self._expired, []
+        return items
+
+    def _placed(self, item: Item, now: float) -> Item:
+        item.arrived = now
+        item.order = (now + (item.priority - 1) * SECONDS_PER_PRIORITY, next(self._numbers))
+        return item
+
+    def _check_deadline(self, first: Item, now: float, seconds_per_item: float, seconds_ahead: float) -> None:
+        """Holds a request against rule 6; one that nothing is ahead of is always taken."""
+        if first.deadline is None:
+            return
+        ahead = bisect.bisect(self._waiting, first.order, key=_order)
+        expected = ahead * seconds_per_item + seconds_ahead
+        if ahead and now + expected > first.deadline:
+            raise QueueFullError(
+                f"{ahead} items are ahead in the queue, which will take about {expected * 1e3:.0f} ms, and the "
+                f"deadline leaves {max(0.0, first.deadline - now) * 1e3:.0f} ms; try again later.",
+                retry_after_seconds=expected / 2,
+            )
+
+    def _candidates(self, now: float) -> list[Item]:
+        """The live items at the head, as many as a batch is chosen from; drops the dead among them."""
+        window = self.batching.window
+        live: list[Item] = []
+        looked_at = 0
+        for item in self._waiting:
+            if len(live) == window:
                 break
-            length += 1
-        return length
+            looked_at += 1
+            if self._is_live(item, now):
+                live.append(item)
+        if looked_at > len(live):
+            self._waiting[:looked_at] = live
+        return live
 
-    def _seconds_to_hold(self) -> float:
-        delay = self._batching.max_queue_delay_microseconds * 1e-6
-        if not delay:
-            return 0.0
-        length = self._batch_length()
-        # A batch that an item of another kind has ended can grow no more.
-        if length == self._batching.max_batch_size or length < len(self._items):
-            return 0.0
-        return self._items[0].arrived_nanoseconds * 1e-9 + delay - time.monotonic()
+    def _unprepared(self, candidates: Sequence[Item]) -> list[Item]:
+        if not self.batching.by_length:
+            return []
+        return [item for item in candidates if item.entry == "pipeline" and item.prepared is None]
 
-    def _take_batch(self) -> list[Item]:
-        batch = []
-        for _ in range(self._batch_length()):
-            item = self._items.popleft()
-            if _is_live(item) and item.future.set_running_or_notify_cancel():
-                batch.append(item)
-        return batch
+    def _remove(self, items: Sequence[Item]) -> None:
+        removed = set(map(id, items))
+        self._waiting = [item for item in self._waiting if id(item) not in removed]
 
-    def _drop_dead(self) -> None:
-        """Clears the head, so that rule 4 counts from an item that will run."""
-        while self._items and not _is_live(self._items[0]):
-            self._items.popleft()
+    def _is_live(self, item: Item, now: float) -> bool:
+        if item.future.cancelled():
+            return False
+        if item.deadline is not None and now >= item.deadline:
+            self._expired.append(item)
+            return False
+        return True
 
 
-def _is_live(item: Item) -> bool:
-    """Whether the item is still to be run; answers its future if its deadline has passed."""
-    if item.future.cancelled():
-        return False
-    if item.deadline is not None and time.monotonic() >= item.deadline:
-        if item.future.set_running_or_notify_cancel():
-            item.future.set_exception(DeadlineExceededError("The deadline passed in the queue; the work was not run."))
-        return False
-    return True
+def _order(item: Item) -> tuple[float, int]:
+    return item.order

@@ -1,40 +1,68 @@
-"""The scheduler of one model: its queue, and the instances that take batches from it.
-
-An instance is a thread with an engine of its own. It takes a batch, runs it through the entry that the items came in
-by, and answers their futures; the caller's thread never computes.
-"""
+"""The scheduler of one model: takes its items in, and keeps its instances on the cores that all models share."""
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
-import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from tundish.errors import TundishError, answerable
-from tundish.pipeline import Entry, with_queue_time
-from tundish.scheduling.queue import Batching, EntryName, Item, ItemQueue
+from tundish.errors import ModelNotReadyError, StoppingError, answerable
+from tundish.results import StageTimes
+from tundish.scheduling.batching import Batching
+from tundish.scheduling.cores import Cores
+from tundish.scheduling.instance import Entries, InstanceThread
+from tundish.scheduling.item import EntryName, Item
+from tundish.scheduling.queue import DEFAULT_PRIORITY
 
-Entries = Mapping[EntryName, Entry[Any, Any]]
+RUN_LIMIT_SECONDS = 60.0
+"""An engine that takes longer for a batch is given up."""
 
-_SMOOTHING = 0.1
-"""Weight of the newest batch in the running mean of the seconds that an item takes."""
+_LOG = logging.getLogger(__name__)
 
 
 class Scheduler:
     """Batches the items of one model onto its instances."""
 
-    def __init__(self, name: str, instances: Sequence[Entries], batching: Batching) -> None:
-        """Starts a thread for each instance; `instances` are owned by the scheduler from then on."""
-        self._queue = ItemQueue(batching)
-        self._seconds_per_item = 0.0
-        self._threads = [
-            threading.Thread(target=self._drive, args=(entries,), name=f"{name}-{index}", daemon=True)
-            for index, entries in enumerate(instances)
-        ]
-        for thread in self._threads:
-            thread.start()
+    def __init__(
+        self,
+        name: str,
+        batching: Batching,
+        make_entries: Callable[[], Entries],
+        cores: Cores,
+        *,
+        on_batch: Callable[[EntryName, StageTimes], None] = lambda _entry, _times: None,
+        instances: int,
+        threads: int = 1,
+        run_limit_seconds: float = RUN_LIMIT_SECONDS,
+    ) -> None:
+        """Makes the entries of each instance, and starts its thread.
+
+        Args:
+            name: For messages and threads.
+            batching: How items become batches.
+            make_entries: Loads an engine; called on this thread for the first instances, and on another's when one that
+                hangs is replaced. Whatever it raises, this raises.
+            cores: Shared with other models.
+            on_batch: Called for each batch that an engine has run, on the instance's thread.
+            instances: How many.
+            threads: On which an instance computes.
+            run_limit_seconds: An instance that takes longer for a batch is replaced.
+        """
+        self._name = name
+        self._make_entries = make_entries
+        self._on_batch = on_batch
+        self._dispatcher = cores.dispatcher
+        self._clock = cores.clock
+        first = [make_entries() for _ in range(instances)]
+        self._lane = self._dispatcher.add_lane(name, batching, threads=threads, run_limit_seconds=run_limit_seconds)
+        self._changing = threading.Lock()
+        self._instances: list[InstanceThread] | None = []
+        """None once it is closed."""
+        for entries in first:
+            self._add_instance(entries)
 
     def submit(
         self,
@@ -43,6 +71,7 @@ class Scheduler:
         *,
         shape_key: Hashable = None,
         deadline: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
     ) -> list[Future[Any]]:
         """Queues one item for each payload, all or none, and returns their futures of `Answer`; never blocks.
 
@@ -50,31 +79,61 @@ class Scheduler:
         entry and `shape_key`. `deadline` is in seconds on `time.monotonic()`'s clock.
 
         Raises:
-            QueueFullError: the items do not all fit.
+            QueueFullError: the items do not all fit, or would be answered after the deadline.
             StoppingError: the scheduler is closed.
+            ModelNotReadyError: no instance is left.
         """
-        items = [Item(entry, shape_key, payload, deadline) for payload in payloads]
-        self._queue.put(items, drain_seconds_per_item=self._seconds_per_item / len(self._threads))
+        items = [
+            Item(entry=entry, payload=payload, shape_key=shape_key, priority=priority, deadline=deadline)
+            for payload in payloads
+        ]
+        self._dispatcher.submit(self._lane, items)
         return [item.future for item in items]
 
     def close(self) -> None:
         """Refuses new items, and returns when the accepted ones are answered and the instances have ended."""
-        self._queue.close()
-        for thread in self._threads:
-            thread.join()
+        self._dispatcher.close(self._lane)
+        self._lane.drained.wait()
+        self._dispatcher.remove(self._lane, StoppingError("The model has stopped; ask another server."))
+        with self._changing:
+            instances, self._instances = self._instances or [], None
+        for instance in instances:
+            instance.end()
 
-    def _drive(self, entries: Entries) -> None:
-        """An instance's life. Nothing that an item does may end it."""
-        while (batch := self._queue.take()) is not None:
-            started = time.monotonic_ns()
+    def _add_instance(self, entries: Entries) -> None:
+        with self._changing:
+            if self._instances is None:
+                return
+            instance = InstanceThread(
+                self._name,
+                entries,
+                clock=self._clock,
+                finish=functools.partial(self._dispatcher.finish, self._lane),
+                on_batch=self._on_batch,
+                on_given_up=self._replace,
+            )
+            self._instances.append(instance)
+        self._dispatcher.add_instance(self._lane, instance)
+
+    def _replace(self, instance: InstanceThread) -> None:
+        """Puts another instance in the place of one that hangs; on a thread of its own, since loading takes long."""
+
+        def load() -> None:
             try:
-                outcomes = entries[batch[0].entry].run([item.payload for item in batch])
+                entries = self._make_entries()
             except Exception as error:
-                outcomes = [answerable(error)] * len(batch)
-            for item, outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, TundishError):
-                    item.future.set_exception(outcome)
-                else:
-                    item.future.set_result(with_queue_time(outcome, started - item.arrived_nanoseconds))
-            seconds = (time.monotonic_ns() - started) * 1e-9 / len(batch)
-            self._seconds_per_item += _SMOOTHING * (seconds - self._seconds_per_item)
+                _LOG.exception("'%s' has one instance less: it cannot be loaded again.", self._name)
+                with self._changing:
+                    left = len(self._instances or ())
+                if not left:
+                    reason = f"'{self._name}' has no instance left: {answerable(error)}"
+                    self._dispatcher.remove(self._lane, ModelNotReadyError(reason))
+                return
+            self._add_instance(entries)
+
+        _LOG.error("An instance of '%s' gave no answer in time and is replaced.", self._name)
+        with self._changing:
+            if self._instances is None:
+                return
+            self._instances.remove(instance)
+        threading.Thread(target=load, name=f"{self._name}-replacement", daemon=True).start()

@@ -14,6 +14,7 @@ import grpc
 from tundish.errors import (
     ERROR_METADATA_KEY,
     PUSHBACK_METADATA_KEY,
+    DeadlineExceededError,
     QueueFullError,
     StoppingError,
     TundishError,
@@ -80,13 +81,20 @@ def deadline(context: Context, timeout_microseconds: int = 0) -> float | None:
     return None if seconds is None else time.monotonic() + seconds
 
 
-async def answers_of(futures: Sequence[Future[ResponseT]], describe: Callable[[int], str]) -> list[ResponseT]:
+async def answers_of(
+    futures: Sequence[Future[ResponseT]], describe: Callable[[int], str], until: float | None
+) -> list[ResponseT]:
     """Waits for the items of a request; if the caller goes away, those not yet begun are dropped.
 
     Raises:
+        DeadlineExceededError: the time is `until`, on `time.monotonic()`'s clock; what has not yet begun is dropped.
         TundishError: that of the first item that failed, with `describe(index)` before its sentence.
     """
-    outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+    try:
+        async with asyncio.timeout(None if until is None else max(0.0, until - time.monotonic())):
+            outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+    except TimeoutError:
+        raise DeadlineExceededError("The deadline passed before the answer was there.") from None
     answers: list[ResponseT] = []
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, TundishError):

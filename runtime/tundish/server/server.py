@@ -19,6 +19,7 @@ from tundish.server.admission import Admission
 from tundish.server.calls import Context
 from tundish.server.open_inference import OpenInferenceFront
 from tundish.server.services import handler
+from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish_proto import model_config_pb2, open_inference_pb2
 from tundish_proto.v1 import inference_pb2
@@ -43,9 +44,12 @@ _OPTIONS = (
 )
 
 
-async def serve(runtime: Runtime, *, host: str, port: int, on_ready: Callable[[int], None]) -> None:
+async def serve(
+    runtime: Runtime, *, host: str, port: int, shared_memory: bool = False, on_ready: Callable[[int], None]
+) -> None:
     """Serves until SIGTERM or SIGINT; returns when every accepted request is answered.
 
+    With `shared_memory`, clients may leave inputs and find outputs in shared memory of this machine, which they name.
     `on_ready` is called with the port once requests are taken; port 0 lets the system choose one.
 
     Raises:
@@ -55,7 +59,7 @@ async def serve(runtime: Runtime, *, host: str, port: int, on_ready: Callable[[i
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers(
         (
-            handler(_OPEN_INFERENCE, OpenInferenceFront(runtime, admission)),
+            handler(_OPEN_INFERENCE, OpenInferenceFront(runtime, admission, SharedMemory(enabled=shared_memory))),
             handler(_TYPED, TypedFront(runtime, admission)),
         )
     )

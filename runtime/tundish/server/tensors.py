@@ -8,6 +8,8 @@ import numpy as np
 
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.errors import InvalidInputError
+from tundish.server.classification import classify
+from tundish.server.shared_memory import SharedMemory
 from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor, shaped
 from tundish_proto import open_inference_pb2 as oip
 
@@ -28,28 +30,47 @@ _CONTENTS_FIELD = {
 """Which field of typed contents carries a datatype; FP16 has none and travels only raw."""
 
 
-def read_inputs(request: oip.ModelInferRequest) -> dict[str, Tensor]:
+_REGION = "shared_memory_region"
+_SIZE = "shared_memory_byte_size"
+_OFFSET = "shared_memory_offset"
+_CLASSIFICATION = "classification"
+
+
+def read_inputs(request: oip.ModelInferRequest, shared_memory: SharedMemory) -> dict[str, Tensor]:
     """The request's input tensors by name; BYTES as object arrays of bytes.
 
     Raises:
         InvalidInputError: a tensor's datatype is unknown, its content does not match its shape, a name stands twice, or
-            it lies in shared memory.
+            it lies in shared memory that is not registered.
     """
-    raws = request.raw_input_contents
-    if raws and len(raws) != len(request.inputs):
+    raws = iter(request.raw_input_contents)
+    count = sum(_REGION not in tensor.parameters for tensor in request.inputs)
+    if request.raw_input_contents and len(request.raw_input_contents) != count:
         raise InvalidInputError(
-            f"raw_input_contents must have one entry for each of the {len(request.inputs)} inputs, got {len(raws)}."
+            f"raw_input_contents must have one entry for each of the {count} inputs that are not in shared memory, got "
+            f"{len(request.raw_input_contents)}."
         )
     tensors: dict[str, Tensor] = {}
-    for index, tensor in enumerate(request.inputs):
+    for tensor in request.inputs:
         if tensor.name in tensors:
             raise InvalidInputError(f"Input '{tensor.name}' stands twice in the request.")
-        if "shared_memory_region" in tensor.parameters:
-            raise InvalidInputError(f"Input '{tensor.name}' lies in shared memory, which this server does not take.")
-        tensors[tensor.name] = (
-            decode_tensor(tensor.name, tensor.datatype, tensor.shape, raws[index]) if raws else _typed(tensor)
-        )
+        if _REGION in tensor.parameters:
+            data = shared_memory.read(*_place(f"Input '{tensor.name}'", tensor.parameters))
+        elif request.raw_input_contents:
+            data = next(raws)
+        else:
+            tensors[tensor.name] = _typed(tensor)
+            continue
+        tensors[tensor.name] = decode_tensor(tensor.name, tensor.datatype, tensor.shape, data)
     return tensors
+
+
+def _place(name: str, parameters: Mapping[str, oip.InferParameter]) -> tuple[str, int, int]:
+    """The region that a tensor's parameters name, its offset there and its size in bytes."""
+    if _SIZE not in parameters:
+        raise InvalidInputError(f"{name} lies in shared memory, and needs the parameter '{_SIZE}' as well.")
+    offset = parameters[_OFFSET].int64_param if _OFFSET in parameters else 0
+    return parameters[_REGION].string_param, offset, parameters[_SIZE].int64_param
 
 
 def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> Tensor:
@@ -69,9 +90,32 @@ def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> Tensor:
     return shaped(tensor.name, tensor.shape, array)
 
 
-def write_outputs(response: oip.ModelInferResponse, outputs: Mapping[str, Tensor], names: Sequence[str]) -> None:
-    """Adds the named outputs to the response, with raw contents in the same order."""
-    for name in names:
-        array = outputs[name]
-        response.outputs.add(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
-        response.raw_output_contents.append(encode_tensor(array))
+def write_outputs(
+    response: oip.ModelInferResponse,
+    outputs: Mapping[str, Tensor],
+    requested: Sequence[oip.ModelInferRequest.InferRequestedOutputTensor],
+    labels: Sequence[str],
+    shared_memory: SharedMemory,
+) -> None:
+    """Adds the requested outputs to the response in their order; in raw contents, or in shared memory if so asked.
+
+    An output with the parameter `classification` becomes the text of its highest elements; `labels` name them.
+
+    Raises:
+        InvalidInputError: shared memory is not registered or too small, or there is nothing to classify.
+    """
+    for output in requested:
+        array = outputs[output.name]
+        if _CLASSIFICATION in output.parameters:
+            array = classify(output.name, array, output.parameters[_CLASSIFICATION].int64_param, labels)
+        made = response.outputs.add(name=output.name, datatype=datatype_of(array.dtype), shape=array.shape)
+        data = encode_tensor(array)
+        if _REGION in output.parameters:
+            region, offset, size = _place(f"Output '{output.name}'", output.parameters)
+            shared_memory.write(region, offset, size, data)
+            made.parameters[_REGION].string_param = region
+            made.parameters[_SIZE].int64_param = len(data)
+            if offset:
+                made.parameters[_OFFSET].int64_param = offset
+            data = b""  # clients match entries by position
+        response.raw_output_contents.append(data)

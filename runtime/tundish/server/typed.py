@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from tundish.errors import InvalidInputError, TundishError, answerable
+from tundish.model import Model
 from tundish.results import Prediction
 from tundish.runtime import Runtime, check_kind
+from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.server.admission import Admission
 from tundish.server.calls import (
     Context,
@@ -63,11 +65,19 @@ class TypedFront:
 
     async def _predict(self, request: typed.PredictRequest, context: Context) -> typed.PredictResponse:
         model = self._runtime.model(request.model_name, request.model_version)
-        kind = request.WhichOneof("input")
-        if kind is None:
-            raise InvalidInputError(f"The request has no input; model '{model.name}' takes {model.task.input_name}.")
-        check_kind(model, kind)
-        data = request.image if kind == "image" else request.text.encode()
-        (answer,) = await answers_of(model.submit([data], deadline=deadline(context)), lambda _: f"'{model.name}'")
+        with model.statistics["pipeline"].request() as answers:
+            data = _input_of(request, model)
+            until = deadline(context)
+            futures = model.submit([data], deadline=until, priority=request.priority or DEFAULT_PRIORITY)
+            answers += await answers_of(futures, lambda _: f"'{model.name}'", until)
+        (answer,) = answers
         prediction = Prediction(model.name, model.manifest.version, answer.output, answer.stage_times)
         return write_prediction(prediction, request.id)
+
+
+def _input_of(request: typed.PredictRequest, model: Model) -> bytes:
+    kind = request.WhichOneof("input")
+    if kind is None:
+        raise InvalidInputError(f"The request has no input; model '{model.name}' takes {model.task.input_name}.")
+    check_kind(model, kind)
+    return request.image if kind == "image" else request.text.encode()

@@ -44,6 +44,10 @@ class Task(ABC, Generic[PreparedT, ResultT]):
     def prepare(self, data: bytes) -> PreparedT:
         """Decodes one item; raises InvalidInputError if it cannot be read."""
 
+    def length(self, item: PreparedT) -> int:  # noqa: ARG002 - for those that override it
+        """How much of a batch's width the item needs, such as its tokens; 0 where all items are alike."""
+        return 0
+
     @abstractmethod
     def collate(self, items: Sequence[PreparedT]) -> Arrays:
         """Makes one batch of prepared items."""

@@ -40,6 +40,10 @@ class TextClassificationTask(Task[TokenizedText, TextClassification]):
         """See `Task.prepare`."""
         return self._reader.read(data)
 
+    def length(self, item: TokenizedText) -> int:
+        """See `Task.length`."""
+        return len(item.ids)
+
     def collate(self, items: Sequence[TokenizedText]) -> Arrays:
         """See `TextReader.collate`."""
         return self._reader.collate(items)

@@ -73,6 +73,8 @@ constexpr Kernel kKernels[] = {
     {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
     {"tundish_resize_normalize_point",
      launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point>},
+    {"tundish_resize_normalize_point_converted",
+     launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize_point_converted>},
     {"tundish_softmax_top_k", launch<cuda::SoftmaxTopKArguments, cuda::tundish_softmax_top_k>},
     {"tundish_wordpiece", launch<cuda::WordPieceArguments, cuda::tundish_wordpiece>},
 };

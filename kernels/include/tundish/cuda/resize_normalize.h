@@ -21,9 +21,12 @@ std::size_t resize_normalize_workspace_bytes(const ImageView* images, const Wind
 // the copy of the workspace's previous call, and for nothing else; allocates nothing on the GPU, and on the
 // host what the weights of one axis take, freed before the return.
 //
-// The memory of images and destination must stay until the work is done. Throws std::invalid_argument also
-// for a format but rgb and bgr, if the memory is not this GPU's or the workspace
-// is too small, and std::runtime_error if the driver refuses; then nothing was launched.
+// Pixels are converted as they are read, in the same launch: nearest and bilinear_point convert those that
+// they take, the other filters each of the part that the window shows about once.
+//
+// The memory of images and destination must stay until the work is done. Throws std::invalid_argument also if
+// the memory is not this GPU's or the workspace is too small, and std::runtime_error if the driver refuses;
+// then nothing was launched.
 void resize_normalize_into(const Destination& destination, const ImageView* images, const Window* windows,
                            std::size_t count, PixelFormat format, Filter filter,
                            const Normalization& normalization, Workspace& workspace, Stream stream);

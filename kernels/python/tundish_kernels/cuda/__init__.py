@@ -10,6 +10,10 @@ A call returns before its work is done. Its arrays must stay until then; librari
 of a stream, as those two do on their current stream, see to that by themselves.
 """
 
+from tundish_kernels.cuda._crop_resize_normalize import (
+    crop_resize_normalize_into,
+    crop_resize_normalize_workspace_bytes,
+)
 from tundish_kernels.cuda._device import Device, Workspace, available, reason
 from tundish_kernels.cuda._pack import pack_into
 from tundish_kernels.cuda._pool_normalize import pool_normalize_into
@@ -23,6 +27,8 @@ __all__ = [
     "WordPiece",
     "Workspace",
     "available",
+    "crop_resize_normalize_into",
+    "crop_resize_normalize_workspace_bytes",
     "pack_into",
     "pool_normalize_into",
     "reason",

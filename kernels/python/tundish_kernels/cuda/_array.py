@@ -31,8 +31,7 @@ def read_array(value: object, name: str, axes: Sequence[str | int], *dtypes: typ
     """
     expected = _described(name, axes, dtypes)
     array = read_strided_array(value, name, axes, *dtypes)
-    wanted = _contiguous_strides(array.shape, array.dtype.itemsize)
-    apart = any(length > 1 and a != b for length, a, b in zip(array.shape, array.strides, wanted, strict=True))
+    apart = not adjacent(array.shape, array.strides, array.dtype.itemsize)
     if apart or array.address % array.dtype.itemsize != 0:
         raise ValueError(f"{expected} in aligned C order, got strides {array.strides}")
     return array
@@ -79,6 +78,12 @@ def read_strided_array(value: object, name: str, axes: Sequence[str | int], *dty
     if min(shape) <= 0:
         raise ValueError(f"{expected} and not empty, got {shape}")
     return array
+
+
+def adjacent(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> bool:
+    """Whether elements with these strides follow each other without gaps, in C order."""
+    wanted = _contiguous_strides(shape, itemsize)
+    return all(length == 1 or a == b for length, a, b in zip(shape, strides, wanted, strict=True))
 
 
 def _described(name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]]) -> str:

@@ -54,7 +54,7 @@ class Workspace:
 
     Args:
         device: The GPU; it is kept.
-        size: In bytes; see `resize_normalize_workspace_bytes`.
+        size: In bytes; see `resize_normalize_workspace_bytes` and its like.
 
     Raises:
         TypeError: An argument is of the wrong type.

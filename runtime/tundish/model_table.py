@@ -1,0 +1,179 @@
+"""Which versions of which models there are, what state each is in, and how they come and go."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tundish.bundle import Bundle
+from tundish.errors import ModelNotFoundError, ModelNotReadyError, TundishError
+from tundish.model import Model
+from tundish.repository import Entry, scan, scan_model
+
+State = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a model."""
+
+    model: str
+    number: int
+    state: State
+    loaded: Model | None = None
+    """If it is READY."""
+    reason: str = ""
+    """Why it is not."""
+    failed: bool = False
+    """Whether it was to be loaded and could not be."""
+
+
+class ModelTable:
+    """The versions of a repository. Any number of threads may ask it; changes are made one at a time, and block."""
+
+    def __init__(self, repository: Path, load: Callable[[Bundle], Model]) -> None:
+        self._repository = repository
+        self._make = load
+        self._versions: dict[str, dict[int, Version]] = {}
+        self._lock = threading.Lock()
+        self._changing = threading.Lock()
+
+    def load_all(self) -> None:
+        """Loads every version that lies in the repository; what cannot be loaded is logged, and says why when asked.
+
+        Raises:
+            RepositoryError: the repository is not there, or is empty.
+        """
+        with self._changing:
+            for entry in scan(self._repository):
+                self._set(self._loaded(entry))
+
+    def load(self, name: str) -> None:
+        """Loads the versions of a model as they now lie in the repository, and lets go of those that lie there no more.
+
+        A version that is loaded and has not changed stays; one that has is replaced once its successor is ready, and a
+        successor that cannot be loaded leaves it in place.
+
+        Raises:
+            ModelNotFoundError: the repository has no such model.
+            BundleError: a version does not match its hashes, or does not fit its task.
+            EngineError: the engine does not take a version's variant.
+        """
+        with self._changing:
+            entries = list(scan_model(self._repository, name))
+            if not entries:
+                raise ModelNotFoundError(f"The repository has no model '{name}'; export one of that name into it.")
+            errors = [error for entry in entries if (error := self._replace(entry)) is not None]
+            for number in set(self._versions[name]) - {entry.version for entry in entries}:
+                self._remove(name, number)
+            if errors:
+                raise errors[0]
+
+    def unload(self, name: str) -> None:
+        """Takes no new work for a model, and returns when what was accepted is answered.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+        """
+        with self._changing:
+            for number in self._check_known(name):
+                self._unload(name, number)
+
+    def find(self, name: str, version: str | int | None = None) -> Model:
+        """The version asked for; without one, the highest that is ready.
+
+        Raises:
+            ModelNotFoundError: there is no such model or version.
+            ModelNotReadyError: it is there but does not answer.
+        """
+        versions = self._check_known(name)
+        if version is None or version == "":
+            ready = [number for number, found in versions.items() if found.loaded]
+            found = versions[max(ready, default=max(versions))]
+        else:
+            # As text, since that is what a request has: it may be no number, or one of any length.
+            by_text = {str(number): found for number, found in sorted(versions.items())}
+            if str(version) not in by_text:
+                raise ModelNotFoundError(f"Model '{name}' has no version '{version}'; it has {', '.join(by_text)}.")
+            found = by_text[str(version)]
+        if found.loaded is None:
+            raise ModelNotReadyError(f"Model '{name}' is not ready. {found.reason}")
+        return found.loaded
+
+    def versions(self) -> list[Version]:
+        """Every version, by name and number."""
+        with self._lock:
+            return [
+                version for _, versions in sorted(self._versions.items()) for _, version in sorted(versions.items())
+            ]
+
+    def close(self) -> None:
+        """Answers what was accepted, and lets go of everything."""
+        for version in self.versions():
+            if version.loaded:
+                version.loaded.close()
+
+    def _check_known(self, name: str) -> dict[int, Version]:
+        """The versions of a model."""
+        versions = self._versions.get(name)
+        if versions is None:
+            raise ModelNotFoundError(f"There is no model '{name}'; there are {', '.join(sorted(self._versions))}.")
+        return versions
+
+    def _set(self, version: Version) -> None:
+        with self._lock:
+            # A new dictionary, because readers of the old one take no lock.
+            self._versions[version.model] = {**self._versions.get(version.model, {}), version.number: version}
+
+    def _remove(self, name: str, number: int) -> None:
+        self._unload(name, number)
+        with self._lock:
+            self._versions[name] = {other: found for other, found in self._versions[name].items() if other != number}
+
+    def _loaded(self, entry: Entry) -> Version:
+        """The version after an attempt to load it."""
+        try:
+            if isinstance(entry.content, TundishError):
+                raise entry.content
+            model = self._make(entry.content)
+        except TundishError as error:
+            _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
+            return Version(entry.model, entry.version, "UNAVAILABLE", reason=str(error), failed=True)
+        _LOG.info(
+            "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
+            entry.model,
+            entry.version,
+            model.task.name,
+            model.variant.name,
+            model.instances,
+            model.batching.max_batch_size,
+        )
+        return Version(entry.model, entry.version, "READY", loaded=model)
+
+    def _replace(self, entry: Entry) -> TundishError | None:
+        """Loads a version in place of what there is of it; the error if it cannot be."""
+        old = self._versions.get(entry.model, {}).get(entry.version)
+        if isinstance(entry.content, Bundle) and old and old.loaded and old.loaded.manifest == entry.content.manifest:
+            return None
+        if old is None or not old.loaded:
+            self._set(Version(entry.model, entry.version, "LOADING", reason="It is being loaded."))
+        new = self._loaded(entry)
+        if new.loaded or old is None or not old.loaded:
+            self._set(new)
+        if new.loaded and old and old.loaded:
+            old.loaded.close()
+        return None if new.loaded else ModelNotReadyError(f"Model '{entry.model}' is not ready. {new.reason}")
+
+    def _unload(self, name: str, number: int) -> None:
+        loaded = self._versions[name][number].loaded
+        if loaded is None:
+            return
+        self._set(Version(name, number, "UNLOADING", reason="It is being unloaded."))
+        loaded.close()
+        self._set(Version(name, number, "UNAVAILABLE", reason="It was unloaded; load it again to use it."))

@@ -1,0 +1,248 @@
+"""Who works next: the models of a process, their instances, and the cores that they share.
+
+A model has a lane here: its queue, and its instances, idle or at work. The rules, beside those of the queue:
+
+1. Budget. An instance at work holds as many cores as it has threads. Together they never hold more than there are.
+2. Shares. Free cores go to the model that has had the least of them, counted in core seconds since it last had
+   nothing to do: start-time fair queuing (Goyal, Vin and Cheng, 1996). A model that was idle starts level with the
+   others.
+3. Reserve. If that model's instances need more cores than are free, the free ones are kept for it: many small ones do
+   not keep out a large one.
+4. Watch. An instance that is at work longer than its model's limit is given up: its items fail, its cores are free
+   again, and its model gets another instance in its place. Whatever it still answers is not heard.
+5. End. A closed lane is drained once nothing of it waits or is at work.
+
+Nothing here waits or computes. Events come by calls from any thread, work goes out by `Instance.start`, and what is
+due by the clock is done when `tick` is called.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tundish.errors import DeadlineExceededError, EngineError, StoppingError, TundishError
+from tundish.scheduling.batching import Batching
+from tundish.scheduling.item import Item, Work
+from tundish.scheduling.queue import ItemQueue
+
+_SMOOTHING = 0.1
+"""Weight of the newest batch in the running means of what batches and items take."""
+
+
+class Instance(Protocol):
+    """Who does the work of a lane."""
+
+    def start(self, work: Work) -> None:
+        """Hands over work; must return at once and call nothing of the dispatcher."""
+        ...
+
+    def give_up(self) -> None:
+        """Says that the instance gets no more work, and that another should take its place."""
+        ...
+
+
+@dataclass(slots=True)
+class _Running:
+    work: Work
+    since: float
+    charged: float
+    """Core seconds that the lane has been charged in advance."""
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """A model's place among the others; all of it belongs to the dispatcher."""
+
+    name: str
+    queue: ItemQueue
+    threads: int
+    run_limit_seconds: float
+    idle: list[Instance] = field(default_factory=list)
+    running: dict[Instance, _Running] = field(default_factory=dict)
+    core_seconds: float = 0.0
+    """What it has had, on a scale on which all lanes with work stand near each other."""
+    seconds_per_item: float = 0.0
+    """Running mean of one instance's time for an item."""
+    seconds_per_batch: float = 0.0
+    drained: threading.Event = field(default_factory=threading.Event)
+
+
+class Dispatcher:
+    """Gives out the work of all models of a process."""
+
+    def __init__(
+        self,
+        cores: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_alarm: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_alarm` is called when `tick` must be called earlier than it last said; it must return at once."""
+        self.cores = cores
+        self._clock = clock
+        self._on_alarm = on_alarm
+        self._alarm: float | None = None
+        """When `tick` must be called."""
+        self._lock = threading.Lock()
+        self._lanes: list[Lane] = []
+        self._free = cores
+        self._served = 0.0
+        """`core_seconds` of the lane that got cores last."""
+
+    def add_lane(self, name: str, batching: Batching, *, threads: int, run_limit_seconds: float) -> Lane:
+        """A lane without instances yet; each of its instances computes on `threads` cores, or on all there are."""
+        lane = Lane(name, ItemQueue(batching), min(threads, self.cores), run_limit_seconds)
+        with self._lock:
+            self._lanes.append(lane)
+        return lane
+
+    def add_instance(self, lane: Lane, instance: Instance) -> None:
+        """Gives the lane one more instance, which is idle."""
+        with self._event():
+            lane.idle.append(instance)
+
+    def submit(self, lane: Lane, items: Sequence[Item]) -> None:
+        """Queues the items of a request, all or none.
+
+        Raises:
+            QueueFullError: see `ItemQueue`.
+            StoppingError: the lane is closed.
+            TundishError: the lane is removed; that which it was removed with.
+        """
+        with self._event() as now:
+            if not lane.queue and not lane.running:
+                lane.core_seconds = max(lane.core_seconds, self._served)
+            at_once = max(1, min(len(lane.idle) + len(lane.running), self.cores // lane.threads))
+            lane.queue.put(
+                items,
+                now,
+                seconds_per_item=lane.seconds_per_item / at_once,
+                seconds_ahead=lane.seconds_per_batch,
+            )
+
+    def finish(self, lane: Lane, instance: Instance, prepared: Sequence[Item] = ()) -> bool:
+        """The instance has done its work, and is idle; `prepared` is what it has prepared of it.
+
+        Returns whether its answers count: not if it was given up meanwhile. Then it gets no more work.
+        """
+        with self._event() as now:
+            if instance not in lane.running:
+                return False
+            self._stop(lane, instance, now)
+            lane.idle.append(instance)
+            lane.queue.put_back(prepared)
+            return True
+
+    def tick(self) -> float | None:
+        """Does what is due by the clock. Returns the seconds until it must be called again; None if it need not."""
+        given_up: list[tuple[Lane, Instance, Work]] = []
+        with self._event(ticking=True) as now:
+            for lane in self._lanes:
+                for instance, running in list(lane.running.items()):
+                    if now >= running.since + lane.run_limit_seconds:
+                        self._stop(lane, instance, now)
+                        given_up.append((lane, instance, running.work))
+        for lane, instance, work in given_up:
+            instance.give_up()
+            error = EngineError(
+                f"'{lane.name}' gave no answer within {lane.run_limit_seconds:g} seconds; its instance was replaced."
+            )
+            for item in work.items:
+                item.answer(error)
+        return None if self._alarm is None else max(0.0, self._alarm - self._clock())
+
+    def close(self, lane: Lane) -> None:
+        """Refuses new items of the lane from now on; its event `drained` is set once the accepted ones are done."""
+        with self._event():
+            lane.queue.closed = StoppingError("The model is stopping and takes no new work; ask another server.")
+
+    def remove(self, lane: Lane, error: TundishError) -> None:
+        """Takes the lane away, unless it is gone; what waits in it, and what still comes, is refused with the error."""
+        with self._event() as now:
+            if lane not in self._lanes:
+                return
+            lane.queue.closed = error
+            abandoned = lane.queue.empty()
+            for instance in list(lane.running):
+                self._stop(lane, instance, now)
+            self._lanes.remove(lane)
+            lane.drained.set()
+        for item in abandoned:
+            item.answer(error)
+
+    @contextmanager
+    def _event(self, *, ticking: bool = False) -> Iterator[float]:
+        """Around a change: starts what can start after it, and answers, outside the lock, what has expired."""
+        expired: list[Item] = []
+        try:
+            with self._lock:
+                now = self._clock()
+                try:
+                    yield now
+                finally:
+                    self._dispatch(now)
+                    event = self._next_event(now)
+                    if ticking:
+                        self._alarm = event
+                    elif event is not None and (self._alarm is None or event < self._alarm):
+                        self._alarm = event
+                        self._on_alarm()
+                    for lane in self._lanes:
+                        expired += lane.queue.pop_expired()
+        finally:
+            for item in expired:
+                item.answer(DeadlineExceededError("The deadline passed in the queue; the work was not run."))
+
+    def _dispatch(self, now: float) -> None:
+        """Starts work until no lane has any that can start."""
+        while (lane := self._neediest(now)) and lane.threads <= self._free:
+            if work := lane.queue.take(now):
+                self._start(lane, work, now)
+        for lane in self._lanes:
+            if lane.queue.closed and not lane.queue and not lane.running:
+                lane.drained.set()
+
+    def _next_event(self, now: float) -> float | None:
+        """When something is due by the clock alone."""
+        times = []
+        for lane in self._lanes:
+            if lane.running:
+                times.append(min(running.since for running in lane.running.values()) + lane.run_limit_seconds)
+            # What is ready waits for a core or an instance, not for the clock.
+            if lane.idle and (seconds := lane.queue.seconds_until_ready(now)):
+                times.append(now + seconds)
+        return min(times, default=None)
+
+    def _neediest(self, now: float) -> Lane | None:
+        """Of the lanes that have something to do and someone to do it."""
+        ready = (lane for lane in self._lanes if lane.idle and lane.queue.seconds_until_ready(now) == 0)
+        return min(ready, key=lambda lane: lane.core_seconds, default=None)
+
+    def _start(self, lane: Lane, work: Work, now: float) -> None:
+        instance = lane.idle.pop()
+        charged = lane.threads * lane.seconds_per_batch
+        lane.running[instance] = _Running(work, now, charged)
+        self._free -= lane.threads
+        self._served = lane.core_seconds
+        lane.core_seconds += charged
+        instance.start(work)
+
+    def _stop(self, lane: Lane, instance: Instance, now: float) -> None:
+        """The instance holds no cores any more; what it took is charged to its lane."""
+        running = lane.running.pop(instance)
+        self._free += lane.threads
+        seconds = now - running.since
+        lane.core_seconds += lane.threads * seconds - running.charged
+        if running.work.kind == "run":
+            lane.seconds_per_batch = _smoothed(lane.seconds_per_batch, seconds)
+            lane.seconds_per_item = _smoothed(lane.seconds_per_item, seconds / len(running.work.items))
+
+
+def _smoothed(mean: float, newest: float) -> float:
+    """The running mean with one more value; the first is the mean."""
+    return mean + _SMOOTHING * (newest - mean) if mean else newest

@@ -1,0 +1,130 @@
+"""Inference: tensors in, tensors out, one request a call or many on a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+
+from tundish.datatypes import datatype_of
+from tundish.engines import Arrays
+from tundish.errors import InvalidInputError, TundishError, answerable
+from tundish.model import check_names
+from tundish.pipeline import Answer
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
+from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
+from tundish.server.open_inference.targets import Methods, Target
+from tundish.server.services import check_wellformed
+from tundish.server.tensors import read_inputs, write_outputs
+from tundish_proto import open_inference_pb2 as oip
+
+_FINAL_RESPONSE = "triton_enable_empty_final_response"
+
+
+class InferenceMethods(Methods):
+    """Inference."""
+
+    @unary
+    async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+        with self._admission.admit():
+            return await self._infer(request, context)
+
+    async def ModelStreamInfer(
+        self, requests: AsyncIterator[oip.ModelInferRequest], context: Context
+    ) -> AsyncIterator[oip.ModelStreamInferResponse]:
+        async def answer(request: oip.ModelInferRequest) -> oip.ModelStreamInferResponse | TundishError:
+            try:
+                check_wellformed(request)
+                response = await self._infer(request, context)
+            except Exception as failure:
+                error = answerable(failure)
+                return error if strict else _in_band(request, error)
+            if _FINAL_RESPONSE in request.parameters and request.parameters[_FINAL_RESPONSE].bool_param:
+                response.parameters["triton_final_response"].bool_param = True
+            return oip.ModelStreamInferResponse(infer_response=response)
+
+        metadata = dict(context.invocation_metadata() or ())
+        strict = metadata.get("triton_grpc_error") == "true"
+        try:
+            with self._admission.admit():
+                async for response in in_order(requests, answer, self._admission.stopping):
+                    if isinstance(response, TundishError):
+                        raise response
+                    yield response
+        except TundishError as error:
+            await abort(context, error)
+
+    async def _infer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+        target = self._target(request.model_name, request.model_version)
+        with target.statistics.request() as answers:
+            requested = _requested_outputs(request, target)
+            until = deadline(context, _integer_parameter(request, "timeout"))
+            priority = min(_integer_parameter(request, "priority") or DEFAULT_PRIORITY, PRIORITIES)
+            submit = _submit_rows if target.bare else _submit_items
+            futures = submit(target, read_inputs(request, self._shared_memory), until, priority)
+            item = "row {}" if target.bare else f"{target.model.task.input_name}[{{}}]"
+            answers += await answers_of(futures, item.format, until)
+            response = oip.ModelInferResponse(model_name=target.name, model_version=target.version, id=request.id)
+            write_outputs(response, _outputs(target, answers), requested, target.labels, self._shared_memory)
+        return response
+
+
+def _submit_items(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
+    model, name = target.model, target.model.task.input_name
+    check_names(target.name, [name], list(inputs))
+    items = inputs[name]
+    if items.dtype != np.object_:
+        raise InvalidInputError(f"Input '{name}' must be BYTES, got {datatype_of(items.dtype)}.")
+    if items.shape not in ((items.size,), (items.size, 1)):
+        raise InvalidInputError(f"Input '{name}' must have the shape [batch, 1] or [batch], got {list(items.shape)}.")
+    return model.submit(items.ravel().tolist(), deadline=until, priority=priority)
+
+
+def _submit_rows(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
+    return target.model.submit_tensors(inputs, deadline=until, priority=priority)
+
+
+def _outputs(target: Target, answers: Sequence[Answer[Any]]) -> Arrays:
+    """The answers to the items of a request as one batch."""
+    rows = [answer.output for answer in answers]
+    if not target.bare:
+        return target.model.task.to_tensors(rows)
+    return rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def _requested_outputs(
+    request: oip.ModelInferRequest, target: Target
+) -> Sequence[oip.ModelInferRequest.InferRequestedOutputTensor]:
+    """What to answer, in the order asked for; all outputs if none is asked for."""
+    known = [spec.name for spec in target.outputs]
+    for output in request.outputs:
+        if output.name not in known:
+            raise InvalidInputError(f"'{target.name}' has the outputs {known}, not '{output.name}'.")
+    return request.outputs or [oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in known]
+
+
+def _integer_parameter(request: oip.ModelInferRequest, name: str) -> int:
+    """The request's parameter; 0, which is the default of those that there are, if it has none.
+
+    Raises:
+        InvalidInputError: it is negative.
+    """
+    if name not in request.parameters:
+        return 0
+    parameter = request.parameters[name]
+    value = parameter.int64_param or parameter.uint64_param
+    if value < 0:
+        raise InvalidInputError(f"The parameter '{name}' must not be negative, got {value}.")
+    return value
+
+
+def _in_band(request: oip.ModelInferRequest, error: TundishError) -> oip.ModelStreamInferResponse:
+    """An error that the stream survives; the id tells the client which request it answers."""
+    if not isinstance(request, oip.ModelInferRequest):
+        return oip.ModelStreamInferResponse(error_message=shortened(error))
+    return oip.ModelStreamInferResponse(
+        error_message=shortened(error),
+        infer_response=oip.ModelInferResponse(model_name=request.model_name, id=request.id),
+    )

@@ -1,0 +1,116 @@
+"""What the server is, and what its models are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tundish import __version__
+from tundish.errors import ModelNotFoundError, ModelNotReadyError
+from tundish.manifest import TensorSpec
+from tundish.model import MAX_ITEMS_PER_REQUEST
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
+from tundish.server.calls import Context, unary
+from tundish.server.open_inference.targets import Methods
+from tundish_proto import model_config_pb2 as config
+from tundish_proto import open_inference_pb2 as oip
+
+_EXTENSIONS = (
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "model_repository(unload_dependents)",
+    "schedule_policy",
+    "parameters",
+    "statistics",
+    "logging",
+)
+"""Only what works."""
+
+_DATATYPES: dict[str, Any] = {
+    "BYTES": config.TYPE_STRING,
+    **{name.removeprefix("TYPE_"): value for name, value in config.DataType.items()},
+}
+"""The configuration's data type of each datatype; BYTES alone has another name there."""
+
+
+class ModelMethods(Methods):
+    """Life, readiness, metadata and configuration."""
+
+    @unary
+    async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
+        return oip.ServerLiveResponse(live=True)
+
+    @unary
+    async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
+        return oip.ServerReadyResponse(ready=self._runtime.ready and not self._admission.stopping.is_set())
+
+    @unary
+    async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
+        try:
+            self._target(request.name, request.version)
+        except (ModelNotFoundError, ModelNotReadyError):
+            return oip.ModelReadyResponse(ready=False)
+        return oip.ModelReadyResponse(ready=True)
+
+    @unary
+    async def ServerMetadata(
+        self,
+        request: oip.ServerMetadataRequest,
+        context: Context,
+    ) -> oip.ServerMetadataResponse:
+        return oip.ServerMetadataResponse(
+            name="tundish",
+            version=__version__,
+            extensions=(*_EXTENSIONS, *(("system_shared_memory",) if self._shared_memory.enabled else ())),
+        )
+
+    @unary
+    async def ModelMetadata(self, request: oip.ModelMetadataRequest, context: Context) -> oip.ModelMetadataResponse:
+        target = self._target(request.name, request.version)
+        return oip.ModelMetadataResponse(
+            name=target.name,
+            versions=[
+                str(version.number)
+                for version in self._runtime.table.versions()
+                if version.loaded and version.model == target.model.name
+            ],
+            platform=target.platform,
+            inputs=map(_metadata, target.inputs),
+            outputs=map(_metadata, target.outputs),
+        )
+
+    @unary
+    async def ModelConfig(self, request: oip.ModelConfigRequest, context: Context) -> oip.ModelConfigResponse:
+        target = self._target(request.name, request.version)
+        batching = target.model.batching
+        return oip.ModelConfigResponse(
+            config=config.ModelConfig(
+                name=target.name,
+                platform=target.platform,
+                backend="tundish",
+                max_batch_size=MAX_ITEMS_PER_REQUEST,
+                input=[
+                    config.ModelInput(name=spec.name, data_type=_DATATYPES[spec.datatype], dims=spec.wire_shape[1:])
+                    for spec in target.inputs
+                ],
+                output=[
+                    config.ModelOutput(name=spec.name, data_type=_DATATYPES[spec.datatype], dims=spec.wire_shape[1:])
+                    for spec in target.outputs
+                ],
+                instance_group=[
+                    config.ModelInstanceGroup(
+                        name=target.name, count=target.model.instances, kind=config.ModelInstanceGroup.KIND_CPU
+                    )
+                ],
+                dynamic_batching=config.ModelDynamicBatching(
+                    preferred_batch_size=batching.preferred_batch_sizes or [batching.max_batch_size],
+                    max_queue_delay_microseconds=batching.max_queue_delay_microseconds,
+                    priority_levels=PRIORITIES,
+                    default_priority_level=DEFAULT_PRIORITY,
+                ),
+            )
+        )
+
+
+def _metadata(spec: TensorSpec) -> oip.ModelMetadataResponse.TensorMetadata:
+    return oip.ModelMetadataResponse.TensorMetadata(name=spec.name, datatype=spec.datatype, shape=spec.wire_shape)

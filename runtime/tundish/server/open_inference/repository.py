@@ -1,0 +1,49 @@
+"""The repository's index, and how a model is loaded and unloaded."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tundish.errors import InvalidInputError
+from tundish.server.calls import Context, unary
+from tundish.server.open_inference.targets import Methods
+from tundish_proto import open_inference_pb2 as oip
+
+
+class RepositoryMethods(Methods):
+    """Index, loading and unloading. There is one repository; its name is not looked at."""
+
+    @unary
+    async def RepositoryIndex(
+        self, request: oip.RepositoryIndexRequest, context: Context
+    ) -> oip.RepositoryIndexResponse:
+        return oip.RepositoryIndexResponse(
+            models=[
+                oip.RepositoryIndexResponse.ModelIndex(
+                    name=version.model, version=str(version.number), state=version.state, reason=version.reason
+                )
+                for version in self._runtime.table.versions()
+                if version.loaded or not request.ready
+            ]
+        )
+
+    @unary
+    async def RepositoryModelLoad(
+        self, request: oip.RepositoryModelLoadRequest, context: Context
+    ) -> oip.RepositoryModelLoadResponse:
+        if request.parameters:
+            raise InvalidInputError(
+                f"A model is loaded as its bundle says; the parameters {sorted(request.parameters)} are not taken."
+            )
+        with self._admission.admit():
+            await asyncio.to_thread(self._runtime.table.load, request.model_name)
+        return oip.RepositoryModelLoadResponse()
+
+    @unary
+    async def RepositoryModelUnload(
+        self, request: oip.RepositoryModelUnloadRequest, context: Context
+    ) -> oip.RepositoryModelUnloadResponse:
+        # Of its parameters there is `unload_dependents`, and no model depends on another.
+        with self._admission.admit():
+            await asyncio.to_thread(self._runtime.table.unload, request.model_name)
+        return oip.RepositoryModelUnloadResponse()

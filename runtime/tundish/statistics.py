@@ -1,0 +1,154 @@
+"""What a model has done since it was loaded: counts and times, for the protocol's statistics and for metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tundish.errors import TundishError
+from tundish.pipeline import Answer
+from tundish.results import StageTimes
+
+BUCKET_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Upper ends of the histograms' buckets; the last bucket has none."""
+
+STAGES = ("queue", "preprocess", "compute", "postprocess")
+
+_BUCKET_NANOSECONDS = [round(seconds * 1e9) for seconds in BUCKET_SECONDS]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How often, and how long altogether."""
+
+    count: int = 0
+    nanoseconds: int = 0
+
+    def plus(self, nanoseconds: int, count: int = 1) -> Total:
+        """The total with more."""
+        return Total(self.count + count, self.nanoseconds + nanoseconds)
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How many durations fell into each bucket, and their sum."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKET_SECONDS) + 1))
+    nanoseconds: int = 0
+
+    def add(self, nanoseconds: int) -> None:
+        """Counts a duration; one that equals a bucket's end is in it."""
+        self.counts[bisect.bisect_left(_BUCKET_NANOSECONDS, nanoseconds)] += 1
+        self.nanoseconds += nanoseconds
+
+    def copy(self) -> Histogram:
+        """As it is now."""
+        return Histogram(list(self.counts), self.nanoseconds)
+
+
+@dataclass(slots=True)
+class BatchTotals:
+    """The batches of one size."""
+
+    preprocess: Total = Total()
+    compute: Total = Total()
+    postprocess: Total = Total()
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The figures at one moment; a request counts once, however many items it has."""
+
+    succeeded: Total = Total()
+    failed: Total = Total()
+    """From acceptance to answer, or to the error; refused requests are among them."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Requests that failed, by the name of their gRPC status."""
+    items: int = 0
+    """Answered."""
+    batches: dict[int, BatchTotals] = field(default_factory=dict)
+    """By size."""
+    stages: dict[str, Histogram] = field(default_factory=lambda: {stage: Histogram() for stage in STAGES})
+    """Of the items of requests that succeeded."""
+    requests: Histogram = field(default_factory=Histogram)
+    """Of those that succeeded."""
+    last_answer_seconds: float = 0.0
+    """When the last answer was given, since 1970; 0 if there was none."""
+
+    @property
+    def batch_count(self) -> int:
+        """How often the engine ran."""
+        return sum(totals.compute.count for totals in self.batches.values())
+
+
+class Statistics:
+    """Counts for one entry of a model. Any number of threads may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._figures = Snapshot()
+
+    @contextmanager
+    def request(self) -> Iterator[list[Answer[Any]]]:
+        """Around the work for a request, which puts its answers into the list; an error that passes is counted."""
+        started = time.monotonic_ns()
+        answers: list[Answer[Any]] = []
+        try:
+            yield answers
+        except BaseException as error:
+            self._fail(_status_of(error), time.monotonic_ns() - started)
+            raise
+        self._succeed(answers, time.monotonic_ns() - started)
+
+    def add_batch(self, times: StageTimes) -> None:
+        """Counts a batch that the engine ran."""
+        with self._lock:
+            totals = self._figures.batches.setdefault(times.batch_size, BatchTotals())
+            totals.preprocess = totals.preprocess.plus(times.preprocess_nanoseconds)
+            totals.compute = totals.compute.plus(times.compute_nanoseconds)
+            totals.postprocess = totals.postprocess.plus(times.postprocess_nanoseconds)
+
+    def snapshot(self) -> Snapshot:
+        """The figures now, all of one moment."""
+        with self._lock:
+            figures = self._figures
+            return replace(
+                figures,
+                failures=dict(figures.failures),
+                batches={size: replace(totals) for size, totals in figures.batches.items()},
+                stages={stage: histogram.copy() for stage, histogram in figures.stages.items()},
+                requests=figures.requests.copy(),
+            )
+
+    def _succeed(self, answers: Sequence[Answer[Any]], nanoseconds: int) -> None:
+        with self._lock:
+            figures = self._figures
+            figures.succeeded = figures.succeeded.plus(nanoseconds)
+            figures.requests.add(nanoseconds)
+            figures.items += len(answers)
+            figures.last_answer_seconds = time.time()
+            for answer in answers:
+                times = answer.stage_times
+                figures.stages["queue"].add(times.queue_nanoseconds)
+                figures.stages["preprocess"].add(times.preprocess_nanoseconds)
+                figures.stages["compute"].add(times.compute_nanoseconds)
+                figures.stages["postprocess"].add(times.postprocess_nanoseconds)
+
+    def _fail(self, status: str, nanoseconds: int) -> None:
+        with self._lock:
+            figures = self._figures
+            figures.failed = figures.failed.plus(nanoseconds)
+            figures.failures[status] = figures.failures.get(status, 0) + 1
+
+
+def _status_of(error: BaseException) -> str:
+    """The name of the gRPC status that the caller gets."""
+    if isinstance(error, TundishError):
+        return error.status.name
+    return "CANCELLED" if isinstance(error, asyncio.CancelledError) else "INTERNAL"

@@ -1,0 +1,199 @@
+"""The dispatcher with hypothesis as its adversary: whatever happens in whatever order, no item is lost or run twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.dispatching import FakeInstance, Stage
+
+from tundish.errors import DeadlineExceededError, EngineError, QueueFullError, StoppingError
+from tundish.scheduling.dispatcher import Lane
+from tundish.scheduling.item import Item
+
+RUN_LIMIT = 30.0
+
+
+class DispatcherMachine(RuleBasedStateMachine):
+    """Submits, cancels, finishes, fails to finish and closes, while time passes."""
+
+    @initialize(cores=st.integers(1, 4), data=st.data())
+    def start(self, cores: int, data: st.DataObject) -> None:
+        self.cores = cores
+        self.stage = Stage(cores)
+        self.lanes: list[Lane] = []
+        for index in range(data.draw(st.integers(1, 3), label="lanes")):
+            most = data.draw(st.integers(1, 4), label="max_batch_size")
+            self.lanes.append(
+                self.stage.lane(
+                    f"model-{index}",
+                    instances=data.draw(st.integers(1, 3), label="instances"),
+                    threads=data.draw(st.integers(1, 2), label="threads"),
+                    run_limit_seconds=RUN_LIMIT,
+                    max_batch_size=most,
+                    max_queue_size=data.draw(st.integers(4, 12), label="max_queue_size"),
+                    max_queue_delay_microseconds=data.draw(st.sampled_from([0, 0, 2_000_000]), label="delay"),
+                    preferred_batch_sizes=data.draw(st.sampled_from([(), (2,), (most,)]), label="preferred"),
+                    by_length=data.draw(st.booleans(), label="by_length"),
+                )
+            )
+        self.items: dict[Lane, list[Item]] = {lane: [] for lane in self.lanes}
+        self.steps = 0
+        self.submitted: dict[int, int] = {}
+        self.began: dict[int, int] = {}
+        """The step in which an item came, and in which it was first seen running."""
+        self.closed: set[Lane] = set()
+        self.hung: list[tuple[Lane, FakeInstance]] = []
+
+    @rule(
+        data=st.data(),
+        count=st.integers(1, 4),
+        seconds=st.none() | st.floats(-1, 20),
+        priority=st.integers(1, 3),
+        entry=st.sampled_from(["pipeline", "pipeline", "engine"]),
+    )
+    def submit(self, data: st.DataObject, count: int, seconds: float | None, priority: int, entry: str) -> None:
+        lane = data.draw(st.sampled_from(self.lanes))
+        self.steps += 1
+        lengths = data.draw(st.lists(st.integers(1, 50), min_size=count, max_size=count))
+        deadline = None if seconds is None else self.stage.now + seconds
+        try:
+            items = self.stage.submit(
+                lane,
+                *lengths,
+                entry=entry,  # type: ignore[arg-type]
+                deadline=deadline,
+                priority=priority,
+            )
+            self.items[lane] += items
+            self.submitted |= {id(item): self.steps for item in items}
+        except StoppingError:
+            assert lane in self.closed
+        except QueueFullError:
+            assert len(lane.queue) + count > lane.queue.batching.max_queue_size or deadline is not None
+        else:
+            assert lane not in self.closed
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        waiting = [item for items in self.items.values() for item in items if not item.future.done()]
+        if waiting:
+            item = data.draw(st.sampled_from(waiting))
+            assert item.future.cancel() == (not self._is_run(item))
+
+    @rule(data=st.data(), seconds=st.floats(0, 3))
+    def finish(self, data: st.DataObject, seconds: float) -> None:
+        busy = [
+            (lane, index)
+            for lane in self.lanes
+            for index, instance in enumerate(self.stage.instances[lane])
+            if instance.work and not instance.given_up
+        ]
+        if busy:
+            lane, index = data.draw(st.sampled_from(busy))
+            if self.stage.now + seconds - lane.running[self.stage.instances[lane][index]].since < RUN_LIMIT:
+                self.stage.finish(lane, index, after=seconds)
+
+    @rule(seconds=st.floats(0, 10))
+    def pass_time(self, seconds: float) -> None:
+        self.stage.now += seconds
+        self.stage.dispatcher.tick()
+        for lane in self.lanes:
+            for instance in list(self.stage.instances[lane]):
+                if instance.given_up and (lane, instance) not in self.hung:
+                    self.hung.append((lane, instance))
+                    self.stage.add_instance(lane)
+
+    @precondition(lambda self: self.hung)
+    @rule(data=st.data())
+    def come_back(self, data: st.DataObject) -> None:
+        lane, instance = data.draw(st.sampled_from(self.hung))
+        assert not self.stage.dispatcher.finish(lane, instance)
+
+    @rule(data=st.data())
+    def close(self, data: st.DataObject) -> None:
+        lane = data.draw(st.sampled_from(self.lanes))
+        self.stage.dispatcher.close(lane)
+        self.closed.add(lane)
+
+    @invariant()
+    def cores_are_not_overdrawn(self) -> None:
+        if hasattr(self, "lanes"):
+            assert sum(lane.threads * len(lane.running) for lane in self.lanes) <= self.cores
+
+    @invariant()
+    def what_runs_may_run(self) -> None:
+        for lane, items in getattr(self, "items", {}).items():
+            running = {id(item) for work in self._works(lane) for item in work}
+            for item in items:
+                if id(item) in running:
+                    assert not item.future.done()
+                    self.began.setdefault(id(item), self.steps)
+            for work in self._works(lane):
+                assert len(work) <= lane.queue.batching.max_batch_size
+                assert all(item.mixes_with(work[0]) for item in work)
+
+    @invariant()
+    def nobody_is_overtaken_where_all_items_are_alike(self) -> None:
+        for lane, items in getattr(self, "items", {}).items():
+            if lane.queue.batching.by_length:
+                continue
+            waiting = [item for item in items if not item.future.done() and not item.future.running()]
+            for item in items:
+                for other in waiting:
+                    there = id(item) in self.began and self.submitted[id(other)] <= self.began[id(item)]
+                    assert not there or other.order > item.order
+
+    @invariant()
+    def no_instance_idles_beside_work_that_it_could_do(self) -> None:
+        free = (
+            self.cores - sum(lane.threads * len(lane.running) for lane in self.lanes) if hasattr(self, "lanes") else 0
+        )
+        able = [lane for lane in getattr(self, "lanes", []) if lane.idle]
+        ready = [lane for lane in able if lane.queue.seconds_until_ready(self.stage.now) == 0]
+        assert not ready or free < max(lane.threads for lane in ready)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "lanes"):
+            return
+        for lane in self.lanes:
+            self.stage.dispatcher.close(lane)
+        while busy := [
+            (lane, index)
+            for lane in self.lanes
+            for index, instance in enumerate(self.stage.instances[lane])
+            if instance.work and not instance.given_up
+        ]:
+            self.stage.finish(*busy[0])
+        for lane in self.lanes:
+            assert lane.drained.is_set()
+            for item in self.items[lane]:
+                assert item.future.done()
+                self._check_outcome(item)
+
+    def _check_outcome(self, item: Item) -> None:
+        try:
+            assert item.future.result(0) == item.payload
+        except CancelledError:
+            assert id(item) not in self.began
+        except DeadlineExceededError:
+            assert id(item) not in self.began
+            assert item.deadline is not None
+            assert self.stage.now >= item.deadline
+        except EngineError:
+            assert self.hung
+
+    def _works(self, lane: Lane) -> list[list[Item]]:
+        busy = (instance for instance in self.stage.instances[lane] if instance.work and not instance.given_up)
+        return [instance.work.items for instance in busy if instance.work and instance.work.kind == "run"]
+
+    def _is_run(self, item: Item) -> bool:
+        return any(item in work for lane in self.lanes for work in self._works(lane))
+
+
+TestDispatcher = DispatcherMachine.TestCase
+TestDispatcher.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

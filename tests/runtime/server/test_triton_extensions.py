@@ -1,0 +1,253 @@
+"""NVIDIA's client, unmodified, against a running server: the extensions of the Open Inference Protocol."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+from support.bundles import SIZE, make_bundle
+from support.images import encoded
+from support.server_process import ServerProcess
+from tritonclient.utils import InferenceServerException, serialize_byte_tensor
+from tritonclient.utils import shared_memory as shm
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    make_bundle(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def server(repository: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(repository, "--shared-memory") as process:
+        yield process
+        assert process.running, process.output
+
+
+@pytest.fixture
+def own(server: ServerProcess) -> Iterator[triton.InferenceServerClient]:
+    """A client of a server that the test may change."""
+    with triton.InferenceServerClient(server.url) as connection:
+        yield connection
+
+
+def images(*colors: str) -> triton.InferInput:
+    tensor = triton.InferInput("image", [len(colors), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[encoded(color)] for color in colors], np.object_))
+    return tensor
+
+
+def pixels(*rows: tuple[float, float, float]) -> triton.InferInput:
+    array = np.array(rows, np.float32)[:, :, np.newaxis, np.newaxis].repeat(SIZE, 2).repeat(SIZE, 3)
+    tensor = triton.InferInput("pixel_values", list(array.shape), "FP32")
+    tensor.set_data_from_numpy(array)
+    return tensor
+
+
+def statistics(client: triton.InferenceServerClient, name: str) -> triton.service_pb2.ModelStatistics:
+    (found,) = client.get_inference_statistics(name).model_stats
+    return found
+
+
+def test_statistics_count_what_was_asked(own: triton.InferenceServerClient) -> None:
+    for _ in range(3):
+        own.infer("colors", [images("red", "green")])
+    with pytest.raises(InferenceServerException):
+        own.infer("colors", [triton.InferInput("image", [1, 1], "BYTES")])
+    own.infer("colors.engine", [pixels((1, 0, 0))])
+    found = statistics(own, "colors")
+    assert (found.name, found.version, found.inference_count) == ("colors", "1", 6)
+    assert 3 <= found.execution_count <= 6
+    assert (found.inference_stats.success.count, found.inference_stats.fail.count) == (3, 1)
+    for stage in ("queue", "compute_input", "compute_infer", "compute_output"):
+        duration = getattr(found.inference_stats, stage)
+        assert duration.count == 6
+        assert duration.ns > 0
+    assert found.inference_stats.success.ns > found.inference_stats.compute_infer.ns / 2
+    assert sum(batch.batch_size * batch.compute_infer.count for batch in found.batch_stats) == 6
+    assert found.last_inference > 1.7e12
+    assert statistics(own, "colors.engine").inference_count == 1
+    assert {found.name for found in own.get_inference_statistics().model_stats} == {"colors", "colors.engine"}
+    with pytest.raises(InferenceServerException, match="no model 'colours'"):
+        own.get_inference_statistics("colours")
+
+
+def states(client: triton.InferenceServerClient) -> dict[tuple[str, str], str]:
+    return {(model.name, model.version): model.state for model in client.get_model_repository_index().models}
+
+
+def test_a_model_is_unloaded_and_loaded(own: triton.InferenceServerClient) -> None:
+    assert states(own) == {("colors", "1"): "READY"}
+    own.unload_model("colors")
+    assert states(own) == {("colors", "1"): "UNAVAILABLE"}
+    assert not own.is_model_ready("colors")
+    assert own.is_server_ready()
+    with pytest.raises(InferenceServerException, match="It was unloaded; load it again to use it") as caught:
+        own.infer("colors", [images("red")])
+    assert caught.value.status() == "StatusCode.UNAVAILABLE"
+    own.unload_model("colors")  # once more changes nothing
+    own.load_model("colors")
+    assert own.infer("colors", [images("red")]).as_numpy("label")[0, 0] == b"red"
+
+
+def test_a_new_version_is_served_once_it_is_loaded(own: triton.InferenceServerClient, repository: Path) -> None:
+    make_bundle(repository, version=2)
+    assert own.infer("colors", [images("red")]).get_response().model_version == "1"
+    own.load_model("colors")
+    assert own.infer("colors", [images("red")]).get_response().model_version == "2"
+    shutil.rmtree(repository / "colors" / "2")
+    own.load_model("colors")
+    assert states(own) == {("colors", "1"): "READY"}
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_others(own: triton.InferenceServerClient, repository: Path) -> None:
+    bundle = make_bundle(repository, version=2)
+    (bundle.directory / "model.onnx").write_bytes(b"broken")
+    with pytest.raises(InferenceServerException, match=r"model\.onnx"):
+        own.load_model("colors")
+    assert states(own) == {("colors", "1"): "READY", ("colors", "2"): "UNAVAILABLE"}
+    assert own.infer("colors", [images("red")]).get_response().model_version == "1"
+
+
+@pytest.mark.parametrize("name", ["colours", "../colors", "", ".", "/etc"])
+def test_what_the_repository_does_not_have_cannot_be_loaded(own: triton.InferenceServerClient, name: str) -> None:
+    with pytest.raises(InferenceServerException, match="The repository has no model") as caught:
+        own.load_model(name)
+    assert caught.value.status() == "StatusCode.NOT_FOUND"
+
+
+def test_a_model_is_not_loaded_from_a_request(own: triton.InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match=r"the parameters \['config'\] are not taken"):
+        own.load_model("colors", config="{}")
+
+
+def test_classification_names_the_highest(own: triton.InferenceServerClient) -> None:
+    outputs = [triton.InferRequestedOutput("logits", class_count=2)]
+    response = own.infer("colors.engine", [pixels((0.1, 0.3, 0.2), (0.5, 0.0, 0.4))], outputs=outputs)
+    assert response.as_numpy("logits").tolist() == [
+        [b"3.000000:1:green", b"2.000000:2:blue"],
+        [b"5.000000:0:red", b"4.000000:2:blue"],
+    ]
+    with pytest.raises(InferenceServerException, match="'label' is not numbers"):
+        own.infer("colors", [images("red")], outputs=[triton.InferRequestedOutput("label", class_count=1)])
+
+
+@pytest.fixture
+def region() -> Iterator[object]:
+    handle = shm.create_shared_memory_region("inputs", "/tundish_test_inputs", 4096)
+    yield handle
+    shm.destroy_shared_memory_region(handle)
+
+
+def test_tensors_lie_in_shared_memory(own: triton.InferenceServerClient, region: object) -> None:
+    array = np.zeros((1, 3, SIZE, SIZE), np.float32)
+    array[0, 2] = 1
+    shm.set_shared_memory_region(region, [array])
+    own.register_system_shared_memory("both", "/tundish_test_inputs", 4096)
+    (status,) = own.get_system_shared_memory_status().regions.values()
+    assert (status.name, status.key, status.offset, status.byte_size) == ("both", "/tundish_test_inputs", 0, 4096)
+    tensor = triton.InferInput("pixel_values", list(array.shape), "FP32")
+    tensor.set_shared_memory("both", array.nbytes)
+    output = triton.InferRequestedOutput("logits")
+    output.set_shared_memory("both", 12, offset=2048)
+    response = own.infer("colors.engine", [tensor], outputs=[output])
+    assert list(response.get_response().raw_output_contents) == [b""]
+    np.testing.assert_allclose(shm.get_contents_as_numpy(region, np.float32, [1, 3], 2048), [[0, 0, 10]])
+    own.unregister_system_shared_memory()
+    assert not own.get_system_shared_memory_status().regions
+    with pytest.raises(InferenceServerException, match="There is no region 'both'"):
+        own.infer("colors.engine", [tensor], outputs=[output])
+
+
+def test_images_lie_in_shared_memory(own: triton.InferenceServerClient, region: object) -> None:
+    serialized = serialize_byte_tensor(np.array([[encoded("green")]], np.object_))
+    shm.set_shared_memory_region(region, [serialized])
+    own.register_system_shared_memory("images", "tundish_test_inputs", 4000, offset=0)
+    tensor = triton.InferInput("image", [1, 1], "BYTES")
+    tensor.set_shared_memory("images", len(serialized.item()))
+    assert own.infer("colors", [tensor]).as_numpy("label")[0, 0] == b"green"
+
+
+@pytest.mark.usefixtures("region")
+@pytest.mark.parametrize(
+    ("key", "size", "offset", "message"),
+    [
+        ("/tundish_test_inputs", 5000, 0, "5000 bytes from byte 0 on does not fit"),
+        ("/tundish_test_inputs", 96, 4001, "which has 4096"),
+        ("/tundish_test_inputs", 0, 0, "does not fit"),
+        ("/tundish_no_such_thing", 10, 0, "cannot be opened: No such file"),
+        ("../../etc/passwd", 10, 0, "is not the key of a shared memory object"),
+        ("/..", 10, 0, "is not the key of a shared memory object"),
+        ("", 10, 0, "is not the key of a shared memory object"),
+    ],
+)
+def test_a_region_that_is_not_there_is_refused(
+    own: triton.InferenceServerClient, key: str, size: int, offset: int, message: str
+) -> None:
+    with pytest.raises(InferenceServerException, match=message):
+        own.register_system_shared_memory("bad", key, size, offset=offset)
+
+
+@pytest.mark.usefixtures("region")
+def test_shared_memory_that_shrinks_costs_only_its_own_request(own: triton.InferenceServerClient) -> None:
+    own.register_system_shared_memory("shrinks", "/tundish_test_inputs", 4096)
+    with Path("/dev/shm/tundish_test_inputs").open("r+b") as file:
+        file.truncate(10)
+    tensor = triton.InferInput("pixel_values", [1, 3, SIZE, SIZE], "FP32")
+    tensor.set_shared_memory("shrinks", 3 * SIZE * SIZE * 4)
+    with pytest.raises(InferenceServerException, match="has become smaller"):
+        own.infer("colors.engine", [tensor])
+    assert own.infer("colors", [images("red")]).as_numpy("label")[0, 0] == b"red"
+
+
+@pytest.mark.usefixtures("region")
+def test_shared_memory_is_off_unless_it_is_switched_on(client: triton.InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match="start it with --shared-memory") as caught:
+        client.register_system_shared_memory("inputs", "/tundish_test_inputs", 4096)
+    assert caught.value.status() == "StatusCode.UNIMPLEMENTED"
+    client.unregister_system_shared_memory()  # as perf_analyzer does before it begins
+
+
+def test_a_gpus_shared_memory_is_answered_for(client: triton.InferenceServerClient) -> None:
+    assert not client.get_cuda_shared_memory_status().regions
+    client.unregister_cuda_shared_memory()
+    with pytest.raises(InferenceServerException, match="use system shared memory") as caught:
+        client.register_cuda_shared_memory("inputs", base64.b64encode(b"handle"), 0, 64)
+    assert caught.value.status() == "StatusCode.UNIMPLEMENTED"
+
+
+def test_trace_settings_are_told_and_stand(client: triton.InferenceServerClient) -> None:
+    settings = client.get_trace_settings(as_json=True)["settings"]
+    assert settings["trace_level"]["value"] == ["OFF"]
+    assert client.update_trace_settings(settings={"trace_level": "OFF"}, as_json=True)["settings"] == settings
+    with pytest.raises(InferenceServerException, match="does not trace requests"):
+        client.update_trace_settings("colors", {"trace_level": ["TIMESTAMPS"]})
+    with pytest.raises(InferenceServerException, match="There is no trace setting 'colour'"):
+        client.update_trace_settings(settings={"colour": "red"})
+
+
+def test_log_settings_change_what_is_logged(own: triton.InferenceServerClient, server: ServerProcess) -> None:
+    assert own.get_log_settings(as_json=True)["settings"]["log_info"] == {"bool_param": True}
+    changed = own.update_log_settings({"log_info": False}, as_json=True)["settings"]
+    assert changed["log_info"] == {"bool_param": False}
+    assert changed["log_error"] == {"bool_param": True}
+    own.unload_model("colors")
+    own.load_model("colors")
+    assert server.output.count("is ready") == 1
+    own.update_log_settings({"log_info": True})
+    own.unload_model("colors")
+    own.load_model("colors")
+    assert server.output.count("is ready") == 2
+    with pytest.raises(InferenceServerException, match="There is no log setting 'log_colour'"):
+        own.update_log_settings({"log_colour": True})
+
+
+def test_a_priority_is_taken(client: triton.InferenceServerClient) -> None:
+    for priority in (0, 1, 3, 99):
+        assert client.infer("colors", [images("red")], priority=priority).as_numpy("label")[0, 0] == b"red"
