@@ -18,11 +18,6 @@ IDS = np.arange(3, dtype=np.int32)
 STARTS = np.array([0, 2, 3])
 
 
-@pytest.fixture(scope="module")
-def device() -> cuda.Device:
-    return cuda.Device()
-
-
 def on_gpu(*shape: int) -> DeviceArray:
     return DeviceArray(np.full(shape, 7, np.int64))
 

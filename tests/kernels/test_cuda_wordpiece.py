@@ -31,16 +31,6 @@ texts = st.one_of(ascii_texts, st.lists(pieces, max_size=12).map("".join))
 
 
 @pytest.fixture(scope="module")
-def device() -> cuda.Device:
-    return cuda.Device()
-
-
-@pytest.fixture(scope="module")
-def workspace(device: cuda.Device) -> cuda.Workspace:
-    return cuda.Workspace(device, 1 << 20)
-
-
-@pytest.fixture(scope="module")
 def tokenizer(device: cuda.Device) -> cuda.WordPiece:
     return cuda.WordPiece(device, HOST)
 
