@@ -19,6 +19,7 @@ EXPECTED = {
     "tundish_non_max_suppression": {"BAR.SYNC": 11, "SHFL": 7, "VOTE": 4},
     "tundish_non_max_suppression_collect": {"BAR.SYNC": 1, "SHFL.BFLY": 10, "VOTE": 2},
     "tundish_non_max_suppression_rotated": {"BAR.SYNC": 11, "SHFL": 7, "VOTE": 4},
+    "tundish_pack": {},
     "tundish_pool_normalize": {"BAR.SYNC": 4, "SHFL.DOWN": 8, "VOTE": 1},
     "tundish_resize_normalize": {"BAR.SYNC": 3},
     "tundish_resize_normalize_point": {},
@@ -27,6 +28,7 @@ EXPECTED = {
     "tundish_run_length_encode_pack": {"BAR.SYNC": 1},
     "tundish_softmax_top_k": {"BAR.SYNC": 3, "SHFL.BFLY": 10, "SHFL.DOWN": 8},
     "tundish_upsample_argmax": {},
+    "tundish_wordpiece": {"BAR.SYNC": 7, "SHFL.IDX": 10, "SHFL.UP": 15, "VOTE": 12},
 }
 
 

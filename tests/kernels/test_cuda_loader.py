@@ -29,6 +29,27 @@ except RuntimeError as error:
 """
 RESIZE = ONE_CALL.format(call="resize_normalize_into(destination, [image, image]")
 CROP = ONE_CALL.format(call="crop_resize_normalize_into(destination, image, regions")
+TOKENIZER = """
+from tundish_kernels import WordPiece, cuda
+print("begin")
+try:
+    cuda.WordPiece(cuda.Device(), WordPiece({"[UNK]": 0}))
+except RuntimeError as error:
+    print(error)
+"""
+TOKENS = """
+import numpy as np
+from support.cuda_memory import DeviceArray
+from tundish_kernels import WordPiece, cuda
+device = cuda.Device()
+rows = [DeviceArray(np.zeros((2, 9), "i8")) for _ in range(3)]
+destination = cuda.TokenBatch(*rows, DeviceArray(np.zeros(2, "i4")), DeviceArray(np.zeros(2, "?")))
+tokenizer, workspace = cuda.WordPiece(device, WordPiece({"[UNK]": 0})), cuda.Workspace(device, 4096)
+try:
+    print(cuda.wordpiece_into(destination, tokenizer, ["plain", "\u00e9"], workspace=workspace, stream=0))
+except RuntimeError as error:
+    print(error)
+"""
 
 
 def run_script(script: str, library: Path, **settings: str) -> str:
@@ -134,22 +155,75 @@ def test_failure_is_one_sentence_and_nothing_is_kept(
         assert calls.count(begin) - (failed == begin) == calls.count(end) + kept, begin
 
 
+ONE_COPY_AND_ONE_LAUNCH = [
+    "cuCtxPushCurrent_v2",
+    "cuEventSynchronize",
+    "cuMemcpyHtoDAsync_v2",
+    "cuEventRecord",
+    "cuLaunchKernel",
+    "cuCtxPopCurrent_v2",
+]
+
+
+def calls_of_one_call(calls: list[str]) -> list[str]:
+    """What was called of the driver after the workspace was made, up to the launch."""
+    begin = calls.index("cuEventCreate") + 2  # and the context is popped
+    end = calls.index("cuLaunchKernel") + 2
+    return [call for call in calls[begin:end] if call != "cuPointerGetAttribute"]
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        ("cuMemAlloc_v2=2", "the tokenizer's tables cannot be had on the GPU: unknown error (CUDA error 2)"),
+        (
+            "cuMemcpyHtoDAsync_v2=1",
+            "the tokenizer's tables cannot be copied to the GPU: unknown error (CUDA error 1)",
+        ),
+        (
+            "cuCtxSynchronize=719",
+            "the copy of the tokenizer's tables failed: unspecified launch failure (CUDA error 719)",
+        ),
+    ],
+)
+def test_tokenizer_that_cannot_be_copied_keeps_nothing(
+    simt_build: Path, tmp_path: Path, fails: str, sentence: str
+) -> None:
+    log = tmp_path / "log"
+    said = run_script(TOKENIZER, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails, FAKE_CUDA_LOG=str(log))
+    assert said.splitlines() == ["begin", sentence]
+    calls = log.read_text().split()
+    assert calls.count("cuMemAlloc_v2") - fails.startswith("cuMemAlloc") == calls.count("cuMemFree_v2")
+    assert calls.count("cuCtxPushCurrent_v2") == calls.count("cuCtxPopCurrent_v2")
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        ("cuEventRecord=400", "the copy of the texts cannot be followed: unknown error (CUDA error 400)"),
+        ("cuLaunchKernel=719", "wordpiece cannot be launched: unspecified launch failure (CUDA error 719)"),
+    ],
+)
+def test_failure_of_wordpiece_is_one_sentence(simt_build: Path, fails: str, sentence: str) -> None:
+    assert run_script(TOKENS, simt_build / "fake_driver", FAKE_CUDA_FAILS=fails) == sentence
+
+
+@needs_kernels
+def test_texts_that_the_cpu_tokenizes_take_no_copy_of_their_own(simt_build: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_script(TOKENS, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "1"
+    assert calls_of_one_call(log.read_text().split()) == ONE_COPY_AND_ONE_LAUNCH
+
+
 @needs_kernels
 @pytest.mark.parametrize("script", [RESIZE, CROP], ids=["resize_normalize", "crop_resize_normalize"])
 def test_one_call_is_one_copy_and_one_launch(simt_build: Path, tmp_path: Path, script: str) -> None:
     log = tmp_path / "log"
     assert run_script(script, simt_build / "fake_driver", FAKE_CUDA_LOG=str(log)) == "begin"
     calls = log.read_text().split()
-    begin = calls.index("cuEventCreate") + 2  # and the context is popped
-    end = calls.index("cuLaunchKernel") + 2
-    assert [call for call in calls[begin:end] if call != "cuPointerGetAttribute"] == [
-        "cuCtxPushCurrent_v2",
-        "cuEventSynchronize",
-        "cuMemcpyHtoDAsync_v2",
-        "cuEventRecord",
-        "cuLaunchKernel",
-        "cuCtxPopCurrent_v2",
-    ]
+    assert calls_of_one_call(calls) == ONE_COPY_AND_ONE_LAUNCH
 
 
 DETECTION = """

@@ -256,6 +256,19 @@ def cuda_softmax_top_k_into(
 ) -> None:
     """`tundish_kernels.cuda.softmax_top_k_into`, of addresses; logits are (address, batch, classes)."""
 
+def cuda_pack_into(
+    destination: tuple[int, int, int, int, int],
+    element_bytes: int,
+    tokens: tuple[int, int, int, int],
+    padding: tuple[int, int, bool],
+    device: CudaDevice,
+    stream: int,
+) -> None:
+    """`tundish_kernels.cuda.pack_into`, of addresses, 0 for an array that is not there.
+
+    The destination is (ids, mask, type ids, batch, length), tokens are (ids, type ids, starts, size).
+    """
+
 def cuda_pool_normalize_into(
     destination: int,
     tokens: tuple[int, int, int, int],
@@ -316,3 +329,28 @@ def cuda_run_length_encode_into(
     stream: int,
 ) -> None:
     """`tundish_kernels.cuda.run_length_encode_into`, of addresses; masks are (address, batch, height, width)."""
+
+class CudaWordPiece:
+    """The native part of `tundish_kernels.cuda.WordPiece`."""
+
+    def __init__(self, device: CudaDevice, tokenizer: WordPiece) -> None: ...
+
+def cuda_wordpiece_workspace_bytes(texts: int, text_bytes: int, length: int) -> int:
+    """See `tundish_kernels.cuda.wordpiece_workspace_bytes`."""
+
+def cuda_wordpiece_into(
+    destination: tuple[int, int, int, int, int, int, int],
+    element_bytes: int,
+    tokenizer: CudaWordPiece,
+    texts: Texts,
+    pairs: Texts | None,
+    options: WordPieceOptions,
+    padding: tuple[int, int, bool],
+    workspace: CudaWorkspace,
+    stream: int,
+) -> int:
+    """`tundish_kernels.cuda.wordpiece_into`.
+
+    The destination is (ids, mask, type ids, lengths, truncated, batch, length), of addresses, 0 for an array that is
+    not there.
+    """

@@ -101,9 +101,7 @@ def pack_into(
     """
     if not isinstance(destination, Packed):
         raise TypeError(f"destination must be Packed, got {type(destination).__name__}")
-    if side not in ("left", "right"):
-        raise ValueError(f"side must be left or right, got {side!r}")
-    padding = (_as_int32(pad_id, "pad_id"), _as_int32(pad_type_id, "pad_type_id"), side == "left")
+    padding = read_padding(pad_id, pad_type_id, side, "side")
     try:
         _native.pack_into(*destination, ids, type_ids, starts, *padding)
     except (TypeError, ValueError):
@@ -111,6 +109,18 @@ def pack_into(
         _check_tokens(ids, starts, type_ids)
         _check_destination(destination, len(starts) - 1, type_ids is not None)
         raise
+
+
+def read_padding(pad_id: object, pad_type_id: object, side: object, name: str) -> tuple[int, int, bool]:
+    """What a row is filled up with, and whether that is at its left; `name` is what the caller calls the side.
+
+    Raises:
+        TypeError: An id is not an integer.
+        ValueError: An id does not fit in 32 bits, or the side is not left or right.
+    """
+    if side not in ("left", "right"):
+        raise ValueError(f"{name} must be left or right, got {side!r}")
+    return _as_int32(pad_id, "pad_id"), _as_int32(pad_type_id, "pad_type_id"), side == "left"
 
 
 def _check_tokens(ids: NDArray[np.int32], starts: NDArray[np.int64], type_ids: NDArray[np.int32] | None) -> None:

@@ -148,9 +148,9 @@ def wordpiece(
         ValueError: A text is not UTF-8 (its index is named), `maximum_tokens` is less than the special tokens, or the
             strategy cannot shorten a text enough.
     """
-    first, second = _texts(texts, pairs)
-    options = _options(add_special_tokens, maximum_tokens, strategy, side)
-    native = _native_tokenizer(tokenizer)
+    first, second = read_texts(texts, pairs)
+    options = read_options(add_special_tokens, maximum_tokens, strategy, side)
+    native = read_tokenizer(tokenizer)
     capacity = _native.wordpiece_capacity(native, first, second, options)
     made = Tokens(
         np.empty(capacity, np.int32),
@@ -207,9 +207,9 @@ def wordpiece_into(
         TypeError: An argument is of the wrong type.
         ValueError: An array is not as said above; or see `wordpiece`.
     """
-    first, second = _texts(texts, pairs)
-    options = _options(add_special_tokens, maximum_tokens, strategy, side)
-    native = _native_tokenizer(tokenizer)
+    first, second = read_texts(texts, pairs)
+    options = read_options(add_special_tokens, maximum_tokens, strategy, side)
+    native = read_tokenizer(tokenizer)
     if not isinstance(destination, Tokens):
         raise TypeError(f"destination must be Tokens, got {type(destination).__name__}")
     try:
@@ -235,9 +235,9 @@ def wordpiece_capacity(
         TypeError: An argument is of the wrong type.
         ValueError: `maximum_tokens` is less than the special tokens.
     """
-    first, second = _texts(texts, pairs)
-    options = _options(add_special_tokens, maximum_tokens, "longest_first", "right")
-    return _native.wordpiece_capacity(_native_tokenizer(tokenizer), first, second, options)
+    first, second = read_texts(texts, pairs)
+    options = read_options(add_special_tokens, maximum_tokens, "longest_first", "right")
+    return _native.wordpiece_capacity(read_tokenizer(tokenizer), first, second, options)
 
 
 def _run(
@@ -261,15 +261,26 @@ def _run(
     )
 
 
-def _native_tokenizer(tokenizer: object) -> _native.WordPiece:
+def read_tokenizer(tokenizer: object) -> _native.WordPiece:
+    """The native part of a WordPiece.
+
+    Raises:
+        TypeError: It is something else.
+    """
     if not isinstance(tokenizer, WordPiece):
         raise TypeError(f"tokenizer must be a WordPiece, got {type(tokenizer).__name__}")
     return tokenizer.native
 
 
-def _texts(
+def read_texts(
     texts: Sequence[str | bytes], pairs: Sequence[str | bytes] | None
 ) -> tuple[_native.Texts, _native.Texts | None]:
+    """Texts, and the second ones of pairs, as the native code takes them.
+
+    Raises:
+        TypeError: One is neither a string nor bytes.
+        ValueError: One holds a lone surrogate, or there are more of the one than of the other.
+    """
     first = _native_texts(texts, "texts")
     if pairs is None:
         return first, None
@@ -286,9 +297,15 @@ def _native_texts(texts: object, name: str) -> _native.Texts:
     return _native.Texts(texts, name)
 
 
-def _options(
+def read_options(
     add_special_tokens: bool, maximum_tokens: int | None, strategy: object, side: object
 ) -> _native.WordPieceOptions:
+    """What applies to each text of a call.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: A value is none of those that it may be.
+    """
     if not isinstance(strategy, str):
         raise TypeError(f"strategy must be a string, got {strategy!r}")
     if side not in ("left", "right"):

@@ -39,6 +39,8 @@ class BertNormalizer {
   public:
     explicit BertNormalizer(const NormalizationRules& rules);
 
+    const NormalizationRules& rules() const { return rules_; }
+
     // `text` is valid UTF-8 of less than 2^30 bytes. Origins are found only if wanted; they may be there if
     // not.
     void normalize(const std::uint8_t* text, std::size_t size, bool with_origins, Isa isa,

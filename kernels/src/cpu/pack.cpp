@@ -5,8 +5,38 @@
 
 #include "arguments.h"
 #include "memory.h"
+#include "pack_checks.h"
 
 namespace tundish {
+
+template <class Integer>
+void check_pack(const PackDestination<Integer>& destination, const RaggedTokens& tokens) {
+    const std::size_t count = destination.batch * destination.length;
+    if (tokens.starts == nullptr || (tokens.size > 0 && tokens.ids == nullptr) ||
+        (count > 0 && destination.ids == nullptr)) {
+        reject("ids and starts must not be null", "null");
+    }
+    if (tokens.size > 0 && count > 0 && (tokens.type_ids == nullptr) != (destination.type_ids == nullptr)) {
+        reject("type ids must be both in the source and in the destination or in neither", "one of them");
+    }
+    const Memory written[] = {memory_of(destination.ids, count), memory_of(destination.mask, count),
+                              memory_of(destination.type_ids, count)};
+    const Memory read[] = {memory_of(tokens.ids, tokens.size), memory_of(tokens.type_ids, tokens.size),
+                           memory_of(tokens.starts, destination.batch + 1)};
+    for (std::size_t i = 0; i < 3; ++i) {
+        const bool overlaps =
+            std::any_of(read, read + 3, [&](const Memory& other) { return overlap(written[i], other); }) ||
+            std::any_of(written + i + 1, written + 3,
+                        [&](const Memory& other) { return overlap(written[i], other); });
+        if (overlaps) {
+            reject("the destination must not overlap itself or the tokens", "overlapping memory");
+        }
+    }
+}
+
+template void check_pack(const PackDestination<std::int32_t>&, const RaggedTokens&);
+template void check_pack(const PackDestination<std::int64_t>&, const RaggedTokens&);
+
 namespace {
 
 void check_starts(const RaggedTokens& tokens, std::size_t batch, std::size_t length) {
@@ -33,32 +63,6 @@ void check_starts(const RaggedTokens& tokens, std::size_t batch, std::size_t len
     }
 }
 
-template <class Integer>
-void check(const PackDestination<Integer>& destination, const RaggedTokens& tokens) {
-    const std::size_t count = destination.batch * destination.length;
-    if (tokens.starts == nullptr || (tokens.size > 0 && tokens.ids == nullptr) ||
-        (count > 0 && destination.ids == nullptr)) {
-        reject("ids and starts must not be null", "null");
-    }
-    if (tokens.size > 0 && count > 0 && (tokens.type_ids == nullptr) != (destination.type_ids == nullptr)) {
-        reject("type ids must be both in the source and in the destination or in neither", "one of them");
-    }
-    check_starts(tokens, destination.batch, destination.length);
-    const Memory written[] = {memory_of(destination.ids, count), memory_of(destination.mask, count),
-                              memory_of(destination.type_ids, count)};
-    const Memory read[] = {memory_of(tokens.ids, tokens.size), memory_of(tokens.type_ids, tokens.size),
-                           memory_of(tokens.starts, destination.batch + 1)};
-    for (std::size_t i = 0; i < 3; ++i) {
-        const bool overlaps =
-            std::any_of(read, read + 3, [&](const Memory& other) { return overlap(written[i], other); }) ||
-            std::any_of(written + i + 1, written + 3,
-                        [&](const Memory& other) { return overlap(written[i], other); });
-        if (overlaps) {
-            reject("the destination must not overlap itself or the tokens", "overlapping memory");
-        }
-    }
-}
-
 // Fills a row of `length`: `padding`, but for the `count` items of the source from `at`.
 template <class Integer>
 void write_row(Integer* row, std::size_t length, const std::int32_t* source, std::size_t at,
@@ -75,7 +79,8 @@ void write_row(Integer* row, std::size_t length, const std::int32_t* source, std
 template <class Integer>
 void pack_into(const PackDestination<Integer>& destination, const RaggedTokens& tokens,
                const Padding& padding) {
-    check(destination, tokens);
+    check_pack(destination, tokens);
+    check_starts(tokens, destination.batch, destination.length);
     const std::size_t length = destination.length;
     for (std::size_t row = 0; row < destination.batch; ++row) {
         const auto begin = static_cast<std::size_t>(tokens.starts[row]);

@@ -1,6 +1,7 @@
 // Builds the flat trie of a vocabulary.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -19,6 +20,9 @@ class WordTrieStorage {
     WordTrieStorage(std::vector<std::pair<std::string, std::int32_t>> vocabulary, const std::string& prefix);
 
     WordTrie view() const { return {units_.data(), ids_.data(), kFirst, continuation_}; }
+
+    // The number of units; no walk leads beyond them.
+    std::size_t size() const { return units_.size(); }
 
   private:
     using Entry = std::pair<std::string, std::int32_t>;

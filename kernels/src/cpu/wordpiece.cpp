@@ -6,7 +6,9 @@
 
 #include "arguments.h"
 #include "memory.h"
+#include "tundish/truncation.h"
 #include "unicode.h"
+#include "wordpiece_checks.h"
 #include "wordpiece_tables.h"
 
 namespace tundish {
@@ -15,54 +17,10 @@ namespace {
 using Kind = TemplatePiece::Kind;
 using Strategy = WordPieceOptions::Strategy;
 
-constexpr std::size_t kAll = ~std::size_t{0};
-
 std::size_t special_tokens(const std::vector<TemplatePiece>& pieces) {
     return static_cast<std::size_t>(
         std::count_if(pieces.begin(), pieces.end(),
                       [](const TemplatePiece& piece) { return piece.kind == Kind::special; }));
-}
-
-// What applies to each text of a call.
-struct Plan {
-    const std::vector<TemplatePiece>* pieces;
-    std::size_t special;  // tokens that the template adds
-    std::size_t room;     // for tokens of the texts, or kAll
-    bool is_pair;
-};
-
-Plan make_plan(const WordPiece& tokenizer, bool is_pair, const WordPieceOptions& options) {
-    const WordPiece::Tables& tables = tokenizer.tables();
-    const std::vector<TemplatePiece>& pieces = is_pair ? tables.pair : tables.single;
-    const std::size_t special = options.add_special_tokens ? special_tokens(pieces) : 0;
-    if (options.maximum_tokens < 0) {
-        return {&pieces, special, kAll, is_pair};
-    }
-    const auto maximum = static_cast<std::size_t>(options.maximum_tokens);
-    if (maximum < special) {
-        reject(
-            "maximum_tokens must be at least the number of special tokens (" + std::to_string(special) + ")",
-            std::to_string(maximum));
-    }
-    return {&pieces, special, maximum - special, is_pair};
-}
-
-void check_text(const TextView& text, const char* name, std::size_t index) {
-    if (text.data == nullptr && text.size > 0) {
-        reject(element(name, index) + " must not be null", "null");
-    }
-    if (text.size > kMaximumTextBytes) {
-        reject(element(name, index) + " must have at most " + std::to_string(kMaximumTextBytes) + " bytes",
-               std::to_string(text.size));
-    }
-    const std::size_t valid = valid_utf8_prefix(reinterpret_cast<const std::uint8_t*>(text.data), text.size);
-    if (valid != text.size) {
-        constexpr char kDigits[] = "0123456789abcdef";
-        const auto byte = static_cast<std::uint8_t>(text.data[valid]);
-        const std::string hexadecimal{'0', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-        reject(element(name, index) + " must be UTF-8",
-               "byte " + hexadecimal + " at position " + std::to_string(valid));
-    }
 }
 
 void check_apart(const TokenDestination& destination, std::size_t count) {
@@ -82,44 +40,20 @@ void check_apart(const TokenDestination& destination, std::size_t count) {
     }
 }
 
-// How many tokens of each text stay.
-struct Lengths {
-    std::size_t first;
-    std::size_t second;
-};
-
-// The shorter text stays whole as long as it is not longer than half the room; of two that are longer, the
-// longer one gets the odd token.
-Lengths shorten_longest(const Lengths& full, std::size_t room) {
-    const bool swapped = full.first > full.second;
-    std::size_t shorter = std::min(full.first, full.second);
-    std::size_t longer = shorter > room ? shorter : std::max(shorter, room - shorter);
-    if (shorter + longer > room) {
-        shorter = room / 2;
-        longer = shorter + room % 2;
+TokenCounts truncate(const TokenCounts& full, const TokenPlan& plan, Strategy strategy, std::size_t index) {
+    if (strategy == Strategy::longest_first || plan.room == 0 || full.first + full.second <= plan.room) {
+        return keep_longest_first(full, plan.room, plan.is_pair);
     }
-    return swapped ? Lengths{longer, shorter} : Lengths{shorter, longer};
-}
-
-Lengths truncate(const Lengths& full, const Plan& plan, Strategy strategy, std::size_t index) {
-    if (plan.room == 0) {
-        return {0, 0};
-    }
-    if (full.first + full.second <= plan.room) {
-        return full;
-    }
-    const std::size_t excess = full.first + full.second - plan.room;
-    if (strategy == Strategy::longest_first) {
-        return plan.is_pair ? shorten_longest(full, plan.room) : Lengths{plan.room, 0};
-    }
+    const std::uint64_t excess = full.first + full.second - plan.room;
     const bool first = strategy == Strategy::only_first;
-    const std::size_t target = first ? full.first : full.second;
+    const std::uint64_t target = first ? full.first : full.second;
     if (target <= excess) {
         reject(element(first ? "texts" : "pairs", index) + " must have more than the " +
                    std::to_string(excess) + " tokens that are over the limit to be truncated alone",
                std::to_string(target));
     }
-    return first ? Lengths{full.first - excess, full.second} : Lengths{full.first, full.second - excess};
+    return first ? TokenCounts{full.first - excess, full.second}
+                 : TokenCounts{full.first, full.second - excess};
 }
 
 // Appends tokens to the destination.
@@ -165,6 +99,46 @@ class Output {
 
 }  // namespace
 
+void check_text_memory(const TextView& text, const char* name, std::size_t index) {
+    if (text.data == nullptr && text.size > 0) {
+        reject(element(name, index) + " must not be null", "null");
+    }
+    if (text.size > kMaximumTextBytes) {
+        reject(element(name, index) + " must have at most " + std::to_string(kMaximumTextBytes) + " bytes",
+               std::to_string(text.size));
+    }
+}
+
+void check_utf8(const TextView& text, const char* name, std::size_t index) {
+    const std::size_t valid = valid_utf8_prefix(reinterpret_cast<const std::uint8_t*>(text.data), text.size);
+    if (valid != text.size) {
+        constexpr char kDigits[] = "0123456789abcdef";
+        const auto byte = static_cast<std::uint8_t>(text.data[valid]);
+        const std::string hexadecimal{'0', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+        reject(element(name, index) + " must be UTF-8",
+               "byte " + hexadecimal + " at position " + std::to_string(valid));
+    }
+}
+
+TokenPlan plan_tokens(const WordPiece& tokenizer, bool is_pair, const WordPieceOptions& options) {
+    const WordPiece::Tables& tables = tokenizer.tables();
+    const std::vector<TemplatePiece>& pieces = is_pair ? tables.pair : tables.single;
+    const std::size_t special = options.add_special_tokens ? special_tokens(pieces) : 0;
+    if (options.maximum_tokens < 0) {
+        return {&pieces, special, kAllTokens, kAllTokens, is_pair};
+    }
+    const auto maximum = static_cast<std::uint64_t>(options.maximum_tokens);
+    if (maximum < special) {
+        reject(
+            "maximum_tokens must be at least the number of special tokens (" + std::to_string(special) + ")",
+            std::to_string(maximum));
+    }
+    const std::uint64_t room = maximum - special;
+    // Of a single text that is cut off at its end only that much matters.
+    const bool cut_at_end = !is_pair && !options.truncate_left && options.strategy != Strategy::only_second;
+    return {&pieces, special, room, cut_at_end ? room + 1 : kAllTokens, is_pair};
+}
+
 Strategy parse_strategy(const std::string& name) {
     if (name == "longest_first") {
         return Strategy::longest_first;
@@ -181,11 +155,11 @@ Strategy parse_strategy(const std::string& name) {
 // No character of a text gives more tokens than it has bytes: kMaximumGrowth holds for words, too.
 std::size_t wordpiece_capacity(const WordPiece& tokenizer, const TextView* texts, const TextView* pairs,
                                std::size_t count, const WordPieceOptions& options) {
-    const Plan plan = make_plan(tokenizer, pairs != nullptr, options);
+    const TokenPlan plan = plan_tokens(tokenizer, pairs != nullptr, options);
     std::size_t capacity = 0;
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t bytes = texts[i].size + (pairs != nullptr ? pairs[i].size : 0);
-        capacity += plan.special + std::min(bytes, plan.room);
+        capacity += plan.special + std::min<std::size_t>(bytes, plan.room);
     }
     return capacity;
 }
@@ -198,12 +172,14 @@ void wordpiece_into(const TokenDestination& destination, const WordPiece& tokeni
         reject("starts, truncated and texts must not be null", "null");
     }
     for (std::size_t i = 0; i < count; ++i) {
-        check_text(texts[i], "texts", i);
+        check_text_memory(texts[i], "texts", i);
+        check_utf8(texts[i], "texts", i);
         if (pairs != nullptr) {
-            check_text(pairs[i], "pairs", i);
+            check_text_memory(pairs[i], "pairs", i);
+            check_utf8(pairs[i], "pairs", i);
         }
     }
-    const Plan plan = make_plan(tokenizer, pairs != nullptr, options);
+    const TokenPlan plan = plan_tokens(tokenizer, pairs != nullptr, options);
     const std::size_t capacity = wordpiece_capacity(tokenizer, texts, pairs, count, options);
     if (destination.capacity < capacity) {
         reject("the destination must have room for " + std::to_string(capacity) + " tokens",
@@ -214,10 +190,6 @@ void wordpiece_into(const TokenDestination& destination, const WordPiece& tokeni
     }
     check_apart(destination, count);
 
-    // Of a single text that is cut off at its end only that much matters.
-    const bool cut_at_end =
-        !plan.is_pair && !options.truncate_left && options.strategy != Strategy::only_second;
-    const std::size_t enough = cut_at_end && plan.room != kAll ? plan.room + 1 : kAll;
     TextTokenizer text_tokenizer(tokenizer.tables(), destination.offsets != nullptr,
                                  destination.word_ids != nullptr, isa);
     TokenSequence first;
@@ -225,12 +197,12 @@ void wordpiece_into(const TokenDestination& destination, const WordPiece& tokeni
     Output output(destination);
     destination.starts[0] = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        text_tokenizer.tokenize(texts[i], enough, first);
+        text_tokenizer.tokenize(texts[i], plan.enough, first);
         if (plan.is_pair) {
-            text_tokenizer.tokenize(pairs[i], enough, second);
+            text_tokenizer.tokenize(pairs[i], plan.enough, second);
         }
-        const Lengths full{first.size, second.size};
-        const Lengths kept = truncate(full, plan, options.strategy, i);
+        const TokenCounts full{first.size, second.size};
+        const TokenCounts kept = truncate(full, plan, options.strategy, i);
         for (const TemplatePiece& piece : *plan.pieces) {
             if (piece.kind == Kind::first) {
                 output.add(first, options.truncate_left ? full.first - kept.first : 0, kept.first,

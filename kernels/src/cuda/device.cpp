@@ -54,6 +54,7 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     state.non_max_suppression = function("tundish_non_max_suppression", state);
     state.non_max_suppression_collect = function("tundish_non_max_suppression_collect", state);
     state.non_max_suppression_rotated = function("tundish_non_max_suppression_rotated", state);
+    state.pack = function("tundish_pack", state);
     state.pool_normalize = function("tundish_pool_normalize", state);
     state.resize_normalize = function("tundish_resize_normalize", state);
     state.resize_normalize_point = function("tundish_resize_normalize_point", state);
@@ -62,6 +63,7 @@ Device::Device(const void* fatbin, int ordinal) : state_(std::make_unique<State>
     state.run_length_encode_pack = function("tundish_run_length_encode_pack", state);
     state.softmax_top_k = function("tundish_softmax_top_k", state);
     state.upsample_argmax = function("tundish_upsample_argmax", state);
+    state.wordpiece = function("tundish_wordpiece", state);
 }
 
 Device::~Device() = default;

@@ -18,6 +18,7 @@ struct Device::State {
     Function non_max_suppression = nullptr;
     Function non_max_suppression_collect = nullptr;
     Function non_max_suppression_rotated = nullptr;
+    Function pack = nullptr;
     Function pool_normalize = nullptr;
     Function resize_normalize = nullptr;
     Function resize_normalize_point = nullptr;
@@ -26,6 +27,7 @@ struct Device::State {
     Function run_length_encode_pack = nullptr;
     Function softmax_top_k = nullptr;
     Function upsample_argmax = nullptr;
+    Function wordpiece = nullptr;
 
     ~State();
 };

@@ -21,11 +21,13 @@ NB_MODULE(_native, module) {
     tundish::bind_cuda_crop_resize_normalize(module);
     tundish::bind_cuda_device(module);
     tundish::bind_cuda_non_max_suppression(module);
+    tundish::bind_cuda_pack(module);
     tundish::bind_cuda_pool_normalize(module);
     tundish::bind_cuda_resize_normalize(module);
     tundish::bind_cuda_run_length_encode(module);
     tundish::bind_cuda_softmax_top_k(module);
     tundish::bind_cuda_upsample_argmax(module);
+    tundish::bind_cuda_wordpiece(module);
     tundish::bind_non_max_suppression(module);
     tundish::bind_pack(module);
     tundish::bind_pool_normalize(module);

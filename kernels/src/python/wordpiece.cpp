@@ -18,6 +18,7 @@
 
 #include "aligned.h"
 #include "bindings.h"
+#include "texts.h"
 
 namespace nb = nanobind;
 
@@ -27,72 +28,9 @@ template <class Item>
 using Vector = nb::ndarray<Item, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<std::int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
-// Strings and bytes as UTF-8, and references that keep them while other Python threads run.
-class Texts {
-  public:
-    Texts(const nb::object& texts, const std::string& name)
-        : owner_(nb::steal(PySequence_Tuple(texts.ptr()))) {
-        if (!owner_.is_valid()) {
-            nb::raise_python_error();
-        }
-        const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(owner_.ptr()));
-        views_.reserve(count);
-        for (std::size_t i = 0; i < count; ++i) {
-            views_.push_back(view(PyTuple_GET_ITEM(owner_.ptr(), static_cast<Py_ssize_t>(i)), name, i));
-        }
-    }
-
-    const tundish::TextView* data() const { return views_.data(); }
-    std::size_t size() const { return views_.size(); }
-
-  private:
-    static tundish::TextView view(PyObject* item, const std::string& name, std::size_t index) {
-        const auto element = [&] { return name + "[" + std::to_string(index) + "]"; };
-        if (PyUnicode_Check(item)) {
-            Py_ssize_t size = 0;
-            const char* const data = PyUnicode_AsUTF8AndSize(item, &size);
-            if (data != nullptr) {
-                return {data, static_cast<std::size_t>(size)};
-            }
-            if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError) == 0) {
-                nb::raise_python_error();
-            }
-            PyErr_Clear();
-            throw nb::value_error((element() + " must be UTF-8, got a lone surrogate").c_str());
-        }
-        if (PyBytes_Check(item)) {
-            return {PyBytes_AS_STRING(item), static_cast<std::size_t>(PyBytes_GET_SIZE(item))};
-        }
-        throw nb::type_error((element() + " must be str or bytes, got " + Py_TYPE(item)->tp_name).c_str());
-    }
-
-    nb::object owner_;
-    std::vector<tundish::TextView> views_;
-};
-
-const tundish::TextView* optional_data(const Texts& texts, const Texts* pairs) {
-    if (pairs == nullptr) {
-        return nullptr;
-    }
-    if (pairs->size() != texts.size()) {
-        throw nb::value_error("pairs must be as many as texts");
-    }
-    // A null pointer would say that there are no pairs.
-    static const tundish::TextView none{nullptr, 0};
-    return pairs->size() == 0 ? &none : pairs->data();
-}
-
-struct Options {
-    tundish::WordPieceOptions value;
-
-    Options(bool add_special_tokens, std::int64_t maximum_tokens, const std::string& strategy,
-            bool truncate_left)
-        : value{add_special_tokens, maximum_tokens, tundish::parse_strategy(strategy), truncate_left} {}
-};
-
-std::size_t capacity(const tundish::WordPiece& tokenizer, const Texts& texts, const Texts* pairs,
-                     const Options& options) {
-    const tundish::TextView* const second = optional_data(texts, pairs);
+std::size_t capacity(const tundish::WordPiece& tokenizer, const tundish::Texts& texts,
+                     const tundish::Texts* pairs, const tundish::TextOptions& options) {
+    const tundish::TextView* const second = tundish::optional_data(texts, pairs);
     const nb::gil_scoped_release release;
     return tundish::wordpiece_capacity(tokenizer, texts.data(), second, texts.size(), options.value);
 }
@@ -100,8 +38,9 @@ std::size_t capacity(const tundish::WordPiece& tokenizer, const Texts& texts, co
 void wordpiece_into(const Vector<std::int32_t>& ids, const Vector<std::int32_t>& type_ids,
                     const std::optional<Offsets>& offsets,
                     const std::optional<Vector<std::int32_t>>& word_ids, const Vector<std::int64_t>& starts,
-                    const Vector<bool>& truncated, const tundish::WordPiece& tokenizer, const Texts& texts,
-                    const Texts* pairs, const Options& options) {
+                    const Vector<bool>& truncated, const tundish::WordPiece& tokenizer,
+                    const tundish::Texts& texts, const tundish::Texts* pairs,
+                    const tundish::TextOptions& options) {
     const std::size_t count = texts.size();
     const std::size_t room = ids.shape(0);
     if (type_ids.shape(0) != room || (offsets && offsets->shape(0) != room) ||
@@ -122,7 +61,7 @@ void wordpiece_into(const Vector<std::int32_t>& ids, const Vector<std::int32_t>&
                                                 room,
                                                 starts.data(),
                                                 reinterpret_cast<std::uint8_t*>(truncated.data())};
-    const tundish::TextView* const second = optional_data(texts, pairs);
+    const tundish::TextView* const second = tundish::optional_data(texts, pairs);
     // The arguments hold references to arrays and texts, so their memory stays while other Python threads
     // run.
     const nb::gil_scoped_release release;
@@ -173,7 +112,7 @@ void tundish::bind_wordpiece(nb::module_& module) {
     nb::class_<Texts>(module, "Texts")
         .def(nb::init<const nb::object&, const std::string&>(), nb::arg("texts"), nb::arg("name"))
         .def("__len__", &Texts::size);
-    nb::class_<Options>(module, "WordPieceOptions")
+    nb::class_<TextOptions>(module, "WordPieceOptions")
         .def(nb::init<bool, std::int64_t, const std::string&, bool>(), nb::arg("add_special_tokens"),
              nb::arg("maximum_tokens"), nb::arg("strategy"), nb::arg("truncate_left"));
     nb::class_<WordPiece>(module, "WordPiece")

@@ -77,6 +77,7 @@ constexpr Kernel kKernels[] = {
      launch<cuda::NonMaxSuppressionArguments, cuda::tundish_non_max_suppression_collect>},
     {"tundish_non_max_suppression_rotated",
      launch<cuda::NonMaxSuppressionArguments, cuda::tundish_non_max_suppression_rotated>},
+    {"tundish_pack", launch<cuda::PackArguments, cuda::tundish_pack>},
     {"tundish_pool_normalize", launch<cuda::PoolNormalizeArguments, cuda::tundish_pool_normalize>},
     {"tundish_resize_normalize", launch<cuda::ResizeNormalizeArguments, cuda::tundish_resize_normalize>},
     {"tundish_resize_normalize_point",
@@ -88,6 +89,7 @@ constexpr Kernel kKernels[] = {
      launch<cuda::RunLengthEncodeArguments, cuda::tundish_run_length_encode_pack>},
     {"tundish_softmax_top_k", launch<cuda::SoftmaxTopKArguments, cuda::tundish_softmax_top_k>},
     {"tundish_upsample_argmax", launch<cuda::UpsampleArgmaxArguments, cuda::tundish_upsample_argmax>},
+    {"tundish_wordpiece", launch<cuda::WordPieceArguments, cuda::tundish_wordpiece>},
 };
 
 // A pointer that no one follows.

@@ -19,20 +19,25 @@ from tundish_kernels.cuda._non_max_suppression import (
     non_max_suppression_into,
     non_max_suppression_workspace_bytes,
 )
+from tundish_kernels.cuda._pack import pack_into
 from tundish_kernels.cuda._pool_normalize import pool_normalize_into
 from tundish_kernels.cuda._resize_normalize import resize_normalize_into, resize_normalize_workspace_bytes
 from tundish_kernels.cuda._run_length_encode import run_length_encode_into, run_length_encode_workspace_bytes
 from tundish_kernels.cuda._softmax_top_k import softmax_top_k_into
 from tundish_kernels.cuda._upsample_argmax import upsample_argmax_into
+from tundish_kernels.cuda._wordpiece import TokenBatch, WordPiece, wordpiece_into, wordpiece_workspace_bytes
 
 __all__ = [
     "Device",
+    "TokenBatch",
+    "WordPiece",
     "Workspace",
     "available",
     "crop_resize_normalize_into",
     "crop_resize_normalize_workspace_bytes",
     "non_max_suppression_into",
     "non_max_suppression_workspace_bytes",
+    "pack_into",
     "pool_normalize_into",
     "reason",
     "resize_normalize_into",
@@ -41,4 +46,6 @@ __all__ = [
     "run_length_encode_workspace_bytes",
     "softmax_top_k_into",
     "upsample_argmax_into",
+    "wordpiece_into",
+    "wordpiece_workspace_bytes",
 ]
