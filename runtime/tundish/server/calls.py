@@ -82,16 +82,17 @@ def deadline(context: Context, timeout_microseconds: int = 0) -> float | None:
 
 
 async def answers_of(
-    futures: Sequence[Future[ResponseT]], describe: Callable[[int], str], until: float | None
+    futures: Sequence[Future[ResponseT]], describe: Callable[[int], str], timeout_microseconds: int = 0
 ) -> list[ResponseT]:
     """Waits for the items of a request; if the caller goes away, those not yet begun are dropped.
 
     Raises:
-        DeadlineExceededError: the time is `until`, on `time.monotonic()`'s clock; what has not yet begun is dropped.
+        DeadlineExceededError: the `timeout` of the request, if it is not 0, has passed; what has not yet begun is
+            dropped. The deadline of the call needs no watching: gRPC ends the call then.
         TundishError: that of the first item that failed, with `describe(index)` before its sentence.
     """
     try:
-        async with asyncio.timeout(None if until is None else max(0.0, until - time.monotonic())):
+        async with asyncio.timeout(timeout_microseconds * 1e-6 if timeout_microseconds else None):
             outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
     except TimeoutError:
         raise DeadlineExceededError("The deadline passed before the answer was there.") from None

@@ -69,7 +69,7 @@ class TypedFront:
             data = _input_of(request, model)
             until = deadline(context)
             futures = model.submit([data], deadline=until, priority=request.priority or DEFAULT_PRIORITY)
-            answers += await answers_of(futures, lambda _: f"'{model.name}'", until)
+            answers += await answers_of(futures, lambda _: f"'{model.name}'")
         (answer,) = answers
         prediction = Prediction(model.name, model.manifest.version, answer.output, answer.stage_times)
         return write_prediction(prediction, request.id)

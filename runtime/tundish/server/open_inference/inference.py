@@ -60,12 +60,13 @@ class InferenceMethods(Methods):
         target = self._target(request.model_name, request.model_version)
         with target.statistics.request() as answers:
             requested = _requested_outputs(request, target)
-            until = deadline(context, _integer_parameter(request, "timeout"))
+            timeout = _integer_parameter(request, "timeout")
+            until = deadline(context, timeout)
             priority = min(_integer_parameter(request, "priority") or DEFAULT_PRIORITY, PRIORITIES)
             submit = _submit_rows if target.bare else _submit_items
             futures = submit(target, read_inputs(request, self._shared_memory), until, priority)
             item = "row {}" if target.bare else f"{target.model.task.input_name}[{{}}]"
-            answers += await answers_of(futures, item.format, until)
+            answers += await answers_of(futures, item.format, timeout)
             response = oip.ModelInferResponse(model_name=target.name, model_version=target.version, id=request.id)
             write_outputs(response, _outputs(target, answers), requested, target.labels, self._shared_memory)
         return response
