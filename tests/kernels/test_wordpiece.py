@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.kernels import outputs_by_isa
-from support.wordpiece import ALPHABET, assert_same, hugging_face_tokenizer, ours
+from support.wordpiece import ALPHABET, SPECIAL, assert_same, hugging_face_tokenizer, ours
 from tokenizers import AddedToken, Tokenizer, processors
 
 from tundish_kernels import Tokens, WordPiece, wordpiece, wordpiece_capacity, wordpiece_from_json, wordpiece_into
@@ -145,6 +145,7 @@ ADDED = st.lists(
         lstrip=st.booleans(),
         rstrip=st.booleans(),
         normalized=st.booleans(),
+        special=st.booleans(),
     ),
     max_size=5,
     unique_by=lambda token: token.content,
@@ -152,7 +153,22 @@ ADDED = st.lists(
 AROUND = st.lists(
     st.one_of(
         st.sampled_from(
-            ["[MASK]", "Day", "DAY", "foo bar", "FOO  bar", "é", "É", "e\u0301", "abc", "日", "-", "한", "x\ty"]
+            [
+                "[MASK]",
+                "[mask]",
+                "Day",
+                "DAY",
+                "foo bar",
+                "FOO  bar",
+                "é",
+                "É",
+                "e\u0301",
+                "abc",
+                "日",
+                "-",
+                "한",
+                "x\ty",
+            ]
         ),
         st.sampled_from([" ", "  ", "\t", "\u00a0", "\u2028", "a", "_", ".", "\u0301", "\0", "\u200d"]),
         texts,
@@ -181,6 +197,16 @@ def test_added_tokens_are_found_by_every_setting(
         assert "once normalized" in str(error) or "must differ from" in str(error)
     else:
         assert_same(tokenizer, native, batch, maximum=maximum)
+
+
+def test_a_special_token_that_is_added_again_is_as_its_file_says() -> None:
+    added = [AddedToken("[MAS", normalized=False), AddedToken("[MASK]", normalized=True)]
+    tokenizer = hugging_face_tokenizer(added=added)
+    batch = ["[MASK]", "[mask]", "a [mAsK]", "[MAS", "[mas"]
+    assert_same(tokenizer, ours(tokenizer), batch)
+    found = [encoding.ids[1:-1] for encoding in tokenizer.encode_batch(batch)]
+    assert found[1] == [SPECIAL["[MASK]"]]  # normalised
+    assert found[0][:1] == found[3] == [tokenizer.token_to_id("[MAS")]  # raw, which comes first
 
 
 def test_long_texts_are_the_sum_of_their_parts() -> None:

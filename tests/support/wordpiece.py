@@ -26,7 +26,11 @@ def hugging_face_tokenizer(
     template: str | None = "template",
     extra: Iterable[str] = (),
 ) -> Tokenizer:
-    """One with a small vocabulary: most of ALPHABET, so that some words are unknown."""
+    """One with a small vocabulary: most of ALPHABET, so that some words are unknown.
+
+    It is read from its own JSON, as from a file. One in memory whose special token was added again knows more than it
+    writes: it goes on to look for that token in the raw or normalised text as it was told at first.
+    """
     words = [word.replace("##", prefix) for word in WORDS]
     letters = [letter for letter in ALPHABET if letter not in "qQ7"]
     vocabulary = dict(SPECIAL)
@@ -58,7 +62,7 @@ def hugging_face_tokenizer(
         )
     made.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
     made.add_tokens(list(added))
-    return made
+    return Tokenizer.from_str(made.to_str())
 
 
 def ours(tokenizer: Tokenizer) -> WordPiece:

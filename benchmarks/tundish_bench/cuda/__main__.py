@@ -17,11 +17,13 @@ from rich.table import Table
 from tundish_bench.cuda import (
     crop_resize_normalize,
     non_max_suppression,
+    pack,
     pool_normalize,
     resize_normalize,
     run_length_encode,
     softmax_top_k,
     upsample_argmax,
+    wordpiece,
 )
 from tundish_bench.cuda.gpu import Gpu
 from tundish_bench.cuda.timing import Timing, measure
@@ -34,11 +36,13 @@ _TABLE_WIDTH = 110
 _CASES = (
     crop_resize_normalize.cases,
     non_max_suppression.cases,
+    pack.cases,
     pool_normalize.cases,
     resize_normalize.cases,
     run_length_encode.cases,
     softmax_top_k.cases,
     upsample_argmax.cases,
+    wordpiece.cases,
 )
 
 

@@ -12,6 +12,9 @@ from tundish_kernels._wordpiece import AddedToken, Template, WordPiece
 def wordpiece_from_json(content: str | bytes) -> WordPiece:
     """Makes the tokenizer that a tokenizer.json describes.
 
+    Texts give what they give to the library once it has read this JSON. One of its tokenizers in memory may differ from
+    what it writes: of a special token that was added again as another, the JSON says only how it was added last.
+
     Truncation, padding and the decoder are left to the caller.
 
     Args:
