@@ -73,7 +73,7 @@ class Pipeline:
         """See `Entry.run`."""
         return _isolating(self._answer, batch)
 
-    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Result]]:
+    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Result] | TundishError]:
         items = [prepared.value for prepared in batch]
         started = time.monotonic_ns()
         inputs = self._task.collate(items)
@@ -88,7 +88,7 @@ class Pipeline:
             postprocess_nanoseconds=time.monotonic_ns() - computed,
             batch_size=len(items),
         )
-        return [Answer(result, times) for result in results]
+        return [result if isinstance(result, TundishError) else Answer(result, times) for result in results]
 
 
 class BareEngine:
@@ -105,7 +105,7 @@ class BareEngine:
         """See `Entry.run`."""
         return _isolating(self._answer, batch)
 
-    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Arrays]]:
+    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Arrays] | TundishError]:
         items = [prepared.value for prepared in batch]
         started = time.monotonic_ns()
         first = items[0]
@@ -146,11 +146,11 @@ def with_queue_time(answer: Answer[OutputT], nanoseconds: int) -> Answer[OutputT
 
 
 def _isolating(
-    run: Callable[[Sequence[Prepared]], list[Answer[OutputT]]], batch: Sequence[Prepared]
+    run: Callable[[Sequence[Prepared]], list[Answer[OutputT] | TundishError]], batch: Sequence[Prepared]
 ) -> list[Answer[OutputT] | TundishError]:
     """Runs a batch; if it fails, runs its items one by one, so that only those fail that fail alone."""
     try:
-        return list(run(batch))
+        return run(batch)
     except Exception as error:
         if len(batch) > 1:
             return [outcome for item in batch for outcome in _isolating(run, [item])]
