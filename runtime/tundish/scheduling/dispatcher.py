@@ -137,7 +137,8 @@ class Dispatcher:
             work = self._stop(lane, instance, now)
             lane.idle.append(instance)
             lane.queue.put_back(prepared)
-            lane.queue.end_turns([item for item in work.items if item not in prepared], now, ran=True)
+            done = [item for item in work.items if item.step is not None and item not in prepared]
+            lane.queue.end_turns(done, now, ran=True)
             return True
 
     def tick(self) -> float | None:

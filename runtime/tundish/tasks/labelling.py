@@ -35,7 +35,7 @@ class Labelling:
         values = np.ascontiguousarray(logits, np.float32)
         indices, scores = softmax_top_k(values, self._top_k, function=self._rule.function)
         # A NaN ranks last, so that the scores alone may not show it.
-        good = np.isfinite(scores).all(axis=1) & ~np.isnan(values).any(axis=1)
+        good = np.all(np.isfinite(scores), axis=1) & ~np.any(np.isnan(values), axis=1)
         names = self._rule.labels
         return [
             tuple(Label(names[index], score) for index, score in zip(row, row_scores, strict=True))
