@@ -106,7 +106,7 @@ class DispatcherMachine(RuleBasedStateMachine):
     ) -> None:
         lane = data.draw(st.sampled_from(self.lanes))
         self.steps += 1
-        full = len(lane.queue.sequences) == MAX_SEQUENCES or len(lane.queue) == lane.queue.batching.max_queue_size
+        full = len(lane.queue.sequences) == MAX_SEQUENCES or len(lane.queue) >= lane.queue.batching.max_queue_size
         try:
             items = self.stage.submit(
                 lane,
