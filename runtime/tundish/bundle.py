@@ -16,7 +16,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from tundish.errors import BundleError
-from tundish.manifest import FORMAT_VERSION, BundleFile, Manifest, TaskName
+from tundish.manifest import FORMAT_VERSION, TENSORS, BundleFile, Manifest, TaskName
 
 MANIFEST_NAME = "bundle.json"
 MAX_MANIFEST_BYTES = 64 * 2**20
@@ -84,7 +84,7 @@ def _check_readable(path: Path, content: dict[str, Any]) -> None:
             f"{path} has format version {version}, this tundish reads up to {FORMAT_VERSION}; update tundish."
         )
     task = content.get("task")
-    known = get_args(TaskName)
+    known = (*get_args(TaskName), TENSORS)
     if isinstance(task, str) and task not in known:
         raise BundleError(f"{path} has the unknown task '{task}'; this tundish knows {', '.join(known)}.")
 

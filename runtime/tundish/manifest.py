@@ -15,6 +15,8 @@ FORMAT_VERSION: Literal[1] = 1
 """The newest bundle format that this runtime reads, and the one it writes."""
 
 TaskName = Literal["image-classification", "text-classification", "feature-extraction"]
+TENSORS: Literal["tensors"] = "tensors"
+"""Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]  # fmt: skip
@@ -68,6 +70,18 @@ class TensorSpec(_Part):
     def wire_shape(self) -> tuple[int, ...]:
         """The shape as the Open Inference Protocol writes it, -1 for a named dimension."""
         return tuple(-1 if isinstance(dim, str) else dim for dim in self.shape)
+
+
+class StateTensor(_Part):
+    """A pair of tensors by which a model remembers: what one request leaves, the next one of its sequence begins with.
+
+    A sequence begins with zeros.
+    """
+
+    input: str
+    output: str
+    batch_axis: Annotated[int, Field(ge=0)] = 0
+    """The dimension along which the states of several sequences become a batch; all others are fixed."""
 
 
 class StretchResize(_Part):
@@ -225,15 +239,68 @@ class Serving(_Part):
 class ModelSpec(_Part):
     """What a task needs to know of a model: its tensors, and what happens before and after the network."""
 
-    task: TaskName
+    task: TaskName | Literal["tensors"]
     inputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
     outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
-    preprocess: Preprocess
-    postprocess: Postprocess
+    state: tuple[StateTensor, ...] = ()
+    """None for a model that answers every request as if it were the first."""
+    preprocess: Preprocess | None = None
+    """None for `tensors`, as `postprocess`."""
+    postprocess: Postprocess | None = None
+
+    @property
+    def request_inputs(self) -> tuple[TensorSpec, ...]:
+        """What a request to the engine brings: all inputs but the state's.
+
+        An input that has no dimensions, and so no batch, comes as one value for each row, which must agree.
+        """
+        states = {state.input for state in self.state}
+        brought = [spec for spec in self.inputs if spec.name not in states]
+        batch = next((spec.shape[0] for spec in brought if spec.shape), "batch")
+        return tuple(spec if spec.shape else spec.model_copy(update={"shape": (batch,)}) for spec in brought)
+
+    @property
+    def answer_outputs(self) -> tuple[TensorSpec, ...]:
+        """What the engine answers a request with: all outputs but the state's."""
+        states = {state.output for state in self.state}
+        return tuple(spec for spec in self.outputs if spec.name not in states)
 
     def of_variant(self, variant: Variant) -> ModelSpec:
         """What the variant's task needs to know."""
         return self if variant.preprocess is None else self.model_copy(update={"preprocess": variant.preprocess})
+
+    @model_validator(mode="after")
+    def _says_what_its_task_needs(self) -> ModelSpec:
+        given = [part is not None for part in (self.preprocess, self.postprocess)]
+        if given != [self.task != TENSORS] * 2:
+            needs = "neither preprocess nor postprocess" if self.task == TENSORS else "preprocess and postprocess"
+            raise ValueError(f"the task '{self.task}' has {needs}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_state(self) -> ModelSpec:
+        if self.state and self.task != TENSORS:
+            raise ValueError(f"a model with state must have the task '{TENSORS}', got '{self.task}'")
+        inputs = {spec.name: spec for spec in self.inputs}
+        outputs = {spec.name: spec for spec in self.outputs}
+        for state in self.state:
+            before, after = inputs.pop(state.input, None), outputs.pop(state.output, None)
+            if before is None or after is None:
+                raise ValueError(f"state '{state.input}' to '{state.output}' must be an input and an output, once each")
+            fixed = [dim for axis, dim in enumerate(before.shape) if axis != state.batch_axis]
+            if state.batch_axis >= len(before.shape) or any(isinstance(dim, str) for dim in fixed):
+                raise ValueError(
+                    f"state '{state.input}' must be fixed but for its batch axis {state.batch_axis}, "
+                    f"got {list(before.shape)}"
+                )
+            if before.datatype != after.datatype or before.datatype == "BYTES":
+                raise ValueError(
+                    f"state '{state.input}' must be numbers of the datatype of '{state.output}', "
+                    f"got {before.datatype} and {after.datatype}"
+                )
+        if not inputs or not outputs:
+            raise ValueError("a model must have an input and an output beside its state")
+        return self
 
 
 class Manifest(ModelSpec):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,14 @@ from tundish.bundle import Bundle
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.engines import Arrays, load_engine
 from tundish.errors import InvalidInputError
-from tundish.manifest import TensorSpec
-from tundish.pipeline import Answer, BareEngine, Pipeline
+from tundish.manifest import TENSORS, TensorSpec
+from tundish.pipeline import Answer, BareEngine, Entry, Pipeline
 from tundish.results import Result
-from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, EntryName, Scheduler
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, EntryName, Scheduler, Step
 from tundish.scheduling.instance import Entries
+from tundish.stateful import StatefulEngine
 from tundish.statistics import Statistics
+from tundish.tasks import Task
 from tundish.tasks.registry import load_task
 
 MAX_ITEMS_PER_REQUEST = 64
@@ -27,11 +30,14 @@ MAX_ITEMS_PER_REQUEST = 64
 class Model:
     """A version that answers, until it is closed."""
 
-    def __init__(self, bundle: Bundle, cores: Cores, *, instances: int, run_limit_seconds: float) -> None:
+    def __init__(
+        self, bundle: Bundle, cores: Cores, *, instances: int, run_limit_seconds: float, sequence_idle_seconds: float
+    ) -> None:
         """Loads the fastest variant that passed the gate, once for each instance, one thread each.
 
         The instances share `cores` with those of other models; one that takes longer than `run_limit_seconds` for a
-        batch is replaced.
+        batch is replaced. A sequence of a stateful model ends when no request has come for it in
+        `sequence_idle_seconds`, or with the model.
 
         Raises:
             BundleError: the bundle does not fit its task.
@@ -41,22 +47,25 @@ class Model:
         self.manifest = manifest
         self.instances = instances
         self.variant = manifest.servable[0]
-        self.task = load_task(manifest.of_variant(self.variant), bundle.directory)
+        spec = manifest.of_variant(self.variant)
+        self.task: Task[Any, Any] | None = None if manifest.task == TENSORS else load_task(spec, bundle.directory)
+        """None for a model that is an engine alone."""
         serving = manifest.serving
         self.batching = Batching(
             max_batch_size=serving.max_batch_size,
             preferred_batch_sizes=serving.preferred_batch_sizes,
             max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
             max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
-            by_length=self.task.input_name == "text" and serving.max_batch_size > 1,
+            by_length=self.task is not None and self.task.input_name == "text" and serving.max_batch_size > 1,
             max_batch_tokens=serving.max_batch_tokens,
+            sequence_idle_seconds=sequence_idle_seconds,
         )
-
         self.statistics: Mapping[EntryName, Statistics] = {"pipeline": Statistics(), "engine": Statistics()}
 
         def make_entries() -> Entries:
             engine = load_engine(bundle, self.variant, threads=1)
-            return {"pipeline": Pipeline(self.task, engine), "engine": BareEngine(engine)}
+            bare: Entry[Arrays] = StatefulEngine(engine, manifest.state) if self.stateful else BareEngine(engine)
+            return {"engine": bare} if self.task is None else {"pipeline": Pipeline(self.task, engine), "engine": bare}
 
         self._scheduler = Scheduler(
             f"{manifest.model}-{manifest.version}",
@@ -73,52 +82,103 @@ class Model:
         """The model's name, without its version."""
         return self.manifest.model
 
+    @property
+    def stateful(self) -> bool:
+        """Whether a request is a step of a sequence, for which the model keeps a state."""
+        return bool(self.manifest.state)
+
+    @property
+    def max_items(self) -> int:
+        """The most items of a request."""
+        return 1 if self.stateful else MAX_ITEMS_PER_REQUEST
+
+    def require_task(self) -> Task[Any, Any]:
+        """The task; raises InvalidInputError for a model that is an engine alone."""
+        if self.task is None:
+            raise InvalidInputError(
+                f"Model '{self.name}' takes tensors, not images or texts; ask it by the Open Inference Protocol."
+            )
+        return self.task
+
     def submit(
         self, items: Sequence[bytes], *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
     ) -> list[Future[Answer[Result]]]:
         """Queues image files or UTF-8 texts, a future each; see `Scheduler.submit` for deadline, priority and errors.
 
         Raises:
-            InvalidInputError: there are none, or more than a request may carry, or there is no such priority.
+            InvalidInputError: there are none, or more than a request may carry, there is no such priority, or the model
+                takes tensors.
         """
+        self.require_task()
         self._check_count(len(items))
         _check_priority(priority)
         return self._scheduler.submit("pipeline", items, deadline=deadline, priority=priority)
 
     def submit_tensors(
-        self, inputs: Arrays, *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
+        self,
+        inputs: Arrays,
+        *,
+        deadline: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
+        step: Step | None = None,
     ) -> list[Future[Answer[Arrays]]]:
         """Queues the rows of a batch for the bare engine, a future each; see `Scheduler.submit`.
 
+        A model that keeps a state takes one row, which is a `step` of a sequence; for others, `step` means nothing.
+
         Raises:
-            InvalidInputError: a tensor is missing, unknown, or of another datatype or shape than the engine takes, or
-                there is no such priority.
+            InvalidInputError: a tensor is missing, unknown, or of another datatype or shape than the engine takes,
+                there is no such priority, or a step is missing.
         """
         _check_priority(priority)
         rows = self._check_tensors(inputs)
-        shapes = tuple(inputs[spec.name].shape[1:] for spec in self.manifest.inputs)
-        payloads = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(rows)]
-        return self._scheduler.submit("engine", payloads, shape_key=shapes, deadline=deadline, priority=priority)
+        payloads: list[Any] = [{name: array[row : row + 1] for name, array in inputs.items()} for row in range(rows)]
+        if not self.stateful:
+            step = None
+        elif step is None:
+            raise InvalidInputError(
+                f"'{self.name}' keeps a state for each sequence: a request needs the parameter sequence_id."
+            )
+        else:
+            payloads = [(payloads[0], step)]
+        return self._scheduler.submit(
+            "engine", payloads, shape_key=self._shape_key(inputs), deadline=deadline, priority=priority, step=step
+        )
 
     def close(self) -> None:
         """Refuses new work, answers what was accepted, and returns."""
         self._scheduler.close()
 
     def _check_count(self, count: int) -> None:
-        if not 1 <= count <= MAX_ITEMS_PER_REQUEST:
-            raise InvalidInputError(
-                f"A request for '{self.name}' must have 1 to {MAX_ITEMS_PER_REQUEST} items, got {count}."
-            )
+        if not 1 <= count <= self.max_items:
+            allowed = f"1 to {self.max_items} items" if self.max_items > 1 else "1 item"
+            raise InvalidInputError(f"A request for '{self.name}' must have {allowed}, got {count}.")
 
     def _check_tensors(self, inputs: Arrays) -> int:
         """Holds the tensors against the engine's inputs; returns the number of rows."""
-        check_names(f"{self.name}.engine", [spec.name for spec in self.manifest.inputs], list(inputs))
+        specs = self.manifest.request_inputs
+        check_names(f"{self.name}.engine", [spec.name for spec in specs], list(inputs))
         sizes: dict[str, int] = {}
-        for spec in self.manifest.inputs:
+        for spec in specs:
             _check_tensor(spec, inputs[spec.name], sizes)
-        rows = len(inputs[self.manifest.inputs[0].name])
+        rows = len(inputs[specs[0].name])
         self._check_count(rows)
+        for name in self._single:
+            if (inputs[name] != inputs[name][0]).any():
+                raise InvalidInputError(
+                    f"Input '{name}' must be the same for all rows of a request, got {inputs[name].tolist()}."
+                )
         return rows
+
+    def _shape_key(self, inputs: Arrays) -> Hashable:
+        """What rows must agree on to run together: their shapes, and what the engine takes one value of."""
+        shapes = tuple(inputs[spec.name].shape[1:] for spec in self.manifest.request_inputs)
+        return shapes, tuple(inputs[name][0].item() for name in self._single)
+
+    @property
+    def _single(self) -> list[str]:
+        """The inputs of which the engine takes one value, whatever the batch."""
+        return [spec.name for spec in self.manifest.inputs if not spec.shape]
 
 
 def _check_priority(priority: int) -> None:

@@ -149,7 +149,7 @@ class ModelTable:
             "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
             entry.model,
             entry.version,
-            model.task.name,
+            model.manifest.task,
             model.variant.name,
             model.instances,
             model.batching.max_batch_size,

@@ -1,7 +1,8 @@
 """What an instance does with a batch: pre-process, run the engine, post-process.
 
 A model answers at two entries. `Pipeline` serves the model's own name: bytes in, typed results out. `BareEngine`
-serves `NAME.engine`: tensors in, tensors out. Both belong to one instance and share its engine.
+serves `NAME.engine`: tensors in, tensors out; for a model that keeps a state it is `StatefulEngine`, in a file of its
+own. Both belong to one instance and share its engine.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError, answerable
@@ -71,9 +73,9 @@ class Pipeline:
 
     def run(self, batch: Sequence[Prepared]) -> list[Answer[Result] | TundishError]:
         """See `Entry.run`."""
-        return _isolating(self._answer, batch)
+        return isolating(self._answer, batch)
 
-    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Result]]:
+    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Result] | TundishError]:
         items = [prepared.value for prepared in batch]
         started = time.monotonic_ns()
         inputs = self._task.collate(items)
@@ -88,7 +90,7 @@ class Pipeline:
             postprocess_nanoseconds=time.monotonic_ns() - computed,
             batch_size=len(items),
         )
-        return [Answer(result, times) for result in results]
+        return [result if isinstance(result, TundishError) else Answer(result, times) for result in results]
 
 
 class BareEngine:
@@ -103,13 +105,12 @@ class BareEngine:
 
     def run(self, batch: Sequence[Prepared]) -> list[Answer[Arrays] | TundishError]:
         """See `Entry.run`."""
-        return _isolating(self._answer, batch)
+        return isolating(self._answer, batch)
 
-    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Arrays]]:
+    def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Arrays] | TundishError]:
         items = [prepared.value for prepared in batch]
         started = time.monotonic_ns()
-        first = items[0]
-        inputs = first if len(items) == 1 else {name: np.concatenate([item[name] for item in items]) for name in first}
+        inputs = stacked(self._engine, items)
         preprocessed = time.monotonic_ns()
         outputs = self._engine.run(inputs)
         times = StageTimes(
@@ -119,9 +120,7 @@ class BareEngine:
             postprocess_nanoseconds=0,
             batch_size=len(items),
         )
-        return [
-            Answer({name: array[row : row + 1] for name, array in outputs.items()}, times) for row in range(len(items))
-        ]
+        return [Answer(row, times) for row in rows_of(outputs, len(items))]
 
 
 def prepare_item(entry: Entry[Any], payload: Any) -> Prepared | TundishError:
@@ -145,13 +144,32 @@ def with_queue_time(answer: Answer[OutputT], nanoseconds: int) -> Answer[OutputT
     return replace(answer, stage_times=replace(answer.stage_times, queue_nanoseconds=nanoseconds))
 
 
-def _isolating(
-    run: Callable[[Sequence[Prepared]], list[Answer[OutputT]]], batch: Sequence[Prepared]
+def stacked(engine: Engine, items: Sequence[Arrays]) -> dict[str, NDArray[np.generic]]:
+    """Rows as one batch; an input of the engine that has no batch gets the one value on which they agree."""
+    single = {spec.name for spec in engine.inputs if not spec.shape}
+    first = items[0]
+    return {
+        name: first[name].reshape(())
+        if name in single
+        else first[name]
+        if len(items) == 1
+        else np.concatenate([item[name] for item in items])
+        for name in first
+    }
+
+
+def rows_of(outputs: Arrays, count: int) -> list[Arrays]:
+    """The rows of a batch's outputs."""
+    return [{name: array[row : row + 1] for name, array in outputs.items()} for row in range(count)]
+
+
+def isolating(
+    run: Callable[[Sequence[Prepared]], list[Answer[OutputT] | TundishError]], batch: Sequence[Prepared]
 ) -> list[Answer[OutputT] | TundishError]:
     """Runs a batch; if it fails, runs its items one by one, so that only those fail that fail alone."""
     try:
-        return list(run(batch))
+        return run(batch)
     except Exception as error:
         if len(batch) > 1:
-            return [outcome for item in batch for outcome in _isolating(run, [item])]
+            return [outcome for item in batch for outcome in isolating(run, [item])]
         return [answerable(error)]

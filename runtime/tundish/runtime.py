@@ -14,7 +14,7 @@ from tundish.inputs import ImageInput, read_input
 from tundish.model import Model
 from tundish.model_table import ModelTable
 from tundish.results import Prediction
-from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, Cores
+from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
 from tundish.tasks import InputKind
 
 
@@ -25,12 +25,18 @@ class Runtime:
     """
 
     def __init__(
-        self, repository: Path, *, instances: int | None = None, run_limit_seconds: float = RUN_LIMIT_SECONDS
+        self,
+        repository: Path,
+        *,
+        instances: int | None = None,
+        run_limit_seconds: float = RUN_LIMIT_SECONDS,
+        sequence_idle_seconds: float = SEQUENCE_IDLE_SECONDS,
     ) -> None:
         """Loads every version, `instances` of each; the default is one for each core that this process may use.
 
         Together they compute on those cores and no more. An instance that takes longer than `run_limit_seconds` for a
-        batch is replaced. A version that cannot be loaded is logged and left out; asking for it says why.
+        batch is replaced. A sequence that no request has come for in `sequence_idle_seconds` ends. A version that
+        cannot be loaded is logged and left out; asking for it says why.
 
         Raises:
             RepositoryError: nothing of the repository can be served.
@@ -40,7 +46,11 @@ class Runtime:
         self.table = ModelTable(
             repository,
             lambda bundle: Model(
-                bundle, self._cores, instances=instances or cores, run_limit_seconds=run_limit_seconds
+                bundle,
+                self._cores,
+                instances=instances or cores,
+                run_limit_seconds=run_limit_seconds,
+                sequence_idle_seconds=sequence_idle_seconds,
             ),
         )
         try:
@@ -108,10 +118,9 @@ class Runtime:
 
 def check_kind(model: Model, kind: InputKind) -> None:
     """Raises InvalidInputError if the model's task takes another kind of input."""
-    if kind != model.task.input_name:
-        raise InvalidInputError(
-            f"Model '{model.name}' does {model.task.name}: it takes {model.task.input_name}, not {kind}."
-        )
+    task = model.require_task()
+    if kind != task.input_name:
+        raise InvalidInputError(f"Model '{model.name}' does {task.name}: it takes {task.input_name}, not {kind}.")
 
 
 def open(repository: str | Path, *, instances: int | None = None) -> Runtime:  # noqa: A001  # tundish.open, as io.open

@@ -87,7 +87,7 @@ def test_the_server_reduces_what_the_gate_saw_reduced(tmp_path: Path) -> None:
     with tundish.open(tmp_path / "models", instances=1) as runtime:
         model = runtime.model("colors")
         assert model.variant.precision == "int8"
-        np.testing.assert_array_equal(model.task.prepare(data).pixels, np.asarray(draft))
+        np.testing.assert_array_equal(model.require_task().prepare(data).pixels, np.asarray(draft))
         result = runtime.predict("colors", image=data).result
     assert isinstance(result, ImageClassification)
     assert result.labels[0].name == "green"

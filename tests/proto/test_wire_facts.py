@@ -31,7 +31,7 @@ def compare(ours: Any, theirs: Any) -> None:
         )
         assert (field.containing_oneof and field.containing_oneof.name) == (
             other.containing_oneof and other.containing_oneof.name
-        ) or field.name == "dynamic_batching"
+        )
     for nested in ours.nested_types:
         compare(nested, theirs.nested_types_by_name[nested.name])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,36 @@ def write_color_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
-def make_bundle(repository: Path, name: str = "colors", version: int = 1, **serving: Any) -> Bundle:
+def write_network_that_fails_on_blue(path: Path) -> None:
+    """The same network, whose logits are NaN for an image that is more than half blue; others of its batch are not."""
+    write_color_network(path)
+    model = onnx.load(path)
+    graph = model.graph
+    graph.node[-1].output[0] = "scaled"
+    graph.node.extend(
+        [
+            helper.make_node("Gather", ["means", "blue"], ["blueness"], axis=1),
+            helper.make_node("Sub", ["half", "blueness"], ["below_half"]),
+            helper.make_node("Sqrt", ["below_half"], ["root"]),
+            helper.make_node("Mul", ["root", "zero"], ["zero_or_nan"]),
+            helper.make_node("Add", ["scaled", "zero_or_nan"], ["logits"]),
+        ]
+    )
+    constants = {"blue": np.array([2]), "half": np.array(0.5, np.float32), "zero": np.array(0, np.float32)}
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    onnx.save(model, path)
+
+
+def make_bundle(
+    repository: Path,
+    name: str = "colors",
+    version: int = 1,
+    write_network: Callable[[Path], None] = write_color_network,
+    **serving: Any,
+) -> Bundle:
     """Publishes a bundle that tells red, green and blue images apart."""
     with staged_bundle(repository, name) as staging:
-        write_color_network(staging / "model.onnx")
+        write_network(staging / "model.onnx")
         manifest = Manifest(
             model=name,
             version=version,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tundish.errors import EngineError
 from tundish.scheduling.batching import Batching
 from tundish.scheduling.dispatcher import Dispatcher, Lane
-from tundish.scheduling.item import EntryName, Item, Work
+from tundish.scheduling.item import EntryName, Item, Step, Work
 from tundish.scheduling.queue import DEFAULT_PRIORITY
 
 
@@ -73,10 +74,11 @@ class Stage:
         shape: object = None,
         deadline: float | None = None,
         priority: int = DEFAULT_PRIORITY,
+        step: Step | None = None,
     ) -> list[Item]:
-        """One request with an item for each payload."""
+        """One request with an item for each payload; only one if it is a step."""
         items = [
-            Item(entry=entry, payload=payload, shape_key=shape, deadline=deadline, priority=priority)
+            Item(entry=entry, payload=payload, shape_key=shape, deadline=deadline, priority=priority, step=step)
             for payload in payloads
         ]
         self.dispatcher.submit(lane, items)
@@ -87,8 +89,11 @@ class Stage:
         busy = [instance.work for instance in self.instances[lane] if instance.work and not instance.given_up]
         return [[item.payload for item in work.items] for work in busy]
 
-    def finish(self, lane: Lane, index: int = 0, *, after: float = 0.0) -> Work:
-        """Lets the instance finish, after so many seconds: prepared items get their payload as length."""
+    def finish(self, lane: Lane, index: int = 0, *, after: float = 0.0, failing: bool = False) -> Work:
+        """Lets the instance finish, after so many seconds: prepared items get their payload as length.
+
+        The state of a sequence is the tuple of the payloads that it has seen; items that are `failing` leave none.
+        """
         self.now += after
         instance = self.instances[lane][index]
         work = instance.work
@@ -97,9 +102,12 @@ class Stage:
         prepared = work.items if work.kind == "prepare" else []
         for item in prepared:
             item.prepared, item.length = item.payload, int(item.payload)
+        for item in work.items:
+            if item.step and work.kind == "run" and not failing:
+                item.step.state_after = (*(item.step.state or ()), item.payload)
         if self.dispatcher.finish(lane, instance, prepared) and work.kind == "run":
             for item in work.items:
-                item.answer(item.payload)
+                item.answer(EngineError("failing") if failing else item.payload)
         return work
 
     def _count(self) -> None:

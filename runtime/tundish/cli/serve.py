@@ -11,7 +11,7 @@ import typer
 import uvloop
 
 from tundish.runtime import Runtime
-from tundish.scheduling import RUN_LIMIT_SECONDS, any_instance_hangs
+from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, any_instance_hangs
 from tundish.server.server import serve as run_server
 
 
@@ -27,12 +27,20 @@ def serve(
     run_limit_seconds: Annotated[
         float, typer.Option(min=0.1, help="An engine that takes longer for a batch is given up and loaded again.")
     ] = RUN_LIMIT_SECONDS,
+    sequence_idle_seconds: Annotated[
+        float, typer.Option(min=0.1, help="A stateful model's sequence ends when no request has come for so long.")
+    ] = SEQUENCE_IDLE_SECONDS,
     shared_memory: Annotated[
         bool, typer.Option("--shared-memory", help="Let clients of this machine name shared memory to read and write.")
     ] = False,
 ) -> None:
     """Serve every model of REPOSITORY over gRPC until SIGTERM or Ctrl-C, then finish the accepted requests."""
-    with Runtime(repository, instances=instances, run_limit_seconds=run_limit_seconds) as runtime:
+    with Runtime(
+        repository,
+        instances=instances,
+        run_limit_seconds=run_limit_seconds,
+        sequence_idle_seconds=sequence_idle_seconds,
+    ) as runtime:
 
         def announce(bound: int) -> None:
             print(f"Serving gRPC on {host}:{bound}. Stop with Ctrl-C.", flush=True)

@@ -10,6 +10,9 @@ from tundish.scheduling.item import Item
 MAX_PADDING = 0.1
 """The most of a batch that may be padding, where lengths differ: what an engine computes for nothing."""
 
+MAX_SEQUENCES = 1024
+SEQUENCE_IDLE_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
@@ -21,6 +24,10 @@ class Batching:
     max_queue_delay_microseconds: int = 0
     """How long an idle instance may hold an incomplete batch back."""
     max_queue_size: int = 256
+    max_sequences: int = MAX_SEQUENCES
+    """How many sequences a stateful model keeps the state of."""
+    sequence_idle_seconds: float = SEQUENCE_IDLE_SECONDS
+    """After which a sequence that no item comes for is forgotten."""
     by_length: bool = False
     """Items are as long as their texts: they are prepared before they are batched, and those alike share a batch."""
     max_batch_tokens: int | None = None

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tundish.errors import DeadlineExceededError, EngineError, StoppingError, TundishError
+from tundish.errors import EngineError, StoppingError, TundishError
 from tundish.scheduling.batching import Batching
 from tundish.scheduling.item import Item, Work
 from tundish.scheduling.queue import ItemQueue
@@ -110,7 +110,8 @@ class Dispatcher:
         """Queues the items of a request, all or none.
 
         Raises:
-            QueueFullError: see `ItemQueue`.
+            QueueFullError: see `ItemQueue.put`.
+            InvalidInputError: see `ItemQueue.put`.
             StoppingError: the lane is closed.
             TundishError: the lane is removed; that which it was removed with.
         """
@@ -133,9 +134,11 @@ class Dispatcher:
         with self._event() as now:
             if instance not in lane.running:
                 return False
-            self._stop(lane, instance, now)
+            work = self._stop(lane, instance, now)
             lane.idle.append(instance)
             lane.queue.put_back(prepared)
+            done = [item for item in work.items if item.step is not None and item not in prepared]
+            lane.queue.end_turns(done, now, ran=True)
             return True
 
     def tick(self) -> float | None:
@@ -143,10 +146,12 @@ class Dispatcher:
         given_up: list[tuple[Lane, Instance, Work]] = []
         with self._event(ticking=True) as now:
             for lane in self._lanes:
+                lane.queue.sequences.expire(now)
                 for instance, running in list(lane.running.items()):
                     if now >= running.since + lane.run_limit_seconds:
-                        self._stop(lane, instance, now)
-                        given_up.append((lane, instance, running.work))
+                        work = self._stop(lane, instance, now)
+                        lane.queue.end_turns(work.items, now, ran=False)
+                        given_up.append((lane, instance, work))
         for lane, instance, work in given_up:
             instance.give_up()
             error = EngineError(
@@ -177,8 +182,8 @@ class Dispatcher:
 
     @contextmanager
     def _event(self, *, ticking: bool = False) -> Iterator[float]:
-        """Around a change: starts what can start after it, and answers, outside the lock, what has expired."""
-        expired: list[Item] = []
+        """Around a change: starts what can start after it, and answers, outside the lock, what will not be run."""
+        refused: list[tuple[Item, TundishError]] = []
         try:
             with self._lock:
                 now = self._clock()
@@ -193,10 +198,10 @@ class Dispatcher:
                         self._alarm = event
                         self._on_alarm()
                     for lane in self._lanes:
-                        expired += lane.queue.pop_expired()
+                        refused += lane.queue.pop_refused()
         finally:
-            for item in expired:
-                item.answer(DeadlineExceededError("The deadline passed in the queue; the work was not run."))
+            for item, error in refused:
+                item.answer(error)
 
     def _dispatch(self, now: float) -> None:
         """Starts work until no lane has any that can start."""
@@ -216,6 +221,8 @@ class Dispatcher:
             # What is ready waits for a core or an instance, not for the clock.
             if lane.idle and (seconds := lane.queue.seconds_until_ready(now)):
                 times.append(now + seconds)
+            if (expiry := lane.queue.sequences.next_expiry) is not None:
+                times.append(expiry)
         return min(times, default=None)
 
     def _neediest(self, now: float) -> Lane | None:
@@ -232,8 +239,8 @@ class Dispatcher:
         lane.core_seconds += charged
         instance.start(work)
 
-    def _stop(self, lane: Lane, instance: Instance, now: float) -> None:
-        """The instance holds no cores any more; what it took is charged to its lane."""
+    def _stop(self, lane: Lane, instance: Instance, now: float) -> Work:
+        """The instance holds no cores any more; what it took is charged to its lane. Returns what it was at."""
         running = lane.running.pop(instance)
         self._free += lane.threads
         seconds = now - running.since
@@ -241,6 +248,7 @@ class Dispatcher:
         if running.work.kind == "run":
             lane.seconds_per_batch = _smoothed(lane.seconds_per_batch, seconds)
             lane.seconds_per_item = _smoothed(lane.seconds_per_item, seconds / len(running.work.items))
+        return running.work
 
 
 def _smoothed(mean: float, newest: float) -> float:

@@ -13,6 +13,32 @@ EntryName = Literal["pipeline", "engine"]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
+class Step:
+    """An item's place in the sequence that it belongs to, of a model that keeps a state for each."""
+
+    sequence: int | str
+    """Its name among the model's sequences; 7 and '7' are two."""
+    start: bool = False
+    """It begins the sequence, anew if there is one of the name."""
+    end: bool = False
+    """It is the last of the sequence."""
+    state: Any = None
+    """What its engine begins with, which the queue sets when its turn comes; None for the state of a beginning."""
+    state_after: Any = None
+    """What its engine leaves, which the engine sets; None if it failed."""
+
+
+class _Future(Future[Any]):
+    """Remembers that its owner wants no answer any more, also if it was too late to cancel."""
+
+    abandoned = False
+
+    def cancel(self) -> bool:
+        self.abandoned = True
+        return super().cancel()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class Item:
     """One unit of work; its future is answered exactly once, or cancelled by its owner before it began."""
 
@@ -22,6 +48,8 @@ class Item:
     """Only items of the same entry and shape key may share a batch."""
     priority: int
     """1 goes first."""
+    step: Step | None = None
+    """Of a model that keeps a state."""
     deadline: float | None = None
     """In seconds on the dispatcher's clock, as all times are."""
     arrived: float = 0.0
@@ -31,7 +59,12 @@ class Item:
     """What pre-processing made of the payload, once it has."""
     length: int = 0
     """How much of a batch's width a prepared item needs: its tokens."""
-    future: Future[Any] = field(default_factory=Future)
+    future: _Future = field(default_factory=_Future)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its caller has gone."""
+        return self.future.abandoned
 
     def mixes_with(self, other: Item) -> bool:
         """Whether the two may share a batch."""

@@ -16,6 +16,8 @@ The rules, in full:
 6. Refusal. A full queue first lets go of what rule 5 drops, then refuses new items at once. So does one whose items
    ahead will take longer than the new item's deadline leaves: run late, it would only take time from those behind it.
 7. Stopping. A closed queue refuses all, gives out what it has, and holds nothing back.
+8. Sequences. An item of a sequence takes its place in the order when its turn in the sequence has come: see
+   `Sequences`. Until then it is in no batch, so that a batch has no two items of one sequence.
 
 Nothing here waits, locks or reads a clock: see `Dispatcher`.
 """
@@ -26,9 +28,10 @@ import bisect
 import itertools
 from collections.abc import Sequence
 
-from tundish.errors import QueueFullError, TundishError
+from tundish.errors import DeadlineExceededError, QueueFullError, TundishError
 from tundish.scheduling.batching import Batching
 from tundish.scheduling.item import Item, Work
+from tundish.scheduling.sequences import Sequences
 
 PRIORITIES = 3
 """Priorities go from 1, which goes first, to this."""
@@ -51,12 +54,13 @@ class ItemQueue:
         self.batching = batching
         self.closed: TundishError | None = None
         """What new items are refused with, once it is set."""
+        self.sequences = Sequences(batching.max_sequences, batching.sequence_idle_seconds)
         self._waiting: list[Item] = []
-        self._expired: list[Item] = []
+        self._refused: list[tuple[Item, TundishError]] = []
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + self.sequences.following
 
     def put(self, items: Sequence[Item], now: float, *, seconds_per_item: float, seconds_ahead: float) -> None:
         """Accepts all of the items or none.
@@ -68,29 +72,41 @@ class ItemQueue:
             seconds_ahead: What it still needs for what it has begun.
 
         Raises:
-            QueueFullError: they do not fit, or those ahead will take too long.
+            QueueFullError: they do not fit, those ahead will take too long, or there are too many sequences.
+            InvalidInputError: an item's sequence is not there.
             TundishError: the queue is closed; that which it was closed with.
         """
         limit = self.batching.max_queue_size
         if self.closed:
             raise self.closed
-        if len(self._waiting) + len(items) > limit:
-            self._waiting = [item for item in self._waiting if self._is_live(item, now)]
-        if len(self._waiting) + len(items) > limit:
+        if len(self) + len(items) > limit:
+            self._drop([item for item in self._waiting if _is_dead(item, now)], now)
+            self._refuse_late(self.sequences.remove_followers(lambda item: _is_dead(item, now)))
+        if len(self) + len(items) > limit:
             raise QueueFullError(
-                f"The queue holds {len(self._waiting)} of at most {limit} items, {len(items)} more do not fit; "
-                "try again later.",
+                f"The queue holds {len(self)} of at most {limit} items, {len(items)} more do not fit; try again later.",
                 retry_after_seconds=seconds_per_item * limit / 2,
             )
         placed = [self._placed(item, now) for item in items]
         self._check_deadline(placed[0], now, seconds_per_item, seconds_ahead)
         for item in placed:
-            bisect.insort(self._waiting, item, key=_order)
+            if item.step is None or self.sequences.arrive(item, item.step, now):
+                bisect.insort(self._waiting, item, key=_order)
 
     def put_back(self, items: Sequence[Item]) -> None:
         """Takes prepared items back, each to its place."""
         for item in items:
             bisect.insort(self._waiting, item, key=_order)
+
+    def end_turns(self, items: Sequence[Item], now: float, *, ran: bool) -> None:
+        """Of items that were taken out and will not be put back, whose turns in their sequences are over."""
+        for item in items:
+            if item.step is None:
+                continue
+            follower, refused = self.sequences.leave(item, item.step, now, ran=ran)
+            if follower is not None:
+                bisect.insort(self._waiting, follower, key=_order)
+            self._refused += [(lost, self.sequences.unknown(lost.step)) for lost in refused if lost.step is not None]
 
     def seconds_until_ready(self, now: float) -> float | None:
         """How long until there is work to take: 0 if there is some; None if nothing waits."""
@@ -110,19 +126,25 @@ class ItemQueue:
                 return Work("prepare", unprepared)
             batch = self.batching.choose(candidates)
             self._remove(batch)
-            if begun := [item for item in batch if item.begin()]:
+            begun: list[Item] = []
+            gone: list[Item] = []
+            for item in batch:
+                (begun if item.begin() else gone).append(item)
+            self.end_turns(gone, now, ran=False)
+            if begun:
                 return Work("run", begun)
         return None
 
     def empty(self) -> list[Item]:
         """Takes all items out, for who will refuse them."""
-        items, self._waiting = self._waiting, []
+        items = self._waiting + self.sequences.clear()
+        self._waiting = []
         return items
 
-    def pop_expired(self) -> list[Item]:
-        """The items that were dropped for their deadline, once, for who will answer them."""
-        items, self._expired = self._expired, []
-        return items
+    def pop_refused(self) -> list[tuple[Item, TundishError]]:
+        """The items that were accepted and will not be run, each with its error, once, for who will answer them."""
+        refused, self._refused = self._refused, []
+        return refused
 
     def _placed(self, item: Item, now: float) -> Item:
         item.arrived = now
@@ -145,17 +167,17 @@ class ItemQueue:
     def _candidates(self, now: float) -> list[Item]:
         """The live items at the head, as many as a batch is chosen from; drops the dead among them."""
         window = self.batching.window
-        live: list[Item] = []
-        looked_at = 0
-        for item in self._waiting:
-            if len(live) == window:
-                break
-            looked_at += 1
-            if self._is_live(item, now):
-                live.append(item)
-        if looked_at > len(live):
-            self._waiting[:looked_at] = live
-        return live
+        while True:
+            live: list[Item] = []
+            dead: list[Item] = []
+            for item in self._waiting:
+                if len(live) == window:
+                    break
+                (dead if _is_dead(item, now) else live).append(item)
+            if not dead:
+                return live
+            # Whose turn it is after them may be one of the first.
+            self._drop(dead, now)
 
     def _unprepared(self, candidates: Sequence[Item]) -> list[Item]:
         if not self.batching.by_length:
@@ -166,13 +188,19 @@ class ItemQueue:
         removed = set(map(id, items))
         self._waiting = [item for item in self._waiting if id(item) not in removed]
 
-    def _is_live(self, item: Item, now: float) -> bool:
-        if item.future.cancelled():
-            return False
-        if item.deadline is not None and now >= item.deadline:
-            self._expired.append(item)
-            return False
-        return True
+    def _drop(self, dead: Sequence[Item], now: float) -> None:
+        """Lets go of waiting items by rule 5."""
+        self._remove(dead)
+        self._refuse_late(dead)
+        self.end_turns(dead, now, ran=False)
+
+    def _refuse_late(self, dead: Sequence[Item]) -> None:
+        error = DeadlineExceededError("The deadline passed in the queue; the work was not run.")
+        self._refused += [(item, error) for item in dead if not item.future.cancelled()]
+
+
+def _is_dead(item: Item, now: float) -> bool:
+    return item.future.cancelled() or (item.deadline is not None and now >= item.deadline)
 
 
 def _order(item: Item) -> tuple[float, int]:

@@ -14,7 +14,7 @@ from tundish.results import StageTimes
 from tundish.scheduling.batching import Batching
 from tundish.scheduling.cores import Cores
 from tundish.scheduling.instance import Entries, InstanceThread
-from tundish.scheduling.item import EntryName, Item
+from tundish.scheduling.item import EntryName, Item, Step
 from tundish.scheduling.queue import DEFAULT_PRIORITY
 
 RUN_LIMIT_SECONDS = 60.0
@@ -72,19 +72,23 @@ class Scheduler:
         shape_key: Hashable = None,
         deadline: float | None = None,
         priority: int = DEFAULT_PRIORITY,
+        step: Step | None = None,
     ) -> list[Future[Any]]:
         """Queues one item for each payload, all or none, and returns their futures of `Answer`; never blocks.
 
         Cancelling a future before its item began drops the item. Items share a batch only with items of the same
-        entry and `shape_key`. `deadline` is in seconds on `time.monotonic()`'s clock.
+        entry and `shape_key`. `deadline` is in seconds on `time.monotonic()`'s clock. `step` is the place of the only
+        payload in its sequence; cancelling its future has the sequence stay as it is, also if the item has begun.
 
         Raises:
-            QueueFullError: the items do not all fit, or would be answered after the deadline.
+            QueueFullError: the items do not all fit, would be answered after the deadline, or begin one sequence too
+                many.
+            InvalidInputError: there is no such sequence.
             StoppingError: the scheduler is closed.
             ModelNotReadyError: no instance is left.
         """
         items = [
-            Item(entry=entry, payload=payload, shape_key=shape_key, priority=priority, deadline=deadline)
+            Item(entry=entry, payload=payload, shape_key=shape_key, priority=priority, deadline=deadline, step=step)
             for payload in payloads
         ]
         self._dispatcher.submit(self._lane, items)

@@ -78,6 +78,8 @@ class TypedFront:
 def _input_of(request: typed.PredictRequest, model: Model) -> bytes:
     kind = request.WhichOneof("input")
     if kind is None:
-        raise InvalidInputError(f"The request has no input; model '{model.name}' takes {model.task.input_name}.")
+        raise InvalidInputError(
+            f"The request has no input; model '{model.name}' takes {model.require_task().input_name}."
+        )
     check_kind(model, kind)
     return request.image if kind == "image" else request.text.encode()

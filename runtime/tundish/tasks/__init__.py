@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
+from tundish.errors import EngineError
 from tundish.manifest import ModelSpec, TensorSpec
 from tundish.results import Result
 
@@ -53,8 +54,8 @@ class Task(ABC, Generic[PreparedT, ResultT]):
         """Makes one batch of prepared items."""
 
     @abstractmethod
-    def finish(self, outputs: Arrays, items: Sequence[PreparedT]) -> list[ResultT]:
-        """Makes one result for each item of the batch."""
+    def finish(self, outputs: Arrays, items: Sequence[PreparedT]) -> list[ResultT | EngineError]:
+        """Makes one result for each item of the batch; an error where the engine gave NaN or an infinity for it."""
 
     @staticmethod
     @abstractmethod
@@ -70,3 +71,10 @@ class Task(ABC, Generic[PreparedT, ResultT]):
     @abstractmethod
     def from_message(message: Any) -> ResultT:
         """The inverse of `to_message`."""
+
+
+def not_finite(what: str) -> EngineError:
+    """The error of an item that an engine has computed no numbers for; `what` is what they would have been."""
+    return EngineError(
+        f"The engine gave NaN or an infinity where {what} belong; check the input, or export the model anew."
+    )

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
-from tundish.errors import BundleError
+from tundish.errors import BundleError, EngineError
 from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess
 from tundish.results import FeatureExtraction
-from tundish.tasks import InputKind, Task
+from tundish.tasks import InputKind, Task, not_finite
 from tundish.tasks.text_tokenizers import TokenizedText
 from tundish.tasks.tokenizing import TextReader
 from tundish_kernels import pool_normalize
@@ -51,7 +51,7 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
         """See `TextReader.collate`."""
         return self._reader.collate(items)
 
-    def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[FeatureExtraction]:
+    def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[FeatureExtraction | EngineError]:
         """See `Task.finish`."""
         tokens = outputs[self._output].astype(np.float32, copy=False)
         mask = self._reader.mask(items, tokens.shape[1])
@@ -63,7 +63,10 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
                 np.ascontiguousarray(tokens), mask, pooling=self._rule.pooling, normalize=self._rule.normalize
             )
             vectors = list(pooled)
-        return [FeatureExtraction(vector, item.truncated) for vector, item in zip(vectors, items, strict=True)]
+        return [
+            FeatureExtraction(vector, item.truncated) if np.isfinite(vector).all() else not_finite("vectors")
+            for vector, item in zip(vectors, items, strict=True)
+        ]
 
     @staticmethod
     def to_tensors(results: Sequence[FeatureExtraction]) -> dict[str, NDArray[np.generic]]:

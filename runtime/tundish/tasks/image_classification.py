@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import tundish_kernels
 from tundish.engines import Arrays
-from tundish.errors import BundleError
+from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import ImageClassification
 from tundish.tasks import InputKind, Task
@@ -69,9 +69,14 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
         )
         return {self._input: batch}
 
-    def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ImageClassification]:  # noqa: ARG002
+    def finish(
+        self,
+        outputs: Arrays,
+        items: Sequence[PreparedImage],  # noqa: ARG002
+    ) -> list[ImageClassification | EngineError]:
         """See `Task.finish`."""
-        return [ImageClassification(labels) for labels in self._labelling.apply(outputs[self._output])]
+        rows = self._labelling.apply(outputs[self._output])
+        return [row if isinstance(row, EngineError) else ImageClassification(row) for row in rows]
 
     @staticmethod
     def to_tensors(results: Sequence[ImageClassification]) -> dict[str, NDArray[np.generic]]:

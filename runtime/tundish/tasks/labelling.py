@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tundish.errors import EngineError
 from tundish.manifest import ClassificationPostprocess, TensorSpec
 from tundish.results import Label
+from tundish.tasks import not_finite
 from tundish_kernels import softmax_top_k
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -24,14 +26,22 @@ class Labelling:
             TensorSpec(name="score", datatype="FP32", shape=("batch", self._top_k)),
         )
 
-    def apply(self, logits: NDArray[np.generic]) -> list[tuple[Label, ...]]:
-        """The top labels of each row of `[batch, labels]` logits; equal scores keep the order of the labels."""
+    def apply(self, logits: NDArray[np.generic]) -> list[tuple[Label, ...] | EngineError]:
+        """The top labels of each row of `[batch, labels]` logits; equal scores keep the order of the labels.
+
+        An error for a row with a NaN, or with a score that is not finite; a logit of negative infinity has none to
+        softmax and sigmoid, which give it 0.
+        """
         values = np.ascontiguousarray(logits, np.float32)
         indices, scores = softmax_top_k(values, self._top_k, function=self._rule.function)
+        # A NaN ranks last, so that the scores alone may not show it.
+        good = np.all(np.isfinite(scores), axis=1) & ~np.any(np.isnan(values), axis=1)
         names = self._rule.labels
         return [
-            tuple(Label(names[index], score) for index, score in zip(*row, strict=True))
-            for row in zip(indices.tolist(), scores.tolist(), strict=True)
+            tuple(Label(names[index], score) for index, score in zip(row, row_scores, strict=True))
+            if row_good
+            else not_finite("scores")
+            for row, row_scores, row_good in zip(indices.tolist(), scores.tolist(), good, strict=True)
         ]
 
 

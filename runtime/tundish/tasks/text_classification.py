@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
-from tundish.errors import BundleError
+from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, ModelSpec, TensorSpec, TextPreprocess
 from tundish.results import TextClassification
 from tundish.tasks import InputKind, Task
@@ -48,10 +48,13 @@ class TextClassificationTask(Task[TokenizedText, TextClassification]):
         """See `TextReader.collate`."""
         return self._reader.collate(items)
 
-    def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[TextClassification]:
+    def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[TextClassification | EngineError]:
         """See `Task.finish`."""
         rows = self._labelling.apply(outputs[self._output])
-        return [TextClassification(row, item.truncated) for row, item in zip(rows, items, strict=True)]
+        return [
+            row if isinstance(row, EngineError) else TextClassification(row, item.truncated)
+            for row, item in zip(rows, items, strict=True)
+        ]
 
     @staticmethod
     def to_tensors(results: Sequence[TextClassification]) -> dict[str, NDArray[np.generic]]:

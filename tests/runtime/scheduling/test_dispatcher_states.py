@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.dispatching import FakeInstance, Stage
 
-from tundish.errors import DeadlineExceededError, EngineError, QueueFullError, StoppingError
+from tundish.errors import DeadlineExceededError, EngineError, InvalidInputError, QueueFullError, StoppingError
 from tundish.scheduling.dispatcher import Lane
-from tundish.scheduling.item import Item
+from tundish.scheduling.item import Item, Step
 
 RUN_LIMIT = 30.0
+MAX_SEQUENCES = 2
 
 
 class DispatcherMachine(RuleBasedStateMachine):
@@ -37,6 +38,8 @@ class DispatcherMachine(RuleBasedStateMachine):
                     max_queue_delay_microseconds=data.draw(st.sampled_from([0, 0, 2_000_000]), label="delay"),
                     preferred_batch_sizes=data.draw(st.sampled_from([(), (2,), (most,)]), label="preferred"),
                     by_length=data.draw(st.booleans(), label="by_length"),
+                    max_sequences=MAX_SEQUENCES,
+                    sequence_idle_seconds=1e9,
                 )
             )
         self.items: dict[Lane, list[Item]] = {lane: [] for lane in self.lanes}
@@ -46,6 +49,10 @@ class DispatcherMachine(RuleBasedStateMachine):
         """The step in which an item came, and in which it was first seen running."""
         self.closed: set[Lane] = set()
         self.hung: list[tuple[Lane, FakeInstance]] = []
+        self.failed: set[int] = set()
+        self.cancelled: set[int] = set()
+        self.states: dict[tuple[Lane, int | str], tuple[int, ...]] = {}
+        """What each sequence has seen, as this test reckons."""
 
     @rule(
         data=st.data(),
@@ -76,15 +83,59 @@ class DispatcherMachine(RuleBasedStateMachine):
         else:
             assert lane not in self.closed
 
+    @rule(
+        data=st.data(),
+        name=st.integers(1, 3),
+        start=st.booleans(),
+        end=st.booleans(),
+        length=st.integers(1, 50),
+        seconds=st.none() | st.floats(-1, 20),
+        priority=st.integers(1, 3),
+        entry=st.sampled_from(["pipeline", "engine"]),
+    )
+    def submit_step(
+        self,
+        data: st.DataObject,
+        name: int,
+        start: bool,
+        end: bool,
+        length: int,
+        seconds: float | None,
+        priority: int,
+        entry: str,
+    ) -> None:
+        lane = data.draw(st.sampled_from(self.lanes))
+        self.steps += 1
+        full = len(lane.queue.sequences) == MAX_SEQUENCES or len(lane.queue) >= lane.queue.batching.max_queue_size
+        try:
+            items = self.stage.submit(
+                lane,
+                length,
+                entry=entry,  # type: ignore[arg-type]
+                deadline=None if seconds is None else self.stage.now + seconds,
+                priority=priority,
+                step=Step(sequence=name, start=start, end=end and data.draw(st.booleans())),
+            )
+            self.items[lane] += items
+            self.submitted |= {id(item): self.steps for item in items}
+        except StoppingError:
+            assert lane in self.closed
+        except InvalidInputError:
+            assert not start
+            assert (lane, name) not in self.states
+        except QueueFullError:
+            assert full or seconds is not None
+
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         waiting = [item for items in self.items.values() for item in items if not item.future.done()]
         if waiting:
             item = data.draw(st.sampled_from(waiting))
+            self.cancelled.add(id(item))
             assert item.future.cancel() == (not self._is_run(item))
 
-    @rule(data=st.data(), seconds=st.floats(0, 3))
-    def finish(self, data: st.DataObject, seconds: float) -> None:
+    @rule(data=st.data(), seconds=st.floats(0, 3), failing=st.sampled_from([False, False, True]))
+    def finish(self, data: st.DataObject, seconds: float, failing: bool) -> None:
         busy = [
             (lane, index)
             for lane in self.lanes
@@ -94,7 +145,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         if busy:
             lane, index = data.draw(st.sampled_from(busy))
             if self.stage.now + seconds - lane.running[self.stage.instances[lane][index]].since < RUN_LIMIT:
-                self.stage.finish(lane, index, after=seconds)
+                self._finish(lane, index, after=seconds, failing=failing)
 
     @rule(seconds=st.floats(0, 10))
     def pass_time(self, seconds: float) -> None:
@@ -136,11 +187,19 @@ class DispatcherMachine(RuleBasedStateMachine):
                 assert all(item.mixes_with(work[0]) for item in work)
 
     @invariant()
+    def a_sequence_runs_one_item_at_a_time(self) -> None:
+        for lane in getattr(self, "lanes", []):
+            names = [item.step.sequence for work in self._works(lane) for item in work if item.step]
+            assert len(set(names)) == len(names)
+            assert len(lane.queue.sequences) <= MAX_SEQUENCES
+
+    @invariant()
     def nobody_is_overtaken_where_all_items_are_alike(self) -> None:
         for lane, items in getattr(self, "items", {}).items():
             if lane.queue.batching.by_length:
                 continue
-            waiting = [item for item in items if not item.future.done() and not item.future.running()]
+            # But for those that wait for their turn in a sequence.
+            waiting = [item for item in items if not (item.future.done() or item.future.running() or item.step)]
             for item in items:
                 for other in waiting:
                     there = id(item) in self.began and self.submitted[id(other)] <= self.began[id(item)]
@@ -166,12 +225,31 @@ class DispatcherMachine(RuleBasedStateMachine):
             for index, instance in enumerate(self.stage.instances[lane])
             if instance.work and not instance.given_up
         ]:
-            self.stage.finish(*busy[0])
+            self._finish(*busy[0])
         for lane in self.lanes:
             assert lane.drained.is_set()
             for item in self.items[lane]:
                 assert item.future.done()
                 self._check_outcome(item)
+
+    def _finish(self, lane: Lane, index: int, *, after: float = 0.0, failing: bool = False) -> None:
+        """Finishes, and holds the state that each step began with against what the sequence has seen."""
+        work = self.stage.finish(lane, index, after=after, failing=failing)
+        if work.kind == "prepare":
+            return
+        for item in work.items:
+            if failing:
+                self.failed.add(id(item))
+            if item.step is None:
+                continue
+            key = lane, item.step.sequence
+            before = None if item.step.start else self.states[key]
+            assert item.step.state == before
+            if failing or id(item) in self.cancelled:
+                continue
+            self.states[key] = (*(before or ()), item.payload)
+            if item.step.end:
+                del self.states[key]
 
     def _check_outcome(self, item: Item) -> None:
         try:
@@ -182,8 +260,12 @@ class DispatcherMachine(RuleBasedStateMachine):
             assert id(item) not in self.began
             assert item.deadline is not None
             assert self.stage.now >= item.deadline
+        except InvalidInputError:
+            assert item.step
+            assert not item.step.start
+            assert id(item) not in self.began
         except EngineError:
-            assert self.hung
+            assert self.hung or id(item) in self.failed
 
     def _works(self, lane: Lane) -> list[list[Item]]:
         busy = (instance for instance in self.stage.instances[lane] if instance.work and not instance.given_up)

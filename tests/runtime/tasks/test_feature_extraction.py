@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.text_specs import text_spec
 
-from tundish.errors import BundleError
+from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, TextPreprocess
 from tundish.results import FeatureExtraction
 from tundish.tasks.feature_extraction import FeatureExtractionTask
@@ -58,6 +58,14 @@ def batch_of(counts: list[int], side: str, seed: int) -> tuple[NDArray[np.float3
     return vectors, mask
 
 
+def finished(task: FeatureExtractionTask, vectors: NDArray[Any], counts: list[int]) -> list[FeatureExtraction]:
+    """The results, all of them good."""
+    results = task.finish({"last_hidden_state": vectors}, [tokenized(count) for count in counts])
+    good = [result for result in results if isinstance(result, FeatureExtraction)]
+    assert len(good) == len(counts)
+    return good
+
+
 def pooled_by_torch(
     vectors: NDArray[np.float32], mask: NDArray[np.bool_], pooling: Pooling, normalize: bool
 ) -> NDArray[np.float64]:
@@ -80,7 +88,7 @@ def test_pooling_is_that_of_torch(
 ) -> None:
     vectors, mask = batch_of(counts, side, seed)
     task = extraction(directory, side, pooling, normalize)
-    results = task.finish({"last_hidden_state": vectors}, [tokenized(count) for count in counts])
+    results = finished(task, vectors, counts)
     expected = pooled_by_torch(vectors, mask, pooling, normalize)
     np.testing.assert_allclose(np.stack([result.vector for result in results]), expected, rtol=1e-5, atol=1e-6)
     assert all(result.vector.dtype == np.float32 for result in results)
@@ -93,7 +101,7 @@ def test_pooling_is_that_of_torch(
 def test_without_pooling_every_token_keeps_its_vector(directory: Path, side: str, counts: list[int], seed: int) -> None:
     vectors, mask = batch_of(counts, side, seed)
     task = extraction(directory, side, "none", normalize=False)
-    results = task.finish({"last_hidden_state": vectors}, [tokenized(count) for count in counts])
+    results = finished(task, vectors, counts)
     for result, row, kept, count in zip(results, vectors, mask, counts, strict=True):
         np.testing.assert_array_equal(result.vector, row[kept])
         assert result.vector.shape == (count, DIMENSIONS)
@@ -103,17 +111,26 @@ def test_without_pooling_every_token_keeps_its_vector(directory: Path, side: str
 @pytest.mark.parametrize("pooling", POOLED)
 def test_a_vector_of_zeros_is_not_divided_by_its_length(directory: Path, pooling: Pooling) -> None:
     vectors = np.zeros((1, 3, DIMENSIONS), np.float32)
-    (result,) = extraction(directory, "right", pooling, normalize=True).finish(
-        {"last_hidden_state": vectors}, [tokenized(3)]
-    )
+    (result,) = finished(extraction(directory, "right", pooling, normalize=True), vectors, [3])
     np.testing.assert_array_equal(result.vector, np.zeros(DIMENSIONS))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("pooling", [*POOLED, "none"])
+def test_a_text_without_a_finite_vector_fails_alone(directory: Path, pooling: Pooling, value: float) -> None:
+    vectors, _ = batch_of([3, 3, 3], "right", seed=1)
+    vectors[1, 0, 2] = value
+    task = extraction(directory, "right", pooling, normalize=False)
+    first, bad, last = task.finish({"last_hidden_state": vectors}, [tokenized(3)] * 3)
+    assert isinstance(bad, EngineError)
+    assert "NaN or an infinity where vectors belong" in str(bad)
+    assert isinstance(first, FeatureExtraction)
+    assert isinstance(last, FeatureExtraction)
 
 
 def test_half_precision_is_pooled_in_single(directory: Path) -> None:
     vectors = np.full((1, 9, DIMENSIONS), 30_000, np.float16)  # whose sum is beyond half precision
-    (result,) = extraction(directory, "right", "mean", normalize=False).finish(
-        {"last_hidden_state": vectors}, [tokenized(9)]
-    )
+    (result,) = finished(extraction(directory, "right", "mean", normalize=False), vectors, [9])
     np.testing.assert_allclose(result.vector, float(np.float16(30_000)), rtol=1e-6)
 
 

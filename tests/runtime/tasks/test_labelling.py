@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from tundish.errors import EngineError
 from tundish.manifest import ClassificationPostprocess
 from tundish.results import Label
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
@@ -34,6 +35,13 @@ def labelling(labels: int, function: Function, top_k: int = 5) -> Labelling:
     return Labelling(ClassificationPostprocess(labels=names, function=function, top_k=top_k))
 
 
+def labels_of(made: Labelling, logits: NDArray[Any]) -> tuple[Label, ...]:
+    """Of the only row."""
+    (row,) = made.apply(logits)
+    assert not isinstance(row, EngineError)
+    return row
+
+
 def index_of(label: Label) -> int:
     return int(label.name.removeprefix("label "))
 
@@ -46,6 +54,7 @@ def test_scores_are_those_of_torch_in_float64(function: Function, logits: NDArra
     rows = labelling(logits.shape[1], function, top_k).apply(logits)
     assert len(rows) == len(logits)
     for row, expected in zip(rows, exact, strict=True):
+        assert not isinstance(row, EngineError)
         assert len(row) == min(top_k, logits.shape[1])
         for label in row:
             assert label.score == pytest.approx(expected[index_of(label)], rel=1e-5, abs=1e-7)
@@ -63,6 +72,7 @@ def test_scores_are_those_of_torch_in_float64(function: Function, logits: NDArra
 )
 def test_ties_keep_the_order_of_the_labels(function: Function, logits: NDArray[np.float32]) -> None:
     for row, values in zip(labelling(logits.shape[1], function, 20).apply(logits), logits, strict=True):
+        assert not isinstance(row, EngineError)
         expected = sorted(range(len(values)), key=lambda index: (-values[index], index))
         assert [index_of(label) for label in row] == expected
 
@@ -80,15 +90,42 @@ def test_ties_keep_the_order_of_the_labels(function: Function, logits: NDArray[n
 )
 def test_extreme_logits_overflow_nothing(function: Function, logits: list[float], scores: list[float]) -> None:
     # Warnings are errors here, NumPy's of an overflow as well.
-    (row,) = labelling(len(logits), function).apply(np.array([logits], np.float32))
+    row = labels_of(labelling(len(logits), function), np.array([logits], np.float32))
     assert [label.score for label in row] == scores
     assert [index_of(label) for label in row] == list(range(len(logits)))
+
+
+@pytest.mark.parametrize(
+    ("function", "logits"),
+    [
+        ("softmax", [0, np.nan, 1]),
+        ("softmax", [0, np.inf, 1]),
+        ("softmax", [-np.inf, -np.inf, -np.inf]),
+        ("sigmoid", [np.nan, 1, 2]),
+        ("none", [np.nan, 1, 2]),
+        ("none", [0, np.inf, 1]),
+    ],
+)
+def test_a_row_without_finite_scores_fails_alone(function: Function, logits: list[float]) -> None:
+    batch = np.array([[3, 2, 1], logits, [1, 2, 3]], np.float32)
+    first, bad, last = labelling(3, function, top_k=1).apply(batch)
+    assert isinstance(bad, EngineError)
+    assert "NaN or an infinity where scores belong" in str(bad)
+    for row, best in ((first, 0), (last, 2)):
+        assert not isinstance(row, EngineError)
+        assert index_of(row[0]) == best
+
+
+@pytest.mark.parametrize("function", ["softmax", "sigmoid"])
+def test_a_label_that_is_ruled_out_scores_zero(function: Function) -> None:
+    row = labels_of(labelling(3, function), np.array([[0, -np.inf, 1]], np.float32))
+    assert [(index_of(label), label.score == 0) for label in row] == [(2, False), (0, False), (1, True)]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_logits_of_other_widths_are_scored_in_float32(dtype: type[np.floating[Any]]) -> None:
     logits = np.array([[0.5, -1.25, 2.0]], dtype)
-    (row,) = labelling(3, "softmax").apply(logits)
+    row = labels_of(labelling(3, "softmax"), logits)
     expected = torch.softmax(torch.tensor([0.5, -1.25, 2.0]).double(), 0)
     assert {index_of(label): label.score for label in row} == pytest.approx(
         dict(enumerate(expected.tolist())), rel=1e-6
@@ -98,7 +135,7 @@ def test_logits_of_other_widths_are_scored_in_float32(dtype: type[np.floating[An
 @pytest.mark.parametrize(("labels", "top_k", "listed"), [(3, 5, 3), (10, 5, 5), (10, 1, 1)])
 def test_the_tensors_have_the_shape_that_is_announced(labels: int, top_k: int, listed: int) -> None:
     made = labelling(labels, "softmax", top_k)
-    tensors = labels_to_tensors(made.apply(np.zeros((2, labels), np.float32)))
+    tensors = labels_to_tensors([labels_of(made, np.zeros((1, labels), np.float32))] * 2)
     assert [(spec.name, spec.datatype, spec.shape) for spec in made.output_specs] == [
         ("label", "BYTES", ("batch", listed)),
         ("score", "FP32", ("batch", listed)),

@@ -13,8 +13,9 @@ from tundish.engines import Arrays
 from tundish.errors import InvalidInputError, TundishError, answerable
 from tundish.model import check_names
 from tundish.pipeline import Answer
-from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
+from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Step
 from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
+from tundish.server.open_inference.sequences import read_step
 from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
@@ -63,9 +64,13 @@ class InferenceMethods(Methods):
             timeout = _integer_parameter(request, "timeout")
             until = deadline(context, timeout)
             priority = min(_integer_parameter(request, "priority") or DEFAULT_PRIORITY, PRIORITIES)
-            submit = _submit_rows if target.bare else _submit_items
-            futures = submit(target, read_inputs(request, self._shared_memory), until, priority)
-            item = "row {}" if target.bare else f"{target.model.task.input_name}[{{}}]"
+            inputs = read_inputs(request, self._shared_memory)
+            if target.bare:
+                item = "row {}"
+                futures = _submit_rows(target, inputs, until, priority, read_step(request))
+            else:
+                item = f"{target.model.require_task().input_name}[{{}}]"
+                futures = _submit_items(target, inputs, until, priority)
             answers += await answers_of(futures, item.format, timeout)
             response = oip.ModelInferResponse(model_name=target.name, model_version=target.version, id=request.id)
             write_outputs(response, _outputs(target, answers), requested, target.labels, self._shared_memory)
@@ -73,7 +78,7 @@ class InferenceMethods(Methods):
 
 
 def _submit_items(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
-    model, name = target.model, target.model.task.input_name
+    model, name = target.model, target.model.require_task().input_name
     check_names(target.name, [name], list(inputs))
     items = inputs[name]
     if items.dtype != np.object_:
@@ -83,15 +88,17 @@ def _submit_items(target: Target, inputs: Arrays, until: float | None, priority:
     return model.submit(items.ravel().tolist(), deadline=until, priority=priority)
 
 
-def _submit_rows(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
-    return target.model.submit_tensors(inputs, deadline=until, priority=priority)
+def _submit_rows(
+    target: Target, inputs: Arrays, until: float | None, priority: int, step: Step | None
+) -> list[Future[Answer[Any]]]:
+    return target.model.submit_tensors(inputs, deadline=until, priority=priority, step=step)
 
 
 def _outputs(target: Target, answers: Sequence[Answer[Any]]) -> Arrays:
     """The answers to the items of a request as one batch."""
     rows = [answer.output for answer in answers]
     if not target.bare:
-        return target.model.task.to_tensors(rows)
+        return target.model.require_task().to_tensors(rows)
     return rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tundish import __version__
 from tundish.errors import ModelNotFoundError, ModelNotReadyError
 from tundish.manifest import TensorSpec
-from tundish.model import MAX_ITEMS_PER_REQUEST
+from tundish.model import Model
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
 from tundish.server.calls import Context, unary
 from tundish.server.open_inference.targets import Methods
@@ -20,6 +20,7 @@ _EXTENSIONS = (
     "model_repository",
     "model_repository(unload_dependents)",
     "schedule_policy",
+    "sequence",
     "parameters",
     "statistics",
     "logging",
@@ -82,13 +83,12 @@ class ModelMethods(Methods):
     @unary
     async def ModelConfig(self, request: oip.ModelConfigRequest, context: Context) -> oip.ModelConfigResponse:
         target = self._target(request.name, request.version)
-        batching = target.model.batching
         return oip.ModelConfigResponse(
             config=config.ModelConfig(
                 name=target.name,
                 platform=target.platform,
                 backend="tundish",
-                max_batch_size=MAX_ITEMS_PER_REQUEST,
+                max_batch_size=target.model.max_items,
                 input=[
                     config.ModelInput(name=spec.name, data_type=_DATATYPES[spec.datatype], dims=spec.wire_shape[1:])
                     for spec in target.inputs
@@ -102,14 +102,23 @@ class ModelMethods(Methods):
                         name=target.name, count=target.model.instances, kind=config.ModelInstanceGroup.KIND_CPU
                     )
                 ],
-                dynamic_batching=config.ModelDynamicBatching(
-                    preferred_batch_size=batching.preferred_batch_sizes or [batching.max_batch_size],
-                    max_queue_delay_microseconds=batching.max_queue_delay_microseconds,
-                    priority_levels=PRIORITIES,
-                    default_priority_level=DEFAULT_PRIORITY,
-                ),
+                **_scheduling_choice(target.model),
             )
         )
+
+
+def _scheduling_choice(model: Model) -> dict[str, Any]:
+    batching = model.batching
+    if model.stateful:
+        idle = round(batching.sequence_idle_seconds * 1e6)
+        return {"sequence_batching": config.ModelSequenceBatching(max_sequence_idle_microseconds=idle)}
+    dynamic = config.ModelDynamicBatching(
+        preferred_batch_size=batching.preferred_batch_sizes or [batching.max_batch_size],
+        max_queue_delay_microseconds=batching.max_queue_delay_microseconds,
+        priority_levels=PRIORITIES,
+        default_priority_level=DEFAULT_PRIORITY,
+    )
+    return {"dynamic_batching": dynamic}
 
 
 def _metadata(spec: TensorSpec) -> oip.ModelMetadataResponse.TensorMetadata:

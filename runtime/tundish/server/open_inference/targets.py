@@ -1,4 +1,4 @@
-"""What a request names: `NAME` is a model's pipeline, `NAME.engine` its bare engine."""
+"""What a request names: `NAME` is a model's pipeline, `NAME.engine` its bare engine, as `NAME` is where that is all."""
 
 from __future__ import annotations
 
@@ -55,18 +55,19 @@ class Target:
     def inputs(self) -> Sequence[TensorSpec]:
         """The tensors that it takes."""
         if self.bare:
-            return self.model.manifest.inputs
-        return (TensorSpec(name=self.model.task.input_name, datatype="BYTES", shape=("batch", 1)),)
+            return self.model.manifest.request_inputs
+        return (TensorSpec(name=self.model.require_task().input_name, datatype="BYTES", shape=("batch", 1)),)
 
     @property
     def outputs(self) -> Sequence[TensorSpec]:
         """The tensors that it answers."""
-        return self.model.manifest.outputs if self.bare else self.model.task.output_specs
+        return self.model.manifest.answer_outputs if self.bare else self.model.require_task().output_specs
 
 
-def targets_of(model: Model) -> tuple[Target, Target]:
-    """Both entries of a version of a model."""
-    return Target(model.name, model, "pipeline"), Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
+def targets_of(model: Model) -> tuple[Target, ...]:
+    """The entries of a version of a model."""
+    engine = Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
+    return (engine,) if model.task is None else (Target(model.name, model, "pipeline"), engine)
 
 
 class Methods:
@@ -85,4 +86,5 @@ class Methods:
             ModelNotReadyError: it is there but was not loaded.
         """
         base = name.removesuffix(_ENGINE_SUFFIX)
-        return Target(name, self._runtime.model(base, version), "pipeline" if base == name else "engine")
+        model = self._runtime.model(base, version)
+        return Target(name, model, "pipeline" if base == name and model.task is not None else "engine")
