@@ -15,6 +15,7 @@ from tundish_proto import open_inference_pb2 as oip
 
 _EXTENSIONS = (
     "classification",
+    "binary_tensor_data",
     "model_configuration",
     "model_repository",
     "model_repository(unload_dependents)",
