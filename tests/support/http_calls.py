@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ANSWER_SECONDS = 30.0
+from support.calls import ANSWER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,22 @@ async def test_a_slow_reader_gets_all_of_its_answer_though_the_listener_stops() 
         assert not stopping.done()
         assert await asyncio.wait_for(reader.read(), 30) == bytes(LARGE)
         await stopping
+
+
+async def test_a_connection_too_many_takes_the_place_of_an_idle_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 5)
+    async with serving() as (_, reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
+        await asyncio.sleep(TICK)
+        idle = [await asyncio.open_connection(*writer.get_extra_info("peername")) for _ in range(20)]
+        await asyncio.sleep(TICK)
+        closed = [other for other, _ in idle if other.at_eof()]
+        assert len(closed) == 16
+        # Neither a request under way nor a new one is among them.
+        writer.write(b"}")
+        assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+        newest, newest_writer = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        newest_writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        assert (await newest.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+        for _, other in (*idle, (newest, newest_writer)):
+            other.close()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import resource
 import struct
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from support.bundles import SIZE, make_bundle
 from support.http_calls import Answer, ask, get, open_socket, post, until_closed
 from support.images import encoded
 from support.server_process import ServerProcess
+
+from tundish.client import Client
 
 PIPELINE = "/v2/models/colors/infer"
 ENGINE = "/v2/models/colors.engine/infer"
@@ -358,6 +362,22 @@ def test_a_hundred_slow_clients_keep_nobody_waiting(url: str) -> None:
     finally:
         for connection in connections:
             connection.close()
+
+
+def test_a_thousand_idle_connections_keep_nobody_out(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # what a server is usually given
+        with ServerProcess(tmp_path) as process, ExitStack() as idle, Client(process.url) as client:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            for _ in range(1100):
+                idle.enter_context(open_socket(process.http_url))
+            for _ in range(10):
+                assert post(process.http_url, ENGINE, pixels()).status == 200
+                assert client.predict("colors", image=encoded("red"), timeout=5).model == "colors"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_nothing_of_the_repository_is_reachable_by_path(url: str, tmp_path: Path) -> None:

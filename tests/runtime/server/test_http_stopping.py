@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from support.bundles import LABELS, make_bundle
-from support.calls import connect, image_request
+from support.calls import ANSWER_SECONDS, connect, image_request
 from support.commands import run_tundish
-from support.http_calls import ANSWER_SECONDS, get, open_socket, post, until_closed
+from support.http_calls import get, open_socket, post, until_closed
 from support.images import encoded
 from support.server_process import ServerProcess, wait_until
 from support.slow_bundles import full_queue, make_slow_bundle, occupy, slow_image

@@ -16,7 +16,7 @@ HEAD_SECONDS = 20.0
 """How long a client may take for the first line and the headers of a request; h11 bounds their size."""
 
 MAX_CONNECTIONS = 1024
-"""Requests on connections above this are refused with 503."""
+"""A connection above this takes the place of one on which nothing is asked."""
 
 _STOP_SECONDS = 5
 """How long answers may take to leave once the server's work is done."""
@@ -38,7 +38,6 @@ class Listener:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=MAX_CONNECTIONS,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
         )
@@ -72,13 +71,16 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Closes a connection whose client takes too long to say what it wants, or says what is no HTTP."""
+    """Closes connections whose client takes too long to say what it wants, or says what is no HTTP."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
         super().connection_made(transport)
         self._watch()
+        if len(self.connections) > MAX_CONNECTIONS:
+            others = (other for other in self.connections if isinstance(other, _Protocol) and other is not self)
+            next((other for other in others if other._idle), self).transport.close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -95,8 +97,12 @@ class _Protocol(H11Protocol):
             # What is no HTTP came behind an answer that had been given before its request was complete.
             self.transport.close()
 
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
     def _watch(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._idle:
             self._unwatch()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
