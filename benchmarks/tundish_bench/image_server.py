@@ -183,7 +183,7 @@ def _servers(
     environment = install_triton(default_cache())
     port = free_port()
     command = [sys.executable, "-m", "tundish", "serve", str(repository), "--grpc-port", str(port)]
-    command += ["--host", HOST, "--instances", str(instances)]
+    command += ["--http-port", "0", "--host", HOST, "--instances", str(instances)]
     with ExitStack() as stack:
         tundish = stack.enter_context(ServerProcess("tundish", command, port=port, log=logs / "tundish.log"))
         plain, tuned = (

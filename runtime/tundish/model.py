@@ -100,6 +100,16 @@ class Model:
             )
         return self.task
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait for an instance."""
+        return self._scheduler.waiting
+
+    @property
+    def live_instances(self) -> int:
+        """How many instances take batches: fewer than `instances` while one that hung is replaced."""
+        return self._scheduler.instances
+
     def submit(
         self, items: Sequence[bytes], *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
     ) -> list[Future[Answer[Result]]]:

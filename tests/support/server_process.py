@@ -15,20 +15,22 @@ from types import TracebackType
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 
-_READY = re.compile(r"Serving gRPC on (\S+?)\. ")
+_READY = re.compile(r"Serving gRPC on (\S+) and HTTP on (\S+?)\. ")
 
 
 class ServerProcess:
-    """`tundish serve` on a port of the system's choice, from entering to leaving the context."""
+    """`tundish serve` on ports of the system's choice, from entering to leaving the context."""
 
     def __init__(self, repository: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tundish", "serve", str(repository), "--grpc-port", "0", *arguments]
+        command = [sys.executable, "-m", "tundish", "serve", str(repository)]
+        command += ["--grpc-port", "0", "--http-port", "0", *arguments]
         environment = {**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
         self._lines: list[str] = []
         self._url: str | None = None
+        self._http_url: str | None = None
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -37,6 +39,12 @@ class ServerProcess:
     def url(self) -> str:
         assert self._url is not None, self.output
         return self._url
+
+    @property
+    def http_url(self) -> str:
+        """Host and port, as NVIDIA's client takes it."""
+        assert self._http_url is not None, self.output
+        return self._http_url
 
     @property
     def pid(self) -> int:
@@ -94,7 +102,7 @@ class ServerProcess:
             for line in lines:
                 self._lines.append(line)
                 if match := _READY.search(line):
-                    self._url = match[1]
+                    self._url, self._http_url = match[1], match[2]
                     self._ready.set()
         self._ready.set()
 

@@ -32,7 +32,7 @@ _PHOTO_MAX_DROP = 0.02
 bound, would be decided by chance."""
 
 _TEXT = "A tense, beautifully shot thriller that never lets go of you."
-_READY = re.compile(r"Serving gRPC on (\S+?)\. ")
+_READY = re.compile(r"Serving gRPC on (\S+) and HTTP on (\S+?)\. ")
 _STOP_SECONDS = 40
 
 
@@ -117,8 +117,8 @@ def _is_exported(repository: Path, name: str) -> bool:
 
 @contextmanager
 def _server(repository: Path) -> Iterator[str]:
-    """A server process of the repository, on a port of the system's choice; stopped on leaving."""
-    command = [*_tundish(), "serve", str(repository), "--grpc-port", "0"]
+    """A server process of the repository, on ports of the system's choice; stopped on leaving."""
+    command = [*_tundish(), "serve", str(repository), "--grpc-port", "0", "--http-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             yield _url_of(process)

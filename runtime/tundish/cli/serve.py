@@ -21,6 +21,10 @@ def serve(
         str, typer.Option(help="Address to listen on; the default takes requests of this machine only.")
     ] = "127.0.0.1",
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 lets the system choose.")] = 8001,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 lets the system choose.")] = 8000,
+    max_http_body_megabytes: Annotated[
+        int, typer.Option(min=1, max=2048, help="Larger HTTP requests are refused; gRPC takes up to 2 GB.")
+    ] = 64,
     instances: Annotated[
         int | None, typer.Option(min=1, help="Engines a model, one thread each; the default is one a core.")
     ] = None,
@@ -34,7 +38,7 @@ def serve(
         bool, typer.Option("--shared-memory", help="Let clients of this machine name shared memory to read and write.")
     ] = False,
 ) -> None:
-    """Serve every model of REPOSITORY over gRPC until SIGTERM or Ctrl-C, then finish the accepted requests."""
+    """Serve every model of REPOSITORY over gRPC and HTTP until SIGTERM or Ctrl-C, then finish the accepted requests."""
     with Runtime(
         repository,
         instances=instances,
@@ -42,10 +46,20 @@ def serve(
         sequence_idle_seconds=sequence_idle_seconds,
     ) as runtime:
 
-        def announce(bound: int) -> None:
-            print(f"Serving gRPC on {host}:{bound}. Stop with Ctrl-C.", flush=True)
+        def announce(grpc: str, http: str) -> None:
+            print(f"Serving gRPC on {grpc} and HTTP on {http}. Stop with Ctrl-C.", flush=True)
 
-        uvloop.run(run_server(runtime, host=host, port=grpc_port, shared_memory=shared_memory, on_ready=announce))
+        uvloop.run(
+            run_server(
+                runtime,
+                host=host,
+                grpc_port=grpc_port,
+                http_port=http_port,
+                shared_memory=shared_memory,
+                max_http_body_bytes=max_http_body_megabytes * 2**20,
+                on_ready=announce,
+            )
+        )
     if any_instance_hangs():
         # The interpreter cannot end while a thread is inside an engine: it would be aborted. Everything is answered.
         logging.shutdown()

@@ -64,6 +64,17 @@ class Scheduler:
         for entries in first:
             self._add_instance(entries)
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait in the queue."""
+        return len(self._lane.queue)
+
+    @property
+    def instances(self) -> int:
+        """How many there are at present."""
+        with self._changing:
+            return len(self._instances or ())
+
     def submit(
         self,
         entry: EntryName,

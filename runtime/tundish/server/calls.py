@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
@@ -18,9 +17,7 @@ from tundish.errors import (
     QueueFullError,
     StoppingError,
     TundishError,
-    answerable,
 )
-from tundish.server.services import check_wellformed
 
 IN_FLIGHT_PER_STREAM = 16
 """How many requests of one stream are worked on at a time; further ones wait in the transport's flow control."""
@@ -31,23 +28,6 @@ _LONGEST_MESSAGE = 500
 Context = grpc.aio.ServicerContext[Any, Any]
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
-FrontT = TypeVar("FrontT")
-
-
-def unary(
-    method: Callable[[FrontT, RequestT, Context], Awaitable[ResponseT]],
-) -> Callable[[FrontT, RequestT, Context], Awaitable[ResponseT]]:
-    """Makes a front's method answer the errors of the tree as gRPC status."""
-
-    @functools.wraps(method)
-    async def call(front: FrontT, request: RequestT, context: Context) -> ResponseT:
-        try:
-            check_wellformed(request)
-            return await method(front, request, context)
-        except Exception as error:
-            await abort(context, answerable(error))
-
-    return call
 
 
 async def abort(context: Context, error: TundishError) -> NoReturn:
@@ -69,16 +49,18 @@ def shortened(error: TundishError) -> str:
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} …"
 
 
-def deadline(context: Context, timeout_microseconds: int = 0) -> float | None:
-    """When the answer is of no use any more, on `time.monotonic()`'s clock: by the call's deadline or by its `timeout`.
-
-    A `timeout` of 0 is none, as the protocol has it; a deadline of 0 seconds has passed.
-    """
+def deadline(context: Context) -> float | None:
+    """The call's deadline on `time.monotonic()`'s clock, if it has one: then the answer is of no use any more."""
     seconds = context.time_remaining()
-    if timeout_microseconds:
-        timeout = timeout_microseconds * 1e-6
-        seconds = timeout if seconds is None else min(seconds, timeout)
     return None if seconds is None else time.monotonic() + seconds
+
+
+def earlier(until: float | None, timeout_microseconds: int) -> float | None:
+    """The deadline, or the end of a `timeout` that begins now if that comes first; a `timeout` of 0 is none."""
+    if not timeout_microseconds:
+        return until
+    end = time.monotonic() + timeout_microseconds * 1e-6
+    return end if until is None else min(until, end)
 
 
 async def answers_of(

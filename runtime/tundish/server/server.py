@@ -6,18 +6,20 @@ import asyncio
 import logging
 import resource
 import signal
-import socket
 from collections.abc import Callable
 
 import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+from starlette.applications import Starlette
 
-from tundish.errors import AddressError
 from tundish.runtime import Runtime
+from tundish.server.addresses import bound_socket, explaining, written
 from tundish.server.admission import Admission
 from tundish.server.calls import Context
+from tundish.server.http import Listener, make_app
+from tundish.server.metrics import make_registry
 from tundish.server.open_inference import OpenInferenceFront
 from tundish.server.services import handler
 from tundish.server.shared_memory import SharedMemory
@@ -46,39 +48,50 @@ _OPTIONS = (
 
 
 async def serve(
-    runtime: Runtime, *, host: str, port: int, shared_memory: bool = False, on_ready: Callable[[int], None]
+    runtime: Runtime,
+    *,
+    host: str,
+    grpc_port: int,
+    http_port: int,
+    shared_memory: bool,
+    max_http_body_bytes: int,
+    on_ready: Callable[[str, str], None],
 ) -> None:
     """Serves until SIGTERM or SIGINT; returns when every accepted request is answered.
 
     With `shared_memory`, clients may leave inputs and find outputs in shared memory of this machine, which they name.
-    `on_ready` is called with the port once requests are taken; port 0 lets the system choose one.
+    `on_ready` is called with the addresses of gRPC and HTTP once requests are taken; port 0 lets the system choose one.
 
     Raises:
-        AddressError: the address cannot be listened on.
+        AddressError: an address cannot be listened on.
     """
     _allow_many_connections()
     logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_gone_caller)
     admission = Admission()
     server = grpc.aio.server(options=_OPTIONS)
+    open_inference = OpenInferenceFront(runtime, admission, SharedMemory(enabled=shared_memory))
     server.add_generic_rpc_handlers(
         (
-            handler(_OPEN_INFERENCE, OpenInferenceFront(runtime, admission, SharedMemory(enabled=shared_memory))),
+            handler(_OPEN_INFERENCE, open_inference),
             handler(_TYPED, TypedFront(runtime, admission)),
         )
     )
     health_servicer = await _add_health(server, admission.stopping)
     _add_reflection(server)
-    bound = _bind(server, host, port)
+    bound_grpc = _bind(server, host, grpc_port)
+    app = make_app(open_inference, make_registry(runtime), max_body_bytes=max_http_body_bytes)
+    http, bound_http = _bind_http(app, host, http_port)
 
     _stop_on_signals(admission)
     await server.start()
-    on_ready(bound)
+    await http.start()
+    on_ready(written(host, bound_grpc), written(host, bound_http))
     await admission.stopping.wait()
     _LOG.info("Stopping: no new requests; finishing those accepted.")
     await health_servicer.enter_graceful_shutdown()
     # gRPC would refuse new calls with whatever status they happen to meet; until the last answer is out, we do it.
     await admission.drain(GRACE_SECONDS)
-    await server.stop(_FAREWELL_SECONDS)
+    await asyncio.gather(server.stop(_FAREWELL_SECONDS), http.stop())
 
 
 def _allow_many_connections() -> None:
@@ -106,26 +119,18 @@ def _stop_on_signals(admission: Admission) -> None:
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    bound = 0
-    try:
-        _try_address(host, port)
-        bound = server.add_insecure_port(address)
-    except (OSError, RuntimeError) as error:
-        raise AddressError(
-            f"{address} cannot be listened on: {getattr(error, 'strerror', None) or error}; "
-            "choose another with --grpc-port or --host."
-        ) from error
-    return bound
+    with explaining(host, port, "--grpc-port"):
+        # Tried first: why an address cannot be had, gRPC tells only its own log.
+        bound_socket(host, port).close()
+        return server.add_insecure_port(written(host, port))
 
 
-def _try_address(host: str, port: int) -> None:
-    """Binds and lets go: an OSError says why the address cannot be had, which gRPC tells only its own log."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as trial:
-        # As gRPC has it: a port is free also while connections of its last owner fade.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        trial.bind(address)
+def _bind_http(app: Starlette, host: str, port: int) -> tuple[Listener, int]:
+    with explaining(host, port, "--http-port"):
+        bound = bound_socket(host, port)
+        # So that no other can have it as well.
+        bound.listen()
+    return Listener(app, bound), bound.getsockname()[1]
 
 
 class _HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,misc]  # its stubs lack aio

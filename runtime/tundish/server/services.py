@@ -1,8 +1,13 @@
-"""Binds a front's methods to the methods of a gRPC service, with a deserializer that bad bytes cannot upset."""
+"""Binds a front's methods to the methods of a gRPC service, with a deserializer that bad bytes cannot upset.
+
+A front knows of gRPC only where it streams. Its unary methods take a message and the time until which an answer is of
+use, on `time.monotonic()`'s clock; they return a message, or raise an error of the tree. So other protocols can call
+them as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -10,7 +15,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tundish.errors import InvalidInputError
+from tundish.errors import InvalidInputError, answerable
+from tundish.server.calls import Context, abort, deadline
 
 
 class Malformed:
@@ -36,10 +42,23 @@ def handler(service: ServiceDescriptor, front: object) -> grpc.GenericRpcHandler
 def _method_handler(method: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
     make = grpc.stream_stream_rpc_method_handler if method.client_streaming else grpc.unary_unary_rpc_method_handler
     return make(
-        behaviour,
+        behaviour if method.client_streaming else _unary(behaviour),
         request_deserializer=_parser(GetMessageClass(method.input_type)),
         response_serializer=GetMessageClass(method.output_type).SerializeToString,
     )
+
+
+def _unary(method: Callable[[Any, float | None], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+    """Answers the errors of the tree as gRPC status."""
+
+    async def call(request: Any, context: Context) -> Any:
+        try:
+            check_wellformed(request)
+            return await method(request, deadline(context))
+        except Exception as error:
+            await abort(context, answerable(error))
+
+    return call
 
 
 def _parser(message_type: type[Message]) -> Callable[[bytes], Message | Malformed]:

@@ -18,7 +18,6 @@ from tundish.server.calls import (
     in_order,
     retry_after_milliseconds,
     shortened,
-    unary,
 )
 from tundish.server.services import check_wellformed
 from tundish.wire import write_prediction
@@ -32,10 +31,9 @@ class TypedFront:
         self._runtime = runtime
         self._admission = admission
 
-    @unary
-    async def Predict(self, request: typed.PredictRequest, context: Context) -> typed.PredictResponse:
+    async def Predict(self, request: typed.PredictRequest, until: float | None) -> typed.PredictResponse:
         with self._admission.admit():
-            return await self._predict(request, context)
+            return await self._predict(request, until)
 
     async def PredictStream(
         self, requests: AsyncIterator[typed.PredictStreamRequest], context: Context
@@ -43,7 +41,7 @@ class TypedFront:
         async def answer(message: typed.PredictStreamRequest) -> typed.PredictStreamResponse:
             try:
                 check_wellformed(message)
-                response = await self._predict(message.request, context)
+                response = await self._predict(message.request, deadline(context))
             except Exception as failure:
                 error = answerable(failure)
                 fault = typed.PredictError(
@@ -63,11 +61,10 @@ class TypedFront:
         except TundishError as error:
             await abort(context, error)
 
-    async def _predict(self, request: typed.PredictRequest, context: Context) -> typed.PredictResponse:
+    async def _predict(self, request: typed.PredictRequest, until: float | None) -> typed.PredictResponse:
         model = self._runtime.model(request.model_name, request.model_version)
         with model.statistics["pipeline"].request() as answers:
             data = _input_of(request, model)
-            until = deadline(context)
             futures = model.submit([data], deadline=until, priority=request.priority or DEFAULT_PRIORITY)
             answers += await answers_of(futures, lambda _: f"'{model.name}'")
         (answer,) = answers

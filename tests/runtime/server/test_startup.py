@@ -268,6 +268,8 @@ def test_an_empty_repository_is_exit_code_1(tmp_path: Path) -> None:
         (["--grpc-port", "99999"], "--grpc-port"),
         (["--grpc-port", "-1"], "--grpc-port"),
         (["--grpc-port", "http"], "--grpc-port"),
+        (["--http-port", "65536"], "--http-port"),
+        (["--max-http-body-megabytes", "0"], "--max-http-body-megabytes"),
         (["--instances", "0"], "--instances"),
         (["another"], "another"),
     ],

@@ -14,7 +14,7 @@ from tundish.errors import InvalidInputError, TundishError, answerable
 from tundish.model import check_names
 from tundish.pipeline import Answer
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Step
-from tundish.server.calls import Context, abort, answers_of, deadline, in_order, shortened, unary
+from tundish.server.calls import Context, abort, answers_of, deadline, earlier, in_order, shortened
 from tundish.server.open_inference.sequences import read_step
 from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.services import check_wellformed
@@ -27,10 +27,9 @@ _FINAL_RESPONSE = "triton_enable_empty_final_response"
 class InferenceMethods(Methods):
     """Inference."""
 
-    @unary
-    async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+    async def ModelInfer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
         with self._admission.admit():
-            return await self._infer(request, context)
+            return await self._infer(request, until)
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[oip.ModelInferRequest], context: Context
@@ -38,7 +37,7 @@ class InferenceMethods(Methods):
         async def answer(request: oip.ModelInferRequest) -> oip.ModelStreamInferResponse | TundishError:
             try:
                 check_wellformed(request)
-                response = await self._infer(request, context)
+                response = await self._infer(request, deadline(context))
             except Exception as failure:
                 error = answerable(failure)
                 return error if strict else _in_band(request, error)
@@ -57,12 +56,12 @@ class InferenceMethods(Methods):
         except TundishError as error:
             await abort(context, error)
 
-    async def _infer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+    async def _infer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
         target = self._target(request.model_name, request.model_version)
         with target.statistics.request() as answers:
             requested = _requested_outputs(request, target)
             timeout = _integer_parameter(request, "timeout")
-            until = deadline(context, timeout)
+            until = earlier(until, timeout)
             priority = min(_integer_parameter(request, "priority") or DEFAULT_PRIORITY, PRIORITIES)
             inputs = read_inputs(request, self._shared_memory)
             if target.bare:

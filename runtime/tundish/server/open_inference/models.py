@@ -9,13 +9,13 @@ from tundish.errors import ModelNotFoundError, ModelNotReadyError
 from tundish.manifest import TensorSpec
 from tundish.model import Model
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
-from tundish.server.calls import Context, unary
 from tundish.server.open_inference.targets import Methods
 from tundish_proto import model_config_pb2 as config
 from tundish_proto import open_inference_pb2 as oip
 
 _EXTENSIONS = (
     "classification",
+    "binary_tensor_data",
     "model_configuration",
     "model_repository",
     "model_repository(unload_dependents)",
@@ -37,27 +37,23 @@ _DATATYPES: dict[str, Any] = {
 class ModelMethods(Methods):
     """Life, readiness, metadata and configuration."""
 
-    @unary
-    async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
+    async def ServerLive(self, request: oip.ServerLiveRequest, until: float | None) -> oip.ServerLiveResponse:
         return oip.ServerLiveResponse(live=True)
 
-    @unary
-    async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
+    async def ServerReady(self, request: oip.ServerReadyRequest, until: float | None) -> oip.ServerReadyResponse:
         return oip.ServerReadyResponse(ready=self._runtime.ready and not self._admission.stopping.is_set())
 
-    @unary
-    async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
+    async def ModelReady(self, request: oip.ModelReadyRequest, until: float | None) -> oip.ModelReadyResponse:
         try:
             self._target(request.name, request.version)
         except (ModelNotFoundError, ModelNotReadyError):
             return oip.ModelReadyResponse(ready=False)
         return oip.ModelReadyResponse(ready=True)
 
-    @unary
     async def ServerMetadata(
         self,
         request: oip.ServerMetadataRequest,
-        context: Context,
+        until: float | None,
     ) -> oip.ServerMetadataResponse:
         return oip.ServerMetadataResponse(
             name="tundish",
@@ -65,8 +61,7 @@ class ModelMethods(Methods):
             extensions=(*_EXTENSIONS, *(("system_shared_memory",) if self._shared_memory.enabled else ())),
         )
 
-    @unary
-    async def ModelMetadata(self, request: oip.ModelMetadataRequest, context: Context) -> oip.ModelMetadataResponse:
+    async def ModelMetadata(self, request: oip.ModelMetadataRequest, until: float | None) -> oip.ModelMetadataResponse:
         target = self._target(request.name, request.version)
         return oip.ModelMetadataResponse(
             name=target.name,
@@ -80,8 +75,7 @@ class ModelMethods(Methods):
             outputs=map(_metadata, target.outputs),
         )
 
-    @unary
-    async def ModelConfig(self, request: oip.ModelConfigRequest, context: Context) -> oip.ModelConfigResponse:
+    async def ModelConfig(self, request: oip.ModelConfigRequest, until: float | None) -> oip.ModelConfigResponse:
         target = self._target(request.name, request.version)
         return oip.ModelConfigResponse(
             config=config.ModelConfig(

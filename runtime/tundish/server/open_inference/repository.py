@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from tundish.errors import InvalidInputError
-from tundish.server.calls import Context, unary
 from tundish.server.open_inference.targets import Methods
 from tundish_proto import open_inference_pb2 as oip
 
@@ -13,9 +12,8 @@ from tundish_proto import open_inference_pb2 as oip
 class RepositoryMethods(Methods):
     """Index, loading and unloading. There is one repository; its name is not looked at."""
 
-    @unary
     async def RepositoryIndex(
-        self, request: oip.RepositoryIndexRequest, context: Context
+        self, request: oip.RepositoryIndexRequest, until: float | None
     ) -> oip.RepositoryIndexResponse:
         return oip.RepositoryIndexResponse(
             models=[
@@ -27,9 +25,8 @@ class RepositoryMethods(Methods):
             ]
         )
 
-    @unary
     async def RepositoryModelLoad(
-        self, request: oip.RepositoryModelLoadRequest, context: Context
+        self, request: oip.RepositoryModelLoadRequest, until: float | None
     ) -> oip.RepositoryModelLoadResponse:
         if request.parameters:
             raise InvalidInputError(
@@ -39,9 +36,8 @@ class RepositoryMethods(Methods):
             await asyncio.to_thread(self._runtime.table.load, request.model_name)
         return oip.RepositoryModelLoadResponse()
 
-    @unary
     async def RepositoryModelUnload(
-        self, request: oip.RepositoryModelUnloadRequest, context: Context
+        self, request: oip.RepositoryModelUnloadRequest, until: float | None
     ) -> oip.RepositoryModelUnloadResponse:
         # Of its parameters there is `unload_dependents`, and no model depends on another.
         with self._admission.admit():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from tundish.errors import InvalidInputError, UnsupportedError
-from tundish.server.calls import Context, unary
 from tundish.server.open_inference.targets import Methods
 from tundish_proto import open_inference_pb2 as oip
 
@@ -26,8 +25,7 @@ _LEVELS = {"log_info": logging.INFO, "log_warning": logging.WARNING, "log_error"
 class SettingMethods(Methods):
     """Trace and log settings."""
 
-    @unary
-    async def TraceSetting(self, request: oip.TraceSettingRequest, context: Context) -> oip.TraceSettingResponse:
+    async def TraceSetting(self, request: oip.TraceSettingRequest, until: float | None) -> oip.TraceSettingResponse:
         if request.model_name:
             self._target(request.model_name, "")
         for name, setting in request.settings.items():
@@ -42,8 +40,7 @@ class SettingMethods(Methods):
             }
         )
 
-    @unary
-    async def LogSettings(self, request: oip.LogSettingsRequest, context: Context) -> oip.LogSettingsResponse:
+    async def LogSettings(self, request: oip.LogSettingsRequest, until: float | None) -> oip.LogSettingsResponse:
         logger = logging.getLogger("tundish")
         level = logger.getEffectiveLevel()
         switches = {name: level <= threshold for name, threshold in _LEVELS.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tundish.errors import InvalidInputError, UnsupportedError
-from tundish.server.calls import Context, unary
 from tundish.server.open_inference.targets import Methods
 from tundish_proto import open_inference_pb2 as oip
 
@@ -11,9 +10,8 @@ from tundish_proto import open_inference_pb2 as oip
 class SharedMemoryMethods(Methods):
     """Status, registration and its end. There is no shared memory of GPUs yet, so that there is none to let go of."""
 
-    @unary
     async def SystemSharedMemoryStatus(
-        self, request: oip.SystemSharedMemoryStatusRequest, context: Context
+        self, request: oip.SystemSharedMemoryStatusRequest, until: float | None
     ) -> oip.SystemSharedMemoryStatusResponse:
         return oip.SystemSharedMemoryStatusResponse(
             regions={
@@ -24,36 +22,31 @@ class SharedMemoryMethods(Methods):
             }
         )
 
-    @unary
     async def SystemSharedMemoryRegister(
-        self, request: oip.SystemSharedMemoryRegisterRequest, context: Context
+        self, request: oip.SystemSharedMemoryRegisterRequest, until: float | None
     ) -> oip.SystemSharedMemoryRegisterResponse:
         self._shared_memory.register(request.name, request.key, request.offset, request.byte_size)
         return oip.SystemSharedMemoryRegisterResponse()
 
-    @unary
     async def SystemSharedMemoryUnregister(
-        self, request: oip.SystemSharedMemoryUnregisterRequest, context: Context
+        self, request: oip.SystemSharedMemoryUnregisterRequest, until: float | None
     ) -> oip.SystemSharedMemoryUnregisterResponse:
         self._shared_memory.unregister(request.name)
         return oip.SystemSharedMemoryUnregisterResponse()
 
-    @unary
     async def CudaSharedMemoryStatus(
-        self, request: oip.CudaSharedMemoryStatusRequest, context: Context
+        self, request: oip.CudaSharedMemoryStatusRequest, until: float | None
     ) -> oip.CudaSharedMemoryStatusResponse:
         if request.name:
             raise InvalidInputError(f"There is no region '{request.name}' of a GPU's memory.")
         return oip.CudaSharedMemoryStatusResponse()
 
-    @unary
     async def CudaSharedMemoryRegister(
-        self, request: oip.CudaSharedMemoryRegisterRequest, context: Context
+        self, request: oip.CudaSharedMemoryRegisterRequest, until: float | None
     ) -> oip.CudaSharedMemoryRegisterResponse:
         raise UnsupportedError("This server does not take a GPU's shared memory; use system shared memory.")
 
-    @unary
     async def CudaSharedMemoryUnregister(
-        self, request: oip.CudaSharedMemoryUnregisterRequest, context: Context
+        self, request: oip.CudaSharedMemoryUnregisterRequest, until: float | None
     ) -> oip.CudaSharedMemoryUnregisterResponse:
         return oip.CudaSharedMemoryUnregisterResponse()

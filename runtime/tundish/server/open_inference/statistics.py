@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tundish.server.calls import Context, unary
 from tundish.server.open_inference.targets import Methods, Target, targets_of
 from tundish.statistics import Snapshot, Total
 from tundish_proto import open_inference_pb2 as oip
@@ -13,9 +12,8 @@ from tundish_proto import open_inference_pb2 as oip
 class StatisticsMethods(Methods):
     """Statistics."""
 
-    @unary
     async def ModelStatistics(
-        self, request: oip.ModelStatisticsRequest, context: Context
+        self, request: oip.ModelStatisticsRequest, until: float | None
     ) -> oip.ModelStatisticsResponse:
         return oip.ModelStatisticsResponse(model_stats=map(_statistics, self._chosen(request.name, request.version)))
 

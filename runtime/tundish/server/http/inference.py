@@ -1,0 +1,212 @@
+"""Inference: from JSON with binary data behind it to the protocol's message, and from its response back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from tundish.datatypes import NUMPY_DTYPES
+from tundish.errors import InvalidInputError
+from tundish.server.http.schemas import InferRequest, InputTensor, parse
+from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor
+from tundish_proto import open_inference_pb2 as oip
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+"""The header that says how many bytes of a body are JSON; binary data follow them."""
+
+_SIZE = "binary_data_size"
+_REGION = "shared_memory_region"
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryOutputs:
+    """Which outputs a request wants as binary data."""
+
+    default: bool
+    by_name: Mapping[str, bool]
+
+    def __contains__(self, name: str) -> bool:
+        return self.by_name.get(name, self.default)
+
+
+def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInferRequest, BinaryOutputs]:
+    """The message of a request, without the model's name; all its tensors are raw contents.
+
+    Raises:
+        HTTPException: its JSON is too large.
+        InvalidInputError: it is not as the protocol has it.
+    """
+    end = _header_end(header_length, len(body))
+    request = parse(InferRequest, body[:end])
+    message = oip.ModelInferRequest(id=request.id)
+    set_parameters(message.parameters, request.parameters)
+    for tensor in request.inputs:
+        made = message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        set_parameters(made.parameters, tensor.parameters)
+        if _REGION in tensor.parameters:
+            continue
+        if _SIZE in tensor.parameters:
+            start, end = end, end + _size_of(tensor)
+            if end > len(body):
+                raise InvalidInputError(
+                    f"Input '{tensor.name}' has {_SIZE} {end - start}, but only {len(body) - start} bytes are left of "
+                    f"the body; is the header {HEADER_LENGTH} missing?"
+                )
+            message.raw_input_contents.append(body[start:end])
+        else:
+            message.raw_input_contents.append(_encode(tensor))
+    if end != len(body):
+        raise InvalidInputError(f"The body has {len(body) - end} bytes more than its JSON and its inputs' {_SIZE} say.")
+    for output in request.outputs:
+        set_parameters(message.outputs.add(name=output.name).parameters, output.parameters)
+    return message, BinaryOutputs(
+        default=request.parameters.get("binary_data_output") is True,
+        by_name={
+            output.name: output.parameters["binary_data"] is True
+            for output in request.outputs
+            if "binary_data" in output.parameters
+        },
+    )
+
+
+def raw_request(body: bytes, inputs: list[tuple[str, str, list[int]]]) -> oip.ModelInferRequest:
+    """The message of a body that is one tensor and nothing else: one item for a model with one input.
+
+    `inputs` are the model's, as its metadata has them: name, datatype and shape, whose first dimension is the batch.
+
+    Raises:
+        InvalidInputError: the model has several inputs, or one that may have several shapes.
+    """
+    if len(inputs) != 1 or any(size < 0 for size in inputs[0][2][1:]):
+        raise InvalidInputError(
+            f"A body that is one tensor ({HEADER_LENGTH}: 0) needs a model with one input, of a fixed shape; send JSON."
+        )
+    ((name, datatype, shape),) = inputs
+    message = oip.ModelInferRequest()
+    message.inputs.add(name=name, datatype=datatype, shape=[1, *shape[1:]])
+    message.raw_input_contents.append(encode_tensor(bytes_array([body])) if datatype == "BYTES" else body)
+    return message
+
+
+def write_response(message: oip.ModelInferResponse, binary: BinaryOutputs) -> Response:
+    """The response as JSON, followed by the outputs that are wanted as binary data.
+
+    Raises:
+        InvalidInputError: an output is wanted as JSON, which cannot hold it.
+    """
+    outputs: list[dict[str, Any]] = []
+    behind: list[bytes] = []
+    for output, raw in zip(message.outputs, message.raw_output_contents, strict=True):
+        parameters = {
+            name: getattr(value, value.WhichOneof("parameter_choice") or "")
+            for name, value in output.parameters.items()
+        }
+        made: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)}
+        if _REGION in parameters:
+            made["parameters"] = parameters
+        elif output.name in binary:
+            made["parameters"] = parameters | {_SIZE: len(raw)}
+            behind.append(raw)
+        else:
+            made["data"] = _as_list(output.name, decode_tensor(output.name, output.datatype, output.shape, raw))
+        outputs.append(made)
+    header: dict[str, Any] = {"model_name": message.model_name, "model_version": message.model_version}
+    if message.id:
+        header["id"] = message.id
+    header["outputs"] = outputs
+    json = to_json(header)
+    if not behind:
+        return Response(json, media_type="application/json")
+    return Response(
+        b"".join((json, *behind)), media_type="application/octet-stream", headers={HEADER_LENGTH: str(len(json))}
+    )
+
+
+def set_parameters(message: Any, parameters: Mapping[str, Any]) -> None:
+    """Sets a map of parameters as the JSON has it.
+
+    Raises:
+        InvalidInputError: one is neither truth value, number of 64 bits nor text.
+    """
+    for name, value in parameters.items():
+        if isinstance(value, bool):
+            message[name].bool_param = value
+        elif isinstance(value, int) and -(2**63) <= value < 2**63:
+            message[name].int64_param = value
+        elif isinstance(value, int) and 0 <= value < 2**64 and hasattr(message[name], "uint64_param"):
+            message[name].uint64_param = value
+        elif isinstance(value, float) and hasattr(message[name], "double_param"):
+            message[name].double_param = value
+        elif isinstance(value, str):
+            message[name].string_param = value
+        else:
+            raise InvalidInputError(f"The parameter '{name}' must be true, false, a number of 64 bits or a text.")
+
+
+def _header_end(header_length: str | None, size: int) -> int:
+    if header_length is None:
+        return size
+    # More digits than that are no size, and slow to convert.
+    if not header_length.isdecimal() or len(header_length) > 19 or int(header_length) > size:
+        raise InvalidInputError(
+            f"The header {HEADER_LENGTH} must be a number up to the body's {size} bytes, got '{header_length[:20]}'."
+        )
+    return int(header_length)
+
+
+def _size_of(tensor: InputTensor) -> int:
+    size = tensor.parameters[_SIZE]
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise InvalidInputError(
+            f"The parameter {_SIZE} of input '{tensor.name}' must be a number of bytes, got {size!r}."
+        )
+    return size
+
+
+def _encode(tensor: InputTensor) -> bytes:
+    """Raw contents of a tensor's JSON: its elements, flat or nested."""
+    check_tensor_header(tensor.name, tensor.datatype, tensor.shape)
+    if tensor.data is None:
+        raise InvalidInputError(f"Input '{tensor.name}' has neither data nor the parameter {_SIZE}.")
+    try:
+        elements = np.array(tensor.data, np.object_ if tensor.datatype == "BYTES" else None).ravel()
+    except (ValueError, OverflowError):
+        raise InvalidInputError(f"The data of input '{tensor.name}' are not a list of lists of like lengths.") from None
+    check_count(tensor.name, tensor.shape, elements.size)
+    if tensor.datatype == "BYTES":
+        if not all(isinstance(element, str) for element in elements):
+            raise InvalidInputError(f"The data of input '{tensor.name}' must be texts, or come as binary data.")
+        return encode_tensor(bytes_array([element.encode() for element in elements]))
+    return encode_tensor(_converted(tensor, elements))
+
+
+def _converted(tensor: InputTensor, elements: Tensor) -> Tensor:
+    dtype = NUMPY_DTYPES[tensor.datatype]
+    allowed, described = {"b": ("b", "true or false"), "f": ("iuf", "numbers")}.get(dtype.kind, ("iu", "integers"))
+    if elements.size and elements.dtype.kind not in allowed:
+        raise InvalidInputError(f"The data of input '{tensor.name}' of {tensor.datatype} must be {described}.")
+    with np.errstate(over="ignore"):
+        converted = elements.astype(dtype)
+    if not (np.isfinite(converted).all() if dtype.kind == "f" else np.array_equal(converted, elements)):
+        raise InvalidInputError(f"The data of input '{tensor.name}' have a value outside {tensor.datatype}.")
+    return converted
+
+
+def _as_list(name: str, array: Tensor) -> list[Any]:
+    """A tensor's elements, flat."""
+    elements: list[Any] = array.ravel().tolist()
+    if array.dtype == np.object_:
+        try:
+            return [element.decode() for element in elements]
+        except UnicodeDecodeError:
+            raise InvalidInputError(f"Output '{name}' is not text; ask for it as binary data.") from None
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInputError(
+            f"Output '{name}' has values that JSON cannot hold (infinite, or no number); ask for it as binary data."
+        )
+    return elements

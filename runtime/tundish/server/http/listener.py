@@ -1,0 +1,113 @@
+"""uvicorn as a guest: it serves on the event loop that there is, and the process's signals are not its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import h11
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 20.0
+"""How long a client may take for the first line and the headers of a request; h11 bounds their size."""
+
+MAX_CONNECTIONS = 1024
+"""A connection above this takes the place of one on which nothing is asked."""
+
+_STOP_SECONDS = 5
+"""How long answers may take to leave once the server's work is done."""
+
+
+class Listener:
+    """Serves an application on a bound socket, which it owns, from `start` to `stop`."""
+
+    def __init__(self, app: Starlette, bound: socket.socket) -> None:
+        self._socket = bound
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when requests are taken."""
+        self._serving = asyncio.create_task(self._server.serve([self._socket]))
+        await self._server.listening.wait()
+
+    async def stop(self) -> None:
+        """Takes no more connections, and returns when every request is answered and every connection closed."""
+        assert self._serving is not None
+        self._server.should_exit = True
+        await self._serving
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """They tell the whole server to stop, not this part of it."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class _Protocol(H11Protocol):
+    """Closes connections whose client takes too long to say what it wants, or says what is no HTTP."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
+        super().connection_made(transport)
+        self._watch()
+        if len(self.connections) > MAX_CONNECTIONS:
+            others = (other for other in self.connections if isinstance(other, _Protocol) and other is not self)
+            next((other for other in others if other._idle), self).transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unwatch()
+
+    def send_400_response(self, msg: str) -> None:
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            # What is no HTTP came behind an answer that had been given before its request was complete.
+            self.transport.close()
+
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _watch(self) -> None:
+        if not self._idle:
+            self._unwatch()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _unwatch(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

@@ -1,0 +1,130 @@
+"""The listener alone, in this process: slow senders are not waited for, slow readers are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tundish.server.addresses import bound_socket
+from tundish.server.http import Listener, bodies, listener
+from tundish.server.http.answers import answering
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+SECONDS = 0.3
+TICK = 0.05
+LARGE = 32 * 2**20
+
+
+async def echo(request: Request) -> Response:
+    return Response(await bodies.read_body(request, 100))
+
+
+async def large(_: Request) -> Response:
+    return Response(bytes(LARGE))
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[Listener, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A listener and a connection to it; whoever stops it need not be this."""
+    routes = [Route("/", answering(echo), methods=["POST"]), Route("/large", answering(large))]
+    bound = bound_socket("127.0.0.1", 0)
+    listening = Listener(Starlette(routes=routes), bound)
+    await listening.start()
+    reader, writer = await asyncio.open_connection(*bound.getsockname())
+    yield listening, reader, writer
+    writer.close()
+    await listening.stop()
+
+
+@pytest.fixture
+async def streams(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Streams]:
+    """A connection to a listener that waits for nothing longer than `SECONDS`."""
+    monkeypatch.setattr(listener, "HEAD_SECONDS", SECONDS)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", SECONDS)
+    async with serving() as (_, reader, writer):
+        yield reader, writer
+
+
+async def drip(writer: asyncio.StreamWriter, text: bytes) -> None:
+    """A byte at a time, each before the limit, all of them after it."""
+    for index in range(len(text)):
+        writer.write(text[index : index + 1])
+        await asyncio.sleep(TICK)
+
+
+async def test_a_silent_connection_is_closed(streams: Streams) -> None:
+    reader, _ = streams
+    assert await asyncio.wait_for(reader.read(), 10 * SECONDS) == b""
+
+
+async def test_a_head_that_drips_is_hung_up_on(streams: Streams) -> None:
+    reader, writer = streams
+    dripping = asyncio.create_task(drip(writer, b"POST / HTTP/1.1\r\n" * 2))
+    assert await asyncio.wait_for(reader.read(), 10 * SECONDS) == b""
+    dripping.cancel()
+
+
+async def test_the_head_of_a_second_request_is_not_waited_for_either(streams: Streams) -> None:
+    reader, writer = streams
+    writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+    assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+    dripping = asyncio.create_task(drip(writer, b"POST / HTTP/1.1\r\n" * 2))
+    assert await asyncio.wait_for(reader.read(), 10 * SECONDS) == b""
+    dripping.cancel()
+
+
+async def test_a_body_that_drips_is_refused(streams: Streams) -> None:
+    reader, writer = streams
+    writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n")
+    dripping = asyncio.create_task(drip(writer, bytes(50)))
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 10 * SECONDS)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 0.3 seconds" in answer
+    dripping.cancel()
+
+
+async def test_a_quick_client_is_answered_again_and_again(streams: Streams) -> None:
+    reader, writer = streams
+    for _ in range(10):
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+        await asyncio.sleep(TICK)
+
+
+async def test_a_slow_reader_gets_all_of_its_answer_though_the_listener_stops() -> None:
+    async with serving() as (listening, reader, writer):
+        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        stopping = asyncio.create_task(listening.stop())
+        await asyncio.sleep(2 * SECONDS)
+        assert not stopping.done()
+        assert await asyncio.wait_for(reader.read(), 30) == bytes(LARGE)
+        await stopping
+
+
+async def test_a_connection_too_many_takes_the_place_of_an_idle_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 5)
+    async with serving() as (_, reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
+        await asyncio.sleep(TICK)
+        idle = [await asyncio.open_connection(*writer.get_extra_info("peername")) for _ in range(20)]
+        await asyncio.sleep(TICK)
+        closed = [other for other, _ in idle if other.at_eof()]
+        assert len(closed) == 16
+        # Neither a request under way nor a new one is among them.
+        writer.write(b"}")
+        assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+        newest, newest_writer = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        newest_writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        assert (await newest.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+        for _, other in (*idle, (newest, newest_writer)):
+            other.close()
