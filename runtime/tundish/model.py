@@ -14,6 +14,7 @@ from tundish.engines import Arrays, load_engine
 from tundish.errors import InvalidInputError
 from tundish.manifest import TensorSpec
 from tundish.pipeline import Answer, BareEngine, Pipeline
+from tundish.placement.placement import Placement
 from tundish.results import Result
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, EntryName, Scheduler
 from tundish.scheduling.instance import Entries
@@ -27,8 +28,8 @@ MAX_ITEMS_PER_REQUEST = 64
 class Model:
     """A version that answers, until it is closed."""
 
-    def __init__(self, bundle: Bundle, cores: Cores, *, instances: int, run_limit_seconds: float) -> None:
-        """Loads the fastest variant that passed the gate, once for each instance, one thread each.
+    def __init__(self, bundle: Bundle, cores: Cores, *, placement: Placement, run_limit_seconds: float) -> None:
+        """Loads the placement's variant, which must be servable, once for each instance.
 
         The instances share `cores` with those of other models; one that takes longer than `run_limit_seconds` for a
         batch is replaced.
@@ -39,23 +40,23 @@ class Model:
         """
         manifest = bundle.manifest
         self.manifest = manifest
-        self.instances = instances
-        self.variant = manifest.servable[0]
+        self.placement = placement
+        self.variant = next(variant for variant in manifest.servable if variant.name == placement.variant)
         self.task = load_task(manifest.of_variant(self.variant), bundle.directory)
         serving = manifest.serving
         self.batching = Batching(
-            max_batch_size=serving.max_batch_size,
+            max_batch_size=placement.max_batch_size,
             preferred_batch_sizes=serving.preferred_batch_sizes,
             max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
             max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
-            by_length=self.task.input_name == "text" and serving.max_batch_size > 1,
+            by_length=self.task.input_name == "text" and placement.max_batch_size > 1,
             max_batch_tokens=serving.max_batch_tokens,
         )
 
         self.statistics: Mapping[EntryName, Statistics] = {"pipeline": Statistics(), "engine": Statistics()}
 
         def make_entries() -> Entries:
-            engine = load_engine(bundle, self.variant, threads=1)
+            engine = load_engine(bundle, self.variant, threads=placement.threads)
             return {"pipeline": Pipeline(self.task, engine), "engine": BareEngine(engine)}
 
         self._scheduler = Scheduler(
@@ -64,7 +65,8 @@ class Model:
             make_entries,
             cores,
             on_batch=lambda entry, times: self.statistics[entry].add_batch(times),
-            instances=instances,
+            instances=placement.instances,
+            threads=placement.threads,
             run_limit_seconds=run_limit_seconds,
         )
 

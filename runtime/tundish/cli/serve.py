@@ -22,7 +22,8 @@ def serve(
     ] = "127.0.0.1",
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 lets the system choose.")] = 8001,
     instances: Annotated[
-        int | None, typer.Option(min=1, help="Engines a model, one thread each; the default is one a core.")
+        int | None,
+        typer.Option(min=1, help="Engines a model, one thread each; the default is what is measured best here."),
     ] = None,
     run_limit_seconds: Annotated[
         float, typer.Option(min=0.1, help="An engine that takes longer for a batch is given up and loaded again.")
