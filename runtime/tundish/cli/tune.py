@@ -91,11 +91,13 @@ def _show(tuned: Tuned) -> None:
 def _table(rows: list[Measured], chosen: Measured, count: int) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),  # so that all of it fits a terminal of 80 columns
+        show_edge=False,
         caption=f"Of {count} placements, those that no other beats in both items/s and p99; CPU ms is of an item.",
     )
     table.add_column("variant", no_wrap=True)
     for heading in ("instances", "threads", "batch", "items/s", "p50 ms", "p99 ms", "CPU ms"):
-        table.add_column(heading, justify="right", no_wrap=heading != "CPU ms")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         placement, figures = row.placement, row.figures
         table.add_row(
