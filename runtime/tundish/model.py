@@ -15,6 +15,7 @@ from tundish.engines import Arrays, load_engine
 from tundish.errors import InvalidInputError
 from tundish.manifest import TENSORS, TensorSpec
 from tundish.pipeline import Answer, BareEngine, Entry, Pipeline
+from tundish.placement.placement import Placement
 from tundish.results import Result
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, EntryName, Scheduler, Step
 from tundish.scheduling.instance import Entries
@@ -31,9 +32,15 @@ class Model:
     """A version that answers, until it is closed."""
 
     def __init__(
-        self, bundle: Bundle, cores: Cores, *, instances: int, run_limit_seconds: float, sequence_idle_seconds: float
+        self,
+        bundle: Bundle,
+        cores: Cores,
+        *,
+        placement: Placement,
+        run_limit_seconds: float,
+        sequence_idle_seconds: float,
     ) -> None:
-        """Loads the fastest variant that passed the gate, once for each instance, one thread each.
+        """Loads the placement's variant, which must be servable, once for each instance.
 
         The instances share `cores` with those of other models; one that takes longer than `run_limit_seconds` for a
         batch is replaced. A sequence of a stateful model ends when no request has come for it in
@@ -45,25 +52,25 @@ class Model:
         """
         manifest = bundle.manifest
         self.manifest = manifest
-        self.instances = instances
-        self.variant = manifest.servable[0]
+        self.placement = placement
+        self.variant = next(variant for variant in manifest.servable if variant.name == placement.variant)
         spec = manifest.of_variant(self.variant)
         self.task: Task[Any, Any] | None = None if manifest.task == TENSORS else load_task(spec, bundle.directory)
         """None for a model that is an engine alone."""
         serving = manifest.serving
         self.batching = Batching(
-            max_batch_size=serving.max_batch_size,
+            max_batch_size=placement.max_batch_size,
             preferred_batch_sizes=serving.preferred_batch_sizes,
             max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
             max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
-            by_length=self.task is not None and self.task.input_name == "text" and serving.max_batch_size > 1,
+            by_length=self.task is not None and self.task.input_name == "text" and placement.max_batch_size > 1,
             max_batch_tokens=serving.max_batch_tokens,
             sequence_idle_seconds=sequence_idle_seconds,
         )
         self.statistics: Mapping[EntryName, Statistics] = {"pipeline": Statistics(), "engine": Statistics()}
 
         def make_entries() -> Entries:
-            engine = load_engine(bundle, self.variant, threads=1)
+            engine = load_engine(bundle, self.variant, threads=placement.threads)
             bare: Entry[Arrays] = StatefulEngine(engine, manifest.state) if self.stateful else BareEngine(engine)
             return {"engine": bare} if self.task is None else {"pipeline": Pipeline(self.task, engine), "engine": bare}
 
@@ -73,7 +80,8 @@ class Model:
             make_entries,
             cores,
             on_batch=lambda entry, times: self.statistics[entry].add_batch(times),
-            instances=instances,
+            instances=placement.instances,
+            threads=placement.threads,
             run_limit_seconds=run_limit_seconds,
         )
 

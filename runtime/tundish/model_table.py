@@ -146,13 +146,11 @@ class ModelTable:
             _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
             return Version(entry.model, entry.version, "UNAVAILABLE", reason=str(error), failed=True)
         _LOG.info(
-            "Model '%s' version %d is ready: %s by %s, %d instances, batches up to %d.",
+            "Model '%s' version %d is ready: %s by %s.",
             entry.model,
             entry.version,
             model.manifest.task,
-            model.variant.name,
-            model.instances,
-            model.batching.max_batch_size,
+            model.placement,
         )
         return Version(entry.model, entry.version, "READY", loaded=model)
 

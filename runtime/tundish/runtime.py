@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -13,6 +12,8 @@ from tundish.errors import DeadlineExceededError, InvalidInputError, RepositoryE
 from tundish.inputs import ImageInput, read_input
 from tundish.model import Model
 from tundish.model_table import ModelTable
+from tundish.placement.machine import usable_cores
+from tundish.placement.placer import Placer
 from tundish.results import Prediction
 from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
 from tundish.tasks import InputKind
@@ -32,23 +33,24 @@ class Runtime:
         run_limit_seconds: float = RUN_LIMIT_SECONDS,
         sequence_idle_seconds: float = SEQUENCE_IDLE_SECONDS,
     ) -> None:
-        """Loads every version, `instances` of each; the default is one for each core that this process may use.
+        """Loads every version as it was placed on this machine before, or as a few seconds of measuring say.
 
-        Together they compute on those cores and no more. An instance that takes longer than `run_limit_seconds` for a
-        batch is replaced. A sequence that no request has come for in `sequence_idle_seconds` ends. A version that
-        cannot be loaded is logged and left out; asking for it says why.
+        With `instances`, each has so many, of one thread, and nothing is measured. Together they compute on the cores
+        that this process may use, and no more. An instance that takes longer than `run_limit_seconds` for a batch is
+        replaced. A sequence that no request has come for in `sequence_idle_seconds` ends. A version that cannot be
+        loaded is logged and left out; asking for it says why.
 
         Raises:
             RepositoryError: nothing of the repository can be served.
         """
-        cores = len(os.sched_getaffinity(0))
-        self._cores = Cores(cores)
+        self._cores = Cores(usable_cores())
+        placer = Placer(repository, self._cores, instances=instances)
         self.table = ModelTable(
             repository,
             lambda bundle: Model(
                 bundle,
                 self._cores,
-                instances=instances or cores,
+                placement=placer.place(bundle),
                 run_limit_seconds=run_limit_seconds,
                 sequence_idle_seconds=sequence_idle_seconds,
             ),

@@ -16,6 +16,7 @@ from tundish import __version__
 from tundish.cli.infer import infer
 from tundish.cli.models import app as models
 from tundish.cli.serve import serve
+from tundish.cli.tune import tune
 from tundish.errors import TundishError
 
 _ERRORS = Console(stderr=True, highlight=False)
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(infer)
+app.command()(tune)
 app.add_typer(models, name="models")
 
 

@@ -15,6 +15,7 @@ from tundish.bundle import Bundle
 from tundish.cli.rendering import variants_table
 from tundish.errors import ModelNotFoundError
 from tundish.manifest import ImagePreprocess, Variant
+from tundish.placement.store import Choice, PlacementStore
 from tundish.repository import scan
 
 app = typer.Typer(help="List, show and verify the models of a repository.", no_args_is_help=True)
@@ -60,18 +61,11 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False,
 ) -> None:
     """Show one version: its tensors, and each variant with accuracy, size, latency and gate."""
-    found = [entry for entry in scan(repository) if entry.model == model and version in (None, entry.version)]
-    if not found:
-        wanted = f"'{model}'" if version is None else f"'{model}' version {version}"
-        raise ModelNotFoundError(f"{repository} holds no model {wanted}; `tundish models list` shows what there is.")
-    content = found[-1].content
-    if not isinstance(content, Bundle):
-        raise content
+    manifest = find_bundle(repository, model, version).manifest
     if as_json:
-        print(content.manifest.model_dump_json(indent=2))
+        print(manifest.model_dump_json(indent=2))
         return
     console = Console(highlight=False)
-    manifest = content.manifest
     console.print(f"[bold]{manifest.model}[/] version {manifest.version}, {manifest.task}")
     for side, specs in (("input", manifest.inputs), ("output", manifest.outputs)):
         for spec in specs:
@@ -79,6 +73,35 @@ def show(
     console.print(variants_table(manifest))
     for variant in manifest.variants:
         console.print(f"{variant.name}: {_recipe(variant)}. {variant.gate.reason}", markup=False, soft_wrap=True)
+    console.print(_placement(PlacementStore(repository).find(manifest)), markup=False, soft_wrap=True)
+
+
+def find_bundle(repository: Path, model: str, version: int | None) -> Bundle:
+    """The version asked for, or the highest; verified.
+
+    Raises:
+        RepositoryError: the repository is not there, or is empty.
+        ModelNotFoundError: it has no such version.
+        BundleError: the version is broken.
+    """
+    found = [entry for entry in scan(repository) if entry.model == model and version in (None, entry.version)]
+    if not found:
+        wanted = f"'{model}'" if version is None else f"'{model}' version {version}"
+        raise ModelNotFoundError(f"{repository} holds no model {wanted}; `tundish models list` shows what there is.")
+    content = found[-1].content
+    if not isinstance(content, Bundle):
+        raise content
+    return content
+
+
+def _placement(choice: Choice | None) -> str:
+    if choice is None:
+        return "On this machine: not placed yet; `tundish tune` measures it, or the first load for two seconds."
+    figures = choice.figures
+    return (
+        f"On this machine: {choice.placement}; {figures.items_per_second:.1f} items a second with a p99 of "
+        f"{figures.p99_milliseconds:.1f} ms, measured by {choice.chosen_by} on {choice.chosen_at:%Y-%m-%d}."
+    )
 
 
 def _recipe(variant: Variant) -> str:

@@ -26,7 +26,8 @@ def serve(
         int, typer.Option(min=1, max=2048, help="Larger HTTP requests are refused; gRPC takes up to 2 GB.")
     ] = 64,
     instances: Annotated[
-        int | None, typer.Option(min=1, help="Engines a model, one thread each; the default is one a core.")
+        int | None,
+        typer.Option(min=1, help="Engines a model, one thread each; the default is what is measured best here."),
     ] = None,
     run_limit_seconds: Annotated[
         float, typer.Option(min=0.1, help="An engine that takes longer for a batch is given up and loaded again.")

@@ -93,7 +93,9 @@ class ModelMethods(Methods):
                 ],
                 instance_group=[
                     config.ModelInstanceGroup(
-                        name=target.name, count=target.model.instances, kind=config.ModelInstanceGroup.KIND_CPU
+                        name=target.name,
+                        count=target.model.placement.instances,
+                        kind=config.ModelInstanceGroup.KIND_CPU,
                     )
                 ],
                 **_scheduling_choice(target.model),

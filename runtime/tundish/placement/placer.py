@@ -1,0 +1,86 @@
+"""Places a version that is being loaded: as it was chosen before, or by measuring for a few seconds."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+
+from tundish.bundle import Bundle
+from tundish.errors import TundishError
+from tundish.manifest import TENSORS
+from tundish.placement.figures import best
+from tundish.placement.measuring import measure
+from tundish.placement.placement import Placement, unmeasured
+from tundish.placement.samples import made_inputs
+from tundish.placement.search import core_placements, successive_halving
+from tundish.placement.store import Choice, PlacementStore
+from tundish.scheduling import Cores
+
+MEASURED_SECONDS = 2.0
+"""What a version costs when it is loaded for the first time, its loading not counted."""
+
+QUICK_MILLISECONDS = 1.0
+"""A model whose item takes less, by the exporter's measurement, is not measured: it is no engine that keeps it busy."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Placer:
+    """Places the versions of a repository on this process's cores."""
+
+    def __init__(self, repository: Path, cores: Cores, *, instances: int | None) -> None:
+        """With `instances`, nothing is looked up or measured: each version gets so many, of one thread each."""
+        self._cores = cores
+        self._instances = instances
+        self._store = PlacementStore(repository)
+
+    def place(self, bundle: Bundle) -> Placement:
+        """Says in the log what was chosen, and why.
+
+        Raises:
+            BundleError: the bundle does not fit its task.
+        """
+        manifest = bundle.manifest
+        if self._instances is not None:
+            return unmeasured(manifest, self._instances)
+        if choice := self._store.find(manifest):
+            _log(choice)
+            return choice.placement
+        plain = unmeasured(manifest, self._store.machine.cores)
+        candidates = core_placements(manifest, self._store.machine.cores)
+        if (
+            manifest.task == TENSORS
+            or len(candidates) == 1
+            or manifest.servable[0].latency.median_milliseconds < QUICK_MILLISECONDS
+        ):
+            return plain
+        _LOG.info("'%s' version %d is measured for %g seconds.", manifest.model, manifest.version, MEASURED_SECONDS)
+        try:
+            choice = self._measured(bundle, candidates)
+        except TundishError as error:
+            _LOG.warning("'%s' version %d could not be measured. %s", manifest.model, manifest.version, error)
+            return plain
+        _log(choice)
+        self._store.keep(choice)
+        return choice.placement
+
+    def _measured(self, bundle: Bundle, candidates: list[Placement]) -> Choice:
+        items = made_inputs(bundle)
+        finalists, _ = successive_halving(
+            candidates, partial(measure, bundle, items, self._cores), seconds=MEASURED_SECONDS
+        )
+        return Choice.of(bundle.manifest, best(finalists, None), self._store.machine, chosen_by="first load")
+
+
+def _log(choice: Choice) -> None:
+    _LOG.info(
+        "'%s' version %d is placed as %s: %.1f items a second with a p99 of %.1f ms, measured by %s on %s.",
+        choice.model,
+        choice.version,
+        choice.placement,
+        choice.figures.items_per_second,
+        choice.figures.p99_milliseconds,
+        "the first load" if choice.chosen_by == "first load" else "`tundish tune`",
+        f"{choice.chosen_at:%Y-%m-%d}",
+    )

@@ -1,0 +1,125 @@
+"""What a model is measured on: the user's own inputs, or made ones that its task accepts.
+
+A bundle keeps none of the data it was exported with. Made images are JPEGs of twice the model's size with a
+photograph's spectrum, made texts are words of the tokenizer's vocabulary, 8 to 256 tokens long. They cost what real
+ones cost; what the model says of them means nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tokenizers import Tokenizer
+
+from tundish.bundle import Bundle
+from tundish.errors import InvalidInputError
+from tundish.manifest import ImagePreprocess, TextPreprocess
+from tundish.tasks.registry import load_task
+
+MADE = 32
+"""How many inputs are made."""
+
+MAX_READ = 512
+"""How many of the user's are used."""
+
+_TOKENS = (8, 256)
+_MAX_SIDE = 2048
+_SLOPE = 1.2
+_SEED = 20
+
+
+def made_inputs(bundle: Bundle) -> list[bytes]:
+    """The same for the same bundle, always.
+
+    Raises:
+        BundleError: the bundle does not fit its task.
+        InvalidInputError: the model does not read what was made.
+    """
+    rule = _rule(bundle)
+    made = _images(rule) if isinstance(rule, ImagePreprocess) else _texts(bundle, rule)
+    return _checked(bundle, ((f"made input {number}", item) for number, item in enumerate(made)))
+
+
+def read_inputs(bundle: Bundle, path: Path) -> list[bytes]:
+    """The first `MAX_READ` images of a directory, or lines of a UTF-8 text file, as the model's task takes.
+
+    Raises:
+        BundleError: the bundle does not fit its task.
+        InvalidInputError: there is nothing to read, or the model cannot read it.
+    """
+    texts = isinstance(_rule(bundle), TextPreprocess)
+    try:
+        if texts:
+            named = [(f"{path}: '{line[:40]}'", line.encode()) for line in path.read_text("utf-8").splitlines() if line]
+        else:
+            files = sorted(file for file in path.iterdir() if file.is_file())
+            named = [(str(file), file.read_bytes()) for file in files[:MAX_READ]]
+    except (OSError, UnicodeDecodeError) as error:
+        wanted = "a UTF-8 file with a text a line" if texts else "a directory of images"
+        raise InvalidInputError(f"{path} must be {wanted}: {error}.") from None
+    if not named:
+        raise InvalidInputError(f"{path} holds nothing to measure on; give some {'texts' if texts else 'images'}.")
+    return _checked(bundle, iter(named[:MAX_READ]))
+
+
+def _rule(bundle: Bundle) -> ImagePreprocess | TextPreprocess:
+    """How the model reads its inputs."""
+    manifest = bundle.manifest
+    rule = manifest.of_variant(manifest.servable[0]).preprocess
+    if rule is None:
+        raise InvalidInputError(
+            f"'{manifest.model}' takes tensors, which cannot be made up; serve it with --instances."
+        )
+    return rule
+
+
+def _checked(bundle: Bundle, named: Iterator[tuple[str, bytes]]) -> list[bytes]:
+    manifest = bundle.manifest
+    task = load_task(manifest.of_variant(manifest.servable[0]), bundle.directory)
+    items = []
+    for name, item in named:
+        try:
+            task.prepare(item)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{name} cannot be measured on: {error}") from None
+        items.append(item)
+    return items
+
+
+def _images(rule: ImagePreprocess) -> list[bytes]:
+    generator = np.random.default_rng(_SEED)
+    height, width = (min(2 * side, _MAX_SIDE) for side in rule.size)
+    return [_photograph(generator, height, width) for _ in range(MADE)]
+
+
+def _photograph(generator: np.random.Generator, height: int, width: int) -> bytes:
+    """A JPEG of noise with the mean spectrum of natural images, by Tolhurst, Tadmor and Chao, 1992."""
+    frequencies = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
+    frequencies[0, 0] = np.inf
+    channels = []
+    for _ in range(3):
+        spectrum = np.fft.rfft2(generator.standard_normal((height, width))) / frequencies**_SLOPE
+        noise = np.fft.irfft2(spectrum, (height, width))
+        channels.append(128 + 48 * noise / max(float(noise.std()), 1e-6))
+    # Brightness varies more than colour.
+    gray = channels[0]
+    pixels = np.stack([0.8 * gray + 0.2 * channel for channel in channels], axis=2)
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "JPEG", quality=85)
+    return stream.getvalue()
+
+
+def _texts(bundle: Bundle, rule: TextPreprocess) -> list[bytes]:
+    generator = np.random.default_rng(_SEED)
+    vocabulary = Tokenizer.from_file(str(bundle.path(rule.tokenizer))).get_vocab()
+    # Whole words, by the marks that tokenizers put before them.
+    stripped = (token.lstrip("▁Ġ") for token in sorted(vocabulary))
+    words = [word for word in stripped if len(word) > 2 and word.isascii() and word.isalpha()] or ["word"]
+    low, high = _TOKENS
+    lengths = np.exp(np.linspace(np.log(low), np.log(max(low, min(high, rule.maximum_tokens))), MADE))
+    generator.shuffle(lengths)
+    return [" ".join(generator.choice(words, max(1, round(length) - 2))).encode() for length in lengths]

@@ -1,0 +1,102 @@
+"""What models are measured on: made inputs that they accept, and the user's own."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.bundles import SIZE, make_bundle
+from support.images import encoded
+from support.text_specs import text_spec
+from support.wordpiece import hugging_face_tokenizer
+from tokenizers import Tokenizer
+
+from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
+from tundish.errors import InvalidInputError
+from tundish.manifest import ImagePreprocess, Manifest, StretchResize, TextPreprocess
+from tundish.placement.samples import MADE, MAX_READ, made_inputs, read_inputs
+
+WORDS = [f"{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"]
+
+
+def text_bundle(root: Path, maximum_tokens: int = 512) -> Bundle:
+    """Reads texts; its network reads none, since nothing here runs it."""
+    template = make_bundle(root / "images").manifest
+    with staged_bundle(root, "texts") as staging:
+        hugging_face_tokenizer(extra=WORDS).save(str(staging / "tokenizer.json"))
+        (staging / "model.onnx").write_bytes((root / "images" / "colors" / "1" / "model.onnx").read_bytes())
+        spec = text_spec(TextPreprocess(maximum_tokens=maximum_tokens))
+        rest = {name: getattr(template, name) for name in ("source", "variants", "serving")}
+        assets = (describe_file(staging, "tokenizer.json"),)
+        return publish_bundle(staging, Manifest(**dict(spec), **rest, model="texts", version=1, assets=assets))
+
+
+def test_made_texts_are_8_to_256_tokens_by_the_library(tmp_path: Path) -> None:
+    bundle = text_bundle(tmp_path)
+    items = made_inputs(bundle)
+    assert items == made_inputs(bundle), "the same each time"
+    library = Tokenizer.from_file(str(bundle.path("tokenizer.json")))
+    lengths = [len(library.encode(item.decode()).ids) for item in items]
+    assert len(lengths) == MADE
+    assert (min(lengths), max(lengths)) == (8, 256)
+    assert len(set(lengths)) > MADE // 2
+    assert all(library.token_to_id("[UNK]") not in library.encode(item.decode()).ids for item in items)
+
+
+def test_made_texts_are_no_longer_than_the_model_reads(tmp_path: Path) -> None:
+    bundle = text_bundle(tmp_path, maximum_tokens=32)
+    library = Tokenizer.from_file(str(bundle.path("tokenizer.json")))
+    assert max(len(library.encode(item.decode()).ids) for item in made_inputs(bundle)) == 32
+
+
+def test_made_images_are_jpegs_of_twice_the_models_size_and_cost_what_photographs_do(tmp_path: Path) -> None:
+    template = make_bundle(tmp_path)
+    rule = template.manifest.preprocess
+    assert isinstance(rule, ImagePreprocess)
+    larger = rule.model_copy(update={"resize": StretchResize(height=200, width=256)})
+    items = made_inputs(Bundle(template.directory, template.manifest.model_copy(update={"preprocess": larger})))
+    assert len(set(items)) == MADE
+    for item in items:
+        with Image.open(io.BytesIO(item)) as image:
+            assert (image.format, image.size) == ("JPEG", (512, 400))
+            pixels = np.asarray(image.convert("L"))
+        assert 20 < pixels.std() < 80
+        # The demo's photographs take 0.6 to 4 bits a pixel, 2.2 on average.
+        assert 1 < 8 * len(item) / pixels.size < 4
+
+
+def test_a_tiny_model_gets_tiny_images(tmp_path: Path) -> None:
+    with Image.open(io.BytesIO(made_inputs(make_bundle(tmp_path))[0])) as image:
+        assert image.size == (2 * SIZE, 2 * SIZE)
+
+
+def test_own_images_and_texts_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("b.png", "a.png"):
+        (folder / name).write_bytes(encoded("red" if name == "a.png" else "blue"))
+    assert read_inputs(make_bundle(tmp_path / "models"), folder) == [encoded("red"), encoded("blue")]
+
+    lines = tmp_path / "lines.txt"
+    lines.write_text("the cat\n\naax\n" * MAX_READ)
+    items = read_inputs(text_bundle(tmp_path / "texts"), lines)
+    assert items[:3] == [b"the cat", b"aax", b"the cat"]
+    assert len(items) == MAX_READ
+
+
+def test_own_inputs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "models")
+    with pytest.raises(InvalidInputError, match=r"nothing must be a directory of images: .*No such file"):
+        read_inputs(bundle, tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInputError, match="empty holds nothing to measure on; give some images"):
+        read_inputs(bundle, tmp_path / "empty")
+    (tmp_path / "empty" / "notes.txt").write_text("no image")
+    with pytest.raises(InvalidInputError, match=r"notes\.txt cannot be measured on: "):
+        read_inputs(bundle, tmp_path / "empty")
+    (tmp_path / "bytes").write_bytes(b"\xff\xff")
+    with pytest.raises(InvalidInputError, match="bytes must be a UTF-8 file with a text a line"):
+        read_inputs(text_bundle(tmp_path / "texts"), tmp_path / "bytes")
