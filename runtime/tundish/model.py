@@ -115,7 +115,7 @@ class Model:
 
     @property
     def live_instances(self) -> int:
-        """How many instances take batches: fewer than `instances` while one that hung is replaced."""
+        """How many instances take batches: fewer than the placement's while one that hung is replaced."""
         return self._scheduler.instances
 
     def submit(
