@@ -153,14 +153,15 @@ class ItemQueue:
 
     def _check_deadline(self, first: Item, now: float, seconds_per_item: float, seconds_ahead: float) -> None:
         """Holds a request against rule 6; one that nothing is ahead of is always taken."""
-        if first.deadline is None:
+        if first.deadline is None or now >= first.deadline:  # the latter is dropped, and told that it is late
             return
-        ahead = bisect.bisect(self._waiting, first.order, key=_order)
+        before = self._waiting[: bisect.bisect(self._waiting, first.order, key=_order)]
+        ahead = sum(not item.future.cancelled() and not _is_late(item, now) for item in before)
         expected = _CAUTION * (ahead * seconds_per_item + seconds_ahead)
         if ahead and now + expected > first.deadline:
             raise QueueFullError(
                 f"{ahead} items are ahead in the queue, which will take about {expected * 1e3:.0f} ms, and the "
-                f"deadline leaves {max(0.0, first.deadline - now) * 1e3:.0f} ms; try again later.",
+                f"deadline leaves {(first.deadline - now) * 1e3:.0f} ms; try again later.",
                 retry_after_seconds=expected / 2,
             )
 
@@ -205,3 +206,7 @@ def _is_dead(item: Item, now: float) -> bool:
 
 def _order(item: Item) -> tuple[float, int]:
     return item.order
+
+
+def _is_late(item: Item, now: float) -> bool:
+    return item.deadline is not None and now >= item.deadline

@@ -231,6 +231,18 @@ def test_6_a_request_that_would_be_late_is_refused_at_once_and_told_when_to_come
     stage.submit(lane, "patient", deadline=stage.now + 9)
 
 
+def test_6_what_is_dead_is_not_ahead_of_anyone() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane(max_batch_size=1)
+    stage.submit(lane, "first")
+    stage.finish(lane, after=1.0)
+    stage.submit(lane, "running")
+    (gone,), _ = stage.submit(lane, "gone"), stage.submit(lane, "late", deadline=stage.now + 9)
+    gone.future.cancel()
+    stage.now += 9
+    stage.submit(lane, "hurried", deadline=stage.now + 0.1)
+
+
 def test_6_a_request_that_nothing_is_ahead_of_is_taken_however_slow_the_model_was() -> None:
     stage = Stage(cores=1)
     lane = stage.lane(max_batch_size=1)
