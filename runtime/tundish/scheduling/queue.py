@@ -156,7 +156,7 @@ class ItemQueue:
         if first.deadline is None or now >= first.deadline:  # the latter is dropped, and told that it is late
             return
         before = self._waiting[: bisect.bisect(self._waiting, first.order, key=_order)]
-        ahead = sum(not item.future.cancelled() and not _is_late(item, now) for item in before)
+        ahead = sum(not _is_dead(item, now) for item in before)
         expected = _CAUTION * (ahead * seconds_per_item + seconds_ahead)
         if ahead and now + expected > first.deadline:
             raise QueueFullError(
@@ -206,7 +206,3 @@ def _is_dead(item: Item, now: float) -> bool:
 
 def _order(item: Item) -> tuple[float, int]:
     return item.order
-
-
-def _is_late(item: Item, now: float) -> bool:
-    return item.deadline is not None and now >= item.deadline
