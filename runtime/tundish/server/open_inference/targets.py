@@ -65,9 +65,10 @@ class Target:
 
 
 def targets_of(model: Model) -> tuple[Target, ...]:
-    """The entries of a version of a model."""
-    engine = Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
-    return (engine,) if model.task is None else (Target(model.name, model, "pipeline"), engine)
+    """The entries of a version of a model, each by one name."""
+    if model.task is None:
+        return (Target(model.name, model, "engine"),)
+    return Target(model.name, model, "pipeline"), Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
 
 
 class Methods:
