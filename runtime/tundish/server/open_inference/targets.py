@@ -55,13 +55,21 @@ class Target:
     def inputs(self) -> Sequence[TensorSpec]:
         """The tensors that it takes."""
         if self.bare:
-            return self.model.manifest.request_inputs
+            return tuple(map(_advertised, self.model.manifest.request_inputs))
         return (TensorSpec(name=self.model.require_task().input_name, datatype="BYTES", shape=("batch", 1)),)
 
     @property
     def outputs(self) -> Sequence[TensorSpec]:
         """The tensors that it answers."""
         return self.model.manifest.answer_outputs if self.bare else self.model.require_task().output_specs
+
+
+def _advertised(spec: TensorSpec) -> TensorSpec:
+    """An input of one value a row has a second dimension here.
+
+    A configuration's `dims` leave the batch out and cannot be empty: perf_analyzer has nothing to send to such an input.
+    """
+    return spec if len(spec.shape) > 1 else spec.model_copy(update={"shape": (*spec.shape, 1)})
 
 
 def targets_of(model: Model) -> tuple[Target, ...]:
