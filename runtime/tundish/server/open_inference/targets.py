@@ -67,7 +67,7 @@ class Target:
 def _advertised(spec: TensorSpec) -> TensorSpec:
     """An input of one value a row has a second dimension here.
 
-    A configuration's `dims` leave the batch out and cannot be empty: perf_analyzer has nothing to send to such an input.
+    A configuration's `dims` leave the batch out and cannot be empty; perf_analyzer sends nothing to such an input.
     """
     return spec if len(spec.shape) > 1 else spec.model_copy(update={"shape": (*spec.shape, 1)})
 
