@@ -93,7 +93,7 @@ def loading_frameworks() -> Iterator[None]:
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
     """A bar for each thing that is done, one below the other."""
-    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:31}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console) as bars:
         known = {}
 
