@@ -2,7 +2,7 @@
 
 What OpenVINO does in silence and this engine does not: it takes bf16 where the processor has it, reports its import to
 Google Analytics, takes an input that a request leaves out from the request before, converts inputs of another
-datatype, and wraps 64-bit integers to 32 bits.
+datatype, wraps 64-bit integers to 32 bits, and lets a request that fails spoil the next one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class OpenVinoEngine:
     """A compiled model with one request, on threads of its own."""
 
     def __init__(self, path: Path, *, precision: Precision, threads: int) -> None:
-        options = {
+        self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": threads,
@@ -80,9 +80,9 @@ class OpenVinoEngine:
         try:
             # By its own reader alone; OpenVINO would try those of six other formats on a file that it does not know.
             reader = FrontEndManager().load_by_framework("onnx")
-            compiled = openvino.Core().compile_model(reader.convert(reader.load(str(path))), "CPU", options)
+            self._model = reader.convert(reader.load(str(path)))
+            compiled = self._compile()
             got = compiled.get_property("INFERENCE_PRECISION_HINT")
-            self._request = compiled.create_infer_request()
         except Exception as error:  # OpenVINO's errors have no common base but Exception
             raise EngineError(f"OpenVINO does not take {path}: {_last_line(error)}") from error
         if got != _HINTS[precision]:
@@ -98,11 +98,19 @@ class OpenVinoEngine:
             # request before has left.
             self._request.start_async(dict(inputs), share_inputs=True)
             self._request.wait()
-            # Copies, since the request writes to its own again.
-            outputs = [np.array(tensor.data) for tensor in self._request.output_tensors]
         except Exception as error:
+            # Layers before the one that failed keep the failed shapes: the next request would fail by them, too.
+            self._compile()
             raise EngineError(f"The engine failed: {_last_line(error)}") from error
-        return {spec.name: array for spec, array in zip(self.outputs, outputs, strict=True)}
+        # Copies, since the request writes to its own again.
+        arrays = [np.array(tensor.data) for tensor in self._request.output_tensors]
+        return {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
+
+    def _compile(self) -> openvino.CompiledModel:
+        """Takes a new request, of the model compiled anew; the weights stay where they are in memory."""
+        compiled = openvino.Core().compile_model(self._model, "CPU", self._options)
+        self._request = compiled.create_infer_request()
+        return compiled
 
     def _check(self, inputs: Arrays) -> None:
         if inputs.keys() != {spec.name for spec in self.inputs}:

@@ -169,6 +169,32 @@ def test_what_an_engine_cannot_run_is_an_error_in_a_line(load: Load, change: dic
     np.testing.assert_allclose(answers(engine, **good)["sum"], good["first"] + good["second"], rtol=1e-6)
 
 
+def test_a_request_that_fails_leaves_nothing_behind(load: Load, tmp_path: Path) -> None:
+    """The first layers run before the shapes are found not to fit."""
+    path = write(
+        tmp_path / "positions.onnx",
+        [
+            helper.make_node("Relu", ["x"], ["positive"]),
+            helper.make_node("Shape", ["positive"], ["shape"], start=0, end=1),
+            helper.make_node("Slice", ["positions", "zero", "shape"], ["first"]),
+            helper.make_node("Add", ["positive", "first"], ["y"]),
+        ],
+        [tensor("x", "tokens", 4)],
+        [tensor("y", "tokens", 4)],
+        positions=np.arange(32, dtype=np.float32).reshape(8, 4),
+        zero=np.zeros(1, np.int64),
+    )
+    engine = load(path)
+    for tokens in (5, 9, 5, 20, 5, 8, 9, 8):
+        x = np.full((tokens, 4), tokens, np.float32)
+        if tokens > 8:
+            with pytest.raises(EngineError, match="The engine failed"):
+                answers(engine, x=x)
+        else:
+            expected = x + np.arange(32, dtype=np.float32).reshape(8, 4)[:tokens]
+            np.testing.assert_array_equal(answers(engine, x=x)["y"], expected)
+
+
 @pytest.mark.parametrize("content", [None, b"no network"], ids=["missing", "nonsense"])
 def test_a_file_that_is_no_network_is_named(
     load: Load, content: bytes | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
