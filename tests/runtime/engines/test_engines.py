@@ -170,29 +170,38 @@ def test_what_an_engine_cannot_run_is_an_error_in_a_line(load: Load, change: dic
 
 
 def test_a_request_that_fails_leaves_nothing_behind(load: Load, tmp_path: Path) -> None:
-    """The first layers run before the shapes are found not to fit."""
+    """The embeddings of up to eight tokens: for more, the first layers run before shapes are found not to fit."""
+    words, positions = rows(10, 4), rows(8, 4)
     path = write(
-        tmp_path / "positions.onnx",
+        tmp_path / "embeddings.onnx",
         [
-            helper.make_node("Relu", ["x"], ["positive"]),
-            helper.make_node("Shape", ["positive"], ["shape"], start=0, end=1),
-            helper.make_node("Slice", ["positions", "zero", "shape"], ["first"]),
-            helper.make_node("Add", ["positive", "first"], ["y"]),
+            helper.make_node("Gather", ["words", "ids"], ["word"]),
+            helper.make_node("Shape", ["ids"], ["count"], start=1, end=2),
+            helper.make_node("Slice", ["numbers", "zero", "count", "one"], ["number"]),
+            helper.make_node("Gather", ["positions", "number"], ["position"]),
+            helper.make_node("Add", ["word", "position"], ["sum"]),
+            helper.make_node("LayerNormalization", ["sum", "scale"], ["y"]),
         ],
-        [tensor("x", "tokens", 4)],
-        [tensor("y", "tokens", 4)],
-        positions=np.arange(32, dtype=np.float32).reshape(8, 4),
+        [tensor("ids", "batch", "tokens", element=TensorProto.INT64)],
+        [tensor("y", "batch", "tokens", 4)],
+        words=words,
+        positions=positions,
+        numbers=np.arange(8)[np.newaxis],
         zero=np.zeros(1, np.int64),
+        one=np.ones(1, np.int64),
+        scale=np.ones(4, np.float32),
     )
     engine = load(path)
     for tokens in (5, 9, 5, 20, 5, 8, 9, 8):
-        x = np.full((tokens, 4), tokens, np.float32)
+        ids = DRAW.integers(0, 10, (1, tokens))
         if tokens > 8:
             with pytest.raises(EngineError, match="The engine failed"):
-                answers(engine, x=x)
+                answers(engine, ids=ids)
         else:
-            expected = x + np.arange(32, dtype=np.float32).reshape(8, 4)[:tokens]
-            np.testing.assert_array_equal(answers(engine, x=x)["y"], expected)
+            expected = words[ids] + positions[:tokens]
+            expected -= expected.mean(axis=2, keepdims=True)
+            expected /= np.sqrt(expected.var(axis=2, keepdims=True) + 1e-5)
+            np.testing.assert_allclose(answers(engine, ids=ids)["y"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("content", [None, b"no network"], ids=["missing", "nonsense"])
