@@ -43,6 +43,7 @@ from tundish_bench.report import (
     Comparison,
     Goal,
     figures_of,
+    make_console,
     run_command,
     show_comparisons,
     show_each_round,
@@ -79,7 +80,7 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
 ) -> None:
     """Compare the CPU per image of tundish with that of NVIDIA's Triton, side by side."""
-    console = Console(highlight=False)
+    console = make_console()
     paths = photograph_paths()
     images = [path.read_bytes() for path in paths]
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:

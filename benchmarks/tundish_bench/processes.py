@@ -44,14 +44,18 @@ def machine_busy_seconds() -> float:
 
 def grpc_ready(url: str) -> bool:
     """Whether a server of the Open Inference Protocol at `url` says that it is ready."""
-    # A channel for each question: one that could not connect waits a second before it tries again.
+    host, port = url.rsplit(":", maxsplit=1)
+    try:
+        socket.create_connection((host, int(port)), _PROBE_SECONDS).close()
+    except OSError:
+        return False  # it does not listen yet; a channel would take a second before it tries again
     with grpc.insecure_channel(url) as channel:
         try:
             ready: bool = (
                 GRPCInferenceServiceStub(channel).ServerReady(oip.ServerReadyRequest(), timeout=_PROBE_SECONDS).ready
             )
         except grpc.RpcError:
-            return False  # it does not listen yet
+            return False
         return ready
 
 

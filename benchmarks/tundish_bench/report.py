@@ -17,6 +17,7 @@ from rich.table import Table
 from tundish.errors import TundishError
 from tundish_bench.rounds import Rounds
 
+_TABLE_WIDTH = 100
 _NOTABLE_CORES = 0.1
 """Other work that takes more than this makes a measurement doubtful."""
 
@@ -45,6 +46,13 @@ class Comparison:
         """Whether the median of the values reaches the goal's bound."""
         middle = median(self.values)
         return middle <= self.goal.bound if self.goal.at_most else middle >= self.goal.bound
+
+
+def make_console() -> Console:
+    """On standard output, wide enough for the tables, wherever that leads."""
+    console = Console(highlight=False)
+    console.width = max(console.width, _TABLE_WIDTH)
+    return console
 
 
 def show_table(console: Console, measured: Rounds, *, what: str, item: str) -> None:
@@ -84,7 +92,8 @@ def show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> Non
     for each in comparisons:
         verdict = "[green]met[/]" if each.met else "[red]missed[/]"
         bound = f"at {'most' if each.goal.at_most else 'least'} {each.goal.bound:g}"
-        text = f"{each.what}: {spread(each.values, 3)}; the goal of {bound} is {verdict}."
+        figure = spread(each.values, 3) if len(each.values) > 1 else f"{each.values[0]:.3g}"
+        text = f"{each.what}: {figure}; the goal of {bound} is {verdict}."
         console.print(f"[bold]{text}[/]", soft_wrap=True)
 
 
@@ -92,7 +101,8 @@ def warn_of_other_work(console: Console, *measured: Rounds) -> None:
     """Says so if the machine was not idle but for the subjects and their client."""
     samples = [sample for rounds in measured for each in rounds for sample in each.values()]
     others = max(sample.other_cores for sample in samples)
-    if others > _NOTABLE_CORES:
+    if others > _TABLE_WIDTH = 100
+_NOTABLE_CORES:
         console.print(
             f"[yellow]warning:[/] other work took up to {others:.2f} cores; measure on an idle machine.", soft_wrap=True
         )

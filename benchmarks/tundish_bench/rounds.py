@@ -160,7 +160,8 @@ def percentiles(latencies: Sequence[float]) -> tuple[float, float]:
 def measure_rounds(subjects: Sequence[Subject], *, rounds: int, seconds: float, console: Console) -> Rounds:
     """Measures all subjects in each round, `seconds` each, after a short warm-up."""
     measured = []
-    with console.status("warm up") as status:
+    # Floors run in this process: drawing more often would count as their work.
+    with console.status("warm up", refresh_per_second=1) as status:
         for subject in subjects:
             subject.measure(min(seconds, _WARM_UP_SECONDS))
         for number in range(rounds):

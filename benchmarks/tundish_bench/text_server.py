@@ -47,6 +47,7 @@ from tundish_bench.report import (
     Comparison,
     Goal,
     figures_of,
+    make_console,
     run_command,
     show_comparisons,
     show_each_round,
@@ -95,7 +96,7 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
 ) -> None:
     """Compare the throughput of tundish with that of NVIDIA's Triton on texts of mixed length, side by side."""
-    console = Console(highlight=False)
+    console = make_console()
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
         scratch = Path(directory)
         inputs = _read_inputs(review_repository(repository, scratch, console), console)
