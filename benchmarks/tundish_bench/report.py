@@ -101,8 +101,7 @@ def warn_of_other_work(console: Console, *measured: Rounds) -> None:
     """Says so if the machine was not idle but for the subjects and their client."""
     samples = [sample for rounds in measured for each in rounds for sample in each.values()]
     others = max(sample.other_cores for sample in samples)
-    if others > _TABLE_WIDTH = 100
-_NOTABLE_CORES:
+    if others > _NOTABLE_CORES:
         console.print(
             f"[yellow]warning:[/] other work took up to {others:.2f} cores; measure on an idle machine.", soft_wrap=True
         )
