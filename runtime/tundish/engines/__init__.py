@@ -30,6 +30,14 @@ class Engine(Protocol):
         """
         ...
 
+    def another(self) -> Engine:
+        """An engine of the same variant for one more thread; with the same weights in memory where that costs no time.
+
+        Raises:
+            EngineError: it cannot be loaded again.
+        """
+        ...
+
 
 _KINDS = {"onnx": "tundish.engines.onnx"}
 """Engine kind to the module that defines `load`; imported when a bundle asks for it."""

@@ -34,9 +34,11 @@ _DATATYPES: dict[str, Datatype] = {
 
 
 class OnnxEngine:
-    """An ONNX Runtime session that owns its threads."""
+    """An ONNX Runtime session that owns its threads, but for the one that calls it."""
 
     def __init__(self, path: Path, *, threads: int) -> None:
+        self._path = path
+        self._threads = threads
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -60,6 +62,12 @@ class OnnxEngine:
         except Exception as error:
             raise EngineError(f"The engine failed: {_first_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
+
+    def another(self) -> OnnxEngine:
+        """See `Engine.another`."""
+        # A session takes calls from any number of threads. Those without threads of its own compute on their callers',
+        # and meet nowhere; the others would wait for each other.
+        return self if self._threads == 1 else OnnxEngine(self._path, threads=self._threads)
 
 
 def load(bundle: Bundle, variant: Variant, *, threads: int) -> OnnxEngine:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tundish.bundle import Bundle
 from tundish.errors import TundishError
 from tundish.manifest import TENSORS
+from tundish.memory import give_back_memory
 from tundish.placement.figures import best
 from tundish.placement.measuring import measure
 from tundish.placement.placement import Placement, unmeasured
@@ -61,6 +62,8 @@ class Placer:
         except TundishError as error:
             _LOG.warning("'%s' version %d could not be measured. %s", manifest.model, manifest.version, error)
             return plain
+        finally:
+            give_back_memory()
         _log(choice)
         self._store.keep(choice)
         return choice.placement
