@@ -33,7 +33,8 @@ _ANSWER_SECONDS = 30.0
 _LENGTH_BYTES = 4
 """What precedes each element of a raw BYTES tensor: its length, little-endian."""
 
-_INFER = "/inference.GRPCInferenceService/ModelInfer"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+"""The method's path."""
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 
@@ -88,7 +89,7 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
         if protocol == "grpc":
             async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
                 infer = channel.unary_unary(
-                    _INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
+                    INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
                 )
 
                 async def ask(index: int) -> str:
