@@ -1,12 +1,15 @@
-"""Server processes under measurement: started on a free port of the loopback, their CPU time read, stopped."""
+"""Server processes under measurement: started on a free port of the loopback, their CPU and memory read, stopped."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -21,7 +24,8 @@ HOST = "127.0.0.1"
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 40.0
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.02
+_PROBE_SECONDS = 1.0
 
 
 def free_port() -> int:
@@ -38,19 +42,64 @@ def machine_busy_seconds() -> float:
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
+def grpc_ready(url: str) -> bool:
+    """Whether a server of the Open Inference Protocol at `url` says that it is ready."""
+    host, port = url.rsplit(":", maxsplit=1)
+    try:
+        socket.create_connection((host, int(port)), _PROBE_SECONDS).close()
+    except OSError:
+        return False  # it does not listen yet; a channel would take a second before it tries again
+    with grpc.insecure_channel(url) as channel:
+        try:
+            ready: bool = (
+                GRPCInferenceServiceStub(channel).ServerReady(oip.ServerReadyRequest(), timeout=_PROBE_SECONDS).ready
+            )
+        except grpc.RpcError:
+            return False
+        return ready
+
+
+def http_ready(path: str, url: str) -> bool:
+    """Whether an HTTP server at `url` answers a GET of `path` with 200."""
+    try:
+        with urllib.request.urlopen(f"http://{url}{path}", timeout=_PROBE_SECONDS) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
 class ServerProcess:
-    """A server of the Open Inference Protocol with its children; running and ready inside the context."""
+    """A server with its children; running and ready inside the context."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, port: int, log: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        port: int,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        ready: Callable[[str], bool] = grpc_ready,
     ) -> None:
-        """`command` must serve gRPC on `port`; `log` takes what it prints; `environment` is added to this process's."""
+        """`command` must serve on `port`, and `ready` say of its URL whether it does; `log` takes what it prints.
+
+        `environment` is added to this process's.
+        """
         self.name = name
+        self.seconds_to_ready = 0.0
+        """From starting the process until it was ready; known once it is."""
+        self._ready = ready
         self.url = f"{HOST}:{port}"
         self._command = list(command)
         self._log = log
         self._environment = {**os.environ, **(environment or {})}
         self._process: psutil.Popen | None = None
+
+    def resident_bytes(self) -> int:
+        """The physical memory of the process and of all below it; what they share is counted for each."""
+        assert self._process is not None
+        family = [self._process, *self._process.children(recursive=True)]
+        return sum(int(process.memory_info().rss) for process in family)
 
     def cpu_seconds(self) -> dict[int, float]:
         """User and system time so far of the process and of all below it, by process id."""
@@ -90,18 +139,14 @@ class ServerProcess:
 
     def _wait_ready(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + _START_SECONDS
-        with grpc.insecure_channel(self.url) as channel:
-            stub = GRPCInferenceServiceStub(channel)
-            while time.monotonic() < deadline:
-                if self._process.poll() is not None:
-                    raise self._ended("before it was ready")
-                try:
-                    if stub.ServerReady(oip.ServerReadyRequest(), timeout=1.0).ready:
-                        return
-                except grpc.RpcError:
-                    pass  # it does not listen yet
-                time.sleep(_POLL_SECONDS)
+        started = time.monotonic()
+        while time.monotonic() - started < _START_SECONDS:
+            if self._process.poll() is not None:
+                raise self._ended("before it was ready")
+            if self._ready(self.url):
+                self.seconds_to_ready = time.monotonic() - started
+                return
+            time.sleep(_POLL_SECONDS)
         raise BenchmarkError(f"{self.name} was not ready within {_START_SECONDS:.0f} seconds; its log is {self._log}.")
 
     def _stop(self) -> None:
@@ -122,3 +167,15 @@ class ServerProcess:
 
     def _ended(self, when: str) -> BenchmarkError:
         return BenchmarkError(f"{self.name} ended {when}; its log is {self._log}.")
+
+
+def tundish_server(
+    repository: Path, *, log: Path, name: str = "tundish", instances: int | None = None
+) -> ServerProcess:
+    """`tundish serve` on a repository; with `instances` a model, else as it places them by itself."""
+    port = free_port()
+    command = [sys.executable, "-m", "tundish", "serve", str(repository), "--host", HOST]
+    command += ["--grpc-port", str(port), "--http-port", "0"]
+    if instances is not None:
+        command += ["--instances", str(instances)]
+    return ServerProcess(name, command, port=port, log=log)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import io
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +14,7 @@ import torch
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from tundish_exporters.demo.assets import MINILM, REVIEWS, fetch
+from tundish_exporters.demo.corpus import read_corpus
 from tundish_exporters.progress import Progress, tracked
 
 LABELS = ("rotten", "fresh")
@@ -55,6 +54,11 @@ class FineTunedReviews:
     evaluation: Path
     """1,000 reviews of films that the training never saw."""
 
+    @classmethod
+    def at(cls, directory: Path) -> FineTunedReviews:
+        """Where fine-tuning into this directory writes."""
+        return cls(directory / "model", directory / "calibration.csv", directory / "evaluation.csv")
+
 
 def fine_tune_reviews(
     cache: Path, destination: Path, progress: Progress, *, training_reviews: int = _TRAINING_REVIEWS
@@ -66,7 +70,7 @@ def fine_tune_reviews(
     training = training[:training_reviews]
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     model = _train(base, tokenizer, training, progress)
-    written = FineTunedReviews(destination / "model", destination / "calibration.csv", destination / "evaluation.csv")
+    written = FineTunedReviews.at(destination)
     model.save_pretrained(written.model)
     tokenizer.save_pretrained(written.model)
     _write(written.calibration, training[:_CALIBRATION_REVIEWS])
@@ -76,10 +80,8 @@ def fine_tune_reviews(
 
 def load_reviews(directory: Path) -> list[Review]:
     """The corpus without its plots and without snippets that differ in punctuation or case alone."""
-    packed = (directory / REVIEWS.members[0]).read_bytes()
-    rows = csv.DictReader(io.StringIO(bz2.decompress(packed).decode("utf-8")))
     unique: dict[str, Review] = {}
-    for row in rows:
+    for row in read_corpus(directory):
         if row["category"] in LABELS:
             key = re.sub(r"[^a-z0-9]+", " ", row["text"].lower()).strip()
             unique.setdefault(key, Review(row["text"].strip(), row["category"], row["movie_name"]))

@@ -1,0 +1,140 @@
+"""The demo's models and data, as the benchmarks of servers use them; what is not there yet is made below a scratch."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+
+from rich.console import Console
+
+from tundish.bundle import Bundle, read_bundle, versions_in
+from tundish.tasks.registry import load_task
+from tundish_bench.errors import BenchmarkError
+from tundish_exporters.api import export_huggingface
+from tundish_exporters.cli import loading_frameworks, progress_bars
+from tundish_exporters.demo import PHOTO_MODEL, REVIEW_MODEL, export_photographs
+from tundish_exporters.demo.assets import PHOTOGRAPHS, REVIEWS, default_cache, fetch
+from tundish_exporters.demo.corpus import read_corpus
+
+DEMO_REPOSITORY = Path(".demo/models")
+
+_REVIEW_CHECKPOINT = Path(".demo") / REVIEW_MODEL
+_REVIEW_MAX_DROP = 0.05
+"""Of an export for the benchmark alone: its answers need not be good, but the same from all servers' one file."""
+
+_SEED = 0
+_SNIPPETS_FOR_EACH_PLOT = 2
+"""So that the 10th, 50th and 90th percentiles are about 15, 36 and 166 tokens; snippets alone are short."""
+_LEAST_TOKENS, _MOST_TOKENS = 8, 256
+
+
+def photograph_paths() -> list[Path]:
+    """Twenty JPEG files of 512 x 512 pixels."""
+    return sorted(fetch(PHOTOGRAPHS, default_cache()).rglob("*.jpg"))
+
+
+def photo_repository(repository: Path | None, scratch: Path, console: Console) -> Path:
+    """The repository that was asked for, else the demo's; if there is none, one below `scratch`, exported to now."""
+    if repository or versions_in(DEMO_REPOSITORY / PHOTO_MODEL):
+        return repository or DEMO_REPOSITORY
+    exported = scratch / "photo-export"
+    with loading_frameworks(), progress_bars(console) as progress:
+        export_photographs(scratch / PHOTO_MODEL, exported, progress)
+    return exported
+
+
+def review_repository(repository: Path | None, scratch: Path, console: Console) -> Path:
+    """The repository that was asked for, else the demo's if its int8 variant passed the gate, else one made now.
+
+    What is made lies below `scratch`, and is of the demo's checkpoint, or of one that is fine-tuned for it.
+    """
+    if repository:
+        return repository
+    if versions_in(DEMO_REPOSITORY / REVIEW_MODEL) and _is_int8(newest_bundle(DEMO_REPOSITORY, REVIEW_MODEL)):
+        return DEMO_REPOSITORY
+    exported = scratch / "review-export"
+    console.print(
+        f"{DEMO_REPOSITORY} has no {REVIEW_MODEL} whose int8 variant passed the gate; one is exported for this "
+        f"benchmark, which may lose {100 * _REVIEW_MAX_DROP:g} points of accuracy.",
+        soft_wrap=True,
+    )
+    with loading_frameworks(), progress_bars(console) as progress:
+        from tundish_exporters.demo.reviews import FineTunedReviews, fine_tune_reviews
+
+        written = FineTunedReviews.at(_REVIEW_CHECKPOINT)
+        if not written.model.is_dir():
+            written = fine_tune_reviews(default_cache(), scratch / REVIEW_MODEL, progress)
+        export_huggingface(
+            written.model,
+            task="text-classification",
+            name=REVIEW_MODEL,
+            repository=exported,
+            calibration=written.calibration,
+            evaluation=written.evaluation,
+            max_drop=_REVIEW_MAX_DROP,
+            progress=progress,
+        )
+    return exported
+
+
+def int8_bundle(repository: Path, model: str) -> Bundle:
+    """The version that a server of the repository answers with.
+
+    Raises:
+        BenchmarkError: there is none, or its fastest variant is not int8.
+    """
+    bundle = newest_bundle(repository, model)
+    if not _is_int8(bundle):
+        name = bundle.manifest.servable[0].name
+        raise BenchmarkError(f"{bundle.directory} would serve {name}, but int8 is compared; export it anew.")
+    return bundle
+
+
+def newest_bundle(repository: Path, model: str) -> Bundle:
+    """The highest version of a model.
+
+    Raises:
+        BenchmarkError: the repository has none.
+    """
+    versions = versions_in(repository / model)
+    if not versions:
+        raise BenchmarkError(f"{repository} holds no model '{model}'; run tundish demo, or leave --repository out.")
+    return read_bundle(repository / model / str(versions[-1]))
+
+
+def repository_of(directory: Path, *bundles: Bundle) -> Path:
+    """A new repository at `directory` of just these bundles, by links: without what was measured in theirs before."""
+    for bundle in bundles:
+        model = directory / bundle.manifest.model
+        model.mkdir(parents=True)
+        (model / str(bundle.manifest.version)).symlink_to(bundle.directory.resolve(), target_is_directory=True)
+    return directory
+
+
+def review_texts(bundle: Bundle, count: int) -> list[str]:
+    """So many texts of film reviews and plots, of 8 to 256 tokens by the bundle's tokenizer; always the same ones."""
+    rows = read_corpus(fetch(REVIEWS, default_cache()))
+    draw = random.Random(_SEED)
+    snippets = [row["text"].strip() for row in rows if row["category"] != "plot"]
+    plots = [row["text"].strip() for row in rows if row["category"] == "plot"]
+    draw.shuffle(snippets)
+    draw.shuffle(plots)
+    task = load_task(bundle.manifest, bundle.directory)
+
+    def fits(text: str) -> bool:
+        return _LEAST_TOKENS <= task.length(task.prepare(text.encode())) <= _MOST_TOKENS
+
+    wanted_plots = count // (1 + _SNIPPETS_FOR_EACH_PLOT)
+    texts = [
+        *itertools.islice(filter(fits, snippets), count - wanted_plots),
+        *itertools.islice(filter(fits, plots), wanted_plots),
+    ]
+    if len(texts) < count:
+        raise BenchmarkError(f"The corpus has only {len(texts)} such texts, fewer than {count}; ask for fewer.")
+    draw.shuffle(texts)
+    return texts
+
+
+def _is_int8(bundle: Bundle) -> bool:
+    return bundle.manifest.servable[0].precision == "int8"

@@ -1,0 +1,205 @@
+"""Texts answered each second, from review snippets and plots of mixed length to their labels, beside NVIDIA's Triton.
+
+What: throughput, user and system time of the server's processes for each text, and how long a caller waits.
+Against what: tritonserver 2.51 with its Python backend (Hugging Face's `tokenizers`, ONNX Runtime) in its two
+configurations: a text at a time, and dynamic batching up to 8, padded to the longest; each with an instance of one
+thread for each core. And the floor, the engine alone on rows that are tokenized already, one by one, one engine and
+thread for each core. tundish is placed as it places itself at first load; with `--tune`, also as `tundish tune` says.
+Inputs: MiniLM fine-tuned on film reviews, dynamic int8, the very same file in all but for what `tune` picks; 192 texts
+of 8 to 256 tokens, two thirds snippets of reviews and one third plots of films, the same ones in the same order for
+all; 16 callers, each waiting for its answer before it sends the next text, over the Open Inference Protocol.
+Method: the servers start once and stay; rounds of load go to one after the other in alternating order.
+Precision: a load ends in the middle of the texts, which is worth about 1 %. The table shows how many cores other work
+took meanwhile; above a tenth of a core, the figures are not to be relied upon.
+Checked: every answer's label against the one that its server gave when asked alone. Dynamic quantisation scales a
+batch as a whole, so that a text whose scores are close may change its label among others: up to 2 % may.
+Goals: 1.05 times the throughput of Triton's better configuration and 2 times that of its dynamic batching on the same
+file; 1.3 times its better configuration with what `tune` picks.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tundish.bundle import Bundle
+from tundish.placement.machine import usable_cores
+from tundish.tasks.registry import load_task
+from tundish_bench.asking import Question, ask_pipeline
+from tundish_bench.demo_models import int8_bundle, repository_of, review_repository, review_texts
+from tundish_bench.errors import BenchmarkError
+from tundish_bench.floor import EngineWorker, Floor
+from tundish_bench.load import LoadGenerator
+from tundish_bench.peers.triton import install_triton, triton_server
+from tundish_bench.peers.triton_models import text_model
+from tundish_bench.processes import ServerProcess, tundish_server
+from tundish_bench.report import (
+    Comparison,
+    Goal,
+    figures_of,
+    make_console,
+    run_command,
+    show_comparisons,
+    show_each_round,
+    show_spread,
+    show_table,
+    warn_of_other_work,
+    write_json,
+)
+from tundish_bench.rounds import Rounds, ServerSubject, cpu, measure_rounds, speed
+from tundish_exporters.demo import REVIEW_MODEL
+from tundish_exporters.demo.assets import default_cache
+
+ONE_BY_ONE, BATCHED = "triton, one by one", "triton, batched"
+TUNDISH, TUNED, FLOOR = "tundish", "tundish, tuned", "engine alone"
+
+BETTER_GOAL = Goal(bound=1.05)
+BATCHED_GOAL = Goal(bound=2.0)
+TUNED_GOAL = Goal(bound=1.3)
+"""Of tundish's throughput divided by Triton's."""
+
+_DIFFERENT_SHARE = 0.02
+"""Of the answers under load that may be others than alone."""
+_TEXTS = 192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What all subjects are asked."""
+
+    bundle: Bundle
+    texts: Sequence[str]
+    questions: Sequence[Question]
+
+
+def compare(
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 6,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 5.0,
+    callers: Annotated[int, typer.Option(min=1, max=128, help="Requests in flight.")] = 16,
+    repository: Annotated[
+        Path | None,
+        typer.Option(help=f"Repository with {REVIEW_MODEL}; the default is the demo's, else it is exported."),
+    ] = None,
+    tune: Annotated[
+        float | None, typer.Option(min=0.01, help="Minutes for `tundish tune`; what it picks is measured as well.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
+) -> None:
+    """Compare the throughput of tundish with that of NVIDIA's Triton on texts of mixed length, side by side."""
+    console = make_console()
+    with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
+        scratch = Path(directory)
+        inputs = _read_inputs(review_repository(repository, scratch, console), console)
+        tuned = None if tune is None else _tuned(inputs, scratch, tune, console)
+        with console.status("install Triton and start the servers"):
+            servers = _servers(inputs, tuned, scratch)
+        with servers as started, LoadGenerator(inputs.questions) as generator:
+            subjects = [
+                ServerSubject(server, generator, inputs.questions, callers=callers, different_share=_DIFFERENT_SHARE)
+                for server in started
+            ]
+            measured = measure_rounds([*subjects, _floor(inputs)], rounds=rounds, seconds=seconds, console=console)
+    compared = comparisons(measured)
+    _show(console, measured, compared)
+    content = {"callers": callers, "seconds": seconds, "comparisons": [asdict(each) for each in compared]}
+    write_json(json_file, {**content, "rounds": figures_of(measured)})
+
+
+def _read_inputs(repository: Path, console: Console) -> _Inputs:
+    bundle = int8_bundle(repository, REVIEW_MODEL)
+    texts = review_texts(bundle, _TEXTS)
+    task = load_task(bundle.manifest, bundle.directory)
+    tenths = quantiles([task.length(task.prepare(text.encode())) for text in texts], n=10)
+    variant = bundle.manifest.servable[0]
+    console.print(
+        f"{variant.name}, {variant.recipe}; {len(texts)} texts whose 10th, 50th and 90th percentiles are "
+        f"{tenths[0]:.0f}, {tenths[4]:.0f} and {tenths[8]:.0f} tokens.",
+        soft_wrap=True,
+    )
+    questions = [ask_pipeline(bundle.manifest.model, "text", text.encode()) for text in texts]
+    return _Inputs(bundle=bundle, texts=texts, questions=questions)
+
+
+def _tuned(inputs: _Inputs, scratch: Path, minutes: float, console: Console) -> Path:
+    """A repository of the bundle with what `tundish tune` picks on the benchmark's texts, which is shown.
+
+    Raises:
+        BenchmarkError: it failed.
+    """
+    repository = repository_of(scratch / "tuned", inputs.bundle)
+    file = scratch / "texts.txt"
+    file.write_text("".join(f"{' '.join(text.split())}\n" for text in inputs.texts), encoding="utf-8")
+    command = [sys.executable, "-m", "tundish", "tune", str(repository), inputs.bundle.manifest.model]
+    outcome = subprocess.run(  # noqa: S603  # the arguments are this file's own
+        [*command, "--minutes", str(minutes), "--inputs", str(file)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if outcome.returncode != 0:
+        raise BenchmarkError("`tundish tune` failed; what it said stands above.")
+    console.print(outcome.stdout, markup=False)
+    return repository
+
+
+@contextmanager
+def _servers(inputs: _Inputs, tuned: Path | None, scratch: Path) -> Iterator[list[ServerProcess]]:
+    """All of them, ready."""
+    logs = default_cache() / "benchmarks"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = install_triton(default_cache())
+    servers = [tundish_server(repository_of(scratch / "models", inputs.bundle), name=TUNDISH, log=logs / "text.log")]
+    if tuned:
+        servers.append(tundish_server(tuned, name=TUNED, log=logs / "text-tuned.log"))
+    for name, batched in ((ONE_BY_ONE, False), (BATCHED, True)):
+        model = text_model(inputs.bundle, batched=batched, instances=usable_cores())
+        log = logs / f"triton-text{'-batched' * batched}.log"
+        servers.append(triton_server(environment, model, name=name, scratch=scratch, log=log))
+    with ExitStack() as stack:
+        yield [stack.enter_context(server) for server in servers]
+
+
+def _floor(inputs: _Inputs) -> Floor:
+    task = load_task(inputs.bundle.manifest, inputs.bundle.directory)
+    rows = [task.collate([task.prepare(text.encode())]) for text in inputs.texts]
+    workers = [EngineWorker(inputs.bundle, rows) for _ in range(usable_cores())]
+    return Floor(FLOOR, workers, len(rows))
+
+
+def comparisons(measured: Rounds) -> list[Comparison]:
+    """What is held against a goal."""
+    better = measured.best([ONE_BY_ONE, BATCHED])
+    held = [
+        Comparison(f"{TUNDISH} / {better}, texts/s", measured.ratios(TUNDISH, better, speed), BETTER_GOAL),
+        Comparison(f"{TUNDISH} / {BATCHED}, texts/s", measured.ratios(TUNDISH, BATCHED, speed), BATCHED_GOAL),
+    ]
+    if TUNED in measured.names:
+        held.append(Comparison(f"{TUNED} / {better}, texts/s", measured.ratios(TUNED, better, speed), TUNED_GOAL))
+    return held
+
+
+def _show(console: Console, measured: Rounds, compared: Sequence[Comparison]) -> None:
+    show_table(console, measured, what="review snippets to label", item="text")
+    first = compared[0]
+    show_each_round(console, first.what, first.values)
+    show_spread(console, f"{TUNDISH} / {FLOOR}, CPU", measured.ratios(TUNDISH, FLOOR, cpu))
+    show_spread(console, f"{TUNDISH} / {FLOOR}, texts/s", measured.ratios(TUNDISH, FLOOR, speed))
+    samples = [sample for each in measured for sample in each.values()]
+    console.print(
+        f"All {sum(sample.items for sample in samples):,} answers were checked; "
+        f"{sum(sample.different for sample in samples):,} were others among other texts than alone.",
+        soft_wrap=True,
+    )
+    show_comparisons(console, compared)
+    warn_of_other_work(console, measured)
+
+
+if __name__ == "__main__":
+    run_command(compare)
