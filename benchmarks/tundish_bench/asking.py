@@ -5,6 +5,7 @@ A message is serialised once, before the load: the client shares the machine wit
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +22,11 @@ from tundish.engines import Arrays
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
 
-Protocol = Literal["grpc", "http"]
-"""The Open Inference Protocol over gRPC; or a plain POST of the item's bytes, answered by JSON with a list `label`."""
+Protocol = Literal["grpc", "http", "http-base64"]
+"""The Open Inference Protocol over gRPC; or a POST of the item, answered by JSON with a list `label`.
+
+The body is the item's bytes, or JSON with the bytes in base64 as `image_data`.
+"""
 
 Ask = Callable[[int], Awaitable[str]]
 """Asks a connected server the question of this index, and returns its answer."""
@@ -33,6 +37,7 @@ _ANSWER_SECONDS = 30.0
 _LENGTH_BYTES = 4
 """What precedes each element of a raw BYTES tensor: its length, little-endian."""
 
+_CONTENT_TYPES = {"http": "application/octet-stream", "http-base64": "application/json"}
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
@@ -45,6 +50,12 @@ class Question:
     """A serialised `inference.ModelInferRequest`."""
     body: bytes = b""
     """The item alone; empty for tensors, which no plain HTTP server is asked for."""
+
+    def http(self, protocol: Protocol) -> bytes:
+        """The body of a POST."""
+        if protocol == "http":
+            return self.body
+        return json.dumps({"image_data": base64.b64encode(self.body).decode()}).encode()
 
 
 def ask_pipeline(model: str, input_name: Literal["image", "text"], item: bytes) -> Question:
@@ -96,11 +107,13 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
 
                 yield ask
         else:
+            bodies = [question.http(protocol) for question in questions]
+            headers = {"Content-Type": _CONTENT_TYPES[protocol]}
             timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-            async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
+            async with aiohttp.ClientSession(timeout=timeout, headers=headers, raise_for_status=True) as session:
 
                 async def ask(index: int) -> str:
-                    async with session.post(f"http://{url}/inference", data=questions[index].body) as response:
+                    async with session.post(f"http://{url}/inference", data=bodies[index]) as response:
                         label: str = json.loads(await response.read())["label"][0]
                         return label
 
