@@ -95,37 +95,14 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
     Raises:
         BenchmarkError: a question was not answered.
     """
+    connection = _connect_grpc(url, questions) if protocol == "grpc" else _connect_http(url, protocol, questions)
     try:
-        if protocol == "grpc":
-            async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
-                infer = channel.unary_unary(
-                    _INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
-                )
-
-                async def ask(index: int) -> str:
-                    return answer_of(await infer(questions[index].message, timeout=_ANSWER_SECONDS))
-
-                yield ask
-        else:
-            bodies = [question.http(protocol) for question in questions]
-            headers = {"Content-Type": _CONTENT_TYPES[protocol]}
-            timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-            async with aiohttp.ClientSession(timeout=timeout, headers=headers, raise_for_status=True) as session:
-
-                async def ask(index: int) -> str:
-                    async with session.post(f"http://{url}/inference", data=bodies[index]) as response:
-                        label: str = json.loads(await response.read())["label"][0]
-                        return label
-
-                yield ask
+        async with connection as ask:
+            yield ask
     except grpc.RpcError as error:
-        raise BenchmarkError(
-            f"The server at {url} did not answer: {error.code().name}, {error.details()}; see its log."
-        ) from None
+        raise _unanswered(url, f"{error.code().name}, {error.details()}") from None
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise BenchmarkError(
-            f"The server at {url} did not answer: {error or 'it took too long'}; see its log."
-        ) from None
+        raise _unanswered(url, str(error) or "it took too long") from None
 
 
 async def ask_alone(url: str, protocol: Protocol, questions: Sequence[Question]) -> tuple[str, ...]:
@@ -136,3 +113,35 @@ async def ask_alone(url: str, protocol: Protocol, questions: Sequence[Question])
     """
     async with connect(url, protocol, questions) as ask:
         return tuple([await ask(index) for index in range(len(questions))])
+
+
+@asynccontextmanager
+async def _connect_grpc(url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
+        infer = channel.unary_unary(
+            _INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
+        )
+
+        async def ask(index: int) -> str:
+            return answer_of(await infer(questions[index].message, timeout=_ANSWER_SECONDS))
+
+        yield ask
+
+
+@asynccontextmanager
+async def _connect_http(url: str, protocol: Protocol, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    bodies = [question.http(protocol) for question in questions]
+    headers = {"Content-Type": _CONTENT_TYPES[protocol]}
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers, raise_for_status=True) as session:
+
+        async def ask(index: int) -> str:
+            async with session.post(f"http://{url}/inference", data=bodies[index]) as response:
+                label: str = json.loads(await response.read())["label"][0]
+                return label
+
+        yield ask
+
+
+def _unanswered(url: str, reason: str) -> BenchmarkError:
+    return BenchmarkError(f"The server at {url} did not answer: {reason}; see its log.")
