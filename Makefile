@@ -40,9 +40,11 @@ format: $(INSTALLED)  ## format the sources and regenerate docs/bundle.schema.js
 	$(BIN)/clang-format -i $(CPP)
 	$(SCHEMA) > docs/bundle.schema.json
 
-bench: $(INSTALLED)  ## time the kernels, and the server's CPU per image beside Triton's
+bench: $(INSTALLED)  ## time the kernels, and the server on images, texts and tensors beside Triton and its own engine
 	$(BIN)/python -m tundish_bench.kernels
 	$(BIN)/python -m tundish_bench.image_server
+	$(BIN)/python -m tundish_bench.text_server
+	$(BIN)/python -m tundish_bench.tensor_server
 
 gpu: $(INSTALLED)  ## run the tests on an NVIDIA GPU, also under compute-sanitizer if it is there, and time the kernels
 	@$(BIN)/python -c 'import sys; from tundish_kernels import cuda; sys.exit(cuda.reason())'

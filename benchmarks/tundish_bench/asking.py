@@ -5,6 +5,7 @@ A message is serialised once, before the load: the client shares the machine wit
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +22,11 @@ from tundish.engines import Arrays
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
 
-Protocol = Literal["grpc", "http"]
-"""The Open Inference Protocol over gRPC; or a plain POST of the item's bytes, answered by JSON with a list `label`."""
+Protocol = Literal["grpc", "http", "http-base64"]
+"""The Open Inference Protocol over gRPC; or a POST of the item, answered by JSON with a list `label`.
+
+The body is the item's bytes, or JSON with the bytes in base64 as `image_data`.
+"""
 
 Ask = Callable[[int], Awaitable[str]]
 """Asks a connected server the question of this index, and returns its answer."""
@@ -33,8 +37,13 @@ _ANSWER_SECONDS = 30.0
 _LENGTH_BYTES = 4
 """What precedes each element of a raw BYTES tensor: its length, little-endian."""
 
+<<<<<<< HEAD
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 """The method's path."""
+=======
+_CONTENT_TYPES = {"http": "application/octet-stream", "http-base64": "application/json"}
+_INFER = "/inference.GRPCInferenceService/ModelInfer"
+>>>>>>> textbench
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 
@@ -46,6 +55,12 @@ class Question:
     """A serialised `inference.ModelInferRequest`."""
     body: bytes = b""
     """The item alone; empty for tensors, which no plain HTTP server is asked for."""
+
+    def http(self, protocol: Protocol) -> bytes:
+        """The body of a POST."""
+        if protocol == "http":
+            return self.body
+        return json.dumps({"image_data": base64.b64encode(self.body).decode()}).encode()
 
 
 def ask_pipeline(model: str, input_name: Literal["image", "text"], item: bytes) -> Question:
@@ -85,7 +100,9 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
     Raises:
         BenchmarkError: a question was not answered.
     """
+    connection = _connect_grpc(url, questions) if protocol == "grpc" else _connect_http(url, protocol, questions)
     try:
+<<<<<<< HEAD
         if protocol == "grpc":
             async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
                 infer = channel.unary_unary(
@@ -106,14 +123,14 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
                         return label
 
                 yield ask
+=======
+        async with connection as ask:
+            yield ask
+>>>>>>> textbench
     except grpc.RpcError as error:
-        raise BenchmarkError(
-            f"The server at {url} did not answer: {error.code().name}, {error.details()}; see its log."
-        ) from None
+        raise _unanswered(url, f"{error.code().name}, {error.details()}") from None
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise BenchmarkError(
-            f"The server at {url} did not answer: {error or 'it took too long'}; see its log."
-        ) from None
+        raise _unanswered(url, str(error) or "it took too long") from None
 
 
 async def ask_alone(url: str, protocol: Protocol, questions: Sequence[Question]) -> tuple[str, ...]:
@@ -124,3 +141,35 @@ async def ask_alone(url: str, protocol: Protocol, questions: Sequence[Question])
     """
     async with connect(url, protocol, questions) as ask:
         return tuple([await ask(index) for index in range(len(questions))])
+
+
+@asynccontextmanager
+async def _connect_grpc(url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
+        infer = channel.unary_unary(
+            _INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
+        )
+
+        async def ask(index: int) -> str:
+            return answer_of(await infer(questions[index].message, timeout=_ANSWER_SECONDS))
+
+        yield ask
+
+
+@asynccontextmanager
+async def _connect_http(url: str, protocol: Protocol, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    bodies = [question.http(protocol) for question in questions]
+    headers = {"Content-Type": _CONTENT_TYPES[protocol]}
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers, raise_for_status=True) as session:
+
+        async def ask(index: int) -> str:
+            async with session.post(f"http://{url}/inference", data=bodies[index]) as response:
+                label: str = json.loads(await response.read())["label"][0]
+                return label
+
+        yield ask
+
+
+def _unanswered(url: str, reason: str) -> BenchmarkError:
+    return BenchmarkError(f"The server at {url} did not answer: {reason}; see its log.")

@@ -24,8 +24,8 @@ _REVIEW_MAX_DROP = 0.05
 """Of an export for the benchmark alone: its answers need not be good, but the same from all servers' one file."""
 
 _SEED = 0
-_SNIPPETS_FOR_EACH_PLOT = 2
-"""So that the 10th, 50th and 90th percentiles are about 15, 36 and 166 tokens; snippets alone are short."""
+_PLOT_SHARE = 0.4
+"""Of the texts: so that half have 35 tokens or less, and one in ten has 140 or more; snippets alone are short."""
 _LEAST_TOKENS, _MOST_TOKENS = 8, 256
 
 
@@ -44,14 +44,15 @@ def photo_repository(repository: Path | None, scratch: Path, console: Console) -
     return exported
 
 
-def review_repository(repository: Path | None, scratch: Path, console: Console) -> Path:
-    """The repository that was asked for, else the demo's if its int8 variant passed the gate, else one made now.
+def review_repository(repository: Path | None, scratch: Path, console: Console, *, int8: bool = True) -> Path:
+    """The repository that was asked for, else the demo's, else one exported now; with `int8`, if that passed its gate.
 
     What is made lies below `scratch`, and is of the demo's checkpoint, or of one that is fine-tuned for it.
     """
     if repository:
         return repository
-    if versions_in(DEMO_REPOSITORY / REVIEW_MODEL) and _is_int8(newest_bundle(DEMO_REPOSITORY, REVIEW_MODEL)):
+    is_there = bool(versions_in(DEMO_REPOSITORY / REVIEW_MODEL))
+    if is_there and (not int8 or _is_int8(newest_bundle(DEMO_REPOSITORY, REVIEW_MODEL))):
         return DEMO_REPOSITORY
     exported = scratch / "review-export"
     console.print(
@@ -71,7 +72,7 @@ def review_repository(repository: Path | None, scratch: Path, console: Console) 
             name=REVIEW_MODEL,
             repository=exported,
             calibration=written.calibration,
-            evaluation=written.evaluation,
+            evaluation=written.calibration,  # a fifth of the texts, and so of the time
             max_drop=_REVIEW_MAX_DROP,
             progress=progress,
         )
@@ -125,7 +126,7 @@ def review_texts(bundle: Bundle, count: int) -> list[str]:
     def fits(text: str) -> bool:
         return _LEAST_TOKENS <= task.length(task.prepare(text.encode())) <= _MOST_TOKENS
 
-    wanted_plots = count // (1 + _SNIPPETS_FOR_EACH_PLOT)
+    wanted_plots = round(count * _PLOT_SHARE)
     texts = [
         *itertools.islice(filter(fits, snippets), count - wanted_plots),
         *itertools.islice(filter(fits, plots), wanted_plots),

@@ -3,9 +3,10 @@
 What: user and system time of the server's processes, divided by the images that they answered. CPU, not throughput,
 is what a box that also does other work pays, and a busy client distorts it least.
 Against what: tritonserver 2.51 with its Python backend (OpenCV, NumPy, ONNX Runtime), as one writes it first and,
-beside it, tuned; and the floor, which is decoding, fused pre-processing and inference in threads of this process: on
-one core, and on all of them at once, as a loaded server works (`floor.py` says why both). tundish and the floor decode
-JPEGs at half their size if the bundle's gate has measured that; the others' models decode in full.
+beside it, tuned; with `--peers` also mosec 0.9.8 and LitServe 0.2.19, which run the first of these over HTTP; and the
+floor, which is decoding, fused pre-processing and inference in threads of this process: on one core, and on all of them
+at once, as a loaded server works (`floor.py` says why both). tundish and the floor decode JPEGs at half their size if
+the bundle's gate has measured that; the others' models decode in full.
 Inputs: MobileNetV2, int8, the very same file in all; twenty photographs of 512 x 512 pixels as JPEG files; 16
 callers, each waiting for its answer before it sends the next image, over the Open Inference Protocol on the loopback.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order, the floors
@@ -36,6 +37,7 @@ from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import Floor, ImageWorker
 from tundish_bench.load import LoadGenerator
+from tundish_bench.peers.http_servers import LITSERVE, MOSEC, litserve_server, mosec_server
 from tundish_bench.peers.triton import install_triton, triton_server
 from tundish_bench.peers.triton_models import image_model
 from tundish_bench.processes import ServerProcess, tundish_server
@@ -77,6 +79,7 @@ def compare(
         Path | None,
         typer.Option(help=f"Repository with {PHOTO_MODEL}; the default is the demo's, else it is exported."),
     ] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure mosec and LitServe as well.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
 ) -> None:
     """Compare the CPU per image of tundish with that of NVIDIA's Triton, side by side."""
@@ -88,7 +91,7 @@ def compare(
         bundle = int8_bundle(photo_repository(repository, scratch, console), PHOTO_MODEL)
         questions = [ask_pipeline(PHOTO_MODEL, "image", image) for image in images]
         with console.status("install Triton and start the servers"):
-            servers = _servers(bundle, scratch)
+            servers = _servers(bundle, scratch, peers=peers)
         with servers as started, LoadGenerator(questions) as generator:
             subjects: list[ServerSubject | Floor] = [
                 *(ServerSubject(server, generator, questions, callers=callers) for server in started),
@@ -131,18 +134,22 @@ def check_answers(answers: Answers) -> None:
 
 
 @contextmanager
-def _servers(bundle: Bundle, scratch: Path) -> Iterator[list[ServerProcess]]:
+def _servers(bundle: Bundle, scratch: Path, *, peers: bool) -> Iterator[list[ServerProcess]]:
     """All of them, ready, with an instance of one thread for each core."""
-    logs = default_cache() / "benchmarks"
+    cache = default_cache()
+    logs = cache / "benchmarks"
     logs.mkdir(parents=True, exist_ok=True)
     instances = usable_cores()
-    environment = install_triton(default_cache())
+    environment = install_triton(cache)
     models = repository_of(scratch / "models", bundle)
     servers = [tundish_server(models, log=logs / "image.log", instances=instances)]
     for name, tuned in ((TRITON, False), (TUNED, True)):
         model = image_model(bundle, tuned=tuned, instances=instances)
         log = logs / f"triton-image{'-tuned' * tuned}.log"
         servers.append(triton_server(environment, model, name=name, scratch=scratch, log=log))
+    if peers:
+        for name, serve in ((MOSEC, mosec_server), (LITSERVE, litserve_server)):
+            servers.append(serve(cache, bundle, workers=instances, scratch=scratch, log=logs / f"{name}.log"))
     with ExitStack() as stack:
         yield [stack.enter_context(server) for server in servers]
 
@@ -159,9 +166,11 @@ def _show(console: Console, measured: Rounds, compared: Comparison, answers: Ans
     show_each_round(console, compared.what, compared.values)
     for floor in (FLOOR, FULL_FLOOR):
         show_spread(console, f"{TUNDISH} / {floor}, CPU", measured.ratios(TUNDISH, floor, cpu))
-    for peer in (TRITON, TUNED):
+    peers = [name for name in measured.names if name not in (TUNDISH, FLOOR, FULL_FLOOR)]
+    for peer in peers:
         show_spread(console, f"{TUNDISH} / {peer}, images/s", measured.ratios(TUNDISH, peer, speed))
-    show_spread(console, f"{TUNDISH} / {TUNED}, CPU", measured.ratios(TUNDISH, TUNED, cpu))
+    for peer in peers[1:]:
+        show_spread(console, f"{TUNDISH} / {peer}, CPU", measured.ratios(TUNDISH, peer, cpu))
     images = sum(sample.items for each in measured for sample in each.values())
     right = ", ".join(f"{name} {count_equal(answers[name], truth)}" for name in (TUNDISH, TRITON))
     console.print(

@@ -16,6 +16,7 @@ from types import TracebackType
 import grpc
 import psutil
 
+from tundish_bench.asking import Protocol
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -79,13 +80,15 @@ class ServerProcess:
         port: int,
         log: Path,
         environment: Mapping[str, str] | None = None,
+        protocol: Protocol = "grpc",
         ready: Callable[[str], bool] = grpc_ready,
     ) -> None:
-        """`command` must serve on `port`, and `ready` say of its URL whether it does; `log` takes what it prints.
+        """`command` must serve `protocol` on `port`, and `ready` say of its URL whether it does.
 
-        `environment` is added to this process's.
+        `log` takes what it prints; `environment` is added to this process's.
         """
         self.name = name
+        self.protocol: Protocol = protocol
         self.seconds_to_ready = 0.0
         """From starting the process until it was ready; known once it is."""
         self._ready = ready

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from rich.console import Console
 
-from tundish_bench.asking import Protocol as WireProtocol
 from tundish_bench.asking import Question, ask_alone
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.load import Load, LoadGenerator
@@ -68,14 +67,13 @@ class ServerSubject:
         questions: Sequence[Question],
         *,
         callers: int,
-        protocol: WireProtocol = "grpc",
         different_share: float = 0.0,
     ) -> None:
         """Asks the server each question alone; under load, at most `different_share` of its answers may be others."""
         self.name = server.name
-        self.answers = asyncio.run(ask_alone(server.url, protocol, questions))
+        self.answers = asyncio.run(ask_alone(server.url, server.protocol, questions))
         self._server, self._generator, self._different_share = server, generator, different_share
-        self._load = Load(url=server.url, protocol=protocol, callers=callers, seconds=0.0, expected=self.answers)
+        self._load = Load(url=server.url, protocol=server.protocol, callers=callers, seconds=0.0, expected=self.answers)
 
     def measure(self, seconds: float) -> Sample:
         """See `Subject.measure`."""

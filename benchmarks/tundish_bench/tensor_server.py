@@ -2,8 +2,8 @@
 
 Throughput: preprocessed photographs, `[1, 3, 224, 224] float32` (602 kB a message), in, logits out, through
 `photo-labels.engine`, 16 callers; beside the same engine in this process on the same cores: one of one thread for each
-core, an item or a batch at a time, and one of all cores' threads. The client works on the same cores, and takes more of
-them than the server does for such messages, so throughput is divided by the cores that it leaves; both are shown.
+core, an item or a batch at a time, and one of all cores' threads. The client works on the same cores, so throughput is
+divided by the cores that it leaves; both are shown.
 Goal: 0.95 of the best in this process.
 Latency: a photograph's bytes to its labels, one caller, p50 over gRPC less the p50 of the whole pipeline in this
 process on as many threads, round by round. Goal: 0.8 ms at most. Beside it, a bare grpc.aio server that answers the
@@ -84,7 +84,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
         scratch = Path(directory)
         photos = int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL)
-        reviews = newest_bundle(review_repository(None, scratch, console), REVIEW_MODEL)
+        reviews = newest_bundle(review_repository(None, scratch, console, int8=False), REVIEW_MODEL)
         models = repository_of(scratch / "models", photos, reviews)
         images = [path.read_bytes() for path in photograph_paths()]
 

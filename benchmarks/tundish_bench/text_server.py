@@ -6,7 +6,7 @@ configurations: a text at a time, and dynamic batching up to 8, padded to the lo
 thread for each core. And the floor, the engine alone on rows that are tokenized already, one by one, one engine and
 thread for each core. tundish is placed as it places itself at first load; with `--tune`, also as `tundish tune` says.
 Inputs: MiniLM fine-tuned on film reviews, dynamic int8, the very same file in all but for what `tune` picks; 192 texts
-of 8 to 256 tokens, two thirds snippets of reviews and one third plots of films, the same ones in the same order for
+of 8 to 256 tokens, three fifths snippets of reviews, the others plots of films, the same ones in the same order for
 all; 16 callers, each waiting for its answer before it sends the next text, over the Open Inference Protocol.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order.
 Precision: a load ends in the middle of the texts, which is worth about 1 %. The table shows how many cores other work

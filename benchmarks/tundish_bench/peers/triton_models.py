@@ -13,6 +13,7 @@ from tundish.manifest import ClassificationPostprocess, TextPreprocess
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.peers.settings import image_settings, label_settings
 
+_STANDALONE = Path(__file__).with_name("standalone")
 _CONFIG = """\
 name: "{name}"
 backend: "python"
@@ -36,7 +37,8 @@ class TritonModel:
     """What a repository of Triton holds of one model."""
 
     name: str
-    source: Path
+    sources: tuple[str, ...]
+    """The model's file in `standalone`, and what it imports."""
     config: str
     settings: dict[str, Any]
 
@@ -44,7 +46,8 @@ class TritonModel:
         """Writes the model's version 1."""
         folder = repository / self.name / "1"
         folder.mkdir(parents=True)
-        shutil.copyfile(self.source, folder / "model.py")
+        for source, target in zip(self.sources, ("model.py", *self.sources[1:]), strict=True):
+            shutil.copyfile(_STANDALONE / source, folder / target)
         (folder / "settings.json").write_text(json.dumps(self.settings), encoding="utf-8")
         (folder.parent / "config.pbtxt").write_text(self.config, encoding="utf-8")
 
@@ -58,7 +61,7 @@ def image_model(bundle: Bundle, *, tuned: bool, instances: int) -> TritonModel:
     settings = {**image_settings(bundle), "tuned": tuned}
     return TritonModel(
         name=bundle.manifest.model,
-        source=Path(__file__).with_name("triton_image_model.py"),
+        sources=("triton_image_model.py", "image_classifier.py"),
         config=_config(bundle, "image", settings, max_batch_size=_IMAGES_BATCHED, instances=instances, dynamic=tuned),
         settings=settings,
     )
@@ -88,7 +91,7 @@ def text_model(bundle: Bundle, *, batched: bool, instances: int) -> TritonModel:
     most = _TEXTS_BATCHED if batched else 1
     return TritonModel(
         name=bundle.manifest.model,
-        source=Path(__file__).with_name("triton_text_model.py"),
+        sources=("triton_text_model.py",),
         config=_config(bundle, "text", settings, max_batch_size=most, instances=instances, dynamic=batched),
         settings=settings,
     )

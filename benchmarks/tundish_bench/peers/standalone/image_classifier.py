@@ -1,38 +1,30 @@
-"""An image classifier for Triton's Python backend: image files in, labels with scores out, by OpenCV and ONNX Runtime.
+"""An image classifier by OpenCV, NumPy and ONNX Runtime, for the peers' image servers: files to labels, one thread.
 
-Triton runs a copy of this file in the peer's own environment, which has no tundish; `settings.json` beside the copy
-says what the bundle's manifest says. `tuned` is what a competent user would arrive at by measuring: one run of the
-engine for the requests of a dynamic batch, scale and shift fused into a multiplication and an addition a plane, no
-copies in between. Without it, the code is what one would write first.
+`settings` is what the bundle's manifest says. `tuned` in it is what a competent user would arrive at by measuring: one
+run of the engine for all files, scale and shift fused into a multiplication and an addition a plane, no copies in
+between. Without it, the code is what one would write first.
 """
 
 # mypy: ignore-errors
-# Its imports exist in the peer's environment only: what they look like in ours, if they are there, is not what runs.
+# Its imports exist in the peers' environments only: what they look like in ours, if they are there, is not what runs.
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
-import triton_python_backend_utils as pb_utils
 
 
-class TritonPythonModel:
-    """One instance, in a process of its own; Triton calls it by these methods."""
+class ImageClassifier:
+    """One model, loaded; for one thread at a time."""
 
-    def initialize(self, args):
-        """Loads the model."""
-        folder = Path(args["model_repository"]) / args["model_version"]
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    def __init__(self, settings):
         self.edge = settings["shortest_edge"]
         self.crop = tuple(settings["crop"])
         self.rescale = np.float32(settings["rescale"])
         self.mean, self.std = np.array(settings["mean"], np.float32), np.array(settings["std"], np.float32)
         self.tuned = settings["tuned"]
-        self.labels = np.array([label.encode() for label in settings["labels"]], dtype=np.object_)
+        self.labels = np.array(settings["labels"], dtype=np.object_)
         self.top_k = settings["top_k"]
         self.input, self.output = settings["input"], settings["output"]
         options = onnxruntime.SessionOptions()
@@ -43,25 +35,13 @@ class TritonPythonModel:
         self.session = onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
         cv2.setNumThreads(1)
 
-    def execute(self, requests):
-        """Answers the requests that Triton hands over together: tuned, by one run of the engine, else by one each."""
-        parts = [pb_utils.get_input_tensor_by_name(request, "image").as_numpy().ravel() for request in requests]
-        if not self.tuned:
-            return [response for part in parts for response in self.answer([part])]
-        return self.answer(parts)
-
-    def answer(self, parts):
-        """A response for each part, an array of files."""
-        logits = self.infer([file for part in parts for file in part])
+    def classify(self, files):
+        """The labels of the files by falling score, and the scores: `[files, top_k]` objects and float32."""
+        logits = self.infer(files)
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = exponents / exponents.sum(axis=1, keepdims=True)
         best = np.argsort(-scores, axis=1)[:, : self.top_k]
-        labels, scores = self.labels[best], np.take_along_axis(scores, best, axis=1)
-        ends = np.cumsum([len(part) for part in parts])[:-1]
-        return [
-            pb_utils.InferenceResponse([pb_utils.Tensor("label", rows), pb_utils.Tensor("score", row_scores)])
-            for rows, row_scores in zip(np.split(labels, ends), np.split(scores, ends), strict=True)
-        ]
+        return self.labels[best], np.take_along_axis(scores, best, axis=1)
 
     def infer(self, files):
         """The logits of the files, `[files, labels] float32`."""

@@ -1,0 +1,185 @@
+"""The instrument of the servers' benchmarks, on subjects whose figures are known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tundish_bench.asking import Question, ask_pipeline
+from tundish_bench.echo import echo_server
+from tundish_bench.errors import BenchmarkError
+from tundish_bench.floor import Floor
+from tundish_bench.load import Load, LoadGenerator
+from tundish_bench.processes import ServerProcess
+from tundish_bench.report import Comparison, Goal, figures_of, show_comparisons, show_table, write_json
+from tundish_bench.rounds import Rounds, Sample, ServerSubject, cpu, measure_rounds, percentiles, speed
+
+
+def sample(cpu_milliseconds: float = 1.0, items_per_second: float = 100.0, **others: float) -> Sample:
+    values = {"items": 10, "other_cores": 0.0, **others}
+    return Sample(cpu_milliseconds=cpu_milliseconds, items_per_second=items_per_second, **values)  # type: ignore[arg-type]
+
+
+class Noted:
+    """A subject that notes when it is measured."""
+
+    def __init__(self, name: str, notes: list[str]) -> None:
+        self.name, self._notes = name, notes
+
+    def measure(self, seconds: float) -> Sample:
+        self._notes.append(f"{self.name} {seconds:g}")
+        return sample()
+
+
+class Letters:
+    """A worker that answers each item with a letter, and is wrong about the items named."""
+
+    def __init__(self, batch_size: int = 1, wrong: Sequence[int] = ()) -> None:
+        self.batch_size, self._wrong = batch_size, wrong
+        self.batches: list[list[int]] = []
+
+    def answers(self, turns: Sequence[int]) -> list[str]:
+        self.batches.append(list(turns))
+        time.sleep(0.001)
+        alone = len(self.batches) <= 4  # as the floor asks before it measures
+        return ["wrong" if turn in self._wrong and not alone else "abcd"[turn] for turn in turns]
+
+
+def test_every_other_round_goes_backwards_after_a_short_warm_up() -> None:
+    notes: list[str] = []
+    measured = measure_rounds([Noted("a", notes), Noted("b", notes)], rounds=3, seconds=2, console=Console(quiet=True))
+    assert notes == ["a 1", "b 1", "a 2", "b 2", "b 2", "a 2", "a 2", "b 2"]
+    assert measured.names == ("a", "b")
+    assert len(measured) == 3
+
+
+def test_ratios_are_of_rounds_and_the_best_is_that_of_the_medians() -> None:
+    measured = Rounds(
+        [
+            {"ours": sample(1.0, 300), "one": sample(2.0, 100), "other": sample(4.0, 900)},
+            {"ours": sample(3.0, 300), "one": sample(2.0, 200), "other": sample(4.0, 100)},
+            {"ours": sample(6.0, 300), "one": sample(2.0, 300), "other": sample(4.0, 100)},
+        ]
+    )
+    assert measured.ratios("ours", "one", cpu) == [0.5, 1.5, 3.0]
+    assert measured.ratios("ours", "one", speed) == [3.0, 1.5, 1.0]
+    assert measured.best(["one", "other"]) == "one"
+
+
+def test_percentiles_are_those_of_the_answers() -> None:
+    assert percentiles([float(number) for number in range(1, 100)]) == (50.0, 99.0)
+    with pytest.raises(BenchmarkError, match="1 answers came"):
+        percentiles([1.0])
+
+
+def test_a_floor_goes_through_all_items_in_batches_and_each_worker_begins_elsewhere() -> None:
+    workers = [Letters(batch_size=3), Letters(batch_size=3)]
+    figures = Floor("floor", workers, 4).measure(0.1)
+    assert workers[0].batches[:6] == [[0], [1], [2], [3], [0, 1, 2], [3, 0, 1]]
+    assert workers[1].batches[:2] == [[2, 3, 0], [1, 2, 3]]
+    assert figures.items == 3 * (len(workers[0].batches) - 4 + len(workers[1].batches))
+    assert figures.p50_milliseconds is None  # a batch's time is nobody's
+
+
+def test_a_floor_that_answers_one_by_one_has_percentiles() -> None:
+    figures = Floor("floor", [Letters()], 4).measure(0.1)
+    assert figures.p50_milliseconds is not None
+    assert figures.p50_milliseconds >= 1.0  # what the worker sleeps
+    assert figures.items_per_second <= 1000.0
+
+
+def test_a_floor_that_answers_otherwise_than_alone_is_not_measured() -> None:
+    with pytest.raises(BenchmarkError, match="floor answered an item otherwise"):
+        Floor("floor", [Letters(wrong=[2])], 4).measure(0.1)
+
+
+@pytest.mark.parametrize(
+    ("goal", "values", "met"),
+    [
+        (Goal(bound=1.0), [0.5, 1.0, 9.0], True),
+        (Goal(bound=1.0), [0.5, 0.9, 9.0], False),
+        (Goal(bound=1.0, at_most=True), [0.5, 1.0, 9.0], True),
+        (Goal(bound=1.0, at_most=True), [0.5, 1.1, 9.0], False),
+    ],
+)
+def test_a_goal_is_met_by_the_median(goal: Goal, values: list[float], met: bool) -> None:
+    assert Comparison("ours / theirs", values, goal).met is met
+
+
+def test_what_is_shown_and_written(tmp_path: Path) -> None:
+    measured = Rounds([{"ours": sample(p50_milliseconds=2.5)}, {"ours": sample(cpu_milliseconds=3.0)}])
+    console = Console(width=100, record=True, quiet=False, file=(tmp_path / "shown").open("w"))
+    show_table(console, measured, what="nothing", item="thing")
+    show_comparisons(console, [Comparison("ours / theirs", [1.0, 2.0], Goal(bound=2.0))])
+    shown = console.export_text()
+    console.file.close()
+    assert "2.00 (1.00 - 3.00)" in shown
+    assert "things/s" in shown
+    assert "ours / theirs: 1.500 (1.000 - 2.000); the goal of at least 2 is missed." in shown
+    write_json(tmp_path / "figures.json", {"rounds": figures_of(measured)})
+    rounds = json.loads((tmp_path / "figures.json").read_text())["rounds"]
+    assert [each["ours"]["cpu_milliseconds"] for each in rounds] == [1.0, 3.0]
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with echo_server("echo", tmp_path_factory.mktemp("echo") / "log") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def questions() -> list[Question]:
+    return [ask_pipeline("any", "text", text) for text in (b"one", b"another")]
+
+
+def test_a_server_is_measured_under_load(echo: ServerProcess, questions: list[Question]) -> None:
+    assert echo.seconds_to_ready > 0.0
+    assert echo.resident_bytes() > 2**20
+    with LoadGenerator(questions) as generator:
+        subject = ServerSubject(echo, generator, questions, callers=3)
+        figures = subject.measure(0.5)
+    assert subject.answers == ("a label", "a label")
+    assert figures.items >= 3
+    assert figures.different == 0
+    assert figures.client_cpu_milliseconds is not None
+    assert figures.client_cpu_milliseconds > 0.0
+    assert 0.0 < figures.items_per_second <= figures.items / 0.5  # it takes its time at least
+
+
+def test_answers_that_differ_are_counted(echo: ServerProcess, questions: list[Question]) -> None:
+    load = Load(url=echo.url, protocol="grpc", callers=1, seconds=0.3, expected=("a label", "another"))
+    with LoadGenerator(questions) as generator:
+        report = generator.run(load)
+    assert report.answered > 1
+    assert report.different == report.answered // 2
+
+
+def test_a_server_that_is_not_there_is_said_in_one_sentence(questions: list[Question]) -> None:
+    load = Load(url="127.0.0.1:1", protocol="grpc", callers=1, seconds=0.3, expected=("", ""))
+    with LoadGenerator(questions) as generator, pytest.raises(BenchmarkError, match=r"127\.0\.0\.1:1 did not answer"):
+        generator.run(load)
+
+
+def test_a_server_that_ends_is_said_with_its_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no')"]
+    with (
+        pytest.raises(BenchmarkError, match="nothing ended before it was ready"),
+        ServerProcess("nothing", command, port=1, log=tmp_path / "log"),
+    ):
+        pass
+    assert "no" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("module", ["image_server", "text_server", "tensor_server"])
+def test_the_commands_say_what_they_measure(module: str) -> None:
+    command = [sys.executable, "-m", f"tundish_bench.{module}", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "--rounds" in result.stdout

@@ -1,0 +1,112 @@
+"""What the floors compute, the peers' code, and the benchmarks' inputs, on real models."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer
+
+import tundish
+from tundish.bundle import Bundle
+from tundish.tasks.registry import load_task
+from tundish_bench.demo_models import int8_bundle, newest_bundle, repository_of, review_texts
+from tundish_bench.errors import BenchmarkError
+from tundish_bench.floor import EngineWorker, ImageWorker, PipelineWorker
+from tundish_bench.peers import triton_models
+from tundish_bench.peers.settings import image_settings
+
+STANDALONE = Path(triton_models.__file__).with_name("standalone")
+
+
+@pytest.fixture(scope="module")
+def photo_bundle(repository: Path) -> Bundle:
+    return int8_bundle(repository, "photo-labels")
+
+
+@pytest.fixture(scope="module")
+def images(photographs: list[Path]) -> list[bytes]:
+    return [path.read_bytes() for path in photographs]
+
+
+@pytest.fixture(scope="module")
+def labels(repository: Path, images: list[bytes]) -> list[str]:
+    """By the runtime itself."""
+    with tundish.open(repository, instances=1) as runtime:
+        results = [runtime.predict("photo-labels", image=image).result for image in images]
+    return [result.labels[0].name for result in results if isinstance(result, tundish.ImageClassification)]
+
+
+def test_floors_answer_as_the_runtime(photo_bundle: Bundle, images: list[bytes], labels: list[str]) -> None:
+    turns = range(len(images))
+    assert ImageWorker(photo_bundle, images).answers(turns) == labels
+    assert PipelineWorker(photo_bundle, images, threads=2).answers(turns) == labels
+
+
+def test_the_engine_alone_gives_the_class_of_the_label(
+    photo_bundle: Bundle, images: list[bytes], labels: list[str]
+) -> None:
+    task = load_task(photo_bundle.manifest, photo_bundle.directory)
+    rows = [task.collate([task.prepare(image)]) for image in images]
+    names: Any = photo_bundle.manifest.postprocess
+    worker = EngineWorker(photo_bundle, rows, batch_size=3)
+    assert [names.labels[int(index)] for index in worker.answers([5, 3, 4])] == [labels[5], labels[3], labels[4]]
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_the_peers_classifier_answers_as_the_runtime(
+    photo_bundle: Bundle, images: list[bytes], labels: list[str], tuned: bool
+) -> None:
+    spec = importlib.util.spec_from_file_location("image_classifier", STANDALONE / "image_classifier.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    classifier = module.ImageClassifier({**image_settings(photo_bundle), "tuned": tuned})
+    theirs, scores = classifier.classify(images)
+    assert sum(one == other for one, other in zip(theirs[:, 0], labels, strict=True)) >= 19
+    assert (scores[:, 0] >= scores[:, 1]).all()
+
+
+@pytest.mark.parametrize(("batched", "most"), [(False, 1), (True, 8)])
+def test_triton_gets_texts_one_by_one_or_batched(tmp_path: Path, repository: Path, batched: bool, most: int) -> None:
+    bundle = newest_bundle(repository, "sentiment")
+    triton_models.text_model(bundle, batched=batched, instances=3).write(tmp_path)
+    config = (tmp_path / "sentiment" / "config.pbtxt").read_text()
+    assert f"max_batch_size: {most}\n" in config
+    assert "count: 3" in config
+    assert ("dynamic_batching" in config) is batched
+    assert (tmp_path / "sentiment" / "1" / "model.py").is_file()
+
+
+def test_triton_gets_no_images_for_texts(photo_bundle: Bundle) -> None:
+    with pytest.raises(BenchmarkError, match="not prepared as the peer's model prepares texts"):
+        triton_models.text_model(photo_bundle, batched=False, instances=1)
+
+
+def test_a_repository_of_bundles_holds_just_those(tmp_path: Path, photo_bundle: Bundle) -> None:
+    made = repository_of(tmp_path / "models", photo_bundle)
+    assert [path.name for path in made.iterdir()] == ["photo-labels"]
+    assert newest_bundle(made, "photo-labels").manifest == photo_bundle.manifest
+
+
+def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="holds no model 'photo-labels'"):
+        newest_bundle(tmp_path, "photo-labels")
+
+
+def test_the_texts_are_of_mixed_length_and_always_the_same(repository: Path, minilm_directory: Path) -> None:
+    bundle = newest_bundle(repository, "sentiment")
+    texts = review_texts(bundle, 60)
+    tokenizer = Tokenizer.from_file(str(minilm_directory / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    lengths = sorted(len(tokenizer.encode(text).ids) for text in texts)
+    assert len(texts) == 60
+    assert lengths[0] >= 8
+    assert lengths[-1] <= 256
+    assert lengths[5] < 25
+    assert lengths[54] > 100
+    assert texts == review_texts(bundle, 60)
