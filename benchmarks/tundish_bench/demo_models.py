@@ -9,6 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from tundish.bundle import Bundle, read_bundle, versions_in
+from tundish.placement.machine import usable_cores
+from tundish.placement.placement import Placement, unmeasured
+from tundish.placement.store import PlacementStore
 from tundish.tasks.registry import load_task
 from tundish_bench.errors import BenchmarkError
 from tundish_exporters.api import export_huggingface
@@ -113,6 +116,12 @@ def repository_of(directory: Path, *bundles: Bundle) -> Path:
     return directory
 
 
+def placement_of(repository: Path, bundle: Bundle) -> Placement:
+    """How a server of the repository that has been ready once runs the bundle on this machine."""
+    choice = PlacementStore(repository).find(bundle.manifest)
+    return choice.placement if choice else unmeasured(bundle.manifest, usable_cores())
+
+
 def review_texts(bundle: Bundle, count: int) -> list[str]:
     """So many texts of film reviews and plots, of 8 to 256 tokens by the bundle's tokenizer; always the same ones."""
     rows = read_corpus(fetch(REVIEWS, default_cache()))
@@ -124,7 +133,8 @@ def review_texts(bundle: Bundle, count: int) -> list[str]:
     task = load_task(bundle.manifest, bundle.directory)
 
     def fits(text: str) -> bool:
-        return _LEAST_TOKENS <= task.length(task.prepare(text.encode())) <= _MOST_TOKENS
+        item = task.prepare(text.encode())
+        return not item.truncated and _LEAST_TOKENS <= task.length(item) <= _MOST_TOKENS
 
     wanted_plots = round(count * _PLOT_SHARE)
     texts = [

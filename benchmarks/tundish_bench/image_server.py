@@ -73,7 +73,7 @@ Answers = Mapping[str, tuple[str, ...]]
 
 def compare(
     rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 8,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 4.0,
     callers: Annotated[int, typer.Option(min=1, max=128, help="Requests in flight.")] = 16,
     repository: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ Inputs: MiniLM fine-tuned on film reviews, dynamic int8, the very same file in a
 of 8 to 256 tokens, three fifths snippets of reviews, the others plots of films, the same ones in the same order for
 all; 16 callers, each waiting for its answer before it sends the next text, over the Open Inference Protocol.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order.
-Precision: a load ends in the middle of the texts, which is worth about 1 %. The table shows how many cores other work
+Precision: a load ends in the middle of the texts, which is worth 1 to 2 %. The table shows how many cores other work
 took meanwhile; above a tenth of a core, the figures are not to be relied upon.
 Checked: every answer's label against the one that its server gave when asked alone. Dynamic quantisation scales a
 batch as a whole, so that a text whose scores are close may change its label among others: up to 2 % may.
@@ -36,7 +36,7 @@ from tundish.bundle import Bundle
 from tundish.placement.machine import usable_cores
 from tundish.tasks.registry import load_task
 from tundish_bench.asking import Question, ask_pipeline
-from tundish_bench.demo_models import int8_bundle, repository_of, review_repository, review_texts
+from tundish_bench.demo_models import int8_bundle, placement_of, repository_of, review_repository, review_texts
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import EngineWorker, Floor
 from tundish_bench.load import LoadGenerator
@@ -71,6 +71,8 @@ TUNED_GOAL = Goal(bound=1.3)
 _DIFFERENT_SHARE = 0.02
 """Of the answers under load that may be others than alone."""
 _TEXTS = 192
+_MODELS = "models"
+"""The repository, below the scratch directory, that tundish places by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,8 @@ class _Inputs:
 
 
 def compare(
-    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 6,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 5.0,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 4.0,
     callers: Annotated[int, typer.Option(min=1, max=128, help="Requests in flight.")] = 16,
     repository: Annotated[
         Path | None,
@@ -104,6 +106,9 @@ def compare(
         with console.status("install Triton and start the servers"):
             servers = _servers(inputs, tuned, scratch)
         with servers as started, LoadGenerator(inputs.questions) as generator:
+            for name, models in ((TUNDISH, scratch / _MODELS), (TUNED, tuned)):
+                if models:
+                    console.print(f"{name}: {placement_of(models, inputs.bundle)}.", soft_wrap=True)
             subjects = [
                 ServerSubject(server, generator, inputs.questions, callers=callers, different_share=_DIFFERENT_SHARE)
                 for server in started
@@ -155,7 +160,7 @@ def _servers(inputs: _Inputs, tuned: Path | None, scratch: Path) -> Iterator[lis
     logs = default_cache() / "benchmarks"
     logs.mkdir(parents=True, exist_ok=True)
     environment = install_triton(default_cache())
-    servers = [tundish_server(repository_of(scratch / "models", inputs.bundle), name=TUNDISH, log=logs / "text.log")]
+    servers = [tundish_server(repository_of(scratch / _MODELS, inputs.bundle), name=TUNDISH, log=logs / "text.log")]
     if tuned:
         servers.append(tundish_server(tuned, name=TUNED, log=logs / "text-tuned.log"))
     for name, batched in ((ONE_BY_ONE, False), (BATCHED, True)):
