@@ -12,6 +12,8 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from support.engines import hidden_openvino
+from support.once import made_once
 from support.server_process import ServerProcess
 from support.tiny_models import save_text_classifier
 
@@ -41,13 +43,26 @@ def photographs(asset_cache: Path) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path) -> Path:
-    """Three models: `minilm` (vectors), `sentiment` (a tiny text classifier) and `photo-labels` (MobileNetV2, int8)."""
-    root = tmp_path_factory.mktemp("repository")
-    export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
-    sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
-    export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
-    export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
-    return root
+    """Three models: `minilm` (vectors), `sentiment` (a tiny text classifier) and `photo-labels` (MobileNetV2, int8).
+
+    All of them by ONNX Runtime alone, so that whoever asks them is answered by the same engine.
+    """
+
+    def export(root: Path) -> None:
+        with hidden_openvino():
+            export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
+            sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
+            export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
+            export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
+
+    return made_once(tmp_path_factory, "repository", export)
+
+
+@pytest.fixture
+def without_openvino() -> Iterator[None]:
+    """OpenVINO is not installed, as far as this process can tell."""
+    with hidden_openvino():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from types import TracebackType
+from typing import Any, Protocol, TypeVar
 
-from tundish_bench.asking import Protocol, Question, connect
+from tundish_bench.asking import Protocol as WireProtocol
+from tundish_bench.asking import Question, connect
 from tundish_bench.errors import BenchmarkError
+
+ReportT = TypeVar("ReportT", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class Load:
     """Whom to ask, for how long, and the answer to expect to each question."""
 
     url: str
-    protocol: Protocol
+    protocol: WireProtocol
     callers: int
     seconds: float
     expected: tuple[str, ...]
@@ -33,6 +37,32 @@ class Load:
     def lasting(self, seconds: float) -> Load:
         """The same for another time."""
         return replace(self, seconds=seconds)
+
+    async def run(self, questions: Sequence[Question]) -> LoadReport:
+        """Loads the server; see `Work.run`."""
+        latencies: list[float] = []
+        different = 0
+        turns = itertools.cycle(range(len(questions)))
+
+        async with connect(self.url, self.protocol, questions) as ask:
+            cpu_before = time.process_time()
+            began = time.perf_counter()
+
+            async def call_until_the_end() -> None:
+                nonlocal different
+                while (sent := time.perf_counter()) - began < self.seconds:
+                    turn = next(turns)
+                    answer = await ask(turn)
+                    latencies.append(time.perf_counter() - sent)
+                    different += answer != self.expected[turn]
+
+            await asyncio.gather(*(call_until_the_end() for _ in range(self.callers)))
+            return LoadReport(
+                wall_seconds=time.perf_counter() - began,
+                client_cpu_seconds=time.process_time() - cpu_before,
+                latencies=tuple(latencies),
+                different=different,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +82,18 @@ class LoadReport:
         return len(self.latencies)
 
 
+class Work(Protocol[ReportT]):
+    """What a load's process does: a `Load`, or an `Offer`."""
+
+    async def run(self, questions: Sequence[Question]) -> ReportT:
+        """Asks a server the questions, again and again.
+
+        Raises:
+            BenchmarkError: a question was not answered that must be.
+        """
+        ...
+
+
 class LoadGenerator:
     """The load's process, from entering to leaving the context; one load at a time."""
 
@@ -63,7 +105,7 @@ class LoadGenerator:
         )
         self._theirs = theirs
 
-    def run(self, load: Load) -> LoadReport:
+    def run(self, load: Work[ReportT]) -> ReportT:
         """Blocks until the load is over.
 
         Raises:
@@ -71,7 +113,7 @@ class LoadGenerator:
         """
         self._pipe.send(load)
         try:
-            outcome: LoadReport | str = self._pipe.recv()
+            outcome: ReportT | str = self._pipe.recv()
         except EOFError:
             raise BenchmarkError("The load's process ended before its load was over.") from None
         if isinstance(outcome, str):
@@ -96,36 +138,10 @@ def _serve_loads(pipe: Connection, questions: tuple[Question, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one decides
     while True:
         try:
-            load: Load = pipe.recv()
+            load: Work[Any] = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(asyncio.run(_run(load, questions)))
+            pipe.send(asyncio.run(load.run(questions)))
         except BenchmarkError as error:
             pipe.send(str(error))
-
-
-async def _run(load: Load, questions: Sequence[Question]) -> LoadReport:
-    latencies: list[float] = []
-    different = 0
-    turns = itertools.cycle(range(len(questions)))
-
-    async with connect(load.url, load.protocol, questions) as ask:
-        cpu_before = time.process_time()
-        began = time.perf_counter()
-
-        async def call_until_the_end() -> None:
-            nonlocal different
-            while (sent := time.perf_counter()) - began < load.seconds:
-                turn = next(turns)
-                answer = await ask(turn)
-                latencies.append(time.perf_counter() - sent)
-                different += answer != load.expected[turn]
-
-        await asyncio.gather(*(call_until_the_end() for _ in range(load.callers)))
-        return LoadReport(
-            wall_seconds=time.perf_counter() - began,
-            client_cpu_seconds=time.process_time() - cpu_before,
-            latencies=tuple(latencies),
-            different=different,
-        )

@@ -33,7 +33,7 @@ def export(
     name: Annotated[str, typer.Option(help="Name of the model in the repository.")],
     repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
     precision: Annotated[
-        RequestedPrecision, typer.Option(help="auto keeps fp32 and, if it passes the gate, int8.")
+        RequestedPrecision, typer.Option(help="auto keeps fp32 and what passes the gate: int8, and bf16 by OpenVINO.")
     ] = "auto",
     calibration: Annotated[
         Path | None, typer.Option(help="Data to calibrate on: folder of images, .txt, .csv, .tsv or .jsonl.")
@@ -93,7 +93,7 @@ def loading_frameworks() -> Iterator[None]:
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
     """A bar for each thing that is done, one below the other."""
-    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:31}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console) as bars:
         known = {}
 

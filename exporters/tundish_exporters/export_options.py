@@ -22,7 +22,7 @@ class ExportOptions:
     """Letters, digits, '_' and '-', beginning with a letter or digit."""
     repository: Path
     precision: RequestedPrecision = "auto"
-    """`auto` tries int8 beside fp32; `int8` fails unless int8 passes the gate."""
+    """`auto` tries int8 beside fp32, and bf16 if an engine computes in it; `int8` fails unless int8 passes the gate."""
     calibration: Path | None = None
     evaluation: Path | None = None
     max_drop: float = 0.005

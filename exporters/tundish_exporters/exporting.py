@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +10,22 @@ from typing import Any
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
 from tundish.engines import Arrays
 from tundish.manifest import (
-    Accuracy,
     ClassificationPostprocess,
-    Gate,
     Latency,
     Manifest,
     ModelSpec,
-    Preprocess,
     Serving,
     Variant,
 )
+from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
-from tundish_exporters.candidates import Candidate
+from tundish_exporters.candidates import Candidate, load_for_latency, openvino_candidates
 from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.export_data import ExportData, load_export_data
 from tundish_exporters.export_options import ExportOptions
-from tundish_exporters.judging import Judge
+from tundish_exporters.judging import Judge, Judgement
 from tundish_exporters.latency import best_batch_size, measure_latency
 from tundish_exporters.parity import Parity, check_parity
 from tundish_exporters.progress import Progress, silent
@@ -63,14 +60,14 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
     with staged_bundle(options.repository, options.name) as staging:
         assets = source.write_assets(staging)
         floating = _write_float(source, staging, progress)
-        spec, task, parity = _check(source, floating, data, staging, progress)
+        spec, task, parity, answers = _check(source, floating, data, staging, progress)
         inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-        candidates = [floating]
-        if options.precision != "fp32" and data.gate is not None:
-            candidates.append(_quantize(floating, inputs, progress))
-        judge = Judge(spec, staging, data.gate, floating, options.max_drop, progress) if data.gate else None
-        variants = _measure(candidates, judge, inputs, parity, options, progress)
-        batch_size, batch_times = _batching(candidates, variants, task, data, progress)
+        candidates = _candidates(floating, inputs, data, options, progress)
+        engines, left_out = load_for_latency(candidates, spec, inputs[0])
+        latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
+        judge = Judge(spec, staging, data, answers, floating, options.max_drop, progress)
+        variants = _chosen([_variant(each, latencies[each.name], judge.judge(each)) for each in engines], options)
+        batch_size, batch_times = _batching(list(engines), variants, task, data, progress)
         write_report(staging / REPORT_NAME, parity=parity, batch_milliseconds_per_item=batch_times)
         manifest = Manifest(
             **dict(spec),
@@ -82,12 +79,12 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
             serving=Serving(max_batch_size=batch_size),
         )
         _remove_rejected(candidates, variants)
-        return Exported(publish_bundle(staging, manifest), parity, _warnings(variants, data))
+        return Exported(publish_bundle(staging, manifest), parity, (*left_out, *_warnings(variants, data)))
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
     progress("export to ONNX", 0, 1)
-    candidate = Candidate("fp32", staging / "onnx-fp32-cpu.onnx", "as exported")
+    candidate = Candidate("onnx", "fp32", staging / "onnx-fp32-cpu.onnx", "as exported")
     source.write_onnx(candidate.path)
     progress("export to ONNX", 1, 1)
     return candidate
@@ -95,8 +92,8 @@ def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate
 
 def _check(
     source: Source, floating: Candidate, data: ExportData, staging: Path, progress: Progress
-) -> tuple[ModelSpec, AnyTask, Parity]:
-    engine = floating.engine(threads=_cores())
+) -> tuple[ModelSpec, AnyTask, Parity, list[Result]]:
+    engine = floating.load(threads=usable_cores())
     spec = ModelSpec(
         task=source.task,
         inputs=engine.inputs,
@@ -107,7 +104,8 @@ def _check(
     _check_batch(spec)
     _check_labels(spec)
     task = load_task(spec, staging)
-    return spec, task, check_parity(source, task, engine, data.parity_inputs, progress)
+    parity, answers = check_parity(source, task, engine, data.parity_inputs, progress)
+    return spec, task, parity, answers
 
 
 def _check_batch(spec: ModelSpec) -> None:
@@ -129,59 +127,48 @@ def _check_labels(spec: ModelSpec) -> None:
         raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")
 
 
+def _candidates(
+    floating: Candidate, inputs: Sequence[Arrays], data: ExportData, options: ExportOptions, progress: Progress
+) -> list[Candidate]:
+    """The float one first. What is not in fp32 must pass the gate, which needs data."""
+    made = [floating]
+    if options.precision != "fp32" and data.gate is not None:
+        made.append(_quantize(floating, inputs, progress))
+    asked = [each for each in made if options.precision in ("auto", each.precision)]
+    return [*made, *openvino_candidates(asked, bf16=options.precision == "auto" and data.gate is not None)]
+
+
 def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress) -> Candidate:
     path = floating.path.with_name("onnx-int8-cpu.onnx")
-    return Candidate("int8", path, quantize(floating.path, path, inputs, progress))
+    return Candidate("onnx", "int8", path, quantize(floating.path, path, inputs, progress))
 
 
-def _measure(
-    candidates: Sequence[Candidate],
-    judge: Judge | None,
-    inputs: Sequence[Arrays],
-    parity: Parity,
-    options: ExportOptions,
-    progress: Progress,
-) -> tuple[Variant, ...]:
-    """Accuracy, latency and verdict of each candidate; the first is the float one that the others are held against."""
-    floating, *others = candidates
-    latencies = measure_latency({each.name: each.engine(threads=1) for each in candidates}, inputs, progress)
-    equal = Gate(passed=True, max_drop=options.max_drop, reason=f"Equal to its source on {parity.samples} samples.")
-    accuracy = judge.float_accuracy if judge else None
-    variants = [_variant(floating, latencies[floating.name], accuracy, equal)]
-    for candidate in others:
-        assert judge is not None  # nothing is quantised without data
-        judgement = judge.judge(candidate)
-        latency = latencies[candidate.name]
-        variants.append(_variant(candidate, latency, judgement.accuracy, judgement.gate, judgement.preprocess))
-    if options.precision == "int8":
-        variants = [variant for variant in variants if variant.precision == "int8"]
-        if not variants[0].gate.passed:
-            raise ExportError(f"int8 does not pass the gate: {variants[0].gate.reason} Nothing was written.")
-    return tuple(variants)
-
-
-def _variant(
-    candidate: Candidate,
-    latency: Latency,
-    accuracy: Accuracy | None,
-    verdict: Gate,
-    preprocess: Preprocess | None = None,
-) -> Variant:
+def _variant(candidate: Candidate, latency: Latency, judgement: Judgement) -> Variant:
     """A rejected variant is recorded with its figures, but its files are not kept."""
     names = sorted(path.name for path in candidate.path.parent.glob(f"{candidate.path.name}*"))
-    files = tuple(describe_file(candidate.path.parent, name) for name in names) if verdict.passed else ()
+    kept = judgement.gate.passed
     return Variant(
         name=candidate.name,
-        engine="onnx",
+        engine=candidate.engine,
         precision=candidate.precision,
         device="cpu",
         recipe=candidate.recipe,
-        files=files,
-        accuracy=accuracy,
+        files=tuple(describe_file(candidate.path.parent, name) for name in names) if kept else (),
+        accuracy=judgement.accuracy,
         latency=latency,
-        gate=verdict,
-        preprocess=preprocess,
+        gate=judgement.gate,
+        preprocess=judgement.preprocess,
     )
+
+
+def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Variant, ...]:
+    """Those of the precision that was asked for."""
+    if options.precision != "int8":
+        return tuple(variants)
+    chosen = tuple(variant for variant in variants if variant.precision == "int8")
+    if not any(variant.gate.passed for variant in chosen):
+        raise ExportError(f"int8 does not pass the gate: {chosen[0].gate.reason} Nothing was written.")
+    return chosen
 
 
 def _batching(
@@ -191,7 +178,7 @@ def _batching(
     fastest = min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
     served = next(candidate for candidate in candidates if candidate.name == fastest.name)
     return best_batch_size(
-        served.engine(threads=1),
+        served.load(threads=1),
         # Prepared again each time: all of them at once, as decoded photographs, may not fit into memory.
         lambda indices: task.collate([task.prepare(data.inputs[index]) for index in indices]),
         len(data.inputs),
@@ -217,7 +204,3 @@ def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:
         if not variant.gate.passed
     ]
     return tuple(warnings)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

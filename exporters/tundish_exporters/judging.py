@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tundish.manifest import Accuracy, ClassificationPostprocess, Gate, ImagePreprocess, ModelSpec
 from tundish.pipeline import Answer, Pipeline, run_batch
+from tundish.placement.machine import usable_cores
 from tundish.results import Result
-from tundish.tasks import Task
 from tundish.tasks.registry import load_task
 from tundish_exporters import gate
 from tundish_exporters.candidates import Candidate
 from tundish_exporters.errors import DataError
-from tundish_exporters.export_data import GateData
+from tundish_exporters.export_data import ExportData, GateData
 from tundish_exporters.jpeg_reduction import reduced_preprocess
+from tundish_exporters.parity import difference_from_source
 from tundish_exporters.progress import Progress, tracked
 
 
@@ -24,51 +24,87 @@ from tundish_exporters.progress import Progress, tracked
 class Judgement:
     """What was measured of a candidate, and whether it may be served."""
 
-    accuracy: Accuracy
+    accuracy: Accuracy | None
+    """None if there are no data to measure it on."""
     gate: Gate
     preprocess: ImagePreprocess | None = None
     """What it was measured with, where that is not the model's own."""
 
 
 class Judge:
-    """Holds candidates against the float one."""
+    """Holds candidates against the source where they have its precision, and against the float one."""
 
     def __init__(
-        self, spec: ModelSpec, directory: Path, data: GateData, floating: Candidate, max_drop: float, progress: Progress
+        self,
+        spec: ModelSpec,
+        directory: Path,
+        data: ExportData,
+        source_answers: Sequence[Result],
+        floating: Candidate,
+        max_drop: float,
+        progress: Progress,
     ) -> None:
-        """`directory` holds the assets that the spec names."""
+        """`directory` holds the assets that the spec names; the source answered the data's parity inputs.
+
+        The float candidate is known to equal its source.
+        """
         self._spec, self._directory = spec, directory
         self._data = data
+        self._source_answers = source_answers
         self._max_drop = max_drop
         self._progress = progress
         postprocess = spec.postprocess
         self._function = postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax"
-        self._float_results = self._answers(floating, load_task(spec, directory), "fp32")
-        self.float_accuracy = self._accuracy(self._float_results)
+        self._floating = floating
+        self._float_results = self._answers(floating) if data.gate else []
 
     def judge(self, candidate: Candidate) -> Judgement:
-        """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well."""
-        label = str(candidate.precision)
-        judgement = self._judged(self._answers(candidate, load_task(self._spec, self._directory), label), None)
-        reduced = reduced_preprocess(self._spec, self._data.samples) if judgement.gate.passed else None
+        """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
+
+        One in fp32 must equal its source, which reduction would end; without data, that is all that is asked of it.
+        """
+        if candidate == self._floating:
+            accuracy = self._judged(self._float_results).accuracy if self._data.gate else None
+            return Judgement(accuracy, self._equal)
+        if candidate.precision == "fp32":
+            return self._judge_float(candidate)
+        judgement = self._judged(self._answers(candidate))
+        reduced = reduced_preprocess(self._spec, self._gate_data.samples) if judgement.gate.passed else None
         if reduced is None:
             return judgement
-        task = load_task(self._spec.model_copy(update={"preprocess": reduced}), self._directory)
-        with_reduction = self._judged(self._answers(candidate, task, f"{label} reduced"), reduced)
+        with_reduction = self._judged(self._answers(candidate, reduced), reduced)
         return with_reduction if with_reduction.gate.passed else judgement
 
-    def _judged(self, results: list[Result], preprocess: ImagePreprocess | None) -> Judgement:
-        accuracy = self._accuracy(results)
+    def _judge_float(self, candidate: Candidate) -> Judgement:
+        task = load_task(self._spec, self._directory)
+        engine = candidate.load(threads=usable_cores())
+        fault = difference_from_source(task, engine, self._data.parity_inputs, self._source_answers)
+        judgement = self._judged(self._answers(candidate)) if self._data.gate else Judgement(None, self._equal)
+        if fault:
+            return Judgement(judgement.accuracy, Gate(passed=False, max_drop=self._max_drop, reason=fault))
+        return judgement
+
+    @property
+    def _equal(self) -> Gate:
+        reason = f"Equal to its source on {len(self._source_answers)} samples."
+        return Gate(passed=True, max_drop=self._max_drop, reason=reason)
+
+    @property
+    def _gate_data(self) -> GateData:
+        assert self._data.gate is not None  # nothing but fp32 is made without
+        return self._data.gate
+
+    def _judged(self, results: list[Result], preprocess: ImagePreprocess | None = None) -> Judgement:
+        accuracy = gate.measure(results, self._float_results, self._gate_data.labels, function=self._function)
         return Judgement(accuracy, gate.judge(accuracy, self._max_drop), preprocess)
 
-    def _accuracy(self, results: list[Result]) -> Accuracy:
-        return gate.measure(results, self._float_results, self._data.labels, function=self._function)
-
-    def _answers(self, candidate: Candidate, task: Task[Any, Result], label: str) -> list[Result]:
+    def _answers(self, candidate: Candidate, preprocess: ImagePreprocess | None = None) -> list[Result]:
         """One item at a time: dynamic ranges depend on what else is in a batch."""
-        pipeline = Pipeline(task, candidate.engine(threads=len(os.sched_getaffinity(0))))
+        spec = self._spec if preprocess is None else self._spec.model_copy(update={"preprocess": preprocess})
+        pipeline = Pipeline(load_task(spec, self._directory), candidate.load(threads=usable_cores()))
+        label = f"evaluate {candidate.name.removesuffix('-cpu')}{' reduced' if preprocess else ''}"
         results = []
-        for sample in tracked(self._data.samples, f"evaluate {label}", self._progress):
+        for sample in tracked(self._gate_data.samples, label, self._progress):
             (outcome,) = run_batch(pipeline, [sample.read()])
             if not isinstance(outcome, Answer):
                 raise DataError(f"{sample.content} cannot be evaluated: {outcome}") from outcome

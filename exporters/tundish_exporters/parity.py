@@ -57,8 +57,8 @@ class Parity:
 
 def check_parity(
     source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[bytes], progress: Progress
-) -> Parity:
-    """Compares source and export on each sample.
+) -> tuple[Parity, list[Result]]:
+    """Compares source and export on each sample; returns how close they are, and what the source answered.
 
     Raises:
         ParityError: a typed result differs (another order of labels, a score off by more than 1e-3, a vector whose
@@ -67,6 +67,7 @@ def check_parity(
     pipeline = Pipeline(task, engine)
     preprocessing = network = Difference(0.0, 0.0)
     largest = 0.0
+    answers = []
     for index, data in enumerate(tracked(samples, "compare with PyTorch", progress)):
         (answer,) = run_batch(pipeline, [data])  # first, because it says in a sentence what is wrong with the data
         if not isinstance(answer, Answer):
@@ -79,6 +80,7 @@ def check_parity(
             raise
         except Exception as error:  # whatever the source's own code raises
             raise ParityError(f"The source itself fails on calibration sample {index}: {error}") from error
+        answers.append(expected)
         preprocessing = _larger(preprocessing, _difference(expected_inputs, actual_inputs))
         network = _larger(network, _difference(expected_outputs, engine.run(actual_inputs)))
         distance, fault = compare_results(expected, answer.output)
@@ -91,7 +93,20 @@ def check_parity(
                 f"They part at {_stage(preprocessing, network)} (pre-processing differs by "
                 f"{preprocessing.absolute:.2g}, the network by {network.absolute:.2g})."
             )
-    return Parity(len(samples), preprocessing, network, largest)
+    return Parity(len(samples), preprocessing, network, largest), answers
+
+
+def difference_from_source(
+    task: Task[object, Result], engine: Engine, samples: Sequence[bytes], answers: Sequence[Result]
+) -> str:
+    """In a sentence, where an engine answers otherwise than the source did; empty if it does not."""
+    pipeline = Pipeline(task, engine)
+    for index, (data, expected) in enumerate(zip(samples, answers, strict=True)):
+        (answer,) = run_batch(pipeline, [data])
+        fault = compare_results(expected, answer.output)[1] if isinstance(answer, Answer) else str(answer)
+        if fault:
+            return f"It differs from its source on calibration sample {index}: {fault}."
+    return ""
 
 
 def compare_results(expected: Result, actual: Result) -> tuple[float, str]:

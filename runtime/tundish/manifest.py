@@ -20,7 +20,9 @@ TENSORS: Literal["tensors"] = "tensors"
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]  # fmt: skip
-Precision = Literal["fp32", "int8"]
+EngineName = Literal["onnx", "openvino"]
+Precision = Literal["fp32", "bf16", "int8"]
+"""What most of a network is computed in. `bf16` takes the fp32 file; its engine rounds on the way."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
@@ -201,7 +203,7 @@ class Variant(_Part):
 
     name: str
     """Engine, precision and device, `onnx-int8-cpu`."""
-    engine: Literal["onnx"]
+    engine: EngineName
     precision: Precision
     device: Literal["cpu"]
     recipe: str
@@ -319,8 +321,8 @@ class Manifest(ModelSpec):
 
     @property
     def files(self) -> tuple[BundleFile, ...]:
-        """Every file of the bundle but the manifest itself."""
-        return (*self.assets, *(file for variant in self.variants for file in variant.files))
+        """Every file of the bundle but the manifest itself, once each: variants may share theirs."""
+        return tuple(dict.fromkeys((*self.assets, *(file for variant in self.variants for file in variant.files))))
 
     @property
     def servable(self) -> tuple[Variant, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.bundle import Bundle
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
-from tundish.engines import Arrays, load_engine
+from tundish.engines import Arrays, Engine, load_engine
 from tundish.errors import InvalidInputError
 from tundish.manifest import TENSORS, TensorSpec
 from tundish.pipeline import Answer, BareEngine, Entry, Pipeline
@@ -40,7 +40,7 @@ class Model:
         run_limit_seconds: float,
         sequence_idle_seconds: float,
     ) -> None:
-        """Loads the placement's variant, which must be servable, once for each instance.
+        """Loads the placement's variant, which must be servable, for each instance.
 
         The instances share `cores` with those of other models; one that takes longer than `run_limit_seconds` for a
         batch is replaced. A sequence of a stateful model ends when no request has come for it in
@@ -69,10 +69,9 @@ class Model:
         )
         self.statistics: Mapping[EntryName, Statistics] = {"pipeline": Statistics(), "engine": Statistics()}
 
-        def make_entries() -> Entries:
+        def make_entries(count: int) -> list[Entries]:
             engine = load_engine(bundle, self.variant, threads=placement.threads)
-            bare: Entry[Arrays] = StatefulEngine(engine, manifest.state) if self.stateful else BareEngine(engine)
-            return {"engine": bare} if self.task is None else {"pipeline": Pipeline(self.task, engine), "engine": bare}
+            return [self._entries(engine), *(self._entries(engine.another()) for _ in range(1, count))]
 
         self._scheduler = Scheduler(
             f"{manifest.model}-{manifest.version}",
@@ -166,6 +165,12 @@ class Model:
     def close(self) -> None:
         """Refuses new work, answers what was accepted, and returns."""
         self._scheduler.close()
+
+    def _entries(self, engine: Engine) -> Entries:
+        """Those of an instance."""
+        state = self.manifest.state
+        bare: Entry[Arrays] = StatefulEngine(engine, state) if state else BareEngine(engine)
+        return {"engine": bare} if self.task is None else {"pipeline": Pipeline(self.task, engine), "engine": bare}
 
     def _check_count(self, count: int) -> None:
         if not 1 <= count <= self.max_items:

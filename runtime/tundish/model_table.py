@@ -11,6 +11,7 @@ from typing import Literal
 
 from tundish.bundle import Bundle
 from tundish.errors import ModelNotFoundError, ModelNotReadyError, TundishError
+from tundish.memory import give_back_memory
 from tundish.model import Model
 from tundish.repository import Entry, scan, scan_model
 
@@ -166,6 +167,8 @@ class ModelTable:
             self._set(new)
         if new.loaded and old and old.loaded:
             old.loaded.close()
+            del old
+            give_back_memory()
         return None if new.loaded else ModelNotReadyError(f"Model '{entry.model}' is not ready. {new.reason}")
 
     def _unload(self, name: str, number: int) -> None:
@@ -174,4 +177,6 @@ class ModelTable:
             return
         self._set(Version(name, number, "UNLOADING", reason="It is being unloaded."))
         loaded.close()
+        del loaded
+        give_back_memory()
         self._set(Version(name, number, "UNAVAILABLE", reason="It was unloaded; load it again to use it."))

@@ -76,6 +76,8 @@ class Snapshot:
     """By size."""
     stages: dict[str, Histogram] = field(default_factory=lambda: {stage: Histogram() for stage in STAGES})
     """Of the items of requests that succeeded."""
+    longest: dict[str, Total] = field(default_factory=lambda: dict.fromkeys(STAGES, Total()))
+    """Of each request that succeeded, that item which took longest: its stages fit into the request's time."""
     requests: Histogram = field(default_factory=Histogram)
     """Of those that succeeded."""
     last_answer_seconds: float = 0.0
@@ -123,6 +125,7 @@ class Statistics:
                 failures=dict(figures.failures),
                 batches={size: replace(totals) for size, totals in figures.batches.items()},
                 stages={stage: histogram.copy() for stage, histogram in figures.stages.items()},
+                longest=dict(figures.longest),
                 requests=figures.requests.copy(),
             )
 
@@ -133,18 +136,28 @@ class Statistics:
             figures.requests.add(nanoseconds)
             figures.items += len(answers)
             figures.last_answer_seconds = time.time()
-            for answer in answers:
-                times = answer.stage_times
-                figures.stages["queue"].add(times.queue_nanoseconds)
-                figures.stages["preprocess"].add(times.preprocess_nanoseconds)
-                figures.stages["compute"].add(times.compute_nanoseconds)
-                figures.stages["postprocess"].add(times.postprocess_nanoseconds)
+            stages = [_stages(answer.stage_times) for answer in answers]
+            for nanoseconds_of in stages:
+                for stage, spent in zip(STAGES, nanoseconds_of, strict=True):
+                    figures.stages[stage].add(spent)
+            for stage, spent in zip(STAGES, max(stages, key=sum), strict=True):
+                figures.longest[stage] = figures.longest[stage].plus(spent)
 
     def _fail(self, status: str, nanoseconds: int) -> None:
         with self._lock:
             figures = self._figures
             figures.failed = figures.failed.plus(nanoseconds)
             figures.failures[status] = figures.failures.get(status, 0) + 1
+
+
+def _stages(times: StageTimes) -> tuple[int, int, int, int]:
+    """The nanoseconds of each of `STAGES`."""
+    return (
+        times.queue_nanoseconds,
+        times.preprocess_nanoseconds,
+        times.compute_nanoseconds,
+        times.postprocess_nanoseconds,
+    )
 
 
 def _status_of(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from support.awkward_images import blurred_noise
+from support.engines import hidden_openvino
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -19,6 +20,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def engines() -> Iterator[None]:
+    """Exports in this process are for ONNX Runtime alone, in half the time; not in `test_openvino_variants.py`."""
+    with hidden_openvino():
+        yield
 
 
 @pytest.fixture(scope="session")

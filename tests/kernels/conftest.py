@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.once import made_once
 
 from tundish_kernels import cuda
 
@@ -16,12 +17,14 @@ def simt_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the drivers of the shim, built from simt/."""
     if shutil.which("cmake") is None or shutil.which("g++") is None:
         pytest.skip("needs cmake and g++ on the path")
-    folder = tmp_path_factory.mktemp("simt")
-    configure = ["cmake", "-S", str(SIMT), "-B", str(folder), "-DCMAKE_CXX_COMPILER=g++"]
-    for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-    return folder
+
+    def build(folder: Path) -> None:
+        configure = ["cmake", "-S", str(SIMT), "-B", str(folder), "-DCMAKE_CXX_COMPILER=g++"]
+        for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert result.returncode == 0, result.stdout + result.stderr
+
+    return made_once(tmp_path_factory, "simt", build)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ import pytest
 KERNELS = Path(__file__).parents[2] / "kernels"
 GENERATIONS = [75, 80, 86, 89, 90, 100, 120]
 
+pytestmark = pytest.mark.timeout(900)  # the first waits for the build, beside which other tests run
+
 # The barriers, shuffles and votes that each kernel has at least in its machine code: as many barriers as the source;
 # a 64-bit shuffle is two instructions.
 EXPECTED = {

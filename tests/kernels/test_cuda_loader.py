@@ -13,6 +13,8 @@ from support.cuda_driver import needs_kernels, run_with_driver
 from tundish_kernels import cuda
 from tundish_kernels.cuda import _device
 
+pytestmark = pytest.mark.timeout(900)  # the first waits for the build, beside which other tests run
+
 REASON = "from tundish_kernels import cuda; print(cuda.reason())"
 ONE_CALL = """
 import numpy as np

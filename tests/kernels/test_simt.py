@@ -15,6 +15,8 @@ KERNELS = Path(__file__).parents[2] / "kernels" / "src" / "cuda"
 OPERATORS = sorted(path.stem for path in KERNELS.glob("*.cu") if path.stem != "kernels")
 ORDERS = ["ascending", "descending", "shuffled"]
 
+pytestmark = pytest.mark.timeout(900)  # the first waits for the build, beside which other tests run
+
 
 def run(driver: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([driver, *arguments], capture_output=True, text=True, check=False, timeout=120)

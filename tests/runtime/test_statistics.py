@@ -25,6 +25,8 @@ def test_a_request_counts_once_and_its_items_each() -> None:
     assert (figures.succeeded.count, figures.failed.count, figures.items) == (1, 0, 2)
     assert [figures.stages[stage].nanoseconds for stage in figures.stages] == [4e6, 8e6, 12e6, 16e6]
     assert all(sum(histogram.counts) == 2 for histogram in figures.stages.values())
+    assert {stage: total.count for stage, total in figures.longest.items()} == dict.fromkeys(figures.stages, 1)
+    assert [total.nanoseconds for total in figures.longest.values()] == [3e6, 6e6, 9e6, 12e6]
     assert figures.last_answer_seconds > 1.7e9
 
 

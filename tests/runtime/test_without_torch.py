@@ -36,12 +36,16 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from this checkout; its build directory is its own, so that the developer's stays as it is."""
+    """Built from this checkout; its build directory is its own, so that the developer's stays as it is.
+
+    It is about what the wheel needs, so that neither the optimiser nor the CUDA compiler has to work for it.
+    """
     directory = tmp_path_factory.mktemp("wheel")
     importable = all(importlib.util.find_spec(name) for name in BUILD_REQUIREMENTS)
     run(
         *(sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--wheel-dir", directory / "made"),
         *("--config-settings", f"build-dir={directory / 'build'}"),
+        *("--config-settings", "cmake.build-type=None", "--config-settings", "cmake.define.TUNDISH_CUDA=OFF"),
         *(["--no-build-isolation"] if importable else []),
     )
     (path,) = (directory / "made").glob("*.whl")

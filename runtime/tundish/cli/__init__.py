@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -59,6 +61,8 @@ def _options(
 
 def main() -> None:
     """Runs the command. Exit code 0 for success, 2 for a usage error, 1 for a failure, said in one sentence."""
+    # The interpreter would look for garbage in all that it is about to give back: a quarter of a second of a stop.
+    atexit.register(gc.freeze)
     # Loaded here and not above, because those rooms import from this one.
     for entry_point in entry_points(group="tundish.commands"):
         app.command(entry_point.name)(entry_point.load())

@@ -15,6 +15,7 @@ from tundish.bundle import Bundle
 from tundish.cli.rendering import variants_table
 from tundish.errors import ModelNotFoundError
 from tundish.manifest import ImagePreprocess, Variant
+from tundish.placement.availability import obstacles
 from tundish.placement.store import Choice, PlacementStore
 from tundish.repository import scan
 
@@ -28,7 +29,7 @@ def list_models(
     repository: RepositoryArgument,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, for programs.")] = False,
 ) -> None:
-    """List every version with its task and the variant that would be served."""
+    """List every version with its task and the fastest variant that runs here, as its exporter measured."""
     entries = list(scan(repository))
     if as_json:
         print(
@@ -71,8 +72,10 @@ def show(
         for spec in specs:
             console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
     console.print(variants_table(manifest))
+    left_out = obstacles(manifest)
     for variant in manifest.variants:
-        console.print(f"{variant.name}: {_recipe(variant)}. {variant.gate.reason}", markup=False, soft_wrap=True)
+        said = f"{variant.name}: {_recipe(variant)}. {variant.gate.reason} {left_out.get(variant.name, '')}"
+        console.print(said.rstrip(), markup=False, soft_wrap=True)
     console.print(_placement(PlacementStore(repository).find(manifest)), markup=False, soft_wrap=True)
 
 
@@ -126,4 +129,7 @@ def verify(repository: RepositoryArgument) -> None:
 def _summary(content: Bundle | Exception) -> dict[str, str]:
     if not isinstance(content, Bundle):
         return {"error": str(content)}
-    return {"task": content.manifest.task, "variant": content.manifest.servable[0].name}
+    manifest = content.manifest
+    left_out = obstacles(manifest)
+    runnable = (variant.name for variant in manifest.servable if variant.name not in left_out)
+    return {"task": manifest.task, "variant": next(runnable, "none that runs here")}

@@ -5,17 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
-from tundish.bundle import Bundle
 from tundish.engines import Arrays
 from tundish.errors import EngineError
-from tundish.manifest import Datatype, TensorSpec, Variant
-
-try:
-    import onnxruntime
-except ImportError as error:
-    raise EngineError("ONNX Runtime is not installed; run pip install 'tundish[cpu]'.") from error
+from tundish.manifest import Datatype, Precision, TensorSpec
 
 _DATATYPES: dict[str, Datatype] = {
     "tensor(bool)": "BOOL",
@@ -34,9 +29,11 @@ _DATATYPES: dict[str, Datatype] = {
 
 
 class OnnxEngine:
-    """An ONNX Runtime session that owns its threads."""
+    """An ONNX Runtime session that owns its threads, but for the one that calls it."""
 
     def __init__(self, path: Path, *, threads: int) -> None:
+        self._path = path
+        self._threads = threads
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -61,18 +58,21 @@ class OnnxEngine:
             raise EngineError(f"The engine failed: {_first_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
 
+    def another(self) -> OnnxEngine:
+        """See `Engine.another`."""
+        # A session takes calls from any number of threads. Those without threads of its own compute on their callers',
+        # and meet nowhere; the others would wait for each other.
+        return self if self._threads == 1 else OnnxEngine(self._path, threads=self._threads)
 
-def load(bundle: Bundle, variant: Variant, *, threads: int) -> OnnxEngine:
-    """Loads the variant's model, and holds its tensors against the manifest."""
-    path = bundle.path(variant.files[0])
-    engine = OnnxEngine(path, threads=threads)
-    for side, actual, said in (
-        ("inputs", engine.inputs, bundle.manifest.inputs),
-        ("outputs", engine.outputs, bundle.manifest.outputs),
-    ):
-        if actual != said:
-            raise EngineError(f"{path} has the {side} {actual}, its manifest says {said}; export the model again.")
-    return engine
+
+def computes_in(precision: Precision) -> bool:
+    """Whether the engine computes in this precision, whatever the file says."""
+    return precision != "bf16"
+
+
+def load(path: Path, *, precision: Precision, threads: int) -> OnnxEngine:  # noqa: ARG001  # the file has it
+    """Loads an ONNX file; raises EngineError if ONNX Runtime does not take it."""
+    return OnnxEngine(path, threads=threads)
 
 
 def _spec(node: onnxruntime.NodeArg) -> TensorSpec:

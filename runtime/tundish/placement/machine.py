@@ -27,7 +27,7 @@ _INSTRUCTIONS = {
 }
 """Those that matrix products are faster with, by Linux's names."""
 
-_PACKAGES = ("tundish", "onnxruntime", "onnxruntime-gpu")
+_PACKAGES = ("tundish", "onnxruntime", "onnxruntime-gpu", "openvino")
 
 
 class Machine(BaseModel):

@@ -9,6 +9,8 @@ from pathlib import Path
 from tundish.bundle import Bundle
 from tundish.errors import TundishError
 from tundish.manifest import TENSORS
+from tundish.memory import give_back_memory
+from tundish.placement.availability import on_this_machine
 from tundish.placement.figures import best
 from tundish.placement.measuring import measure
 from tundish.placement.placement import Placement, unmeasured
@@ -40,13 +42,16 @@ class Placer:
 
         Raises:
             BundleError: the bundle does not fit its task.
+            EngineError: none of its variants can run here.
         """
+        # A choice is of a machine with the same engines, so that its variant runs here.
+        if self._instances is None and (choice := self._store.find(bundle.manifest)):
+            _log(choice)
+            return choice.placement
+        bundle = on_this_machine(bundle)
         manifest = bundle.manifest
         if self._instances is not None:
             return unmeasured(manifest, self._instances)
-        if choice := self._store.find(manifest):
-            _log(choice)
-            return choice.placement
         plain = unmeasured(manifest, self._store.machine.cores)
         candidates = core_placements(manifest, self._store.machine.cores)
         if (
@@ -61,6 +66,8 @@ class Placer:
         except TundishError as error:
             _LOG.warning("'%s' version %d could not be measured. %s", manifest.model, manifest.version, error)
             return plain
+        finally:
+            give_back_memory()
         _log(choice)
         self._store.keep(choice)
         return choice.placement

@@ -41,15 +41,21 @@ def all_placements(manifest: Manifest, cores: int) -> list[Placement]:
 
 
 def core_placements(manifest: Manifest, cores: int) -> list[Placement]:
-    """What the exporter found best, on all cores, divided in every way; an instance a core comes first."""
-    serving = manifest.serving
+    """What the exporter found best of each engine, on all cores, divided in every way.
+
+    The first is an instance a core of the fastest variant.
+    """
+    fastest: dict[str, str] = {}
+    for variant in manifest.servable:
+        fastest.setdefault(variant.engine, variant.name)
     return [
         Placement(
-            variant=manifest.servable[0].name,
+            variant=name,
             instances=instances,
             threads=threads,
-            max_batch_size=serving.max_batch_size,
+            max_batch_size=manifest.serving.max_batch_size,
         )
+        for name in fastest.values()
         for instances, threads in _shapes(cores)
     ]
 

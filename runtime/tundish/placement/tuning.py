@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tundish.bundle import Bundle
+from tundish.placement.availability import on_this_machine
 from tundish.placement.figures import Measured, best, pareto_front
 from tundish.placement.measuring import measure
 from tundish.placement.samples import made_inputs, read_inputs
@@ -44,6 +45,7 @@ def tune(
         BundleError: the bundle does not fit its task.
         EngineError: no placement runs.
     """
+    bundle = on_this_machine(bundle)
     store = PlacementStore(repository)
     items = made_inputs(bundle) if inputs is None else read_inputs(bundle, inputs)
     cores = Cores(store.machine.cores)

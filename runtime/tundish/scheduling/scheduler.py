@@ -30,7 +30,7 @@ class Scheduler:
         self,
         name: str,
         batching: Batching,
-        make_entries: Callable[[], Entries],
+        make_entries: Callable[[int], Sequence[Entries]],
         cores: Cores,
         *,
         on_batch: Callable[[EntryName, StageTimes], None] = lambda _entry, _times: None,
@@ -43,8 +43,8 @@ class Scheduler:
         Args:
             name: For messages and threads.
             batching: How items become batches.
-            make_entries: Loads an engine; called on this thread for the first instances, and on another's when one that
-                hangs is replaced. Whatever it raises, this raises.
+            make_entries: Loads the engines of so many instances; called on this thread for all of them, and on another
+                for one when it replaces one that hangs. Whatever it raises, this raises.
             cores: Shared with other models.
             on_batch: Called for each batch that an engine has run, on the instance's thread.
             instances: How many.
@@ -56,7 +56,7 @@ class Scheduler:
         self._on_batch = on_batch
         self._dispatcher = cores.dispatcher
         self._clock = cores.clock
-        first = [make_entries() for _ in range(instances)]
+        first = make_entries(instances)
         self._lane = self._dispatcher.add_lane(name, batching, threads=threads, run_limit_seconds=run_limit_seconds)
         self._changing = threading.Lock()
         self._instances: list[InstanceThread] | None = []
@@ -135,7 +135,7 @@ class Scheduler:
 
         def load() -> None:
             try:
-                entries = self._make_entries()
+                (entries,) = self._make_entries(1)
             except Exception as error:
                 _LOG.exception("'%s' has one instance less: it cannot be loaded again.", self._name)
                 with self._changing:

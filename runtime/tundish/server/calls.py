@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
@@ -73,19 +74,43 @@ async def answers_of(
             dropped. The deadline of the call needs no watching: gRPC ends the call then.
         TundishError: that of the first item that failed, with `describe(index)` before its sentence.
     """
-    try:
-        async with asyncio.timeout(timeout_microseconds * 1e-6 if timeout_microseconds else None):
-            outcomes = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-    except TimeoutError:
-        raise DeadlineExceededError("The deadline passed before the answer was there.") from None
-    answers: list[ResponseT] = []
-    for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, TundishError):
-            raise type(outcome)(f"{describe(index)}: {outcome}") from outcome
-        if isinstance(outcome, BaseException):
-            raise outcome
-        answers.append(outcome)
+    if timeout_microseconds:
+        try:
+            await asyncio.wait_for(_all_done(futures), timeout_microseconds * 1e-6)
+        except TimeoutError:
+            raise DeadlineExceededError("The deadline passed before the answer was there.") from None
+    else:
+        await _all_done(futures)
+    answers = []
+    for index, future in enumerate(futures):
+        try:
+            answers.append(future.result())
+        except TundishError as error:
+            raise type(error)(f"{describe(index)}: {error}") from error
     return answers
+
+
+async def _all_done(futures: Sequence[Future[Any]]) -> None:
+    """Waits for futures of other threads, and cancels them if it is cancelled.
+
+    `asyncio.gather` of wrapped futures does the same, with a future of the loop and a wake-up for each of them.
+    """
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+    left = itertools.count(len(futures) - 1, -1)
+
+    def count(_: Future[Any]) -> None:
+        if not next(left) and not loop.is_closed():
+            loop.call_soon_threadsafe(woken.set)
+
+    for future in futures:
+        future.add_done_callback(count)
+    try:
+        await woken.wait()
+    except asyncio.CancelledError:
+        for future in futures:
+            future.cancel()
+        raise
 
 
 async def in_order(

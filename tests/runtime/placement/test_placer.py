@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 from support.bundles import make_bundle
+from support.engines import by_openvino, republish
 from support.images import encoded
 
 import tundish
 from tundish.bundle import Bundle, publish_bundle, staged_bundle
+from tundish.engines import openvino as openvino_engine
+from tundish.errors import EngineError, RepositoryError
 from tundish.placement import placer
+from tundish.placement.figures import Measurement
+from tundish.placement.placement import Placement
 from tundish.placement.placer import QUICK_MILLISECONDS, Placer
 from tundish.scheduling import Cores
 
@@ -100,3 +105,85 @@ def test_a_repository_that_cannot_be_written_is_measured_once_a_process(
         assert result.labels[0].name == "green"
     assert caplog.text.count("is measured for") == 1
     assert caplog.text.count("is forgotten when this process ends") == 1
+
+
+def make_bundle_of_two_engines(repository: Path, *, precision: str = "fp32") -> Bundle:
+    """One whose variant by OpenVINO is said to be the faster one."""
+    bundle = make_heavy_bundle(repository / ".onnx")
+    (variant,) = bundle.manifest.variants
+    return republish(bundle, repository, variant, by_openvino(variant, precision=precision, milliseconds=2.0))
+
+
+class Bench:
+    """Stands for the measurement: OpenVINO is twice as fast; notes what it is asked to measure."""
+
+    def __init__(self) -> None:
+        self.asked: set[Placement] = set()
+
+    def __call__(
+        self, _bundle: Bundle, _items: object, _cores: Cores, asked: Placement, _seconds: float
+    ) -> Measurement:
+        self.asked.add(asked)
+        return Measurement(0.1 if "openvino" in asked.variant else 0.2, 0.1, [0.01] * 10)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    made = Bench()
+    monkeypatch.setattr(placer, "measure", made)
+    return made
+
+
+def test_the_first_load_tries_each_engine(tmp_path: Path, cores: Cores, bench: Bench) -> None:
+    placed = Placer(tmp_path, cores, instances=None).place(make_bundle_of_two_engines(tmp_path))
+    assert placed.variant == "openvino-fp32-cpu"
+    assert {one.variant for one in bench.asked} == {"onnx-fp32-cpu", "openvino-fp32-cpu"}
+    assert {(one.instances, one.threads) for one in bench.asked} == {(2, 1), (1, 2)}
+
+
+@pytest.mark.usefixtures("without_openvino")
+@pytest.mark.parametrize("instances", [None, 2], ids=["measured", "given"])
+def test_variants_of_an_engine_that_is_not_installed_are_left_out(
+    instances: int | None, tmp_path: Path, cores: Cores, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    placed = Placer(tmp_path, cores, instances=instances).place(make_bundle_of_two_engines(tmp_path))
+    assert placed.variant == "onnx-fp32-cpu"
+    assert {one.variant for one in bench.asked} <= {"onnx-fp32-cpu"}
+    (line,) = [record.getMessage() for record in caplog.records if "goes without" in record.getMessage()]
+    assert line == (
+        "'colors' version 1 goes without openvino-fp32-cpu: OpenVINO is not installed; "
+        "run pip install 'tundish[openvino]'."
+    )
+
+
+@pytest.mark.usefixtures("without_openvino")
+def test_a_model_with_no_other_variant_says_what_to_install(tmp_path: Path, cores: Cores) -> None:
+    bundle = make_heavy_bundle(tmp_path / ".onnx")
+    alone = republish(bundle, tmp_path, by_openvino(bundle.manifest.variants[0]))
+    with pytest.raises(EngineError, match=r"has no variant that runs here: OpenVINO is not installed; run pip install"):
+        Placer(tmp_path, cores, instances=None).place(alone)
+    with pytest.raises(RepositoryError, match=r"run pip install 'tundish\[openvino\]'"):
+        tundish.open(tmp_path)
+
+
+@pytest.mark.parametrize("has_bf16", [False, True])
+def test_bf16_is_tried_only_where_the_processor_has_it(
+    has_bf16: bool,
+    tmp_path: Path,
+    cores: Cores,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(openvino_engine, "computes_in", lambda precision: precision != "bf16" or has_bf16)
+    placed = Placer(tmp_path, cores, instances=None).place(make_bundle_of_two_engines(tmp_path, precision="bf16"))
+    assert placed.variant == ("openvino-bf16-cpu" if has_bf16 else "onnx-fp32-cpu")
+    assert any("bf16" in one.variant for one in bench.asked) == has_bf16
+    assert ("openvino-bf16-cpu: OpenVINO does not compute in bf16 on this processor" in caplog.text) != has_bf16
+
+
+def test_two_engines_are_measured_for_real(tmp_path: Path, cores: Cores, caplog: pytest.LogCaptureFixture) -> None:
+    placed = Placer(tmp_path, cores, instances=None).place(make_bundle_of_two_engines(tmp_path))
+    assert placed.variant in ("onnx-fp32-cpu", "openvino-fp32-cpu")
+    assert "Left out" not in caplog.text
+    assert "items a second with a p99 of" in caplog.text

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bundles import make_bundle
+from support.engines import by_openvino, republish
 
 from tundish.errors import EngineError
 from tundish.placement.figures import NOISE, Figures, Measured, Measurement, best, pareto_front
@@ -75,6 +76,17 @@ def test_an_objective_decides_who_stays() -> None:
     finalists, _ = successive_halving(candidates, bench, seconds=1.0, slo_milliseconds=20.0)
     assert {one.placement for one in finalists} == set(candidates[:2])
     assert best(finalists, 20.0).placement == candidates[1]
+
+
+def test_the_first_load_takes_the_fastest_variant_of_each_engine(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "onnx")
+    (variant,) = bundle.manifest.variants
+    slow = variant.model_copy(update={"name": "slow", "latency": by_openvino(variant, milliseconds=9.0).latency})
+    variants = (slow, by_openvino(variant, milliseconds=3.0), variant, by_openvino(slow, precision="int8"))
+    manifest = republish(bundle, tmp_path / "both", *variants).manifest
+    assert [(one.variant, one.instances, one.threads) for one in core_placements(manifest, 2)] == [
+        ("onnx-fp32-cpu", 2, 1), ("onnx-fp32-cpu", 1, 2), ("openvino-fp32-cpu", 2, 1), ("openvino-fp32-cpu", 1, 2),
+    ]  # fmt: skip
 
 
 def test_figures_are_of_all_measurements_together() -> None:

@@ -65,7 +65,9 @@ def scheduler(*echoes: Echo, run_limit_seconds: float = 60, **batching: Any) -> 
     return Scheduler(
         "test",
         settings,
-        lambda: dict.fromkeys(("pipeline", "engine"), left.pop(0) if len(left) > 1 else left[0]),
+        lambda count: [
+            dict.fromkeys(("pipeline", "engine"), left.pop(0) if len(left) > 1 else left[0]) for _ in range(count)
+        ],
         CORES[-1],
         instances=len(echoes),
         run_limit_seconds=run_limit_seconds,
@@ -201,10 +203,10 @@ def test_a_model_whose_only_instance_cannot_be_replaced_says_so() -> None:
     hanging = Hanging()
     engines: list[Echo] = [hanging]
 
-    def load() -> dict[Any, Echo]:
+    def load(count: int) -> list[dict[Any, Echo]]:
         if not engines:
             raise EngineError("the file is gone")
-        return dict.fromkeys(("pipeline", "engine"), engines.pop())
+        return [dict.fromkeys(("pipeline", "engine"), engines.pop()) for _ in range(count)]
 
     settings = Batching(max_batch_size=1)
     target = Scheduler("test", settings, load, CORES[-1], instances=1, run_limit_seconds=0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import resource
 import socket
@@ -22,6 +23,9 @@ from support.images import encoded
 from support.server_process import ServerProcess, wait_until
 from support.slow_bundles import make_slow_bundle, slow_image
 
+from tundish_bench.asking import ask_pipeline
+from tundish_bench.offers import OK, Offer, arrivals
+from tundish_bench.overload import LATE, REFUSED, check_adds_up
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -73,6 +77,30 @@ def run_count(process: ServerProcess, model: str) -> int:
     with connect(process.url) as connection:
         statistics = connection.open_inference.ModelStatistics(oip.ModelStatisticsRequest(name=model))
     return sum(batch.batch_size * batch.compute_infer.count for batch in statistics.model_stats[0].batch_stats)
+
+
+def outcomes(process: ServerProcess, model: str) -> tuple[int, int]:
+    """How many requests for the model have been answered, and how many have failed."""
+    with connect(process.url) as connection:
+        statistics = connection.open_inference.ModelStatistics(oip.ModelStatisticsRequest(name=model))
+    counts = statistics.model_stats[0].inference_stats
+    return counts.success.count, counts.fail.count
+
+
+def test_twice_the_capacity_is_answered_or_refused_and_nothing_is_lost(server: ServerProcess) -> None:
+    """How fast, `tundish_bench.overload` measures."""
+    name, seconds = "slow", 0.02
+    question = ask_pipeline(name, "image", slow_image(seconds))
+    before = outcomes(server, name)
+    offer = Offer(url=server.url, per_second=2 / seconds, seconds=4, deadline_seconds=0.5)
+    report = asyncio.run(offer.run([question]))
+    after = outcomes(server, name)
+    check_adds_up(report, succeeded=after[0] - before[0], failed=after[1] - before[1])
+    ended = Counter(outcome.status for outcome in report.outcomes)
+    assert ended.keys() <= {OK, REFUSED, LATE}
+    assert len(report.outcomes) == ended.total() == len(arrivals(offer.per_second, offer.seconds))
+    assert ended[OK] > 0 < ended[REFUSED]
+    assert answers(server, name)
 
 
 def test_a_caller_killed_in_the_middle_of_a_stream_leaves_no_work_behind(server: ServerProcess, tmp_path: Path) -> None:

@@ -80,6 +80,17 @@ def refusal(client: triton.InferenceServerClient, *arguments: Any, **options: An
     return str(caught.value.status()).removeprefix("StatusCode."), str(caught.value.message())
 
 
+def test_a_model_that_is_an_engine_alone_has_its_statistics_by_its_own_name(
+    client: triton.InferenceServerClient,
+) -> None:
+    add(client, "counted", 1, "start")
+    for name in ("adder", "adder.engine"):
+        (found,) = client.get_inference_statistics(name).model_stats
+        assert (found.name, found.version, found.inference_count > 0) == (name, "1", True)
+    assert "adder" in {found.name for found in client.get_inference_statistics().model_stats}
+    add(client, "counted", 1, "end")
+
+
 def test_a_sequence_goes_from_start_to_end(client: triton.InferenceServerClient) -> None:
     assert add(client, 1, 5, "start") == 5
     assert add(client, 1, 6) == 11

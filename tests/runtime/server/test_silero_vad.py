@@ -15,6 +15,7 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from support.server_process import ServerProcess
 from support.tensor_bundles import chunks, make_silero_bundle, silero_network, speech
+from tritonclient.utils import InferenceServerException
 
 SEQUENCES = 20
 SECONDS = 1.5
@@ -139,8 +140,22 @@ def test_its_tensors_are_told_without_the_state(client: triton.InferenceServerCl
         metadata = client.get_model_metadata(name)
         assert [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in metadata.inputs] == [
             ("input", "FP32", [-1, -1]),
-            ("sr", "INT64", [-1]),
+            ("sr", "INT64", [-1, 1]),
         ]
         assert [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in metadata.outputs] == [
             ("output", "FP32", [-1, 1])
         ]
+
+
+def test_a_number_for_each_row_may_come_with_a_second_dimension_as_it_is_advertised(
+    client: triton.InferenceServerClient,
+) -> None:
+    audio, rate = tensors(np.zeros((1, 512), np.float32), 16_000)
+    answers = []
+    for shape in ([1], [1, 1]):
+        rate.set_shape(shape)
+        answers.append(client.infer("vad", [audio, rate], sequence_id=7, sequence_start=True, sequence_end=True))
+    np.testing.assert_array_equal(answers[0].as_numpy("output"), answers[1].as_numpy("output"))
+    rate.set_shape([1, 1, 1])
+    with pytest.raises(InferenceServerException, match=r"must have the shape \[dim0=1\], got \[1, 1, 1\]"):
+        client.infer("vad", [audio, rate], sequence_id=7, sequence_start=True)

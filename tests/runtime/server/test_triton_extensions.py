@@ -37,6 +37,9 @@ def own(server: ServerProcess) -> Iterator[triton.InferenceServerClient]:
         yield connection
 
 
+STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
+
+
 def images(*colors: str) -> triton.InferInput:
     tensor = triton.InferInput("image", [len(colors), 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[encoded(color)] for color in colors], np.object_))
@@ -65,11 +68,13 @@ def test_statistics_count_what_was_asked(own: triton.InferenceServerClient) -> N
     assert (found.name, found.version, found.inference_count) == ("colors", "1", 6)
     assert 3 <= found.execution_count <= 6
     assert (found.inference_stats.success.count, found.inference_stats.fail.count) == (3, 1)
-    for stage in ("queue", "compute_input", "compute_infer", "compute_output"):
+    for stage in STAGES:
         duration = getattr(found.inference_stats, stage)
-        assert duration.count == 6
+        assert duration.count == 3
         assert duration.ns > 0
-    assert found.inference_stats.success.ns > found.inference_stats.compute_infer.ns / 2
+    # perf_analyzer divides each by the number of requests, and calls what is left of a request overhead.
+    stages = [getattr(found.inference_stats, stage).ns for stage in STAGES]
+    assert sum(stages) < found.inference_stats.success.ns
     assert sum(batch.batch_size * batch.compute_infer.count for batch in found.batch_stats) == 6
     assert found.last_inference > 1.7e12
     assert statistics(own, "colors.engine").inference_count == 1

@@ -102,18 +102,14 @@ def write_response(message: oip.ModelInferResponse, binary: BinaryOutputs) -> Re
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for output, raw in zip(message.outputs, message.raw_output_contents, strict=True):
-        parameters = {
-            name: getattr(value, value.WhichOneof("parameter_choice") or "")
-            for name, value in output.parameters.items()
-        }
         made: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": list(output.shape)}
-        if _REGION in parameters:
-            made["parameters"] = parameters
-        elif output.name in binary:
-            made["parameters"] = parameters | {_SIZE: len(raw)}
-            behind.append(raw)
-        else:
-            made["data"] = _as_list(output.name, decode_tensor(output.name, output.datatype, output.shape, raw))
+        # Of one in shared memory the client knows where it lies, and takes parameters to mean binary data.
+        if _REGION not in output.parameters:
+            if output.name in binary:
+                made["parameters"] = {_SIZE: len(raw)}
+                behind.append(raw)
+            else:
+                made["data"] = _as_list(output.name, decode_tensor(output.name, output.datatype, output.shape, raw))
         outputs.append(made)
     header: dict[str, Any] = {"model_name": message.model_name, "model_version": message.model_version}
     if message.id:

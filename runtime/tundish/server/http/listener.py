@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import h11
 import uvicorn
@@ -17,6 +17,9 @@ HEAD_SECONDS = 20.0
 
 MAX_CONNECTIONS = 1024
 """A connection above this takes the place of one on which nothing is asked."""
+
+_TICK_SECONDS = 1.0
+"""The header `date` has whole seconds."""
 
 _STOP_SECONDS = 5
 """How long answers may take to leave once the server's work is done."""
@@ -51,7 +54,7 @@ class Listener:
     async def stop(self) -> None:
         """Takes no more connections, and returns when every request is answered and every connection closed."""
         assert self._serving is not None
-        self._server.should_exit = True
+        self._server.stopping.set()
         await self._serving
 
 
@@ -59,6 +62,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -68,6 +72,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Waits for the end, which its base looks for ten times a second."""
+        while not self.stopping.is_set():
+            await self.on_tick(0)  # the time for the header `date`
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), _TICK_SECONDS)
 
 
 class _Protocol(H11Protocol):

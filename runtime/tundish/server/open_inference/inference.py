@@ -19,6 +19,7 @@ from tundish.server.open_inference.sequences import read_step
 from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
+from tundish.tensors import Tensor
 from tundish_proto import open_inference_pb2 as oip
 
 _FINAL_RESPONSE = "triton_enable_empty_final_response"
@@ -88,8 +89,12 @@ def _submit_items(target: Target, inputs: Arrays, until: float | None, priority:
 
 
 def _submit_rows(
-    target: Target, inputs: Arrays, until: float | None, priority: int, step: Step | None
+    target: Target, inputs: dict[str, Tensor], until: float | None, priority: int, step: Step | None
 ) -> list[Future[Answer[Any]]]:
+    for spec in target.model.manifest.request_inputs:
+        array = inputs.get(spec.name)
+        if len(spec.shape) == 1 and array is not None and array.shape == (array.size, 1):
+            inputs[spec.name] = array.ravel()
     return target.model.submit_tensors(inputs, deadline=until, priority=priority, step=step)
 
 

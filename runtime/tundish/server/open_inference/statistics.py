@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tundish.server.open_inference.targets import Methods, Target, targets_of
-from tundish.statistics import Snapshot, Total
+from tundish.statistics import Total
 from tundish_proto import open_inference_pb2 as oip
 
 
@@ -18,14 +19,17 @@ class StatisticsMethods(Methods):
         return oip.ModelStatisticsResponse(model_stats=map(_statistics, self._chosen(request.name, request.version)))
 
     def _chosen(self, name: str, version: str) -> Iterator[Target]:
-        """One version if it is given, else all that are ready; both entries of every model if no name is given."""
+        """One version if it is given, else all that are ready; every entry of every model if no name is given."""
         if name and version:
             yield self._target(name, version)
-            return
-        if name:
-            self._target(name, version)  # raises for one that there is not
-        for model in self._runtime.ready_models():
-            yield from (target for target in targets_of(model) if not name or target.name == name)
+        elif name:
+            newest = self._target(name, version)
+            for model in self._runtime.ready_models():
+                if model.name == newest.model.name:
+                    yield replace(newest, model=model)
+        else:
+            for model in self._runtime.ready_models():
+                yield from targets_of(model)
 
 
 def _statistics(target: Target) -> oip.ModelStatistics:
@@ -39,10 +43,11 @@ def _statistics(target: Target) -> oip.ModelStatistics:
         inference_stats=oip.InferStatistics(
             success=_duration(figures.succeeded),
             fail=_duration(figures.failed),
-            queue=_stage(figures, "queue"),
-            compute_input=_stage(figures, "preprocess"),
-            compute_infer=_stage(figures, "compute"),
-            compute_output=_stage(figures, "postprocess"),
+            # Clients divide each by the number of requests.
+            queue=_duration(figures.longest["queue"]),
+            compute_input=_duration(figures.longest["preprocess"]),
+            compute_infer=_duration(figures.longest["compute"]),
+            compute_output=_duration(figures.longest["postprocess"]),
         ),
         batch_stats=[
             oip.InferBatchStatistics(
@@ -58,8 +63,3 @@ def _statistics(target: Target) -> oip.ModelStatistics:
 
 def _duration(total: Total) -> oip.StatisticDuration:
     return oip.StatisticDuration(count=total.count, ns=total.nanoseconds)
-
-
-def _stage(figures: Snapshot, stage: str) -> oip.StatisticDuration:
-    histogram = figures.stages[stage]
-    return oip.StatisticDuration(count=sum(histogram.counts), ns=histogram.nanoseconds)

@@ -55,7 +55,7 @@ class Target:
     def inputs(self) -> Sequence[TensorSpec]:
         """The tensors that it takes."""
         if self.bare:
-            return self.model.manifest.request_inputs
+            return tuple(map(_advertised, self.model.manifest.request_inputs))
         return (TensorSpec(name=self.model.require_task().input_name, datatype="BYTES", shape=("batch", 1)),)
 
     @property
@@ -64,10 +64,19 @@ class Target:
         return self.model.manifest.answer_outputs if self.bare else self.model.require_task().output_specs
 
 
+def _advertised(spec: TensorSpec) -> TensorSpec:
+    """An input of one value a row has a second dimension here.
+
+    A configuration's `dims` leave the batch out and cannot be empty; perf_analyzer sends nothing to such an input.
+    """
+    return spec if len(spec.shape) > 1 else spec.model_copy(update={"shape": (*spec.shape, 1)})
+
+
 def targets_of(model: Model) -> tuple[Target, ...]:
-    """The entries of a version of a model."""
-    engine = Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
-    return (engine,) if model.task is None else (Target(model.name, model, "pipeline"), engine)
+    """The entries of a version of a model, each by one name."""
+    if model.task is None:
+        return (Target(model.name, model, "engine"),)
+    return Target(model.name, model, "pipeline"), Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
 
 
 class Methods:
