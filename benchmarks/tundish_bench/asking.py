@@ -37,13 +37,9 @@ _ANSWER_SECONDS = 30.0
 _LENGTH_BYTES = 4
 """What precedes each element of a raw BYTES tensor: its length, little-endian."""
 
-<<<<<<< HEAD
+_CONTENT_TYPES = {"http": "application/octet-stream", "http-base64": "application/json"}
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 """The method's path."""
-=======
-_CONTENT_TYPES = {"http": "application/octet-stream", "http-base64": "application/json"}
-_INFER = "/inference.GRPCInferenceService/ModelInfer"
->>>>>>> textbench
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 
@@ -102,31 +98,8 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
     """
     connection = _connect_grpc(url, questions) if protocol == "grpc" else _connect_http(url, protocol, questions)
     try:
-<<<<<<< HEAD
-        if protocol == "grpc":
-            async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
-                infer = channel.unary_unary(
-                    INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
-                )
-
-                async def ask(index: int) -> str:
-                    return answer_of(await infer(questions[index].message, timeout=_ANSWER_SECONDS))
-
-                yield ask
-        else:
-            timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-            async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
-
-                async def ask(index: int) -> str:
-                    async with session.post(f"http://{url}/inference", data=questions[index].body) as response:
-                        label: str = json.loads(await response.read())["label"][0]
-                        return label
-
-                yield ask
-=======
         async with connection as ask:
             yield ask
->>>>>>> textbench
     except grpc.RpcError as error:
         raise _unanswered(url, f"{error.code().name}, {error.details()}") from None
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -147,7 +120,7 @@ async def ask_alone(url: str, protocol: Protocol, questions: Sequence[Question])
 async def _connect_grpc(url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
     async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
         infer = channel.unary_unary(
-            _INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
+            INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
         )
 
         async def ask(index: int) -> str:
