@@ -83,7 +83,7 @@ def measure(
     logs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
         scratch = Path(directory)
-        photos = int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL)
+        photos = int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL, scratch / "photos")
         reviews = newest_bundle(review_repository(None, scratch, console, int8=False), REVIEW_MODEL)
         models = repository_of(scratch / "models", photos, reviews)
         images = [path.read_bytes() for path in photograph_paths()]
