@@ -40,7 +40,6 @@ _LENGTH_BYTES = 4
 _CONTENT_TYPES = {"http": "application/octet-stream", "http-base64": "application/json"}
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 """The method's path."""
-"""The method's path."""
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 
 

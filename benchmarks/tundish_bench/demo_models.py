@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
 from pathlib import Path
 
 from rich.console import Console
 
-from tundish.bundle import Bundle, read_bundle, versions_in
+from tundish.bundle import Bundle, publish_bundle, read_bundle, staged_bundle, versions_in
+from tundish.manifest import Variant
+from tundish.placement.machine import usable_cores
+from tundish.placement.placement import Placement, unmeasured
+from tundish.placement.store import PlacementStore
 from tundish.tasks.registry import load_task
 from tundish_bench.errors import BenchmarkError
 from tundish_exporters.api import export_huggingface
@@ -52,7 +57,7 @@ def review_repository(repository: Path | None, scratch: Path, console: Console, 
     if repository:
         return repository
     is_there = bool(versions_in(DEMO_REPOSITORY / REVIEW_MODEL))
-    if is_there and (not int8 or _is_int8(newest_bundle(DEMO_REPOSITORY, REVIEW_MODEL))):
+    if is_there and (not int8 or _onnx_int8(newest_bundle(DEMO_REPOSITORY, REVIEW_MODEL))):
         return DEMO_REPOSITORY
     exported = scratch / "review-export"
     console.print(
@@ -79,17 +84,26 @@ def review_repository(repository: Path | None, scratch: Path, console: Console, 
     return exported
 
 
-def int8_bundle(repository: Path, model: str) -> Bundle:
-    """The version that a server of the repository answers with.
+def int8_bundle(repository: Path, model: str, destination: Path) -> Bundle:
+    """A model's newest version with one variant alone, int8 by ONNX Runtime, as a new repository at `destination`.
+
+    Servers are compared, not engines: all run this file.
 
     Raises:
-        BenchmarkError: there is none, or its fastest variant is not int8.
+        BenchmarkError: the repository has no such model, or the variant did not pass its gate.
     """
     bundle = newest_bundle(repository, model)
-    if not _is_int8(bundle):
-        name = bundle.manifest.servable[0].name
-        raise BenchmarkError(f"{bundle.directory} would serve {name}, but int8 is compared; export it anew.")
-    return bundle
+    variants = _onnx_int8(bundle)
+    if not variants:
+        raise BenchmarkError(
+            f"{bundle.directory} has no int8 variant by ONNX Runtime that may be served; export it anew."
+        )
+    manifest = bundle.manifest.model_copy(update={"variants": variants})
+    with staged_bundle(destination, model) as staging:
+        for file in manifest.files:
+            (staging / file.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(bundle.path(file), staging / file.path)
+        return publish_bundle(staging, manifest)
 
 
 def newest_bundle(repository: Path, model: str) -> Bundle:
@@ -113,6 +127,12 @@ def repository_of(directory: Path, *bundles: Bundle) -> Path:
     return directory
 
 
+def placement_of(repository: Path, bundle: Bundle) -> Placement:
+    """How a server of the repository that has been ready once runs the bundle on this machine."""
+    choice = PlacementStore(repository).find(bundle.manifest)
+    return choice.placement if choice else unmeasured(bundle.manifest, usable_cores())
+
+
 def review_texts(bundle: Bundle, count: int) -> list[str]:
     """So many texts of film reviews and plots, of 8 to 256 tokens by the bundle's tokenizer; always the same ones."""
     rows = read_corpus(fetch(REVIEWS, default_cache()))
@@ -124,7 +144,8 @@ def review_texts(bundle: Bundle, count: int) -> list[str]:
     task = load_task(bundle.manifest, bundle.directory)
 
     def fits(text: str) -> bool:
-        return _LEAST_TOKENS <= task.length(task.prepare(text.encode())) <= _MOST_TOKENS
+        item = task.prepare(text.encode())
+        return not item.truncated and _LEAST_TOKENS <= task.length(item) <= _MOST_TOKENS
 
     wanted_plots = round(count * _PLOT_SHARE)
     texts = [
@@ -137,5 +158,6 @@ def review_texts(bundle: Bundle, count: int) -> list[str]:
     return texts
 
 
-def _is_int8(bundle: Bundle) -> bool:
-    return bundle.manifest.servable[0].precision == "int8"
+def _onnx_int8(bundle: Bundle) -> tuple[Variant, ...]:
+    """The one variant that servers are compared with, or none."""
+    return tuple(each for each in bundle.manifest.servable if (each.engine, each.precision) == ("onnx", "int8"))

@@ -33,7 +33,7 @@ from tundish.bundle import Bundle
 from tundish.manifest import ClassificationPostprocess
 from tundish.placement.machine import usable_cores
 from tundish_bench.asking import ask_pipeline
-from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_paths, repository_of
+from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_paths
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import Floor, ImageWorker
 from tundish_bench.load import LoadGenerator
@@ -73,7 +73,7 @@ Answers = Mapping[str, tuple[str, ...]]
 
 def compare(
     rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 8,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 4.0,
     callers: Annotated[int, typer.Option(min=1, max=128, help="Requests in flight.")] = 16,
     repository: Annotated[
         Path | None,
@@ -88,7 +88,7 @@ def compare(
     images = [path.read_bytes() for path in paths]
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
         scratch = Path(directory)
-        bundle = int8_bundle(photo_repository(repository, scratch, console), PHOTO_MODEL)
+        bundle = int8_bundle(photo_repository(repository, scratch, console), PHOTO_MODEL, scratch / "models")
         questions = [ask_pipeline(PHOTO_MODEL, "image", image) for image in images]
         with console.status("install Triton and start the servers"):
             servers = _servers(bundle, scratch, peers=peers)
@@ -141,8 +141,7 @@ def _servers(bundle: Bundle, scratch: Path, *, peers: bool) -> Iterator[list[Ser
     logs.mkdir(parents=True, exist_ok=True)
     instances = usable_cores()
     environment = install_triton(cache)
-    models = repository_of(scratch / "models", bundle)
-    servers = [tundish_server(models, log=logs / "image.log", instances=instances)]
+    servers = [tundish_server(scratch / "models", log=logs / "image.log", instances=instances)]
     for name, tuned in ((TRITON, False), (TUNED, True)):
         model = image_model(bundle, tuned=tuned, instances=instances)
         log = logs / f"triton-image{'-tuned' * tuned}.log"

@@ -32,7 +32,7 @@ from rich.table import Table
 
 from tundish.placement.machine import usable_cores
 from tundish_bench.asking import ask_pipeline
-from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_paths, repository_of
+from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_paths
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.load import LoadGenerator
 from tundish_bench.offers import OK, Offer, OfferReport, Outcome
@@ -90,11 +90,11 @@ def overload(
     log = default_cache() / "benchmarks" / "overload.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
-        scratch = Path(directory)
-        bundle = int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL)
+        scratch, models = Path(directory), Path(directory) / "models"
+        int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL, models)
         questions = [ask_pipeline(PHOTO_MODEL, "image", path.read_bytes()) for path in photograph_paths()]
         with (
-            tundish_server(repository_of(scratch / "models", bundle), log=log) as server,
+            tundish_server(models, log=log) as server,
             LoadGenerator(questions) as generator,
         ):
             subject = ServerSubject(server, generator, questions, callers=_CALLERS)

@@ -28,7 +28,6 @@ from rich.console import Console
 
 from tundish.bundle import Bundle
 from tundish.placement.machine import usable_cores
-from tundish.placement.store import PlacementStore
 from tundish.tasks.registry import load_task
 from tundish_bench.asking import ask_engine, ask_pipeline
 from tundish_bench.demo_models import (
@@ -36,6 +35,7 @@ from tundish_bench.demo_models import (
     newest_bundle,
     photo_repository,
     photograph_paths,
+    placement_of,
     repository_of,
     review_repository,
 )
@@ -74,7 +74,7 @@ _IDLE_SECONDS = 10.0
 
 def measure(
     rounds: Annotated[int, typer.Option(min=2, help="Rounds; each measures everything once.")] = 4,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each measurement.")] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each measurement.")] = 2.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
 ) -> None:
     """Measure what the server adds to its engine, with the demo's models."""
@@ -83,7 +83,7 @@ def measure(
     logs.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
         scratch = Path(directory)
-        photos = int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL)
+        photos = int8_bundle(photo_repository(None, scratch, console), PHOTO_MODEL, scratch / "photos")
         reviews = newest_bundle(review_repository(None, scratch, console, int8=False), REVIEW_MODEL)
         models = repository_of(scratch / "models", photos, reviews)
         images = [path.read_bytes() for path in photograph_paths()]
@@ -91,9 +91,10 @@ def measure(
         compared = _at_rest(models, logs / "tensors.log", console)
         with tundish_server(models, log=logs / "tensors.log") as server, echo_server(ECHO, logs / "echo.log") as echo:
             throughput = _throughput(server, photos, images, rounds, seconds, console)
-            threads = _threads(models, photos)
-            latency = _latency(server, echo, photos, images, threads, rounds, seconds, console)
+            placement = placement_of(models, photos)
+            latency = _latency(server, echo, photos, images, placement.threads, rounds, seconds, console)
     compared += [compare_throughput(throughput, usable_cores()), compare_latency(latency)]
+    console.print(f"{SERVER}: {placement}.", soft_wrap=True)
     _show(console, throughput, latency, compared)
     content = {"rounds": rounds, "seconds": seconds, "comparisons": [asdict(each) for each in compared]}
     write_json(json_file, {**content, "throughput": figures_of(throughput), "latency": figures_of(latency)})
@@ -152,12 +153,6 @@ def _idle_percent(server: ServerProcess) -> float:
     before, began = server.cpu_seconds(), time.perf_counter()
     time.sleep(_IDLE_SECONDS)
     return 100 * server.cpu_seconds_since(before) / (time.perf_counter() - began)
-
-
-def _threads(models: Path, bundle: Bundle) -> int:
-    """Of each instance that the server has of the model."""
-    choice = PlacementStore(models).find(bundle.manifest)
-    return choice.placement.threads if choice else 1
 
 
 def _throughput(

@@ -4,12 +4,13 @@ What: throughput, user and system time of the server's processes for each text, 
 Against what: tritonserver 2.51 with its Python backend (Hugging Face's `tokenizers`, ONNX Runtime) in its two
 configurations: a text at a time, and dynamic batching up to 8, padded to the longest; each with an instance of one
 thread for each core. And the floor, the engine alone on rows that are tokenized already, one by one, one engine and
-thread for each core. tundish is placed as it places itself at first load; with `--tune`, also as `tundish tune` says.
+thread for each core. tundish is placed as it places itself at first load, with the one file; where it would take
+another variant by itself, also with all; with `--tune`, also as `tundish tune` picks.
 Inputs: MiniLM fine-tuned on film reviews, dynamic int8, the very same file in all but for what `tune` picks; 192 texts
 of 8 to 256 tokens, three fifths snippets of reviews, the others plots of films, the same ones in the same order for
 all; 16 callers, each waiting for its answer before it sends the next text, over the Open Inference Protocol.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order.
-Precision: a load ends in the middle of the texts, which is worth about 1 %. The table shows how many cores other work
+Precision: a load ends in the middle of the texts, which is worth 1 to 2 %. The table shows how many cores other work
 took meanwhile; above a tenth of a core, the figures are not to be relied upon.
 Checked: every answer's label against the one that its server gave when asked alone. Dynamic quantisation scales a
 batch as a whole, so that a text whose scores are close may change its label among others: up to 2 % may.
@@ -22,7 +23,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,10 +34,18 @@ import typer
 from rich.console import Console
 
 from tundish.bundle import Bundle
+from tundish.placement.availability import on_this_machine
 from tundish.placement.machine import usable_cores
 from tundish.tasks.registry import load_task
 from tundish_bench.asking import Question, ask_pipeline
-from tundish_bench.demo_models import int8_bundle, repository_of, review_repository, review_texts
+from tundish_bench.demo_models import (
+    int8_bundle,
+    newest_bundle,
+    placement_of,
+    repository_of,
+    review_repository,
+    review_texts,
+)
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import EngineWorker, Floor
 from tundish_bench.load import LoadGenerator
@@ -61,7 +70,8 @@ from tundish_exporters.demo import REVIEW_MODEL
 from tundish_exporters.demo.assets import default_cache
 
 ONE_BY_ONE, BATCHED = "triton, one by one", "triton, batched"
-TUNDISH, TUNED, FLOOR = "tundish", "tundish, tuned", "engine alone"
+TUNDISH, ITSELF, TUNED = "tundish", "tundish, by itself", "tundish, tuned"
+FLOOR = "engine alone"
 
 BETTER_GOAL = Goal(bound=1.05)
 BATCHED_GOAL = Goal(bound=2.0)
@@ -77,14 +87,17 @@ _TEXTS = 192
 class _Inputs:
     """What all subjects are asked."""
 
+    whole: Bundle
+    """With all its variants."""
     bundle: Bundle
+    """With the one that is compared."""
     texts: Sequence[str]
     questions: Sequence[Question]
 
 
 def compare(
-    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 6,
-    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 5.0,
+    rounds: Annotated[int, typer.Option(min=2, help="Rounds; each loads every server once.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each load.")] = 4.0,
     callers: Annotated[int, typer.Option(min=1, max=128, help="Requests in flight.")] = 16,
     repository: Annotated[
         Path | None,
@@ -99,11 +112,14 @@ def compare(
     console = make_console()
     with tempfile.TemporaryDirectory(prefix="tundish-bench-") as directory:
         scratch = Path(directory)
-        inputs = _read_inputs(review_repository(repository, scratch, console), console)
-        tuned = None if tune is None else _tuned(inputs, scratch, tune, console)
+        inputs = _read_inputs(review_repository(repository, scratch, console), scratch, console)
+        repositories = _repositories(inputs, scratch, tune, console)
         with console.status("install Triton and start the servers"):
-            servers = _servers(inputs, tuned, scratch)
+            servers = _servers(inputs, repositories, scratch)
         with servers as started, LoadGenerator(inputs.questions) as generator:
+            for name, models in repositories.items():
+                placement = placement_of(models, newest_bundle(models, REVIEW_MODEL))
+                console.print(f"{name}: {placement}.", soft_wrap=True)
             subjects = [
                 ServerSubject(server, generator, inputs.questions, callers=callers, different_share=_DIFFERENT_SHARE)
                 for server in started
@@ -115,8 +131,9 @@ def compare(
     write_json(json_file, {**content, "rounds": figures_of(measured)})
 
 
-def _read_inputs(repository: Path, console: Console) -> _Inputs:
-    bundle = int8_bundle(repository, REVIEW_MODEL)
+def _read_inputs(repository: Path, scratch: Path, console: Console) -> _Inputs:
+    whole = newest_bundle(repository, REVIEW_MODEL)
+    bundle = int8_bundle(repository, REVIEW_MODEL, scratch / "models")
     texts = review_texts(bundle, _TEXTS)
     task = load_task(bundle.manifest, bundle.directory)
     tenths = quantiles([task.length(task.prepare(text.encode())) for text in texts], n=10)
@@ -127,7 +144,17 @@ def _read_inputs(repository: Path, console: Console) -> _Inputs:
         soft_wrap=True,
     )
     questions = [ask_pipeline(bundle.manifest.model, "text", text.encode()) for text in texts]
-    return _Inputs(bundle=bundle, texts=texts, questions=questions)
+    return _Inputs(whole=whole, bundle=bundle, texts=texts, questions=questions)
+
+
+def _repositories(inputs: _Inputs, scratch: Path, tune: float | None, console: Console) -> dict[str, Path]:
+    """What each of tundish's servers serves."""
+    repositories = {TUNDISH: scratch / "models"}
+    if on_this_machine(inputs.whole).manifest.servable[0] not in inputs.bundle.manifest.variants:
+        repositories[ITSELF] = repository_of(scratch / "itself", inputs.whole)
+    if tune is not None:
+        repositories[TUNED] = _tuned(inputs, scratch, tune, console)
+    return repositories
 
 
 def _tuned(inputs: _Inputs, scratch: Path, minutes: float, console: Console) -> Path:
@@ -136,7 +163,7 @@ def _tuned(inputs: _Inputs, scratch: Path, minutes: float, console: Console) -> 
     Raises:
         BenchmarkError: it failed.
     """
-    repository = repository_of(scratch / "tuned", inputs.bundle)
+    repository = repository_of(scratch / "tuned", inputs.whole)
     file = scratch / "texts.txt"
     file.write_text("".join(f"{' '.join(text.split())}\n" for text in inputs.texts), encoding="utf-8")
     command = [sys.executable, "-m", "tundish", "tune", str(repository), inputs.bundle.manifest.model]
@@ -150,14 +177,14 @@ def _tuned(inputs: _Inputs, scratch: Path, minutes: float, console: Console) -> 
 
 
 @contextmanager
-def _servers(inputs: _Inputs, tuned: Path | None, scratch: Path) -> Iterator[list[ServerProcess]]:
+def _servers(inputs: _Inputs, repositories: Mapping[str, Path], scratch: Path) -> Iterator[list[ServerProcess]]:
     """All of them, ready."""
     logs = default_cache() / "benchmarks"
     logs.mkdir(parents=True, exist_ok=True)
     environment = install_triton(default_cache())
-    servers = [tundish_server(repository_of(scratch / "models", inputs.bundle), name=TUNDISH, log=logs / "text.log")]
-    if tuned:
-        servers.append(tundish_server(tuned, name=TUNED, log=logs / "text-tuned.log"))
+    servers = [
+        tundish_server(models, name=name, log=logs / f"text-{models.name}.log") for name, models in repositories.items()
+    ]
     for name, batched in ((ONE_BY_ONE, False), (BATCHED, True)):
         model = text_model(inputs.bundle, batched=batched, instances=usable_cores())
         log = logs / f"triton-text{'-batched' * batched}.log"
@@ -191,6 +218,8 @@ def _show(console: Console, measured: Rounds, compared: Sequence[Comparison]) ->
     show_each_round(console, first.what, first.values)
     show_spread(console, f"{TUNDISH} / {FLOOR}, CPU", measured.ratios(TUNDISH, FLOOR, cpu))
     show_spread(console, f"{TUNDISH} / {FLOOR}, texts/s", measured.ratios(TUNDISH, FLOOR, speed))
+    if ITSELF in measured.names:
+        show_spread(console, f"{ITSELF} / {TUNDISH}, texts/s", measured.ratios(ITSELF, TUNDISH, speed))
     samples = [sample for each in measured for sample in each.values()]
     console.print(
         f"All {sum(sample.items for sample in samples):,} answers were checked; "

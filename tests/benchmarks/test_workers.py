@@ -22,8 +22,8 @@ STANDALONE = Path(triton_models.__file__).with_name("standalone")
 
 
 @pytest.fixture(scope="module")
-def photo_bundle(repository: Path) -> Bundle:
-    return int8_bundle(repository, "photo-labels")
+def photo_bundle(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return int8_bundle(repository, "photo-labels", tmp_path_factory.mktemp("int8"))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,19 @@ def test_a_repository_of_bundles_holds_just_those(tmp_path: Path, photo_bundle: 
     made = repository_of(tmp_path / "models", photo_bundle)
     assert [path.name for path in made.iterdir()] == ["photo-labels"]
     assert newest_bundle(made, "photo-labels").manifest == photo_bundle.manifest
+
+
+def test_servers_are_compared_with_one_file_by_one_engine(repository: Path, photo_bundle: Bundle) -> None:
+    whole = newest_bundle(repository, "photo-labels")
+    (variant,) = photo_bundle.manifest.variants
+    assert variant in whole.manifest.variants
+    assert (variant.engine, variant.precision) == ("onnx", "int8")
+    assert photo_bundle.path(variant.files[0]).read_bytes() == whole.path(variant.files[0]).read_bytes()
+
+
+def test_a_model_without_the_variant_is_said(tmp_path: Path, repository: Path) -> None:
+    with pytest.raises(BenchmarkError, match="has no int8 variant by ONNX Runtime"):
+        int8_bundle(repository, "sentiment", tmp_path)
 
 
 def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
