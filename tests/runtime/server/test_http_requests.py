@@ -175,6 +175,10 @@ def nested(depth: int) -> bytes:
         (b'{"inputs": [], "parameters": {"timeout": [1]}}', "'timeout' must be"),
         (b'{"inputs": [], "parameters": {"timeout": -1}}', "'timeout' must not be negative"),
         (b'{"inputs": [], "parameters": {"timeout": null}}', "'timeout' must be"),
+        (b'{"inputs": [], "parameters": {"timeout": "1000"}}', "'timeout' must be an integer, got '1000'"),
+        (b'{"inputs": [], "parameters": {"timeout": true}}', "'timeout' must be an integer, got True"),
+        (b'{"inputs": [], "parameters": {"timeout": 0.5}}', "'timeout' must be an integer, got 0.5"),
+        (b'{"inputs": [], "parameters": {"priority": "1"}}', "'priority' must be an integer, got '1'"),
     ],
 )
 def test_malformed_json_is_refused(url: str, body: bytes, said: str) -> None:
@@ -275,6 +279,11 @@ def test_json_has_a_lower_limit_than_images(colors: ServerProcess) -> None:
     five = 5 * MEGABYTE
     refused(post(colors.http_url, ENGINE, pixels([0.5] * MEGABYTE)), 413, "larger than 4194304 bytes; send tensors as")
     refused(post(colors.http_url, PIPELINE, bytes(five), {"Inference-Header-Content-Length": "0"}), 400, "none of JPEG")
+
+
+def test_a_classification_is_a_count(url: str) -> None:
+    request = pixels() | {"outputs": [{"name": "logits", "parameters": {"classification": "2"}}]}
+    refused(post(url, ENGINE, request), 400, "'classification' must be an integer, got '2'")
 
 
 def announce(url: str, size: int, *more: str) -> socket.socket:
