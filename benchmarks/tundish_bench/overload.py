@@ -66,6 +66,8 @@ class Overload:
     report: OfferReport
     wall_seconds: float
     server_cpu_seconds: float
+    resident_bytes: tuple[int, int]
+    """The server's memory just before and just after the overload."""
     cores: int
 
     @property
@@ -121,10 +123,10 @@ def _measure(
     before: Sample,
     console: Console,
 ) -> Overload:
-    counted, cpu = _requests(server), server.cpu_seconds()
+    counted, cpu, resident_before = _requests(server), server.cpu_seconds(), server.resident_bytes()
     with console.status(f"offer {offer.per_second:.0f} images/s for {offer.seconds:g} s"):
         report = generator.run(offer)
-    spent, requests = server.cpu_seconds_since(cpu), _requests(server)
+    spent, requests, resident_after = server.cpu_seconds_since(cpu), _requests(server), server.resident_bytes()
     check_adds_up(report, succeeded=requests[0] - counted[0], failed=requests[1] - counted[1])
     with console.status("measure the peak again"):
         after = subject.measure(_PEAK_SECONDS)
@@ -134,6 +136,7 @@ def _measure(
         report=report,
         wall_seconds=offer.seconds,
         server_cpu_seconds=spent,
+        resident_bytes=(resident_before, resident_after),
         cores=usable_cores(),
     )
 
@@ -207,7 +210,8 @@ def _show(console: Console, measured: Overload, offer: Offer) -> None:
     console.print(
         f"server: {measured.server_cpu_seconds / measured.wall_seconds:.2f} cores, "
         f"{1e3 * measured.server_cpu_seconds / max(1, len(measured.report.of_status(OK))):.1f} ms of CPU an answered "
-        f"image against {measured.before.cpu_milliseconds:.1f} at the peak.",
+        f"image against {measured.before.cpu_milliseconds:.1f} at the peak; "
+        f"{' and '.join(f'{size / 1e6:.0f}' for size in measured.resident_bytes)} MB resident before and after.",
         soft_wrap=True,
     )
     late = sum(outcome.late > _NOTABLE_LATENESS_SECONDS for outcome in outcomes)

@@ -55,7 +55,13 @@ def test_goodput_is_that_of_the_cores_which_the_client_leaves() -> None:
     )  # 0.1 of two cores for the client
     outcomes = report(*[OK] * 90, *[REFUSED] * 90)
     measured = Overload(
-        before=peak, after=peak, report=outcomes, wall_seconds=1.0, server_cpu_seconds=1.5, cores=2
+        before=peak,
+        after=peak,
+        report=outcomes,
+        wall_seconds=1.0,
+        server_cpu_seconds=1.5,
+        resident_bytes=(1, 1),
+        cores=2,
     )  # half a core for the client
     goodput, refused, answered = compare(measured, deadline_seconds=0.2)
     assert list(goodput.values) == pytest.approx([(90 / 1.5) / (100 / 1.9)])

@@ -23,7 +23,10 @@ def serve(
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 lets the system choose.")] = 8001,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 lets the system choose.")] = 8000,
     max_http_body_megabytes: Annotated[
-        int, typer.Option(min=1, max=2048, help="Larger HTTP requests are refused; gRPC takes up to 2 GB.")
+        int,
+        typer.Option(
+            min=1, max=2048, help="Of an HTTP body; all at a time may have four times as many. gRPC takes 2 GB."
+        ),
     ] = 64,
     instances: Annotated[
         int | None,

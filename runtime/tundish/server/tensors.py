@@ -9,6 +9,7 @@ import numpy as np
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.errors import InvalidInputError
 from tundish.server.classification import classify
+from tundish.server.parameters import Parameters, read_count, read_text
 from tundish.server.shared_memory import SharedMemory
 from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor, shaped
 from tundish_proto import open_inference_pb2 as oip
@@ -65,12 +66,11 @@ def read_inputs(request: oip.ModelInferRequest, shared_memory: SharedMemory) -> 
     return tensors
 
 
-def _place(name: str, parameters: Mapping[str, oip.InferParameter]) -> tuple[str, int, int]:
+def _place(name: str, parameters: Parameters) -> tuple[str, int, int]:
     """The region that a tensor's parameters name, its offset there and its size in bytes."""
     if _SIZE not in parameters:
         raise InvalidInputError(f"{name} lies in shared memory, and needs the parameter '{_SIZE}' as well.")
-    offset = parameters[_OFFSET].int64_param if _OFFSET in parameters else 0
-    return parameters[_REGION].string_param, offset, parameters[_SIZE].int64_param
+    return read_text(parameters, _REGION), read_count(parameters, _OFFSET), read_count(parameters, _SIZE)
 
 
 def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> Tensor:
@@ -102,12 +102,13 @@ def write_outputs(
     An output with the parameter `classification` becomes the text of its highest elements; `labels` name them.
 
     Raises:
-        InvalidInputError: shared memory is not registered or too small, or there is nothing to classify.
+        InvalidInputError: shared memory is not registered or too small, there is nothing to classify, or a parameter
+            is of another type than it must be.
     """
     for output in requested:
         array = outputs[output.name]
         if _CLASSIFICATION in output.parameters:
-            array = classify(output.name, array, output.parameters[_CLASSIFICATION].int64_param, labels)
+            array = classify(output.name, array, read_count(output.parameters, _CLASSIFICATION), labels)
         made = response.outputs.add(name=output.name, datatype=datatype_of(array.dtype), shape=array.shape)
         data = encode_tensor(array)
         if _REGION in output.parameters:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tundish.errors import InvalidInputError
 from tundish.server.addresses import bound_socket
 from tundish.server.http import Listener, bodies, listener
 from tundish.server.http.answers import answering
@@ -24,7 +27,8 @@ LARGE = 32 * 2**20
 
 
 async def echo(request: Request) -> Response:
-    return Response(await bodies.read_body(request, 100))
+    async with bodies.Bodies(100).read(request, 100) as body:
+        return Response(body)
 
 
 async def large(_: Request) -> Response:
@@ -128,3 +132,41 @@ async def test_a_connection_too_many_takes_the_place_of_an_idle_one(monkeypatch:
         assert (await newest.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
         for _, other in (*idle, (newest, newest_writer)):
             other.close()
+
+
+def upload(body: bytes, coding: str = "identity") -> Request:
+    """A request whose body comes in one piece."""
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [(b"content-encoding", coding.encode()), (b"content-length", str(len(body)).encode())]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+
+
+@pytest.mark.parametrize("coding", ["identity", "deflate"])
+async def test_a_body_takes_room_while_it_is_worked_on_and_as_much_as_it_has(coding: str) -> None:
+    room = bodies.Bodies(100)
+    content = bytes(80)
+    sent = zlib.compress(content) if coding == "deflate" else content
+    async with AsyncExitStack() as held:
+        for _ in range(bodies.BODIES_AT_A_TIME):
+            assert await held.enter_async_context(room.read(upload(sent, coding), 100)) == content
+        async with room.read(upload(content), 100) as fifth:  # of 400 bytes
+            assert fifth == content
+            with pytest.raises(HTTPException) as caught:
+                async with room.read(upload(sent, coding), 100):
+                    pass
+            assert caught.value.status_code == 503
+    async with room.read(upload(bytes(100)), 100):
+        assert room.left == 300
+    assert room.left == 400
+
+
+@pytest.mark.parametrize(("coding", "body"), [("gzip", b"no gzip"), ("deflate", zlib.compress(bytes(101)))])
+async def test_a_body_that_is_refused_leaves_its_room(coding: str, body: bytes) -> None:
+    room = bodies.Bodies(100)
+    with pytest.raises((HTTPException, InvalidInputError)):
+        async with room.read(upload(body, coding), 100):
+            pass
+    assert room.left == 400

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import resource
+import socket
 import struct
 import time
 import zlib
@@ -18,7 +19,7 @@ import pytest
 from support.bundles import SIZE, make_bundle
 from support.http_calls import Answer, ask, get, open_socket, post, until_closed
 from support.images import encoded
-from support.server_process import ServerProcess
+from support.server_process import ServerProcess, wait_until
 
 from tundish.client import Client
 
@@ -174,6 +175,10 @@ def nested(depth: int) -> bytes:
         (b'{"inputs": [], "parameters": {"timeout": [1]}}', "'timeout' must be"),
         (b'{"inputs": [], "parameters": {"timeout": -1}}', "'timeout' must not be negative"),
         (b'{"inputs": [], "parameters": {"timeout": null}}', "'timeout' must be"),
+        (b'{"inputs": [], "parameters": {"timeout": "1000"}}', "'timeout' must be an integer, got '1000'"),
+        (b'{"inputs": [], "parameters": {"timeout": true}}', "'timeout' must be an integer, got True"),
+        (b'{"inputs": [], "parameters": {"timeout": 0.5}}', "'timeout' must be an integer, got 0.5"),
+        (b'{"inputs": [], "parameters": {"priority": "1"}}', "'priority' must be an integer, got '1'"),
     ],
 )
 def test_malformed_json_is_refused(url: str, body: bytes, said: str) -> None:
@@ -274,6 +279,44 @@ def test_json_has_a_lower_limit_than_images(colors: ServerProcess) -> None:
     five = 5 * MEGABYTE
     refused(post(colors.http_url, ENGINE, pixels([0.5] * MEGABYTE)), 413, "larger than 4194304 bytes; send tensors as")
     refused(post(colors.http_url, PIPELINE, bytes(five), {"Inference-Header-Content-Length": "0"}), 400, "none of JPEG")
+
+
+def test_a_classification_is_a_count(url: str) -> None:
+    request = pixels() | {"outputs": [{"name": "logits", "parameters": {"classification": "2"}}]}
+    refused(post(url, ENGINE, request), 400, "'classification' must be an integer, got '2'")
+
+
+def announce(url: str, size: int, *more: str) -> socket.socket:
+    """A connection on which the head of a request has been sent, but nothing of its body."""
+    connection = open_socket(url)
+    lines = (f"POST {ENGINE} HTTP/1.1", f"Host: {url}", f"Content-Length: {size}", *more, "", "")
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+def has_room(url: str) -> bool:
+    """Whether a body of a few bytes would be read now; it takes no room itself."""
+    with announce(url, 5, "Expect: 100-continue") as connection:
+        return connection.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
+
+
+def test_all_bodies_together_are_bounded(url: str) -> None:
+    with ExitStack() as connections:
+        for _ in range(4):  # as many of the largest as there is room for, each but for its last byte
+            connection = connections.enter_context(announce(url, MEGABYTE))
+            connection.sendall(bytes(MEGABYTE - 1))
+        wait_until(lambda: not has_room(url))
+        bodies = {"identity": bytes(5), "gzip": gzip.compress(b"12345"), "deflate": zlib.compress(bytes(1000))}
+        for coding, body in bodies.items():
+            answer = ask(url, "POST", ENGINE, body, {"Content-Encoding": coding})
+            refused(answer, 503, "no room for the body beside those of other requests; try again later")
+            assert answer.headers["retry-after"] == "1"
+        refused(ask(url, "POST", ENGINE, [bytes(3)] * 2), 503, "no room")
+        assert get(url, "/v2/health/ready").status == 200
+        connection.sendall(b" ")
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 400 ")  # it was read: a megabyte of nothing
+        assert post(url, ENGINE, pixels()).status == 200
+    wait_until(lambda: post(url, ENGINE, bytes(MEGABYTE)).status == 400)
 
 
 def test_rubbish_behind_a_refused_body_is_not_the_servers_fault(url: str) -> None:

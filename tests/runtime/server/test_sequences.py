@@ -133,8 +133,8 @@ def test_parameters_of_other_clients_are_taken_or_refused(server: ServerProcess)
         response = infer(raw_request(3, sequence_id=largest, sequence_end=yes), timeout=ANSWER_SECONDS)
         assert np.frombuffer(response.raw_output_contents[0], np.float32) == 5
         for bad, sentence in (
-            ({"sequence_id": yes}, "'sequence_id' must be a int64_param or uint64_param or string_param"),
-            ({"sequence_id": largest, "sequence_start": largest}, "'sequence_start' must be a bool_param"),
+            ({"sequence_id": yes}, "'sequence_id' must be an integer or a text, got True"),
+            ({"sequence_id": largest, "sequence_start": largest}, "'sequence_start' must be a truth value, got 1844"),
         ):
             with pytest.raises(grpc.RpcError) as caught:
                 infer(raw_request(1, **bad), timeout=ANSWER_SECONDS)

@@ -7,14 +7,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from support.bundles import SIZE, make_bundle
+from support.calls import ANSWER_SECONDS, connect
 from support.images import encoded
 from support.server_process import ServerProcess
 from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 from tritonclient.utils import shared_memory as shm
+
+from tundish_proto import open_inference_pb2 as oip
 
 
 @pytest.fixture
@@ -256,3 +260,48 @@ def test_log_settings_change_what_is_logged(own: triton.InferenceServerClient, s
 def test_a_priority_is_taken(client: triton.InferenceServerClient) -> None:
     for priority in (0, 1, 3, 99):
         assert client.infer("colors", [images("red")], priority=priority).as_numpy("label")[0, 0] == b"red"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "sentence"),
+    [
+        ("timeout", oip.InferParameter(string_param="1000"), "'timeout' must be an integer, got '1000'"),
+        ("timeout", oip.InferParameter(double_param=0.5), "'timeout' must be an integer, got 0.5"),
+        ("timeout", oip.InferParameter(), "'timeout' must be an integer, got None"),
+        ("timeout", oip.InferParameter(int64_param=-1), "'timeout' must not be negative, got -1"),
+        ("priority", oip.InferParameter(bool_param=True), "'priority' must be an integer, got True"),
+    ],
+)
+def test_a_parameter_of_another_type_is_refused(
+    colors: ServerProcess, name: str, parameter: oip.InferParameter, sentence: str
+) -> None:
+    request = oip.ModelInferRequest(model_name="colors", parameters={name: parameter})
+    request.inputs.add(name="image", datatype="BYTES", shape=[1]).contents.bytes_contents.append(encoded("red"))
+    with connect(colors.url) as connection, pytest.raises(grpc.RpcError) as caught:
+        connection.open_inference.ModelInfer(request, timeout=ANSWER_SECONDS)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert sentence in str(caught.value.details())
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"shared_memory_region": oip.InferParameter(int64_param=1)},
+        {"shared_memory_byte_size": oip.InferParameter(string_param="8")},
+        {"shared_memory_offset": oip.InferParameter(string_param="0")},
+    ],
+    ids=lambda parameters: str(*parameters),
+)
+def test_a_place_in_shared_memory_of_another_type_is_refused(
+    colors: ServerProcess, parameters: dict[str, oip.InferParameter]
+) -> None:
+    place = {
+        "shared_memory_region": oip.InferParameter(string_param="inputs"),
+        "shared_memory_byte_size": oip.InferParameter(int64_param=8),
+    }
+    request = oip.ModelInferRequest(model_name="colors")
+    request.inputs.add(name="image", datatype="BYTES", shape=[1], parameters=place | parameters)
+    with connect(colors.url) as connection, pytest.raises(grpc.RpcError) as caught:
+        connection.open_inference.ModelInfer(request, timeout=ANSWER_SECONDS)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert f"'{next(iter(parameters))}' must be" in str(caught.value.details())

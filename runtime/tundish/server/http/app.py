@@ -16,7 +16,7 @@ from starlette.routing import Route
 from tundish.errors import InvalidInputError
 from tundish.server.http import schemas
 from tundish.server.http.answers import Endpoint, answering, as_json, http_error, json_response, unless_gone
-from tundish.server.http.bodies import compress, read_body
+from tundish.server.http.bodies import Bodies, compress
 from tundish.server.http.inference import (
     HEADER_LENGTH,
     BinaryOutputs,
@@ -32,7 +32,10 @@ Ask = Callable[[Request], Awaitable[Any]]
 
 
 def make_app(front: OpenInferenceFront, registry: CollectorRegistry, *, max_body_bytes: int) -> Starlette:
-    """The application; a request's body may have `max_body_bytes`, before and after its compression is undone."""
+    """The application; a request's body may have `max_body_bytes`, before and after its compression is undone.
+
+    All that it holds at a time may have `BODIES_AT_A_TIME` times as many.
+    """
     rest = _Rest(front, max_body_bytes)
 
     async def metrics(request: Request) -> Response:
@@ -90,10 +93,17 @@ class _Rest:
 
     def __init__(self, front: OpenInferenceFront, max_body_bytes: int) -> None:
         self._front = front
-        self._max_body_bytes = max_body_bytes
+        self._bodies = Bodies(max_body_bytes)
 
     async def infer(self, request: Request) -> Response:
-        body = await read_body(request, self._max_body_bytes)
+        async with self._bodies.read(request, self._bodies.largest) as body:
+            message, binary = await self._message(request, body)
+            answer = await unless_gone(request, self._front.ModelInfer(message, None))
+        response = write_response(answer, binary)
+        await compress(request, response)
+        return response
+
+    async def _message(self, request: Request, body: bytes) -> tuple[oip.ModelInferRequest, BinaryOutputs]:
         header_length = request.headers.get(HEADER_LENGTH)
         if header_length == "0":
             model = await self._front.ModelMetadata(oip.ModelMetadataRequest(**_named(request)), None)
@@ -103,9 +113,7 @@ class _Rest:
             message, binary = read_request(body, header_length)
         message.model_name = request.path_params["name"]
         message.model_version = request.path_params.get("version", "")
-        response = write_response(await unless_gone(request, self._front.ModelInfer(message, None)), binary)
-        await compress(request, response)
-        return response
+        return message, binary
 
     async def server_metadata(self, _: Request) -> Any:
         return as_json(await self._front.ServerMetadata(oip.ServerMetadataRequest(), None))
@@ -215,7 +223,8 @@ class _Rest:
         }
 
     async def _read(self, request: Request, schema: type[schemas.SchemaT]) -> schemas.SchemaT:
-        return schemas.parse(schema, await read_body(request, min(self._max_body_bytes, schemas.MAX_JSON_BYTES)))
+        async with self._bodies.read(request, min(self._bodies.largest, schemas.MAX_JSON_BYTES)) as body:
+            return schemas.parse(schema, body)
 
 
 def _named(request: Request) -> dict[str, str]:

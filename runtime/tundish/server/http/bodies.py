@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,13 +27,64 @@ _LARGE = 1 << 16
 """In bytes; what takes zlib longer than others should wait for is done on another thread."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The request's body as it was before its client compressed it; of at most `limit` bytes both ways.
+BODIES_AT_A_TIME = 4
+"""How many of the largest bodies the server has room for at a time; smaller ones share that room."""
 
-    Raises:
-        HTTPException: it is too large, comes too slowly, or is compressed in a way that is not known.
-        InvalidInputError: it is not compressed as its header says.
+
+class Bodies:
+    """The bodies of all requests that are being read or worked on: each bounded, and all together. For one loop.
+
+    What has arrived counts, not what is announced: whoever sends nothing takes no room from others.
     """
+
+    def __init__(self, largest: int) -> None:
+        """A body may have `largest` bytes."""
+        self.largest = largest
+        self.left = BODIES_AT_A_TIME * largest
+        """In bytes."""
+
+    @asynccontextmanager
+    async def read(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+        """The request's body as it was before its client compressed it; of at most `limit` bytes both ways.
+
+        Its room is free for others when the context ends.
+
+        Raises:
+            HTTPException: it is too large, comes too slowly, finds no room, or is compressed in an unknown way.
+            InvalidInputError: it is not compressed as its header says.
+        """
+        share = _Share(self)
+        try:
+            yield await _read(request, limit, share)
+        finally:
+            share.resize(0)
+
+
+class _Share:
+    """The room that one body takes."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self.size = 0
+
+    @property
+    def largest(self) -> int:
+        """What it could grow to now."""
+        return self.size + self._bodies.left
+
+    def resize(self, size: int) -> None:
+        """Takes room, or gives it back.
+
+        Raises:
+            HTTPException: there is not so much.
+        """
+        if size > self.largest:
+            raise _no_room()
+        self._bodies.left -= size - self.size
+        self.size = size
+
+
+async def _read(request: Request, limit: int, share: _Share) -> bytes:
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("identity", *_WINDOW_BITS):
         raise HTTPException(415, f"The content encoding '{coding}' is not taken; send gzip, deflate or neither.")
@@ -39,21 +92,28 @@ async def read_body(request: Request, limit: int) -> bytes:
     # Said before the body comes: a client that waits for `100 Continue` then need not send it.
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
+    if declared.isdecimal() and int(declared) > share.largest:
+        raise _no_room()
     pieces: list[bytes] = []
-    size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for piece in request.stream():
-                size += len(piece)
-                if size > limit:
+                if share.size + len(piece) > limit:
                     raise _too_large(limit)
+                share.resize(share.size + len(piece))
                 pieces.append(piece)
     except TimeoutError:
         raise HTTPException(408, f"The request's body did not arrive within {BODY_SECONDS:g} seconds.") from None
     body = b"".join(pieces)
     if coding == "identity":
         return body
-    return await _off_loop(size, _decompress, body, coding, limit)
+    most = min(limit, share.largest - len(body))
+    share.resize(len(body) + most)
+    plain = await _off_loop(len(body), _decompress, body, coding, most)
+    if len(plain) > most:
+        raise _too_large(limit) if most == limit else _no_room()
+    share.resize(len(plain))
+    return plain
 
 
 async def compress(request: Request, response: Response) -> None:
@@ -75,15 +135,14 @@ async def _off_loop(size: int, function: object, *arguments: object) -> bytes:
     return done
 
 
-def _decompress(body: bytes, coding: str, limit: int) -> bytes:
+def _decompress(body: bytes, coding: str, most: int) -> bytes:
+    """What was compressed; if it is more than `most` bytes, one byte more than that."""
     stream = zlib.decompressobj(_WINDOW_BITS[coding])
     try:
-        data = stream.decompress(body, limit + 1)
+        data = stream.decompress(body, most + 1)
     except zlib.error as error:
         raise InvalidInputError(f"The request's body is not {coding}, as its header says: {error}.") from None
-    if len(data) > limit:
-        raise _too_large(limit)
-    if not stream.eof or stream.unused_data:
+    if len(data) <= most and (not stream.eof or stream.unused_data):
         raise InvalidInputError(f"The request's body does not end where its {coding} stream ends.")
     return data
 
@@ -111,4 +170,12 @@ def _preferred(accepted: str) -> str | None:
 def _too_large(limit: int) -> HTTPException:
     return HTTPException(
         413, f"The request's body is larger than {limit} bytes; send less, or raise --max-http-body-megabytes."
+    )
+
+
+def _no_room() -> HTTPException:
+    return HTTPException(
+        503,
+        "The server has no room for the body beside those of other requests; try again later.",
+        {"Retry-After": "1"},
     )

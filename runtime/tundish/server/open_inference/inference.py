@@ -17,6 +17,7 @@ from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Step
 from tundish.server.calls import Context, abort, answers_of, deadline, earlier, in_order, shortened
 from tundish.server.open_inference.sequences import read_step
 from tundish.server.open_inference.targets import Methods, Target
+from tundish.server.parameters import read_count, read_flag
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
 from tundish.tensors import Tensor
@@ -38,11 +39,12 @@ class InferenceMethods(Methods):
         async def answer(request: oip.ModelInferRequest) -> oip.ModelStreamInferResponse | TundishError:
             try:
                 check_wellformed(request)
+                marked = read_flag(request.parameters, _FINAL_RESPONSE)
                 response = await self._infer(request, deadline(context))
             except Exception as failure:
                 error = answerable(failure)
                 return error if strict else _in_band(request, error)
-            if _FINAL_RESPONSE in request.parameters and request.parameters[_FINAL_RESPONSE].bool_param:
+            if marked:
                 response.parameters["triton_final_response"].bool_param = True
             return oip.ModelStreamInferResponse(infer_response=response)
 
@@ -61,9 +63,9 @@ class InferenceMethods(Methods):
         target = self._target(request.model_name, request.model_version)
         with target.statistics.request() as answers:
             requested = _requested_outputs(request, target)
-            timeout = _integer_parameter(request, "timeout")
+            timeout = read_count(request.parameters, "timeout")
             until = earlier(until, timeout)
-            priority = min(_integer_parameter(request, "priority") or DEFAULT_PRIORITY, PRIORITIES)
+            priority = min(read_count(request.parameters, "priority") or DEFAULT_PRIORITY, PRIORITIES)
             inputs = read_inputs(request, self._shared_memory)
             if target.bare:
                 item = "row {}"
@@ -115,21 +117,6 @@ def _requested_outputs(
         if output.name not in known:
             raise InvalidInputError(f"'{target.name}' has the outputs {known}, not '{output.name}'.")
     return request.outputs or [oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in known]
-
-
-def _integer_parameter(request: oip.ModelInferRequest, name: str) -> int:
-    """The request's parameter; 0, which is the default of those that there are, if it has none.
-
-    Raises:
-        InvalidInputError: it is negative.
-    """
-    if name not in request.parameters:
-        return 0
-    parameter = request.parameters[name]
-    value = parameter.int64_param or parameter.uint64_param
-    if value < 0:
-        raise InvalidInputError(f"The parameter '{name}' must not be negative, got {value}.")
-    return value
 
 
 def _in_band(request: oip.ModelInferRequest, error: TundishError) -> oip.ModelStreamInferResponse:
