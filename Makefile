@@ -45,6 +45,7 @@ bench: $(INSTALLED)  ## time the kernels, and the server on images, texts and te
 	$(BIN)/python -m tundish_bench.image_server
 	$(BIN)/python -m tundish_bench.text_server
 	$(BIN)/python -m tundish_bench.tensor_server
+	$(BIN)/python -m tundish_bench.overload
 
 gpu: $(INSTALLED)  ## run the tests on an NVIDIA GPU, also under compute-sanitizer if it is there, and time the kernels
 	@$(BIN)/python -c 'import sys; from tundish_kernels import cuda; sys.exit(cuda.reason())'

@@ -235,6 +235,7 @@ def test_an_engine_that_hangs_is_replaced(repository: Path) -> None:
     assert process.wait() == 0
 
 
+@pytest.mark.timeout(900)  # other tests run beside it
 def test_memory_is_flat(repository: Path) -> None:
     with ServerProcess(repository) as process:
         ask_often(process, WARM_UP_REQUESTS)
@@ -247,12 +248,13 @@ def test_memory_is_flat(repository: Path) -> None:
 def ask_often(process: ServerProcess, count: int) -> None:
     """Asks so often, on a few streams at once, and holds every answer against what it must be."""
     colors = ("red", "green", "blue")
-    streams = 4
+    requests = tuple(in_stream(*[image_request("colors", encoded(color)) for color in colors]))
+    streams = 8
 
     def ask(wrong: list[str]) -> None:
-        asked = (image_request("colors", encoded(colors[index % 3])) for index in range(count // streams))
+        asked = (requests[index % 3] for index in range(count // streams))
         with connect(process.url) as connection:
-            for index, response in enumerate(connection.typed.PredictStream(in_stream(*asked))):
+            for index, response in enumerate(connection.typed.PredictStream(asked)):
                 if top_label(response.response) != colors[index % 3]:
                     wrong.append(str(response))
             if index + 1 != count // streams:
