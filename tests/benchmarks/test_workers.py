@@ -111,7 +111,7 @@ def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_the_texts_are_of_mixed_length_and_always_the_same(repository: Path, minilm_directory: Path) -> None:
-    bundle = newest_bundle(repository, "sentiment")
+    bundle = newest_bundle(repository, "minilm")
     texts = review_texts(bundle, 60)
     tokenizer = Tokenizer.from_file(str(minilm_directory / "tokenizer.json"))
     tokenizer.no_truncation()
