@@ -37,7 +37,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     Whatever the requests have wrong is their callers' fault, and theirs to hear of: its log holds no traceback.
     """
     root = tmp_path_factory.mktemp("batching")
-    for path in sorted(repository.iterdir()):
+    for path in sorted(repository.glob("[!.]*")):
         republish(read_bundle(path / "1"), root, Serving(max_batch_size=4))
     with ServerProcess(root) as process:
         yield process
