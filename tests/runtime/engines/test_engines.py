@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -303,6 +304,7 @@ def _processor_ticks() -> dict[str, int]:
     """Of each thread of this process, by the kernel: hundredths of a second that it has run."""
     ticks = {}
     for task in Path("/proc/self/task").iterdir():
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
-        ticks[task.name] = int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+            ticks[task.name] = int(fields[11]) + int(fields[12])
     return ticks
