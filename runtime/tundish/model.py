@@ -52,6 +52,10 @@ class Model:
         """
         manifest = bundle.manifest
         self.manifest = manifest
+        self.request_inputs = manifest.request_inputs
+        """The tensors of a request to the bare engine."""
+        self._single = [spec.name for spec in manifest.inputs if not spec.shape]
+        """The inputs of which the engine takes one value, whatever the batch."""
         self.placement = placement
         self.variant = next(variant for variant in manifest.servable if variant.name == placement.variant)
         spec = manifest.of_variant(self.variant)
@@ -179,7 +183,7 @@ class Model:
 
     def _check_tensors(self, inputs: Arrays) -> int:
         """Holds the tensors against the engine's inputs; returns the number of rows."""
-        specs = self.manifest.request_inputs
+        specs = self.request_inputs
         check_names(f"{self.name}.engine", [spec.name for spec in specs], list(inputs))
         sizes: dict[str, int] = {}
         for spec in specs:
@@ -195,13 +199,8 @@ class Model:
 
     def _shape_key(self, inputs: Arrays) -> Hashable:
         """What rows must agree on to run together: their shapes, and what the engine takes one value of."""
-        shapes = tuple(inputs[spec.name].shape[1:] for spec in self.manifest.request_inputs)
+        shapes = tuple(inputs[spec.name].shape[1:] for spec in self.request_inputs)
         return shapes, tuple(inputs[name][0].item() for name in self._single)
-
-    @property
-    def _single(self) -> list[str]:
-        """The inputs of which the engine takes one value, whatever the batch."""
-        return [spec.name for spec in self.manifest.inputs if not spec.shape]
 
 
 def _check_priority(priority: int) -> None:

@@ -70,6 +70,7 @@ class OpenVinoEngine:
     """A compiled model with one request, on threads of its own."""
 
     def __init__(self, path: Path, *, precision: Precision, threads: int) -> None:
+        self._path = path
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -82,10 +83,10 @@ class OpenVinoEngine:
             # By its own reader alone; OpenVINO would try those of six other formats on a file that it does not know.
             reader = FrontEndManager().load_by_framework("onnx")
             self._model = reader.convert(reader.load(str(path)))
-            compiled = self._compile()
-            got = compiled.get_property("INFERENCE_PRECISION_HINT")
         except Exception as error:  # OpenVINO's errors have no common base but Exception
-            raise EngineError(f"OpenVINO does not take {path}: {_last_line(error)}") from error
+            raise self._not_taken(error) from error
+        compiled = self._compile()
+        got = compiled.get_property("INFERENCE_PRECISION_HINT")
         if got != _HINTS[precision]:
             raise EngineError(f"OpenVINO computes {path} in {got.get_type_name()}, not {precision}, on this processor.")
         self.inputs = tuple(map(_spec, compiled.inputs))
@@ -114,10 +115,20 @@ class OpenVinoEngine:
         return engine
 
     def _compile(self) -> openvino.CompiledModel:
-        """Takes a new request, of the model compiled anew; the weights stay where they are in memory."""
-        compiled = openvino.Core().compile_model(self._model, "CPU", self._options)
-        self._request = compiled.create_infer_request()
+        """Takes a new request, of the model compiled anew; the weights stay where they are in memory.
+
+        Raises:
+            EngineError: OpenVINO does not take the model.
+        """
+        try:
+            compiled = openvino.Core().compile_model(self._model, "CPU", self._options)
+            self._request = compiled.create_infer_request()
+        except Exception as error:
+            raise self._not_taken(error) from error
         return compiled
+
+    def _not_taken(self, error: Exception) -> EngineError:
+        return EngineError(f"OpenVINO does not take {self._path}: {_last_line(error)}")
 
     def _check(self, inputs: Arrays) -> None:
         if inputs.keys() != {spec.name for spec in self.inputs}:

@@ -295,7 +295,7 @@ def test_an_engine_computes_on_the_threads_it_is_given(load: Load, threads: int,
         answers(engine, x=x)
         spent = [ticks - before.get(task, 0) for task, ticks in _processor_ticks().items()]
         computing = sum(ticks > max(spent) / 4 for ticks in spent)  # others hand over, and copy
-        if run >= 20 and computing == threads:
+        if run >= 20 and computing >= threads:
             break
     assert computing == threads
 

@@ -93,7 +93,7 @@ def _submit_items(target: Target, inputs: Arrays, until: float | None, priority:
 def _submit_rows(
     target: Target, inputs: dict[str, Tensor], until: float | None, priority: int, step: Step | None
 ) -> list[Future[Answer[Any]]]:
-    for spec in target.model.manifest.request_inputs:
+    for spec in target.model.request_inputs:
         array = inputs.get(spec.name)
         if len(spec.shape) == 1 and array is not None and array.shape == (array.size, 1):
             inputs[spec.name] = array.ravel()

@@ -55,7 +55,7 @@ class Target:
     def inputs(self) -> Sequence[TensorSpec]:
         """The tensors that it takes."""
         if self.bare:
-            return tuple(map(_advertised, self.model.manifest.request_inputs))
+            return tuple(map(_advertised, self.model.request_inputs))
         return (TensorSpec(name=self.model.require_task().input_name, datatype="BYTES", shape=("batch", 1)),)
 
     @property
