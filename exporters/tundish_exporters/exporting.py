@@ -21,12 +21,13 @@ from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
+from tundish_exporters.batch_limits import BatchTimes, batch_groups, best_limits, measure_batches
 from tundish_exporters.candidates import Candidate, load_for_latency, openvino_candidates
 from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.export_data import ExportData, load_export_data
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.judging import Judge, Judgement
-from tundish_exporters.latency import best_batch_size, measure_latency
+from tundish_exporters.latency import measure_latency
 from tundish_exporters.parity import Parity, check_parity
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.quantize import quantize
@@ -67,8 +68,9 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
         judge = Judge(spec, staging, data, answers, floating, options.max_drop, progress)
         variants = _chosen([_variant(each, latencies[each.name], judge.judge(each)) for each in engines], options)
-        batch_size, batch_times = _batching(list(engines), variants, task, data, progress)
-        write_report(staging / REPORT_NAME, parity=parity, batch_milliseconds_per_item=batch_times)
+        batch_times = _batch_times(list(engines), variants, task, data, progress)
+        limits = best_limits(batch_times)
+        write_report(staging / REPORT_NAME, parity=parity, batches=batch_times)
         manifest = Manifest(
             **dict(spec),
             model=options.name,
@@ -76,7 +78,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
             source=source.describe(),
             assets=tuple(describe_file(staging, name) for name in [*assets, REPORT_NAME]),
             variants=variants,
-            serving=Serving(max_batch_size=batch_size),
+            serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
         )
         _remove_rejected(candidates, variants)
         return Exported(publish_bundle(staging, manifest), parity, (*left_out, *_warnings(variants, data)))
@@ -171,19 +173,13 @@ def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Varian
     return chosen
 
 
-def _batching(
+def _batch_times(
     candidates: Sequence[Candidate], variants: Sequence[Variant], task: AnyTask, data: ExportData, progress: Progress
-) -> tuple[int, dict[int, float]]:
-    """The best batch size of the variant that will be served."""
+) -> list[BatchTimes]:
+    """What batches cost the variant that will be served."""
     fastest = min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
     served = next(candidate for candidate in candidates if candidate.name == fastest.name)
-    return best_batch_size(
-        served.load(threads=1),
-        # Prepared again each time: all of them at once, as decoded photographs, may not fit into memory.
-        lambda indices: task.collate([task.prepare(data.inputs[index]) for index in indices]),
-        len(data.inputs),
-        progress,
-    )
+    return measure_batches(served.load(threads=1), batch_groups(task, data.inputs), progress)
 
 
 def _remove_rejected(candidates: Sequence[Candidate], variants: Sequence[Variant]) -> None:

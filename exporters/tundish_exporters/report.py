@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tundish_exporters.batch_limits import BatchTimes
 from tundish_exporters.parity import Parity
 
 
-def write_report(path: Path, *, parity: Parity, batch_milliseconds_per_item: Mapping[int, float]) -> None:
+def write_report(path: Path, *, parity: Parity, batches: Sequence[BatchTimes]) -> None:
     """Writes what was measured but does not decide how the model is served."""
     content: dict[str, Any] = {
         "parity": asdict(parity),
-        "batch_milliseconds_per_item": dict(batch_milliseconds_per_item),
+        "batches": [asdict(times) for times in batches],
         "environment": {
             "machine": platform.machine(),
             "processor": _processor(),

@@ -94,8 +94,10 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     report = json.loads(bundle.path("report.json").read_text())
     assert report["parity"]["samples"] == 12
     assert report["parity"]["scores"] <= 1e-3
-    assert set(report["batch_milliseconds_per_item"]) == {"1", "2", "4", "8"}
-    assert all(milliseconds > 0 for milliseconds in report["batch_milliseconds_per_item"].values())
+    (batches,) = report["batches"]
+    assert batches["length"] == 0
+    assert set(batches["milliseconds_per_item"]) == {"1", "2", "4", "8"}
+    assert all(milliseconds > 0 for milliseconds in batches["milliseconds_per_item"].values())
     assert report["environment"]["cores"] == len(os.sched_getaffinity(0))
 
     before = contents(repository)

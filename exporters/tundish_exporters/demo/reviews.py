@@ -20,7 +20,7 @@ from tundish_exporters.progress import Progress, tracked
 LABELS = ("rotten", "fresh")
 
 _SEED = 0
-_TRAINING_REVIEWS = 6000
+_TRAINING_REVIEWS = 4000
 _EVALUATION_REVIEWS = 1000
 _CALIBRATION_REVIEWS = 200
 _FROZEN_LAYERS = 3
