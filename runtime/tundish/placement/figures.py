@@ -23,6 +23,8 @@ class Measurement:
     """Of the whole process meanwhile."""
     latencies: Sequence[float]
     """Of each item, in seconds from its submission to its answer."""
+    mean_items: float
+    """The answers as so many items of mean length: a short run has more short ones, or more long ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,13 @@ class Figures:
         """Of one or more measurements, none of them without an item."""
         latencies = np.concatenate([run.latencies for run in measurements])
         seconds = sum(run.seconds for run in measurements)
+        items = sum(run.mean_items for run in measurements)
         p50, p99 = np.percentile(latencies, (50, 99)) * 1e3
         return cls(
-            items_per_second=len(latencies) / seconds,
+            items_per_second=items / seconds,
             p50_milliseconds=float(p50),
             p99_milliseconds=float(p99),
-            cpu_milliseconds_per_item=1e3 * sum(run.cpu_seconds for run in measurements) / len(latencies),
+            cpu_milliseconds_per_item=1e3 * sum(run.cpu_seconds for run in measurements) / items,
             measured_seconds=seconds,
         )
 

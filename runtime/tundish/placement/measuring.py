@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,6 +15,7 @@ from tundish.model import Model
 from tundish.placement.figures import Measurement
 from tundish.placement.placement import Placement
 from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
+from tundish.tasks import Task
 
 
 def measure(bundle: Bundle, items: Sequence[bytes], cores: Cores, placement: Placement, seconds: float) -> Measurement:
@@ -39,12 +41,17 @@ def measure(bundle: Bundle, items: Sequence[bytes], cores: Cores, placement: Pla
     loop = _ClosedLoop(model, items, callers=min(2 * at_once, model.batching.max_queue_size))
     try:
         loop.run(seconds=0, count=at_once)
-        cpu_started = time.process_time()
-        spent, latencies = loop.run(seconds=seconds, count=at_once)
-        return Measurement(spent, time.process_time() - cpu_started, latencies)
+        return loop.run(seconds=seconds, count=at_once)
     finally:
         loop.cancel()
         model.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    asked: float
+    share: float
+    """Of the work that an item of mean length is."""
 
 
 class _ClosedLoop:
@@ -52,22 +59,25 @@ class _ClosedLoop:
 
     def __init__(self, model: Model, items: Sequence[bytes], callers: int) -> None:
         self._model = model
-        self._items = itertools.cycle(items)
+        self._items = itertools.cycle(zip(items, shares_of_work(model.require_task(), items), strict=True))
         self._answers: SimpleQueue[tuple[float, Future[Any]]] = SimpleQueue()
-        self._asked: dict[Future[Any], float] = {}
+        self._asked: dict[Future[Any], _Question] = {}
         for _ in range(callers):
             self._ask()
 
-    def run(self, *, seconds: float, count: int) -> tuple[float, list[float]]:
-        """Until both the time is over and so many answers have come; the time to the last, and their latencies."""
-        started = last = time.perf_counter()
+    def run(self, *, seconds: float, count: int) -> Measurement:
+        """Until both the time is over and so many answers have come."""
+        cpu_started, started = time.process_time(), time.perf_counter()
+        last, items = started, 0.0
         latencies: list[float] = []
         while last < started + seconds or len(latencies) < count:
             last, future = self._answers.get()
             future.result()
-            latencies.append(last - self._asked.pop(future))
+            question = self._asked.pop(future)
+            latencies.append(last - question.asked)
+            items += question.share
             self._ask()
-        return last - started, latencies
+        return Measurement(last - started, time.process_time() - cpu_started, latencies, items)
 
     def cancel(self) -> None:
         """Lets go of what has not begun."""
@@ -75,10 +85,18 @@ class _ClosedLoop:
             future.cancel()
 
     def _ask(self) -> None:
+        item, share = next(self._items)
         asked = time.perf_counter()
-        (future,) = self._model.submit([next(self._items)])
-        self._asked[future] = asked
+        (future,) = self._model.submit([item])
+        self._asked[future] = _Question(asked, share)
         future.add_done_callback(self._answered)
 
     def _answered(self, future: Future[Any]) -> None:
         self._answers.put((time.perf_counter(), future))
+
+
+def shares_of_work(task: Task[Any, Any], items: Sequence[bytes]) -> list[float]:
+    """What each item is of the work that one of mean length is: by its length, or all alike."""
+    lengths = [task.length(task.prepare(item)) for item in items]
+    mean = sum(lengths) / len(lengths)
+    return [length / mean if mean else 1.0 for length in lengths]

@@ -115,16 +115,18 @@ def make_bundle_of_two_engines(repository: Path, *, precision: str = "fp32") -> 
 
 
 class Bench:
-    """Stands for the measurement: OpenVINO is twice as fast; notes what it is asked to measure."""
+    """Stands for the measurement: OpenVINO is twice as fast, unless said otherwise; notes what it is to measure."""
 
     def __init__(self) -> None:
         self.asked: set[Placement] = set()
+        self.openvino_seconds = 0.1
 
     def __call__(
         self, _bundle: Bundle, _items: object, _cores: Cores, asked: Placement, _seconds: float
     ) -> Measurement:
         self.asked.add(asked)
-        return Measurement(0.1 if "openvino" in asked.variant else 0.2, 0.1, [0.01] * 10)
+        seconds = self.openvino_seconds if "openvino" in asked.variant else 0.2
+        return Measurement(seconds, 0.1, [0.01 / asked.threads] * 10, 10)
 
 
 @pytest.fixture
@@ -139,6 +141,17 @@ def test_the_first_load_tries_each_engine(tmp_path: Path, cores: Cores, bench: B
     assert placed.variant == "openvino-fp32-cpu"
     assert {one.variant for one in bench.asked} == {"onnx-fp32-cpu", "openvino-fp32-cpu"}
     assert {(one.instances, one.threads) for one in bench.asked} == {(2, 1), (1, 2)}
+
+
+@pytest.mark.parametrize(("openvino_seconds", "engine"), [(0.21, "openvino"), (0.23, "onnx")])
+def test_what_is_usual_gives_way_to_what_is_clearly_better(
+    openvino_seconds: float, engine: str, tmp_path: Path, cores: Cores, bench: Bench
+) -> None:
+    bench.openvino_seconds = openvino_seconds
+    placed = Placer(tmp_path, cores, instances=None).place(make_bundle_of_two_engines(tmp_path))
+    assert placed.variant == f"{engine}-fp32-cpu"
+    # Among those as fast, the one with the lower p99; of the usual variant, an instance a core.
+    assert (placed.instances, placed.threads) == ((2, 1) if engine == "openvino" else (1, 2))
 
 
 @pytest.mark.usefixtures("without_openvino")

@@ -17,7 +17,9 @@ from tokenizers import Tokenizer
 from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, Manifest, StretchResize, TextPreprocess
+from tundish.placement.measuring import shares_of_work
 from tundish.placement.samples import MADE, MAX_READ, made_inputs, read_inputs
+from tundish.tasks.registry import load_task
 
 WORDS = [f"{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"]
 
@@ -50,6 +52,17 @@ def test_made_texts_are_no_longer_than_the_model_reads(tmp_path: Path) -> None:
     bundle = text_bundle(tmp_path, maximum_tokens=32)
     library = Tokenizer.from_file(str(bundle.path("tokenizer.json")))
     assert max(len(library.encode(item.decode()).ids) for item in made_inputs(bundle)) == 32
+
+
+def test_a_text_counts_by_its_tokens_and_an_image_as_one(tmp_path: Path) -> None:
+    bundle = text_bundle(tmp_path)
+    task = load_task(bundle.manifest, bundle.directory)
+    items = [b"aax", b"aax abx acx adx aex", b"aax abx acx"]
+    tokens = [task.length(task.prepare(item)) for item in items]
+    assert tokens == [3, 7, 5], "with the two that mark its ends"
+    assert shares_of_work(task, items) == pytest.approx([0.6, 1.4, 1.0])
+    images = make_bundle(tmp_path / "more")
+    assert shares_of_work(load_task(images.manifest, images.directory), [encoded("red")] * 2) == [1.0, 1.0]
 
 
 def test_made_images_are_jpegs_of_twice_the_models_size_and_cost_what_photographs_do(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Bench:
     def __call__(self, candidate: Placement, seconds: float) -> Measurement:
         self.asked.append((candidate, seconds))
         rate, milliseconds = self.truth[candidate]
-        return Measurement(100 / rate, 0.5 * 100 / rate, [milliseconds * 1e-3] * 100)
+        return Measurement(100 / rate, 0.5 * 100 / rate, [milliseconds * 1e-3] * 100, 100)
 
 
 def test_each_round_is_the_better_half_for_twice_as_long() -> None:
@@ -90,9 +90,9 @@ def test_the_first_load_takes_the_fastest_variant_of_each_engine(tmp_path: Path)
 
 
 def test_figures_are_of_all_measurements_together() -> None:
-    figures = Figures.of([Measurement(1.0, 0.5, [0.010] * 100), Measurement(3.0, 2.5, [0.030] * 300)])
-    assert figures.items_per_second == pytest.approx(100)
-    assert figures.cpu_milliseconds_per_item == pytest.approx(7.5)
+    figures = Figures.of([Measurement(1.0, 0.5, [0.010] * 100, 90), Measurement(3.0, 2.5, [0.030] * 300, 290)])
+    assert figures.items_per_second == pytest.approx(95)
+    assert figures.cpu_milliseconds_per_item == pytest.approx(3000 / 380)
     assert figures.p50_milliseconds == figures.p99_milliseconds == pytest.approx(30)
     assert figures.measured_seconds == 4.0
 
