@@ -17,6 +17,7 @@ from tundish.manifest import (
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import ExportOptions, RequestedPrecision
 from tundish_exporters.progress import Progress, silent
+from tundish_exporters.sources.adapters import CONFIG, check_adapter, find_base, is_adapter
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,7 @@ def export_huggingface(
     task: TaskName,
     name: str,
     repository: PathLike,
+    base: PathLike | None = None,
     precision: RequestedPrecision = "auto",
     calibration: PathLike | None = None,
     evaluation: PathLike | None = None,
@@ -40,11 +42,14 @@ def export_huggingface(
 ) -> Exported:
     """Exports a Hugging Face directory (config.json, safetensors, processor) to a bundle in `repository`.
 
+    The directory may be that of a PEFT adapter, such as LoRA's, which is merged into its base model.
+
     Args:
         directory: what `save_pretrained` wrote; nothing of it is executed, nothing is fetched.
         task: a Hugging Face pipeline task.
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
+        base: of an adapter, the directory of its base model, if the adapter does not name one that is here.
         precision: `auto` tries int8 and keeps fp32 beside it; `int8` fails unless int8 passes the gate.
         calibration: data to calibrate and compare on; see `tundish_exporters.data` for the forms.
         evaluation: labelled data for the gate.
@@ -56,13 +61,13 @@ def export_huggingface(
     """
     options = _options(name, repository, precision, calibration, evaluation, max_drop)
     _check_task(task)
-    _check_directory(Path(directory))  # before the frameworks, which take seconds to load
+    _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
     progress("load the source", 0, 1)
-    source = HuggingFaceSource(Path(directory), task)
+    source = HuggingFaceSource(Path(directory), task, base=None if base is None else Path(base))
     progress("load the source", 1, 1)
     return export(source, options, progress)
 
@@ -127,7 +132,13 @@ def _check_task(task: str) -> None:
         raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
 
 
-def _check_directory(directory: Path) -> None:
+def _check_directory(directory: Path, base: PathLike | None) -> None:
+    if is_adapter(directory):
+        check_adapter(directory)
+        _check_directory(find_base(directory, None if base is None else Path(base)), None)
+        return
+    if base is not None:
+        raise ExportError(f"{directory} is no adapter, it has no {CONFIG}; leave the base {base} out.")
     if not (directory / "config.json").is_file():
         raise ExportError(f"{directory} is not a Hugging Face model: it has no config.json.")
     if not list(directory.glob("*.safetensors")):

@@ -28,10 +28,15 @@ _TASKS = ", ".join(get_args(TaskName))
 
 
 def export(
-    source: Annotated[Path, typer.Argument(help="Hugging Face directory: config.json, safetensors, processor.")],
+    source: Annotated[
+        Path, typer.Argument(help="Hugging Face directory: a model with its processor, or a PEFT adapter.")
+    ],
     task: Annotated[TaskName, typer.Option(help="What the model was fine-tuned for.")],
     name: Annotated[str, typer.Option(help="Name of the model in the repository.")],
     repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
+    base: Annotated[
+        Path | None, typer.Option(help="Base model of an adapter, if the adapter does not name a directory here.")
+    ] = None,
     precision: Annotated[
         RequestedPrecision, typer.Option(help="auto keeps fp32 and what passes the gate: int8, and bf16 by OpenVINO.")
     ] = "auto",
@@ -51,6 +56,7 @@ def export(
             task=task,
             name=name,
             repository=repository,
+            base=base,
             precision=precision,
             calibration=calibration,
             evaluation=evaluation,

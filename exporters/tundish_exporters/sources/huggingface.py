@@ -1,4 +1,4 @@
-"""A Hugging Face directory: config.json, safetensors and the processor's files. Exported by optimum."""
+"""A Hugging Face directory: config.json, safetensors and the processor's files, or an adapter. Exported by optimum."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
 from tundish_exporters.errors import ExportError
-from tundish_exporters.sources import OPSET
+from tundish_exporters.sources import OPSET, adapters
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.pooling import pooled, read_pooling
@@ -48,16 +48,24 @@ _OUTPUTS = {
 class HuggingFaceSource:
     """See `Source`."""
 
-    def __init__(self, directory: Path, task: manifest.TaskName) -> None:
+    def __init__(self, directory: Path, task: manifest.TaskName, *, base: Path | None = None) -> None:
         """Loads the network and the processor; nothing is fetched, and no code of the directory is run.
+
+        `base` is the model that an adapter was trained beside, if the adapter does not say where it lies.
 
         Raises:
             ExportError: the directory is not a Hugging Face model with safetensors, or has no trained weights for the
-                task.
+                task; or it is an adapter that does not fit its base.
         """
         self.task = task
         self._directory = directory
-        self._model = _load_model(directory, task)
+        self._base = adapters.find_base(directory, base) if adapters.is_adapter(directory) else None
+        if self._base is None:
+            self._model = self._exported = _load_model(directory, task)
+        else:
+            model = _load_base(self._base, directory, task)
+            self._model, self._exported = _loaded(directory, lambda: adapters.with_adapter(model, directory))
+        directory = directory if self._base is None or _has_processor(directory) else self._base
         if task == "image-classification":
             self._processor: Any = _loaded(
                 directory, lambda: AutoImageProcessor.from_pretrained(directory, **_LOADING, use_fast=False)
@@ -67,20 +75,17 @@ class HuggingFaceSource:
             self._processor = _loaded(directory, lambda: AutoTokenizer.from_pretrained(directory, **_LOADING))
             self.preprocess = read_tokenizer(self._processor, self._model.config, directory)
         self.postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess = (
-            read_pooling(directory, self._processor)
+            read_pooling(self._base or directory, self._processor)
             if task == "feature-extraction"
             else _read_labels(self._model.config, task)
         )
         self._pipeline: Any = None
 
     def describe(self) -> manifest.Source:
-        """See `Source.describe`; every file of the directory is hashed."""
-        files = {}
-        for path in sorted(self._directory.rglob("*")):
-            name = path.relative_to(self._directory)
-            if path.is_file() and not any(part.startswith(".") for part in name.parts):
-                with path.open("rb") as stream:
-                    files[str(name)] = hashlib.file_digest(stream, "sha256").hexdigest()
+        """See `Source.describe`; every file of the directory is hashed, and of an adapter's base, as `base/…`."""
+        files = _hashes(self._directory)
+        if self._base is not None:
+            files |= {f"base/{name}": digest for name, digest in _hashes(self._base).items()}
         return manifest.Source(kind="huggingface", files=files, frameworks=versions())
 
     def write_onnx(self, path: Path) -> None:
@@ -89,7 +94,7 @@ class HuggingFaceSource:
             warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
             try:
                 onnx_export_from_model(
-                    self._model, scratch, task=self.task, opset=OPSET, do_validation=False, no_post_process=True
+                    self._exported, scratch, task=self.task, opset=OPSET, do_validation=False, no_post_process=True
                 )
             except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
                 raise ExportError(
@@ -153,8 +158,56 @@ def _fix_image_size(path: Path, height: int, width: int) -> None:
     onnx.save(model, path)
 
 
+def _hashes(directory: Path) -> dict[str, str]:
+    files = {}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            with path.open("rb") as stream:
+                files[str(name)] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return files
+
+
+def _has_processor(directory: Path) -> bool:
+    return any((directory / name).is_file() for name in ("preprocessor_config.json", "tokenizer_config.json"))
+
+
 def _load_model(directory: Path, task: manifest.TaskName) -> Any:
     config = _loaded(directory, lambda: AutoConfig.from_pretrained(directory, **_LOADING))
+    model, missing = _load_weights(directory, config, task)
+    if missing:
+        raise ExportError(
+            f"{directory} has no trained weights for {task}: {', '.join(missing[:3])} are missing; "
+            "fine-tune the model for the task first, or give its own task."
+        )
+    return model
+
+
+def _load_base(base: Path, adapter: Path, task: manifest.TaskName) -> Any:
+    """The base model, made for the labels that the adapter was trained for."""
+    configured = adapter if (adapter / "config.json").is_file() else base
+    config = _loaded(configured, lambda: AutoConfig.from_pretrained(configured, **_LOADING))
+    count = adapters.label_count(adapter)
+    if count is not None and count != config.num_labels:
+        config.num_labels = count  # and with it the labels' names, which nobody has said
+    model, missing = _load_weights(base, config, task, other_sizes=True)
+    trained = adapters.trained_modules(adapter)
+    missing = [key for key in missing if not set(key.split(".")) & set(trained)]
+    if missing:
+        raise ExportError(
+            f"Neither {base} nor its adapter {adapter} has trained weights for {task}: {', '.join(missing[:3])} are "
+            "missing; train the adapter with these modules in modules_to_save."
+        )
+    return model
+
+
+def _load_weights(
+    directory: Path, config: Any, task: manifest.TaskName, *, other_sizes: bool = False
+) -> tuple[Any, list[str]]:
+    """The model, and which of its weights are not in the directory; with `other_sizes`, or are there in another size.
+
+    transformers fills what is missing with random numbers, and only warns.
+    """
     model, loading = _loaded(
         directory,
         lambda: _MODEL_CLASSES[task].from_pretrained(
@@ -163,18 +216,13 @@ def _load_model(directory: Path, task: manifest.TaskName) -> Any:
             **_LOADING,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=other_sizes,
             dtype="float32",
         ),
     )
-    # transformers fills what is missing with random numbers, and only warns.
-    missing = [key for key in loading["missing_keys"] if task != "feature-extraction" or "pooler" not in key]
-    if missing:
-        raise ExportError(
-            f"{directory} has no trained weights for {task}: {', '.join(sorted(missing)[:3])} are missing; "
-            "fine-tune the model for the task first, or give its own task."
-        )
-    model.eval()
-    return model
+    missing = {*loading["missing_keys"], *loading["mismatched_keys"]}
+    unread = "pooler" if task == "feature-extraction" else None
+    return model.eval(), sorted(key for key in missing if unread is None or unread not in key)
 
 
 def _loaded(directory: Path, load: Any) -> Any:
@@ -182,6 +230,8 @@ def _loaded(directory: Path, load: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return load()
+    except ExportError:
+        raise
     except Exception as error:  # the errors of these libraries have no common base
         reason = str(error).strip().split("\n")[0]
         raise ExportError(f"{directory} cannot be loaded by transformers: {reason}") from error

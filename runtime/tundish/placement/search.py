@@ -17,6 +17,9 @@ _LOG = logging.getLogger(__name__)
 
 BATCH_SIZES = (1, 2, 4, 8)
 
+_FAR_BEHIND = 2.0
+"""How much longer than the fastest variant one took on the exporter's machine that a server's need not try at once."""
+
 Measure = Callable[[Placement, float], Measurement]
 """Measures a placement for so many seconds, loading not counted; raises TundishError if it does not run."""
 
@@ -41,13 +44,15 @@ def all_placements(manifest: Manifest, cores: int) -> list[Placement]:
 
 
 def core_placements(manifest: Manifest, cores: int) -> list[Placement]:
-    """What the exporter found best of each engine, on all cores, divided in every way.
+    """What the exporter found best of each engine, on all cores, divided in every way; without those far behind.
 
     The first is an instance a core of the fastest variant.
     """
     fastest: dict[str, str] = {}
+    longest = _FAR_BEHIND * manifest.servable[0].latency.median_milliseconds
     for variant in manifest.servable:
-        fastest.setdefault(variant.engine, variant.name)
+        if variant.latency.median_milliseconds <= longest:
+            fastest.setdefault(variant.engine, variant.name)
     return [
         Placement(
             variant=name,

@@ -111,7 +111,7 @@ def make_bundle_of_two_engines(repository: Path, *, precision: str = "fp32") -> 
     """One whose variant by OpenVINO is said to be the faster one."""
     bundle = make_heavy_bundle(repository / ".onnx")
     (variant,) = bundle.manifest.variants
-    return republish(bundle, repository, variant, by_openvino(variant, precision=precision, milliseconds=2.0))
+    return republish(bundle, repository, variant, by_openvino(variant, precision=precision, milliseconds=3.0))
 
 
 class Bench:

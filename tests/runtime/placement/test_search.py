@@ -81,12 +81,23 @@ def test_an_objective_decides_who_stays() -> None:
 def test_the_first_load_takes_the_fastest_variant_of_each_engine(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "onnx")
     (variant,) = bundle.manifest.variants
-    slow = variant.model_copy(update={"name": "slow", "latency": by_openvino(variant, milliseconds=9.0).latency})
-    variants = (slow, by_openvino(variant, milliseconds=3.0), variant, by_openvino(slow, precision="int8"))
+    slow = variant.model_copy(update={"name": "slow", "latency": by_openvino(variant, milliseconds=0.18).latency})
+    variants = (slow, by_openvino(variant, milliseconds=0.15), variant, by_openvino(slow, precision="int8"))
     manifest = republish(bundle, tmp_path / "both", *variants).manifest
     assert [(one.variant, one.instances, one.threads) for one in core_placements(manifest, 2)] == [
         ("onnx-fp32-cpu", 2, 1), ("onnx-fp32-cpu", 1, 2), ("openvino-fp32-cpu", 2, 1), ("openvino-fp32-cpu", 1, 2),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("factor", "engines"), [(1.9, {"onnx", "openvino"}), (2.1, {"onnx"})])
+def test_the_first_load_leaves_out_an_engine_that_was_far_behind(
+    factor: float, engines: set[str], tmp_path: Path
+) -> None:
+    bundle = make_bundle(tmp_path / "onnx")
+    (variant,) = bundle.manifest.variants
+    late = by_openvino(variant, milliseconds=factor * variant.latency.median_milliseconds)
+    manifest = republish(bundle, tmp_path / "both", variant, late).manifest
+    assert {one.variant.partition("-")[0] for one in core_placements(manifest, 2)} == engines
 
 
 def test_figures_are_of_all_measurements_together() -> None:
