@@ -218,6 +218,14 @@ def test_malformed_json_is_refused(url: str, body: bytes, said: str) -> None:
         (pixels(parameters={"binary_data_size": -1}), "must be a number of bytes, got -1"),
         (pixels(parameters={"binary_data_size": True}), "must be a number of bytes"),
         (
+            {**pixels(), "parameters": {"binary_data_output": "yes"}},
+            "'binary_data_output' must be a truth value, got 'yes'",
+        ),
+        (
+            {**pixels(), "outputs": [{"name": "logits", "parameters": {"binary_data": 1}}]},
+            "'binary_data' must be a truth value, got 1",
+        ),
+        (
             pixels(parameters={"shared_memory_region": "none", "shared_memory_byte_size": 8}),
             "There is no region 'none'",
         ),

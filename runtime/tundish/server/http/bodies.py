@@ -20,6 +20,9 @@ BODY_SECONDS = 60.0
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """What zlib calls each content coding that is taken."""
 
+_GREATEST_EXPANSION = 1032
+"""Of what was compressed: https://zlib.net/zlib_tech.html."""
+
 _SMALLEST_COMPRESSED = 1024
 """In bytes; below that, compression gains nothing."""
 
@@ -107,9 +110,9 @@ async def _read(request: Request, limit: int, share: _Share) -> bytes:
     body = b"".join(pieces)
     if coding == "identity":
         return body
-    most = min(limit, share.largest - len(body))
+    most = min(limit, share.largest - len(body), _GREATEST_EXPANSION * len(body))
     share.resize(len(body) + most)
-    plain = await _off_loop(len(body), _decompress, body, coding, most)
+    plain = await _off_loop(most, _decompress, body, coding, most)
     if len(plain) > most:
         raise _too_large(limit) if most == limit else _no_room()
     share.resize(len(plain))

@@ -13,13 +13,15 @@ from starlette.responses import Response
 from tundish.datatypes import NUMPY_DTYPES
 from tundish.errors import InvalidInputError
 from tundish.server.http.schemas import InferRequest, InputTensor, parse
+from tundish.server.parameters import read_flag
 from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor
 from tundish_proto import open_inference_pb2 as oip
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of a body are JSON; binary data follow them."""
 
-_SIZE = "binary_data_size"
+_BINARY = "binary_data"
+_SIZE = f"{_BINARY}_size"
 _REGION = "shared_memory_region"
 
 
@@ -39,7 +41,7 @@ def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInfer
 
     Raises:
         HTTPException: its JSON is too large.
-        InvalidInputError: it is not as the protocol has it.
+        InvalidInputError: it is not as the protocol has it, or asks for binary data by anything but a truth value.
     """
     end = _header_end(header_length, len(body))
     request = parse(InferRequest, body[:end])
@@ -65,11 +67,11 @@ def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInfer
     for output in request.outputs:
         set_parameters(message.outputs.add(name=output.name).parameters, output.parameters)
     return message, BinaryOutputs(
-        default=request.parameters.get("binary_data_output") is True,
+        default=read_flag(message.parameters, f"{_BINARY}_output"),
         by_name={
-            output.name: output.parameters["binary_data"] is True
-            for output in request.outputs
-            if "binary_data" in output.parameters
+            output.name: read_flag(output.parameters, _BINARY)
+            for output in message.outputs
+            if _BINARY in output.parameters
         },
     )
 
