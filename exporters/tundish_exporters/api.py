@@ -38,6 +38,10 @@ def export_huggingface(
     calibration: PathLike | None = None,
     evaluation: PathLike | None = None,
     max_drop: float = 0.005,
+    slice_column: str | None = None,
+    max_slice_drop: float | None = None,
+    license: str | None = None,  # noqa: A002 - what everybody calls it
+    intended_use: str | None = None,
     progress: Progress = silent,
 ) -> Exported:
     """Exports a Hugging Face directory (config.json, safetensors, processor) to a bundle in `repository`.
@@ -54,12 +58,27 @@ def export_huggingface(
         calibration: data to calibrate and compare on; see `tundish_exporters.data` for the forms.
         evaluation: labelled data for the gate.
         max_drop: the most accuracy that a variant may lose to the float model; 0.005 is half a percentage point.
+        slice_column: of the evaluation data's table, by whose values the accuracy is told apart as well.
+        max_slice_drop: the most that a slice of 20 samples or more may lose.
+        license: of the weights; the default is what the directory's model card says.
+        intended_use: what the model is for and what it is not, for those who find the bundle.
         progress: called with what is being done, the steps done and the steps in all.
 
     Raises:
         ExportError: see `tundish_exporters.exporting.export`.
     """
-    options = _options(name, repository, precision, calibration, evaluation, max_drop)
+    options = _options(
+        name,
+        repository,
+        precision,
+        calibration,
+        evaluation,
+        max_drop,
+        slice_column,
+        max_slice_drop,
+        license,
+        intended_use,
+    )
     _check_task(task)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
@@ -86,6 +105,10 @@ def export_module(
     calibration: PathLike | None = None,
     evaluation: PathLike | None = None,
     max_drop: float = 0.005,
+    slice_column: str | None = None,
+    max_slice_drop: float | None = None,
+    license: str | None = None,  # noqa: A002 - what everybody calls it
+    intended_use: str | None = None,
     progress: Progress = silent,
 ) -> Exported:
     """Exports any `nn.Module` to a bundle in `repository`.
@@ -105,6 +128,10 @@ def export_module(
         calibration: data to calibrate and compare on.
         evaluation: labelled data for the gate.
         max_drop: the most accuracy that a variant may lose.
+        slice_column: see `export_huggingface`, as for what follows.
+        max_slice_drop: the most that a slice may lose.
+        license: of the weights.
+        intended_use: what the model is for and what it is not.
         progress: called with what is being done, the steps done and the steps in all.
 
     Raises:
@@ -113,7 +140,18 @@ def export_module(
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.module import ModuleSource
 
-    options = _options(name, repository, precision, calibration, evaluation, max_drop)
+    options = _options(
+        name,
+        repository,
+        precision,
+        calibration,
+        evaluation,
+        max_drop,
+        slice_column,
+        max_slice_drop,
+        license,
+        intended_use,
+    )
     _check_task(task)
     source = ModuleSource(
         module,
@@ -155,6 +193,10 @@ def _options(
     calibration: PathLike | None,
     evaluation: PathLike | None,
     max_drop: float,
+    slice_column: str | None,
+    max_slice_drop: float | None,
+    license: str | None,  # noqa: A002
+    intended_use: str | None,
 ) -> ExportOptions:
     return ExportOptions(
         name=name,
@@ -163,4 +205,8 @@ def _options(
         calibration=None if calibration is None else Path(calibration),
         evaluation=None if evaluation is None else Path(evaluation),
         max_drop=max_drop,
+        slice_column=slice_column,
+        max_slice_drop=max_slice_drop,
+        license=license,
+        intended_use=intended_use,
     )

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from tundish.cli.rendering import variants_table
+from tundish.cli.rendering import slices_table, variants_table
 from tundish.manifest import TaskName
 from tundish_exporters.api import export_huggingface
 from tundish_exporters.errors import ExportError
@@ -47,6 +47,18 @@ def export(
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="Most accuracy that a variant may lose; 0.005 is half a point.")
     ] = 0.005,
+    slice_column: Annotated[
+        str | None, typer.Option("--slice", help="Column of the evaluation table to tell the accuracy apart by.")
+    ] = None,
+    max_slice_drop: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Most that any slice of 20 samples or more may lose.")
+    ] = None,
+    license_name: Annotated[
+        str | None, typer.Option("--license", help="Of the weights; the default is what the model card says.")
+    ] = None,
+    intended_use: Annotated[
+        str | None, typer.Option(help="What the model is for and what it is not, for who finds the bundle.")
+    ] = None,
 ) -> None:
     """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
     console = Console(highlight=False)
@@ -61,6 +73,10 @@ def export(
             calibration=calibration,
             evaluation=evaluation,
             max_drop=max_drop,
+            slice_column=slice_column,
+            max_slice_drop=max_slice_drop,
+            license=license_name,
+            intended_use=intended_use,
             progress=progress,
         )
     show_export(console, exported)
@@ -81,6 +97,8 @@ def show_export(console: Console, exported: Exported) -> None:
         soft_wrap=True,
     )
     console.print(variants_table(manifest))
+    if slices := slices_table(manifest):
+        console.print(slices)
     for warning in exported.warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
 

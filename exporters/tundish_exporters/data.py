@@ -5,6 +5,8 @@
 | images | a folder, searched in depth; labelled if each image lies in a folder named by its label |
 | texts | `.txt`, one a line |
 | table | `.csv`, `.tsv` or `.jsonl` with a column `text` or `image` (a path beside the file), and `label` if labelled |
+
+A table may have a column of any name by which the accuracy is told apart: its slices.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 from tundish.tasks import InputKind
 from tundish_exporters.errors import DataError
 
+_TABLES = frozenset({".csv", ".tsv", ".jsonl"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 _SEED = 20
@@ -33,6 +36,8 @@ class Sample:
     content: str | Path
     """The text, or the path of the image."""
     label: str | None
+    slice: str | None = None
+    """The group that it belongs to, if the data are told apart by one."""
 
     def read(self) -> bytes:
         """The bytes as a request would carry them."""
@@ -47,18 +52,22 @@ class Sample:
             raise DataError(f"The image {self.content} cannot be read: {error.strerror}.") from error
 
 
-def load_samples(path: Path, kind: InputKind, *, limit: int | None = None) -> list[Sample]:
+def load_samples(
+    path: Path, kind: InputKind, *, limit: int | None = None, slice_column: str | None = None
+) -> list[Sample]:
     """All samples of a folder or file, in a fixed random order; at most `limit` of them.
 
     Raises:
         DataError: there are none, or the file has not the columns that it needs.
     """
+    if slice_column is not None and path.suffix.lower() not in _TABLES:
+        raise DataError(f"{path} has no columns, and so no '{slice_column}' to slice by; give a .csv, .tsv or .jsonl.")
     if path.is_dir():
         if kind != "image":
             raise DataError(f"{path} is a folder, texts come as a .txt, .csv, .tsv or .jsonl file.")
         samples = list(_folder(path))
     elif path.is_file():
-        samples = list(_file(path, kind))
+        samples = list(_file(path, kind, slice_column))
     else:
         raise DataError(f"{path} is not there; give a folder of images or a .txt, .csv, .tsv or .jsonl file.")
     if not samples:
@@ -95,7 +104,7 @@ def _folder(path: Path) -> Iterator[Sample]:
             yield Sample(file, file.parent.name if file.parent != path else None)
 
 
-def _file(path: Path, kind: InputKind) -> Iterator[Sample]:
+def _file(path: Path, kind: InputKind, slice_column: str | None) -> Iterator[Sample]:
     suffix = path.suffix.lower()
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -103,9 +112,9 @@ def _file(path: Path, kind: InputKind) -> Iterator[Sample]:
                 yield from (Sample(line.strip(), None) for line in lines if line.strip())
             elif suffix in (".csv", ".tsv"):
                 rows = csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
-                yield from (_row(path, kind, row) for row in rows)
+                yield from (_row(path, kind, row, slice_column) for row in rows)
             elif suffix == ".jsonl":
-                yield from (_row(path, kind, json.loads(line)) for line in lines if line.strip())
+                yield from (_row(path, kind, json.loads(line), slice_column) for line in lines if line.strip())
             else:
                 raise DataError(f"{path} is no form of {kind} data; give a .csv, .tsv or .jsonl file.")
     except (ValueError, RecursionError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -114,10 +123,14 @@ def _file(path: Path, kind: InputKind) -> Iterator[Sample]:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _row(path: Path, kind: InputKind, row: Mapping[str, Any]) -> Sample:
+def _row(path: Path, kind: InputKind, row: Mapping[str, Any], slice_column: str | None) -> Sample:
     if not isinstance(row, Mapping) or not isinstance(row.get(kind), str):
         columns = list(row) if isinstance(row, Mapping) else []
         raise DataError(f"{path} must have a column '{kind}' in every row, got {columns}.")
     content = row[kind] if kind == "text" else path.parent / row[kind]
-    label = row.get("label")
-    return Sample(content, None if label is None else str(label))
+    label, group = row.get("label"), None
+    if slice_column is not None:
+        group = row.get(slice_column)
+        if group is None:
+            raise DataError(f"{path} must have the column '{slice_column}' in every row, got {list(row)}.")
+    return Sample(content, None if label is None else str(label), None if group is None else str(group))

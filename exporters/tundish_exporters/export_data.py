@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tundish.manifest import ClassificationPostprocess
+from tundish.tasks import InputKind
 from tundish.tasks.registry import TASKS
 from tundish_exporters.data import Sample, label_indices, load_samples
 from tundish_exporters.errors import DataError
@@ -14,6 +15,7 @@ from tundish_exporters.sources import Source
 
 PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
+MAX_SLICES = 100
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
 
@@ -25,6 +27,12 @@ class GateData:
     samples: list[Sample]
     labels: list[str] | None
     """The right label of each; None if nobody knows, or the task has none."""
+
+    @property
+    def slices(self) -> list[str] | None:
+        """The slice of each; None if they are not told apart."""
+        groups = [sample.slice for sample in self.samples if sample.slice is not None]
+        return groups or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +50,25 @@ class ExportData:
         return self.inputs[:PARITY_SAMPLES]
 
 
-def load_export_data(source: Source, *, calibration: Path | None, evaluation: Path | None) -> ExportData:
+def load_export_data(
+    source: Source, *, calibration: Path | None, evaluation: Path | None, slice_column: str | None
+) -> ExportData:
     """Reads both; either may be missing. Without evaluation data, the gate measures agreement on the calibration data.
 
     Raises:
-        DataError: a file cannot be read, or evaluation data of a classifier has no labels that it knows.
+        DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
+            measures on has no such column to be sliced by, or too many values in it.
     """
     kind = TASKS[source.task].input_name
     inputs_path = calibration or evaluation
+    if slice_column is not None and inputs_path is None:
+        raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         return ExportData(probe_inputs(kind), None)
     inputs = [sample.read() for sample in load_samples(inputs_path, kind, limit=CALIBRATION_SAMPLES)]
     if evaluation is None:
-        return ExportData(inputs, GateData(load_samples(inputs_path, kind), None))
-    samples = load_samples(evaluation, kind)
+        return ExportData(inputs, GateData(_sliced(inputs_path, kind, slice_column), None))
+    samples = _sliced(evaluation, kind, slice_column)
     postprocess = source.postprocess
     if not isinstance(postprocess, ClassificationPostprocess):
         return ExportData(inputs, GateData(samples, None))
@@ -65,3 +78,14 @@ def load_export_data(source: Source, *, calibration: Path | None, evaluation: Pa
     if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
         return ExportData(inputs, GateData(samples, None))
     return ExportData(inputs, GateData(samples, [postprocess.labels[index] for index in indices]))
+
+
+def _sliced(path: Path, kind: InputKind, slice_column: str | None) -> list[Sample]:
+    samples = load_samples(path, kind, slice_column=slice_column)
+    count = len({sample.slice for sample in samples})
+    if count > MAX_SLICES:
+        raise DataError(
+            f"{path} has {count} values in its column '{slice_column}', more than the {MAX_SLICES} slices that anybody "
+            "reads; put them into fewer groups."
+        )
+    return samples

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from tundish.manifest import ModelName
+from tundish.manifest import MAX_STATEMENT, ModelName
 from tundish_exporters.errors import ExportError
 
 RequestedPrecision = Literal["auto", "fp32", "int8"]
@@ -28,6 +28,13 @@ class ExportOptions:
     max_drop: float = 0.005
     """The most accuracy that a variant may lose to the float model; 0.005 is half a percentage point."""
 
+    slice_column: str | None = None
+    """The column of the evaluation data by whose values accuracy is told apart."""
+    max_slice_drop: float | None = None
+    """The most that a slice may lose; None for any."""
+    license: str | None = None
+    intended_use: str | None = None
+
     def __post_init__(self) -> None:
         try:
             TypeAdapter(ModelName).validate_python(self.name)
@@ -40,3 +47,10 @@ class ExportOptions:
             raise ExportError(f"There is no precision '{self.precision}'; there are {known}.")
         if not 0 <= self.max_drop <= 1:
             raise ExportError(f"max_drop is a share between 0 and 1, got {self.max_drop}.")
+        if self.max_slice_drop is not None and not 0 <= self.max_slice_drop <= 1:
+            raise ExportError(f"max_slice_drop is a share between 0 and 1, got {self.max_slice_drop}.")
+        if self.max_slice_drop is not None and self.slice_column is None:
+            raise ExportError(f"max_slice_drop {self.max_slice_drop} bounds slices; say by which column, with slice.")
+        for said, text in (("license", self.license), ("intended_use", self.intended_use)):
+            if text is not None and len(text) > MAX_STATEMENT:
+                raise ExportError(f"{said} may have {MAX_STATEMENT} characters, got {len(text)}.")

@@ -17,6 +17,9 @@ from tundish.manifest import (
     Serving,
     Variant,
 )
+from tundish.manifest import (
+    Source as DescribedSource,
+)
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
@@ -55,7 +58,12 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         ExportError: the source cannot be exported, the export answers differently, the data do not fit, or an explicit
             precision fails the gate. Nothing was written to the repository then.
     """
-    data = load_export_data(source, calibration=options.calibration, evaluation=options.evaluation)
+    data = load_export_data(
+        source,
+        calibration=options.calibration,
+        evaluation=options.evaluation,
+        slice_column=options.slice_column,
+    )
     if options.precision == "int8" and data.gate is None:
         raise DataError("int8 must pass the gate, which needs data: pass --evaluation, --calibration or both.")
     with staged_bundle(options.repository, options.name) as staging:
@@ -66,22 +74,34 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         candidates = _candidates(floating, inputs, data, options, progress)
         engines, left_out = load_for_latency(candidates, spec, inputs[0])
         latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
-        judge = Judge(spec, staging, data, answers, floating, options.max_drop, progress)
-        variants = _chosen([_variant(each, latencies[each.name], judge.judge(each)) for each in engines], options)
+        judge = Judge(spec, staging, data, answers, floating, options, progress)
+        judgements = {each: judge.judge(each) for each in engines}
+        variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
         batch_times = _batch_times(list(engines), variants, task, data, progress)
         limits = best_limits(batch_times)
-        write_report(staging / REPORT_NAME, parity=parity, batches=batch_times)
+        write_report(
+            staging / REPORT_NAME,
+            parity=parity,
+            batches=batch_times,
+            labels={each.name: judgement.labels for each, judgement in judgements.items()},
+        )
         manifest = Manifest(
             **dict(spec),
             model=options.name,
             version=next_version(options.repository, options.name),
-            source=source.describe(),
+            source=_said(source.describe(), options),
             assets=tuple(describe_file(staging, name) for name in [*assets, REPORT_NAME]),
             variants=variants,
             serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
         )
         _remove_rejected(candidates, variants)
         return Exported(publish_bundle(staging, manifest), parity, (*left_out, *_warnings(variants, data)))
+
+
+def _said(source: DescribedSource, options: ExportOptions) -> DescribedSource:
+    """With what the maker says of it; a model card of the source's stands where the maker says nothing."""
+    said = {"license": options.license, "intended_use": options.intended_use}
+    return source.model_copy(update={field: text for field, text in said.items() if text is not None})
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:

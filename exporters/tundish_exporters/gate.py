@@ -13,9 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tundish.manifest import Accuracy, Gate
+from tundish.manifest import Accuracy, Gate, SliceAccuracy
 from tundish.results import FeatureExtraction, Label, Result
 from tundish_exporters.parity import cosine
+
+LEAST_BOUNDED = 20
+"""Samples of a slice that is held to a bound."""
 
 _POINTS = 100
 _HOLDS = 0.5
@@ -56,18 +59,32 @@ def measure(
     return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
 
 
-def judge(accuracy: Accuracy, max_drop: float) -> Gate:
-    """Whether the accuracy lies at most `max_drop` below its reference, and one sentence that says so."""
+def judge(accuracy: Accuracy, max_drop: float, max_slice_drop: float | None = None) -> Gate:
+    """Whether the accuracy lies at most `max_drop` below its reference, and one sentence that says so.
+
+    With `max_slice_drop`, so must that of each slice, with a sentence on the worst. Slices of fewer than
+    `LEAST_BOUNDED` samples are not held to it: one answer more or less would decide.
+    """
+    passed, reason = _within(accuracy, max_drop)
+    reason = f"{accuracy.metric} {reason}"
+    if max_slice_drop is not None:
+        bounded = [each for each in accuracy.slices if each.samples >= LEAST_BOUNDED]
+        if bounded:
+            worst = max(bounded, key=lambda each: each.reference - each.value)
+            all_pass, said = _within(worst, max_slice_drop)
+            passed, reason = passed and all_pass, f"{reason} The worst slice, '{worst.name}', has {said}"
+        if few := len(accuracy.slices) - len(bounded):
+            reason += f" Slices with fewer than {LEAST_BOUNDED} samples are not bounded: {few} of them."
+    return Gate(passed=passed, max_drop=max_drop, max_slice_drop=max_slice_drop, reason=reason)
+
+
+def _within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> tuple[bool, str]:
     drop = accuracy.reference - accuracy.value
     passed = drop <= max_drop + 1e-12  # a drop of exactly the bound, written in binary
     verdict = "within" if passed else "over"
-    return Gate(
-        passed=passed,
-        max_drop=max_drop,
-        reason=(
-            f"{accuracy.metric} {accuracy.value:.4f} against {accuracy.reference:.4f} on {accuracy.samples} samples: "
-            f"a drop of {drop * _POINTS:.2f} points, {verdict} the bound of {max_drop * _POINTS:.2f}."
-        ),
+    return passed, (
+        f"{accuracy.value:.4f} against {accuracy.reference:.4f} on {accuracy.samples} samples: "
+        f"a drop of {drop * _POINTS:.2f} points, {verdict} the bound of {max_drop * _POINTS:.2f}."
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
-from tundish.manifest import Accuracy, ClassificationPostprocess, Gate, ImagePreprocess, ModelSpec
+from tundish.manifest import Accuracy, ClassificationPostprocess, Gate, ImagePreprocess, ModelSpec, SliceAccuracy
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
@@ -18,9 +18,11 @@ from tundish_exporters.candidates import Candidate
 from tundish_exporters.data import Sample
 from tundish_exporters.errors import DataError
 from tundish_exporters.export_data import ExportData, GateData
+from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.jpeg_reduction import reduced_preprocess
 from tundish_exporters.parity import difference_from_source
 from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.slices import measure_slices
 
 _MOST_LANES = 8
 """Samples that are evaluated at a time, each by a pipeline of one thread: two of them do on two cores in a half what
@@ -36,6 +38,8 @@ class Judgement:
     gate: Gate
     preprocess: ImagePreprocess | None = None
     """What it was measured with, where that is not the model's own."""
+    labels: tuple[SliceAccuracy, ...] = ()
+    """The accuracy on the samples of each label; none if nobody knows the labels."""
 
 
 class Judge:
@@ -48,7 +52,7 @@ class Judge:
         data: ExportData,
         source_answers: Sequence[Result],
         floating: Candidate,
-        max_drop: float,
+        options: ExportOptions,
         progress: Progress,
     ) -> None:
         """`directory` holds the assets that the spec names; the source answered the data's parity inputs.
@@ -58,7 +62,7 @@ class Judge:
         self._spec, self._directory = spec, directory
         self._data = data
         self._source_answers = source_answers
-        self._max_drop = max_drop
+        self._options = options
         self._progress = progress
         postprocess = spec.postprocess
         self._function = postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax"
@@ -71,8 +75,8 @@ class Judge:
         One in fp32 must equal its source, which reduction would end; without data, that is all that is asked of it.
         """
         if candidate == self._floating:
-            accuracy = self._judged(self._float_results).accuracy if self._data.gate else None
-            return Judgement(accuracy, self._equal)
+            judgement = self._judged(self._float_results) if self._data.gate else Judgement(None, self._equal)
+            return replace(judgement, gate=self._equal)
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
         judgement = self._judged(self._answers(candidate))
@@ -88,13 +92,13 @@ class Judge:
         fault = difference_from_source(task, engine, self._data.parity_inputs, self._source_answers)
         judgement = self._judged(self._answers(candidate)) if self._data.gate else Judgement(None, self._equal)
         if fault:
-            return Judgement(judgement.accuracy, Gate(passed=False, max_drop=self._max_drop, reason=fault))
+            return replace(judgement, gate=Gate(passed=False, max_drop=self._options.max_drop, reason=fault))
         return judgement
 
     @property
     def _equal(self) -> Gate:
         reason = f"Equal to its source on {len(self._source_answers)} samples."
-        return Gate(passed=True, max_drop=self._max_drop, reason=reason)
+        return Gate(passed=True, max_drop=self._options.max_drop, reason=reason)
 
     @property
     def _gate_data(self) -> GateData:
@@ -102,8 +106,19 @@ class Judge:
         return self._data.gate
 
     def _judged(self, results: list[Result], preprocess: ImagePreprocess | None = None) -> Judgement:
-        accuracy = gate.measure(results, self._float_results, self._gate_data.labels, function=self._function)
-        return Judgement(accuracy, gate.judge(accuracy, self._max_drop), preprocess)
+        labels, slices = self._gate_data.labels, self._gate_data.slices
+        accuracy = gate.measure(results, self._float_results, labels, function=self._function)
+        if slices is not None:
+            accuracy = accuracy.model_copy(update={"slices": self._told_apart(results, slices)})
+        return Judgement(
+            accuracy,
+            gate.judge(accuracy, self._options.max_drop, self._options.max_slice_drop),
+            preprocess,
+            self._told_apart(results, labels) if labels is not None else (),
+        )
+
+    def _told_apart(self, results: list[Result], groups: Sequence[str]) -> tuple[SliceAccuracy, ...]:
+        return measure_slices(results, self._float_results, self._gate_data.labels, groups, function=self._function)
 
     def _answers(self, candidate: Candidate, preprocess: ImagePreprocess | None = None) -> list[Result]:
         """Of all samples, in their order; each alone, since dynamic ranges depend on what else is in a batch."""

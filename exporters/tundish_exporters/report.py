@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tundish.manifest import SliceAccuracy
 from tundish_exporters.batch_limits import BatchTimes
 from tundish_exporters.parity import Parity
 
 
-def write_report(path: Path, *, parity: Parity, batches: Sequence[BatchTimes]) -> None:
+def write_report(
+    path: Path, *, parity: Parity, batches: Sequence[BatchTimes], labels: Mapping[str, Sequence[SliceAccuracy]]
+) -> None:
     """Writes what was measured but does not decide how the model is served."""
     content: dict[str, Any] = {
         "parity": asdict(parity),
         "batches": [asdict(times) for times in batches],
+        "labels": {variant: [each.model_dump() for each in measured] for variant, measured in labels.items()},
         "environment": {
             "machine": platform.machine(),
             "processor": _processor(),

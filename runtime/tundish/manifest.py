@@ -27,6 +27,8 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MAX_STATEMENT = 2000
+"""Characters that a maker may say in a field for people."""
 PositiveInt = Annotated[int, Field(gt=0)]
 
 
@@ -59,6 +61,10 @@ class Source(_Part):
     """Name of each file that was read, to its SHA-256; empty for a module that came from memory."""
     frameworks: dict[str, str]
     """Versions of the packages that read and exported it."""
+    license: Annotated[str, Field(max_length=MAX_STATEMENT)] | None = None
+    """Of the weights, as its maker or the source's model card names it; None if nobody has said."""
+    intended_use: Annotated[str, Field(max_length=MAX_STATEMENT)] | None = None
+    """What the model is for, and what it is not, in its maker's words."""
 
 
 class TensorSpec(_Part):
@@ -168,6 +174,15 @@ Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="ki
 Postprocess = Annotated[ClassificationPostprocess | PoolingPostprocess, Field(discriminator="kind")]
 
 
+class SliceAccuracy(_Part):
+    """The same on some of the samples: those of one value of the column that the maker named, or of one label."""
+
+    name: str
+    value: float
+    reference: float
+    samples: PositiveInt
+
+
 class Accuracy(_Part):
     """What a variant was measured to get right."""
 
@@ -177,6 +192,8 @@ class Accuracy(_Part):
     reference: float
     """The same metric of the float variant on the same samples."""
     samples: PositiveInt
+    slices: tuple[SliceAccuracy, ...] = ()
+    """By name; none if the maker named no column."""
 
 
 class Latency(_Part):
@@ -194,6 +211,8 @@ class Gate(_Part):
     passed: bool
     max_drop: float
     """The most that `value` may lie below `reference`."""
+    max_slice_drop: float | None = None
+    """The same of each slice that has enough samples; None if slices are not bounded."""
     reason: str
     """One sentence with the figures."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import torch
 import transformers
+from huggingface_hub import ModelCard
 from onnxruntime.tools.onnx_model_utils import make_dim_param_fixed
 from optimum.exporters.onnx import onnx_export_from_model
 from PIL import Image
@@ -86,7 +87,9 @@ class HuggingFaceSource:
         files = _hashes(self._directory)
         if self._base is not None:
             files |= {f"base/{name}": digest for name, digest in _hashes(self._base).items()}
-        return manifest.Source(kind="huggingface", files=files, frameworks=versions())
+        return manifest.Source(
+            kind="huggingface", files=files, frameworks=versions(), license=_license(self._directory)
+        )
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`."""
@@ -166,6 +169,15 @@ def _hashes(directory: Path) -> dict[str, str]:
             with path.open("rb") as stream:
                 files[str(name)] = hashlib.file_digest(stream, "sha256").hexdigest()
     return files
+
+
+def _license(directory: Path) -> str | None:
+    """What the model card in README.md says; None if there is none, or it says nothing that can be read."""
+    try:
+        said = ModelCard.load(directory / "README.md").data.get("license")
+    except Exception:  # whatever a stranger's YAML makes of the library; a card is not what an export fails by
+        return None
+    return said if isinstance(said, str) and len(said) <= manifest.MAX_STATEMENT else None
 
 
 def _has_processor(directory: Path) -> bool:

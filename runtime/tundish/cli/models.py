@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tundish.bundle import Bundle
-from tundish.cli.rendering import variants_table
+from tundish.cli.rendering import slices_table, variants_table
 from tundish.errors import ModelNotFoundError
-from tundish.manifest import ImagePreprocess, Variant
+from tundish.manifest import ImagePreprocess, Source, Variant
 from tundish.placement.availability import obstacles
 from tundish.placement.store import Choice, PlacementStore
 from tundish.repository import scan
@@ -61,17 +61,21 @@ def show(
     version: Annotated[int | None, typer.Option(help="Version; the default is the highest.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False,
 ) -> None:
-    """Show one version: its tensors, and each variant with accuracy, size, latency and gate."""
+    """Show one version as a model card: what it is for, whence it comes, and what each variant was measured to do."""
     manifest = find_bundle(repository, model, version).manifest
     if as_json:
         print(manifest.model_dump_json(indent=2))
         return
     console = Console(highlight=False)
     console.print(f"[bold]{manifest.model}[/] version {manifest.version}, {manifest.task}")
+    for line in _origin(manifest.source):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     for side, specs in (("input", manifest.inputs), ("output", manifest.outputs)):
         for spec in specs:
             console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
     console.print(variants_table(manifest))
+    if slices := slices_table(manifest):
+        console.print(slices)
     left_out = obstacles(manifest)
     for variant in manifest.variants:
         said = f"{variant.name}: {_recipe(variant)}. {variant.gate.reason} {left_out.get(variant.name, '')}"
@@ -95,6 +99,17 @@ def find_bundle(repository: Path, model: str, version: int | None) -> Bundle:
     if not isinstance(content, Bundle):
         raise content
     return content
+
+
+def _origin(source: Source) -> list[str]:
+    frameworks = ", ".join(f"{name} {version}" for name, version in source.frameworks.items())
+    files = ", ".join(f"{name} {digest[:12]}" for name, digest in source.files.items())
+    return [
+        f"license: {source.license or 'not said'}",
+        f"intended use: {source.intended_use or 'not said'}",
+        f"source: {source.kind}{f' by {frameworks}' if frameworks else ''}",
+        f"SHA-256 of its files begin with: {files}" if files else "no files, it came from memory",
+    ]
 
 
 def _placement(choice: Choice | None) -> str:

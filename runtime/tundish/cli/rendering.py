@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -74,6 +75,23 @@ def variants_table(manifest: Manifest) -> Table:
             f"{variant.latency.median_milliseconds:.2f} ms",
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
         )
+    return table
+
+
+def slices_table(manifest: Manifest) -> Table | None:
+    """Each slice's accuracy by the float model, and what each variant loses there; None if nothing was sliced."""
+    measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    first = next(iter(measured.values()), None)
+    if first is None or not first.slices:
+        return None
+    table = Table(caption=f"{first.metric} by slice: the float model's, and the drop of each variant")
+    table.add_column("slice")
+    for heading in ("samples", first.metric, *measured):
+        table.add_column(heading, justify="right", no_wrap=heading not in measured)
+    for index, part in enumerate(first.slices):
+        parts = [accuracy.slices[index] for accuracy in measured.values()]
+        drops = [_points(each.reference - each.value) for each in parts]
+        table.add_row(escape(part.name), f"{part.samples:,}", f"{part.reference:.4f}", *drops)
     return table
 
 
