@@ -35,6 +35,12 @@ class ExportOptions:
     license: str | None = None
     intended_use: str | None = None
 
+    @property
+    def statements(self) -> dict[str, str]:
+        """What the maker says of the source, by the fields of the manifest; its model card stands for the rest."""
+        said = {"license": self.license, "intended_use": self.intended_use}
+        return {field: text for field, text in said.items() if text is not None}
+
     def __post_init__(self) -> None:
         try:
             TypeAdapter(ModelName).validate_python(self.name)
@@ -51,6 +57,6 @@ class ExportOptions:
             raise ExportError(f"max_slice_drop is a share between 0 and 1, got {self.max_slice_drop}.")
         if self.max_slice_drop is not None and self.slice_column is None:
             raise ExportError(f"max_slice_drop {self.max_slice_drop} bounds slices; say by which column, with slice.")
-        for said, text in (("license", self.license), ("intended_use", self.intended_use)):
-            if text is not None and len(text) > MAX_STATEMENT:
-                raise ExportError(f"{said} may have {MAX_STATEMENT} characters, got {len(text)}.")
+        for field, text in self.statements.items():
+            if len(text) > MAX_STATEMENT:
+                raise ExportError(f"{field} may have {MAX_STATEMENT} characters, got {len(text)}.")

@@ -17,9 +17,6 @@ from tundish.manifest import (
     Serving,
     Variant,
 )
-from tundish.manifest import (
-    Source as DescribedSource,
-)
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
@@ -89,19 +86,13 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
             **dict(spec),
             model=options.name,
             version=next_version(options.repository, options.name),
-            source=_said(source.describe(), options),
+            source=source.describe().model_copy(update=options.statements),
             assets=tuple(describe_file(staging, name) for name in [*assets, REPORT_NAME]),
             variants=variants,
             serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
         )
         _remove_rejected(candidates, variants)
         return Exported(publish_bundle(staging, manifest), parity, (*left_out, *_warnings(variants, data)))
-
-
-def _said(source: DescribedSource, options: ExportOptions) -> DescribedSource:
-    """With what the maker says of it; a model card of the source's stands where the maker says nothing."""
-    said = {"license": options.license, "intended_use": options.intended_use}
-    return source.model_copy(update={field: text for field, text in said.items() if text is not None})
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
