@@ -92,7 +92,7 @@ def export_huggingface(
 
 
 def export_module(
-    module: torch.nn.Module,
+    module: torch.nn.Module | torch.export.ExportedProgram,
     example_inputs: Mapping[str, torch.Tensor],
     *,
     task: TaskName,
@@ -111,7 +111,7 @@ def export_module(
     intended_use: str | None = None,
     progress: Progress = silent,
 ) -> Exported:
-    """Exports any `nn.Module` to a bundle in `repository`.
+    """Exports any `nn.Module`, or a program of `torch.export`, to a bundle in `repository`.
 
     Args:
         module: returns one tensor: logits `[batch, labels]`, or token vectors `[batch, tokens, dimensions]`.

@@ -128,6 +128,48 @@ def test_an_image_network_answers_as_pillow_and_pytorch(
             assert_labels(expected[name], result.labels)
 
 
+def program_of(network: nn.Module, inputs: dict[str, Tensor], *, any_batch: bool) -> torch.export.ExportedProgram:
+    shapes = {name: {0: torch.export.Dim("batch")} for name in inputs} if any_batch else None
+    return torch.export.export(network.eval(), (), inputs, dynamic_shapes=shapes)
+
+
+def test_a_program_of_torch_export_answers_as_its_module(tmp_path: Path, small_images: Path) -> None:
+    network = PlainNetwork(len(LABELS)).eval()
+    inputs = {"pixel_values": torch.zeros(2, 3, 64, 56)}
+    export_module(
+        program_of(network, inputs, any_batch=True),
+        inputs,
+        task="image-classification",
+        preprocess=image_rule("bilinear", crops=False),
+        postprocess=SOFTMAX,
+        name="model",
+        repository=tmp_path,
+        precision="fp32",
+        calibration=small_images,
+    )
+    with tundish.open(tmp_path, instances=1) as runtime:
+        for path in small_images.iterdir():
+            data = path.read_bytes()
+            result = runtime.predict("model", image=data).result
+            assert isinstance(result, ImageClassification)
+            assert_labels(scores_of(network, pillow_pixels(data, (56, 64), None, "bilinear")), result.labels)
+
+
+def test_a_program_of_one_size_of_batch_is_refused(tmp_path: Path) -> None:
+    inputs = {"pixel_values": torch.zeros(2, 3, 64, 56)}
+    with pytest.raises(ExportError, match=r"does not take batches of another size .* torch\.export\.Dim"):
+        export_module(
+            program_of(PlainNetwork(len(LABELS)), inputs, any_batch=False),
+            inputs,
+            task="image-classification",
+            preprocess=image_rule("bilinear", crops=False),
+            postprocess=SOFTMAX,
+            name="model",
+            repository=tmp_path / "models",
+        )
+    assert not (tmp_path / "models").exists()
+
+
 def test_an_image_smaller_than_its_crop_is_padded_with_black_pixels(tmp_path: Path, small_images: Path) -> None:
     network = PlainNetwork(len(LABELS)).eval()
     rule = ImagePreprocess(resize=None, crop=(64, 64), rescale=1 / 255, mean=MEAN, std=STD)

@@ -1,4 +1,7 @@
-"""An `nn.Module` with example inputs; exported by PyTorch, and answered for by PyTorch, Pillow and `tokenizers`."""
+"""An `nn.Module` or a `torch.export` program with example inputs.
+
+Exported by PyTorch, and answered for by PyTorch, Pillow and `tokenizers`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class ModuleSource:
 
     def __init__(
         self,
-        module: torch.nn.Module,
+        module: torch.nn.Module | torch.export.ExportedProgram,
         example_inputs: Mapping[str, torch.Tensor],
         *,
         task: manifest.TaskName,
@@ -56,7 +59,8 @@ class ModuleSource:
             tokenizer: for texts, a file in the `tokenizers` library's JSON form.
 
         Raises:
-            ExportError: a text task has no tokenizer, or an input has no batch dimension.
+            ExportError: a text task has no tokenizer, an input has no batch dimension, or a program takes one size of
+                batch alone.
         """
         if isinstance(preprocess, manifest.TextPreprocess) and tokenizer is None:
             raise ExportError(f"The task {task} reads texts: pass the tokenizer's JSON file as tokenizer=.")
@@ -67,8 +71,8 @@ class ModuleSource:
         self.preprocess = preprocess
         self.postprocess = postprocess
         self._tokenizer_path = tokenizer
-        self._module = module.eval()
         self._examples = dict(example_inputs)
+        self._module = module.eval() if isinstance(module, torch.nn.Module) else _module_of(module, self._examples)
         self._output = "logits" if isinstance(postprocess, manifest.ClassificationPostprocess) else "last_hidden_state"
         self._tokenizer = self._load_tokenizer()
 
@@ -153,6 +157,25 @@ class ModuleSource:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
+
+
+def _module_of(program: torch.export.ExportedProgram, examples: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    """The program as a plain module, which its own is not: that refuses to be put into evaluation mode.
+
+    Raises:
+        ExportError: it does not take twice as large a batch as the examples are.
+    """
+    own = program.module()
+    module = torch.fx.GraphModule(own, own.graph)
+    try:
+        with torch.inference_mode():
+            module(**{name: torch.cat([tensor, tensor]) for name, tensor in examples.items()})
+    except Exception as error:  # of its guards, which are plain assertions
+        raise ExportError(
+            f"The program does not take batches of another size than it was exported with: {error}. Export it with "
+            "dynamic_shapes, in which the first dimension of each input is a torch.export.Dim."
+        ) from error
+    return module.eval()
 
 
 def processed_image(rule: manifest.ImagePreprocess, data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
