@@ -71,3 +71,5 @@ def server(repository: Path) -> Iterator[ServerProcess]:
     with ServerProcess(repository) as process:
         yield process
         assert process.running, process.output
+    # Nothing follows: what libraries say of a process that ends is of no use to who has ended it.
+    assert process.output.splitlines()[-1].endswith("Stopping: no new requests; finishing those accepted.")
