@@ -68,7 +68,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
         judge = Judge(spec, staging, data, answers, floating, options.max_drop, progress)
         variants = _chosen([_variant(each, latencies[each.name], judge.judge(each)) for each in engines], options)
-        batch_times = _batch_times(list(engines), variants, task, data, progress)
+        batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
         limits = best_limits(batch_times)
         write_report(staging / REPORT_NAME, parity=parity, batches=batch_times)
         manifest = Manifest(
@@ -111,7 +111,10 @@ def _check(
 
 
 def _check_batch(spec: ModelSpec) -> None:
-    for tensor in (*spec.inputs, *spec.outputs):
+    tensors = (*spec.inputs, *spec.outputs)
+    if all(tensor.shape and tensor.shape[0] == 1 for tensor in tensors):
+        return  # a network of one item at a time
+    for tensor in tensors:
         if not tensor.shape or isinstance(tensor.shape[0], int):
             raise ExportError(
                 f"Tensor '{tensor.name}' has the shape {list(tensor.shape)}: its first dimension is no batch."
