@@ -55,16 +55,18 @@ class OnnxSource:
                 f"tundish reads image classifiers from ONNX files, not models for {task}; export those from their "
                 "Hugging Face directory."
             )
-        self.task = task
+        self.task: manifest.TaskName = task
         self._hints = hints
         self._file = read_onnx(path)
         labels = read_labels(hints.labels, path, self._file.model)
         self._network = Network(path, hints)
-        self.preprocess = hints.image_rule(self._network.layout, self._network.size)
-        images = [processed_image(self.preprocess, probe) for probe in probe_inputs("image")[:_PROBES]]
+        self._image_rule = hints.image_rule(self._network.layout, self._network.size)
+        self.preprocess: manifest.ImagePreprocess | manifest.TextPreprocess = self._image_rule
+        images = [processed_image(self._image_rule, probe) for probe in probe_inputs("image")[:_PROBES]]
         self._network.find_scores(images[0], len(labels))
         self._probes = [(image, self._network.run(image)) for image in images]
-        self.postprocess = manifest.ClassificationPostprocess(labels=labels, **self._function(len(labels)))
+        self._labelling = manifest.ClassificationPostprocess(labels=labels, **self._function(len(labels)))
+        self.postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess = self._labelling
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ class OnnxSource:
 
     def processed(self, data: bytes) -> Arrays:
         """See `Source.processed`."""
-        return {self._network.input: processed_image(self.preprocess, data)}
+        return {self._network.input: processed_image(self._image_rule, data)}
 
     def network(self, inputs: Arrays) -> Arrays:
         """See `Source.network`."""
@@ -111,8 +113,8 @@ class OnnxSource:
 
     def predict(self, data: bytes) -> Result:
         """See `Source.predict`."""
-        rule = self.postprocess
-        (row,) = self._network.run(processed_image(self.preprocess, data)).astype(np.float64)
+        rule = self._labelling
+        (row,) = self._network.run(processed_image(self._image_rule, data)).astype(np.float64)
         scores = row if rule.in_network else _SCORES[rule.function](row)
         order = np.argsort(-scores, kind="stable").tolist()
         return ImageClassification(tuple(Label(rule.labels[index], float(scores[index])) for index in order))
@@ -132,7 +134,7 @@ class OnnxSource:
 
     def _forms(self) -> Iterator[tuple[onnx.ModelProto, int]]:
         """The network in the forms in which it may be served, best first, and in what batches to try each."""
-        network, count = self._network, len(self.postprocess.labels)
+        network, count = self._network, len(self._labelling.labels)
         plain = modern(self._file.model)
 
         def form(batch: int | str) -> onnx.ModelProto:
@@ -170,11 +172,13 @@ def _are_alike(actual: NDArray[np.generic], expected: NDArray[np.float32]) -> bo
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     powers: NDArray[np.float64] = np.exp(logits - logits.max())
-    return powers / powers.sum()
+    scores: NDArray[np.float64] = powers / powers.sum()
+    return scores
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 0.5 * (1 + np.tanh(logits / 2))
+    scores: NDArray[np.float64] = 0.5 * (1 + np.tanh(logits / 2))
+    return scores
 
 
 _SCORES = {"softmax": _softmax, "sigmoid": _sigmoid}
