@@ -24,6 +24,7 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.onnx_file.graph import (
+    free_name,
     input_shape,
     last_function,
     modern,
@@ -64,6 +65,8 @@ class OnnxSource:
         self.preprocess: manifest.ImagePreprocess | manifest.TextPreprocess = self._image_rule
         images = [processed_image(self._image_rule, probe) for probe in probe_inputs("image")[:_PROBES]]
         self._network.find_scores(images[0], len(labels))
+        output = self._network.output
+        self._output_written = output if self._network.is_flat else free_name(self._file.model.graph, output)
         self._probes = [(image, self._network.run(image)) for image in images]
         self._labelling = manifest.ClassificationPostprocess(labels=labels, **self._function(len(labels)))
         self.postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess = self._labelling
@@ -109,7 +112,7 @@ class OnnxSource:
 
     def network(self, inputs: Arrays) -> Arrays:
         """See `Source.network`."""
-        return {self._network.output_written: self._network.run(inputs[self._network.input])}
+        return {self._output_written: self._network.run(inputs[self._network.input])}
 
     def predict(self, data: bytes) -> Result:
         """See `Source.predict`."""
@@ -139,7 +142,7 @@ class OnnxSource:
 
         def form(batch: int | str) -> onnx.ModelProto:
             shape = input_shape(network.layout, network.size, batch)
-            return with_interface(plain, (network.input, shape), (network.output, network.output_written), count)
+            return with_interface(plain, (network.input, shape), (network.output, self._output_written), count)
 
         batched = form("batch")
         yield batched, _PROBES

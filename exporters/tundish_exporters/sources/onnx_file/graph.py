@@ -77,6 +77,13 @@ def input_shape(layout: Layout, size: tuple[int, int], batch: int | str) -> list
     return [batch, _COLORS, *size] if layout == "nchw" else [batch, *size, _COLORS]
 
 
+def free_name(graph: onnx.GraphProto, name: str) -> str:
+    """A name that no tensor of the graph has yet, made of `name`."""
+    taken = {output for node in graph.node for output in node.output}
+    taken |= {tensor.name for tensor in (*graph.initializer, *graph.input)}
+    return next(free for number in range(1, len(taken) + 2) if (free := f"{name}_{number}") not in taken)
+
+
 def last_function(graph: onnx.GraphProto, output: str) -> Literal["softmax", "sigmoid"] | None:
     """Whether the output is that of a softmax or a sigmoid, by the operators it comes from."""
     producers = {name: node for node in graph.node for name in node.output}

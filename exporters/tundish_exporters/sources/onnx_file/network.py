@@ -36,26 +36,25 @@ class Network:
         self.input = image.name
         self.layout = find_layout(image.shape, hints.layout)
         self.size = find_size(image.shape, self.layout, hints.size)
-        self.output = self.output_written = ""
+        self.output = ""
+        """The name of the output that has a number for each label."""
+        self.is_flat = True
+        """Whether that output is `[batch, labels]`, and has no dimensions of one behind."""
 
     def find_scores(self, image: NDArray[np.float32], labels: int) -> None:
         """Finds the output that has a number for each label, by what the network answers to an image.
 
-        The first of several; where dimensions of one follow the labels', it is written under another name without them.
+        The first of several is taken.
 
         Raises:
             ExportError: there is none, or the network fails.
         """
-        outputs = self._answer(image)
-        rows = {name: array for name, array in outputs.items() if _is_row(array)}
+        rows = {name: array for name, array in self._answer(image).items() if _is_row(array)}
         fitting = [name for name, array in rows.items() if array.size == labels]
         if not fitting:
             raise ExportError(self._misfit(rows, labels))
-        self.output = self.output_written = fitting[0]
-        if rows[self.output].ndim > 2:
-            self.output_written = next(
-                name for name in ("scores", "logits", f"{self.output}_flat") if name not in (self.input, *outputs)
-            )
+        self.output = fitting[0]
+        self.is_flat = rows[self.output].ndim == 2
 
     @property
     def other_outputs(self) -> list[str]:
