@@ -59,8 +59,9 @@ def pixels(
 
 
 def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers: NDArray[np.float64] = np.exp(values - values.max())
-    return powers / powers.sum()
+    powers = np.exp(values - values.max())
+    scores: NDArray[np.float64] = powers / powers.sum()
+    return scores
 
 
 def answer(session: onnxruntime.InferenceSession, image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,7 +93,8 @@ class Case:
         scale, mean, std = self.normalized
         picture = pixels(data, **self.pillow)
         picture = ((picture[..., ::-1] if self.bgr else picture) * scale - mean) / std
-        return picture if self.network.get("nhwc") else picture.transpose(2, 0, 1)
+        laid_out: NDArray[np.float64] = picture if self.network.get("nhwc") else picture.transpose(2, 0, 1)
+        return laid_out
 
 
 IMAGENET: dict[str, Any] = {"mean": MEAN, "std": STD}
@@ -303,8 +305,24 @@ def test_a_file_is_exported_without_pytorch_and_served(
 ) -> None:
     path = write_classifier(tmp_path / "model.onnx", 4, shape=[1, EDGE, EDGE, 3], nhwc=True, end="softmax", unit=100.0)
     (tmp_path / "labels.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
-    flags = ["--labels", tmp_path / "labels.txt", "--color", "bgr", "--mean", "103.939,116.779,123.68", "--scale", "1"]
-    required = ["--task", "image-classification", "--name", "parts", "--repository", tmp_path / "models"]
+    flags: list[str | Path] = [
+        "--labels",
+        tmp_path / "labels.txt",
+        "--color",
+        "bgr",
+        "--mean",
+        "103.939,116.779,123.68",
+        "--scale",
+        "1",
+    ]
+    required: list[str | Path] = [
+        "--task",
+        "image-classification",
+        "--name",
+        "parts",
+        "--repository",
+        tmp_path / "models",
+    ]
     outcome = subprocess.run(
         [sys.executable, "-c", WITHOUT_PYTORCH, "export", path, *required, *flags, "--calibration", small_images],
         capture_output=True,

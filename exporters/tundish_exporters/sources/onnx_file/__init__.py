@@ -6,6 +6,7 @@ The oracle is the user's file as it is. What is exported has a batch of any size
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from PIL import Image
 
 from tundish import manifest
 from tundish.engines import Arrays
@@ -21,7 +23,6 @@ from tundish.errors import EngineError
 from tundish.results import ImageClassification, Label, Result
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
-from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.onnx_file.graph import (
     free_name,
@@ -63,7 +64,7 @@ class OnnxSource:
         self._network = Network(path, hints)
         self._image_rule = hints.image_rule(self._network.layout, self._network.size)
         self.preprocess: manifest.ImagePreprocess | manifest.TextPreprocess = self._image_rule
-        images = [processed_image(self._image_rule, probe) for probe in probe_inputs("image")[:_PROBES]]
+        images = [processed_image(self._image_rule, _probe(number)) for number in range(_PROBES)]
         self._network.find_scores(images[0], len(labels))
         output = self._network.output
         self._output_written = output if self._network.is_flat else free_name(self._file.model.graph, output)
@@ -161,6 +162,13 @@ class OnnxSource:
         except EngineError:
             return False
         return True
+
+
+def _probe(number: int) -> bytes:
+    """A small image of coloured spots, of which a resize makes large ones."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(number).integers(0, 256, (7, 6, 3), np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _are_shares(scores: NDArray[np.float32]) -> bool:

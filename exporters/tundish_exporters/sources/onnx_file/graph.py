@@ -80,7 +80,7 @@ def input_shape(layout: Layout, size: tuple[int, int], batch: int | str) -> list
 def free_name(graph: onnx.GraphProto, name: str) -> str:
     """A name that no tensor of the graph has yet, made of `name`."""
     taken = {output for node in graph.node for output in node.output}
-    taken |= {tensor.name for tensor in (*graph.initializer, *graph.input)}
+    taken |= {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
     return next(free for number in range(1, len(taken) + 2) if (free := f"{name}_{number}") not in taken)
 
 
@@ -145,7 +145,7 @@ def with_free_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:
         shape = numpy_helper.to_array(values[node.input[1]])
         if shape.ndim == 1 and len(shape) > 1 and shape[0] == 1:
             kept = shape.copy()
-            kept[0] = 0  # of the input, whatever it is
+            kept[0] = 0 if -1 in shape else -1  # as large as the input's, or what is left for it
             name = f"{node.input[1]}_{node.output[0]}_any_batch"
             graph.initializer.append(numpy_helper.from_array(kept, name))
             node.input[1] = name
