@@ -4,7 +4,16 @@ export_huggingface("checkpoints/reviews", task="text-classification", name="revi
                    repository="models", evaluation="reviews.csv")
 """
 
-from tundish_exporters.api import export_huggingface, export_module
+from tundish_exporters.api import export_huggingface, export_module, export_onnx
 from tundish_exporters.errors import DataError, ExportError, ParityError
+from tundish_exporters.onnx_hints import OnnxHints
 
-__all__ = ["DataError", "ExportError", "ParityError", "export_huggingface", "export_module"]
+__all__ = [
+    "DataError",
+    "ExportError",
+    "OnnxHints",
+    "ParityError",
+    "export_huggingface",
+    "export_module",
+    "export_onnx",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,6 +17,7 @@ from tundish.manifest import (
 )
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import ExportOptions, RequestedPrecision
+from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.sources.adapters import CONFIG, check_adapter, find_base, is_adapter
 
@@ -162,6 +164,69 @@ def export_module(
         tokenizer=None if tokenizer is None else Path(tokenizer),
     )
     return export(source, options, progress)
+
+
+def export_onnx(
+    model: PathLike,
+    *,
+    task: TaskName,
+    name: str,
+    repository: PathLike,
+    hints: OnnxHints = OnnxHints(),  # noqa: B008  # immutable
+    precision: RequestedPrecision = "auto",
+    calibration: PathLike | None = None,
+    evaluation: PathLike | None = None,
+    max_drop: float = 0.005,
+    slice_column: str | None = None,
+    max_slice_drop: float | None = None,
+    license: str | None = None,  # noqa: A002
+    intended_use: str | None = None,
+    progress: Progress = silent,
+) -> Exported:
+    """Exports a ready ONNX file of an image classifier to a bundle in `repository`; needs no PyTorch.
+
+    Args:
+        model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`, one output with a
+            score or logit for each label. Weights may lie in files beside it.
+        task: `image-classification`.
+        name: see `export_huggingface`, as for what follows.
+        repository: directory of bundles.
+        hints: what the file does not say of itself.
+        precision: `auto`, `fp32` or `int8`.
+        calibration: data to calibrate and compare on.
+        evaluation: labelled data for the gate.
+        max_drop: the most accuracy that a variant may lose.
+        slice_column: see `export_huggingface`, as for what follows.
+        max_slice_drop: the most that a slice may lose.
+        license: of the weights.
+        intended_use: what the model is for and what it is not.
+        progress: called with what is being done, the steps done and the steps in all.
+
+    Raises:
+        ExportError: see `tundish_exporters.exporting.export` and `OnnxSource`.
+    """
+    options = _options(
+        name,
+        repository,
+        precision,
+        calibration,
+        evaluation,
+        max_drop,
+        slice_column,
+        max_slice_drop,
+        license,
+        intended_use,
+    )
+    _check_task(task)
+
+    from tundish_exporters.exporting import export
+    from tundish_exporters.sources.onnx_file import OnnxSource
+
+    progress("load the source", 0, 1)
+    source = OnnxSource(Path(model), task, hints)
+    progress("load the source", 1, 1)
+    exported = export(source, options, progress)
+    return replace(exported, warnings=(*source.warnings, *exported.warnings))
 
 
 def _check_task(task: str) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.console import Console
@@ -16,9 +16,22 @@ from rich.progress import Progress as Bars
 
 from tundish.cli.rendering import slices_table, variants_table
 from tundish.manifest import TaskName
-from tundish_exporters.api import export_huggingface
+from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
+from tundish_exporters.onnx_flags import (
+    ActivationFlag,
+    ColorFlag,
+    InterpolationFlag,
+    LabelsFlag,
+    LayoutFlag,
+    MeanFlag,
+    ResizeFlag,
+    ScaleFlag,
+    SizeFlag,
+    StdFlag,
+    read_hints,
+)
 from tundish_exporters.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,7 +42,10 @@ _TASKS = ", ".join(get_args(TaskName))
 
 def export(
     source: Annotated[
-        Path, typer.Argument(help="Hugging Face directory: a model with its processor, or a PEFT adapter.")
+        Path,
+        typer.Argument(
+            help="Hugging Face directory (a model with its processor, or a PEFT adapter), or an .onnx file."
+        ),
     ],
     task: Annotated[TaskName, typer.Option(help="What the model was fine-tuned for.")],
     name: Annotated[str, typer.Option(help="Name of the model in the repository.")],
@@ -59,26 +75,53 @@ def export(
     intended_use: Annotated[
         str | None, typer.Option(help="What the model is for and what it is not, for who finds the bundle.")
     ] = None,
+    labels: LabelsFlag = None,
+    mean: MeanFlag = None,
+    std: StdFlag = None,
+    scale: ScaleFlag = None,
+    layout: LayoutFlag = None,
+    size: SizeFlag = None,
+    resize: ResizeFlag = None,
+    interpolation: InterpolationFlag = None,
+    color: ColorFlag = None,
+    activation: ActivationFlag = None,
 ) -> None:
     """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
     console = Console(highlight=False)
+    hints = read_hints(
+        source,
+        labels=labels,
+        mean=mean,
+        std=std,
+        scale=scale,
+        layout=layout,
+        size=size,
+        resize=resize,
+        interpolation=interpolation,
+        color=color,
+        activation=activation,
+    )
     with loading_frameworks(), progress_bars(console) as progress:
-        exported = export_huggingface(
-            source,
-            task=task,
-            name=name,
-            repository=repository,
-            base=base,
-            precision=precision,
-            calibration=calibration,
-            evaluation=evaluation,
-            max_drop=max_drop,
-            slice_column=slice_column,
-            max_slice_drop=max_slice_drop,
-            license=license_name,
-            intended_use=intended_use,
-            progress=progress,
-        )
+        asked: Any = {
+            "task": task,
+            "name": name,
+            "repository": repository,
+            "precision": precision,
+            "calibration": calibration,
+            "evaluation": evaluation,
+            "max_drop": max_drop,
+            "slice_column": slice_column,
+            "max_slice_drop": max_slice_drop,
+            "license": license_name,
+            "intended_use": intended_use,
+            "progress": progress,
+        }
+        if hints is None:
+            exported = export_huggingface(source, base=base, **asked)
+        elif base is not None:
+            raise ExportError(f"{source} is no adapter; leave --base {base} out.")
+        else:
+            exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
 
@@ -91,7 +134,7 @@ def show_export(console: Console, exported: Exported) -> None:
         soft_wrap=True,
     )
     console.print(
-        f"Equal to PyTorch on {parity.samples} samples. Largest differences: pre-processing "
+        f"Equal to its source on {parity.samples} samples. Largest differences: pre-processing "
         f"{parity.preprocessing.absolute:.1e}, network {parity.network.absolute:.1e} "
         f"(relative {parity.network.relative:.1e}), result {parity.scores:.1e}.",
         soft_wrap=True,

@@ -68,13 +68,13 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         floating = _write_float(source, staging, progress)
         spec, task, parity, answers = _check(source, floating, data, staging, progress)
         inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-        candidates = _candidates(floating, inputs, data, options, progress)
-        engines, left_out = load_for_latency(candidates, spec, inputs[0])
+        candidates, not_made = _candidates(floating, inputs, data, options, progress)
+        engines, not_taken = load_for_latency(candidates, spec, inputs[0])
         latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
         judge = Judge(spec, staging, data, answers, floating, options, progress)
         judgements = {each: judge.judge(each) for each in engines}
         variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
-        batch_times = _batch_times(list(engines), variants, task, data, progress)
+        batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
         limits = best_limits(batch_times)
         write_report(
             staging / REPORT_NAME,
@@ -92,7 +92,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
             serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
         )
         _remove_rejected(candidates, variants)
-        return Exported(publish_bundle(staging, manifest), parity, (*left_out, *_warnings(variants, data)))
+        return Exported(publish_bundle(staging, manifest), parity, (*not_made, *not_taken, *_warnings(variants, data)))
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
@@ -122,7 +122,10 @@ def _check(
 
 
 def _check_batch(spec: ModelSpec) -> None:
-    for tensor in (*spec.inputs, *spec.outputs):
+    tensors = (*spec.inputs, *spec.outputs)
+    if all(tensor.shape and tensor.shape[0] == 1 for tensor in tensors):
+        return  # a network of one item at a time
+    for tensor in tensors:
         if not tensor.shape or isinstance(tensor.shape[0], int):
             raise ExportError(
                 f"Tensor '{tensor.name}' has the shape {list(tensor.shape)}: its first dimension is no batch."
@@ -142,13 +145,18 @@ def _check_labels(spec: ModelSpec) -> None:
 
 def _candidates(
     floating: Candidate, inputs: Sequence[Arrays], data: ExportData, options: ExportOptions, progress: Progress
-) -> list[Candidate]:
-    """The float one first. What is not in fp32 must pass the gate, which needs data."""
-    made = [floating]
+) -> tuple[list[Candidate], list[str]]:
+    """The float one first, and warnings. What is not in fp32 must pass the gate, which needs data."""
+    made, warnings = [floating], []
     if options.precision != "fp32" and data.gate is not None:
-        made.append(_quantize(floating, inputs, progress))
+        try:
+            made.append(_quantize(floating, inputs, progress))
+        except ExportError as error:
+            if options.precision == "int8":
+                raise
+            warnings.append(f"There is no int8: {error}")
     asked = [each for each in made if options.precision in ("auto", each.precision)]
-    return [*made, *openvino_candidates(asked, bf16=options.precision == "auto" and data.gate is not None)]
+    return [*made, *openvino_candidates(asked, bf16=options.precision == "auto" and data.gate is not None)], warnings
 
 
 def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress) -> Candidate:

@@ -68,7 +68,7 @@ def check_parity(
     preprocessing = network = Difference(0.0, 0.0)
     largest = 0.0
     answers = []
-    for index, data in enumerate(tracked(samples, "compare with PyTorch", progress)):
+    for index, data in enumerate(tracked(samples, "compare with the source", progress)):
         (answer,) = run_batch(pipeline, [data])  # first, because it says in a sentence what is wrong with the data
         if not isinstance(answer, Answer):
             raise ParityError(f"Calibration sample {index} fails: {answer}") from answer

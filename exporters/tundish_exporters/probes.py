@@ -1,4 +1,4 @@
-"""Inputs for models that come without data: enough to compare with PyTorch on, not enough to quantise by."""
+"""Inputs for models that come without data: enough to compare with the source on, not enough to quantise by."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class BundleFile(_Part):
 class Source(_Part):
     """What the exporter read."""
 
-    kind: Literal["huggingface", "module"]
+    kind: Literal["huggingface", "module", "onnx"]
     files: dict[str, Sha256]
     """Name of each file that was read, to its SHA-256; empty for a module that came from memory."""
     frameworks: dict[str, str]
@@ -108,7 +108,7 @@ class ShortestEdgeResize(_Part):
 
 
 class ImagePreprocess(_Part):
-    """From an image to `[3, height, width]` float32: resize, centre crop, then `(pixel * rescale - mean) / std`."""
+    """From an image to float32 of its `layout`: resize, centre crop, then `(pixel * rescale - mean) / std`."""
 
     kind: Literal["image"] = "image"
     resize: Annotated[StretchResize | ShortestEdgeResize, Field(discriminator="kind")] | None
@@ -119,7 +119,10 @@ class ImagePreprocess(_Part):
     rescale: float
     mean: tuple[float, float, float]
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
-    color_order: Literal["RGB"] = "RGB"
+    color_order: Literal["RGB", "BGR"] = "RGB"
+    """Of the network's channels; `mean` and `std` follow it."""
+    layout: Literal["CHW", "HWC"] = "CHW"
+    """`[3, height, width]` or `[height, width, 3]`."""
     reduced_jpeg: bool = False
     """A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that is not smaller than its resized form."""
 
@@ -157,6 +160,8 @@ class ClassificationPostprocess(_Part):
     kind: Literal["classification"] = "classification"
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     function: Literal["softmax", "sigmoid", "none"]
+    in_network: bool = False
+    """Whether the function is the network's own last step, so that its outputs are the scores."""
     top_k: PositiveInt = 5
     """How many labels a result lists, at most."""
 
@@ -285,6 +290,11 @@ class ModelSpec(_Part):
         """What the engine answers a request with: all outputs but the state's."""
         states = {state.output for state in self.state}
         return tuple(spec for spec in self.outputs if spec.name not in states)
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the network takes any number of items at a time, and not one alone."""
+        return all(isinstance(spec.shape[0], str) for spec in self.inputs if spec.shape)
 
     def of_variant(self, variant: Variant) -> ModelSpec:
         """What the variant's task needs to know."""

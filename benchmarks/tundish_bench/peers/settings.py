@@ -21,6 +21,7 @@ def image_settings(bundle: Bundle) -> dict[str, Any]:
         or not isinstance(rule.resize, ShortestEdgeResize)
         or rule.crop is None
         or rule.interpolation != "bilinear"
+        or (rule.color_order, rule.layout) != ("RGB", "CHW")
         or not isinstance(labelling, ClassificationPostprocess)
     ):
         raise BenchmarkError(f"{bundle.directory} is not prepared as the peer's model prepares images; export it anew.")
@@ -41,8 +42,8 @@ def label_settings(bundle: Bundle, labelling: ClassificationPostprocess) -> dict
     Raises:
         BenchmarkError: otherwise than by a softmax.
     """
-    if labelling.function != "softmax":
-        raise BenchmarkError(f"{bundle.directory} scores by {labelling.function}, the peer's model by softmax alone.")
+    if labelling.function != "softmax" or labelling.in_network:
+        raise BenchmarkError(f"{bundle.directory} does not end in logits for a softmax, as the peer's model does.")
     return {
         "model": str(bundle.path(bundle.manifest.servable[0].files[0]).resolve()),
         "output": bundle.manifest.outputs[0].name,

@@ -9,6 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from tundish.engines import Arrays
+from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize import dynamic, static
 
@@ -22,11 +23,17 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     Raises:
         ExportError: the graph cannot be quantised.
     """
-    if _is_convolutional(source):
-        static.quantize(source, destination, calibration, progress)
-        return static.RECIPE
-    dynamic.quantize(source, destination, progress)
-    return dynamic.RECIPE
+    try:
+        if _is_convolutional(source):
+            static.quantize(source, destination, calibration, progress)
+            return static.RECIPE
+        dynamic.quantize(source, destination, progress)
+        return dynamic.RECIPE
+    except ExportError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+        reason = str(error).strip().split("\n")[0]
+        raise ExportError(f"{source.name} cannot be quantised: {reason}") from error
 
 
 def _is_convolutional(path: Path) -> bool:

@@ -19,6 +19,10 @@ RECIPE = "static Q/DQ, activations uint8 (mean extremes), weights int8 per chann
 _HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
 """Operators that stay in float: averaged features are small beside their largest, so that 256 steps are too coarse for
 them, and the head is a hundredth of the work."""
+_BEFORE_LAYERS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Pad", "Add", "Sub", "Mul", "Div"})
+"""What may stand between the network's input and its first layer: another layout, a normalisation."""
+_AFTER_LAYERS = frozenset({"Identity", "Cast", "Squeeze", "Reshape", "Flatten", "Add", "Softmax", "Sigmoid"})
+"""What may stand between the last layer and the network's output."""
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
@@ -33,8 +37,8 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
-    coarsens it for all the others. What reads the network's input stays in float, and so does the head. The figures
-    behind both stand in docs/decisions/2026-11-24-quantisation.md.
+    coarsens it for all the others. The first layer stays in float, and so does the head. The figures behind both stand
+    in docs/decisions/2026-11-24-quantisation.md.
 
     Raises:
         ExportError: there are no calibration inputs.
@@ -59,6 +63,18 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
 
 
 def _ends(graph: onnx.GraphProto) -> list[str]:
-    """The names of the nodes that stay in float: those that read the network's input, and the head."""
-    inputs = {tensor.name for tensor in graph.input}
-    return [node.name for node in graph.node if node.name and (node.op_type in _HEAD or inputs & set(node.input))]
+    """The names of the nodes that stay in float: up to the first layer, and the head."""
+    weights = {tensor.name for tensor in graph.initializer}
+    early, late = ({tensor.name for tensor in tensors} for tensors in (graph.input, graph.output))
+    names = {node.name for node in graph.node if node.op_type in _HEAD}
+    for node in graph.node:  # a graph's nodes stand in the order in which they run
+        if early & set(node.input):
+            names.add(node.name)
+            if node.op_type in _BEFORE_LAYERS and set(node.input) <= early | weights:
+                early |= set(node.output)
+    for node in reversed(graph.node):
+        if late & set(node.output):
+            names.add(node.name)
+            if node.op_type in _AFTER_LAYERS:
+                late |= set(node.input)
+    return sorted(names - {""})

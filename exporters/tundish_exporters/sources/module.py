@@ -5,31 +5,22 @@ Exported by PyTorch, and answered for by PyTorch, Pillow and `tokenizers`.
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from tokenizers import Tokenizer
 
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
-from tundish.tasks.image_geometry import window
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.frameworks import versions
+from tundish_exporters.sources.pillow_images import processed_image
 from tundish_exporters.sources.pooling import pooled
-
-_RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 
 _SCORES = {"softmax": lambda logits: logits.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda logits: logits}
 
@@ -176,16 +167,3 @@ def _module_of(program: torch.export.ExportedProgram, examples: Mapping[str, tor
             "dynamic_shapes, in which the first dimension of each input is a torch.export.Dim."
         ) from error
     return module.eval()
-
-
-def processed_image(rule: manifest.ImagePreprocess, data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """The rule in Pillow and NumPy, `[1, 3, height, width] float32`: the oracle of the runtime's own kernel."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    place = window(rule, image.height, image.width)
-    resized = image.resize((place.resized_width, place.resized_height), _RESAMPLING[rule.interpolation])
-    height, width = rule.size
-    # Pillow fills with zeros what a crop box leaves the image for.
-    cropped = resized.crop((place.left, place.top, place.left + width, place.top + height))
-    pixels = np.asarray(cropped, np.float32) * np.float32(rule.rescale)
-    normalized = (pixels - np.array(rule.mean, np.float32)) / np.array(rule.std, np.float32)
-    return np.ascontiguousarray(normalized.transpose(2, 0, 1)[np.newaxis], np.float32)

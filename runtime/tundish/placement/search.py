@@ -32,14 +32,14 @@ def silent(share: float, description: str) -> None:
 
 
 def all_placements(manifest: Manifest, cores: int) -> list[Placement]:
-    """Every variant that may be served, in every batch size, on all cores and on half of them."""
+    """Every variant that may be served, in every batch size that it takes, on all cores and on half of them."""
     budgets = sorted({cores, max(1, cores // 2)}, reverse=True)
     shapes = dict.fromkeys(shape for budget in budgets for shape in _shapes(budget))
     return [
         Placement(variant=variant.name, instances=instances, threads=threads, max_batch_size=size)
         for variant in manifest.servable
         for instances, threads in shapes
-        for size in BATCH_SIZES
+        for size in (BATCH_SIZES if manifest.takes_batches else (1,))
     ]
 
 

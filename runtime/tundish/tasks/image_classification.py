@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,11 @@ from tundish.tasks import InputKind, Task
 from tundish.tasks.image_decoding import decode_image
 from tundish.tasks.image_geometry import resized_size, window
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
+from tundish_kernels import ImageOutput
 from tundish_proto.v1 import inference_pb2 as typed
+
+_LAYOUTS: dict[str, Literal["chw", "hwc"]] = {"CHW": "chw", "HWC": "hwc"}
+_ORDERS: dict[str, Literal["rgb", "bgr"]] = {"RGB": "rgb", "BGR": "bgr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
         if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, ClassificationPostprocess):
             raise BundleError(f"{directory} must read images and give labels to do {self.name}.")
         self._preprocess = preprocess
+        self._layout = ImageOutput(layout=_LAYOUTS[preprocess.layout], order=_ORDERS[preprocess.color_order])
         self._input = spec.inputs[0].name
         self._output = spec.outputs[0].name
         self._labelling = Labelling(postprocess)
@@ -56,7 +61,7 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
         return PreparedImage(image.pixels, window(rule, image.height, image.width))
 
     def collate(self, items: Sequence[PreparedImage]) -> Arrays:
-        """`[batch, 3, height, width] float32`."""
+        """`[batch, 3, height, width] float32`, or the network's own layout."""
         rule = self._preprocess
         batch = tundish_kernels.resize_normalize(
             [item.pixels for item in items],
@@ -66,6 +71,7 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
             scale=rule.rescale,
             mean=rule.mean,
             std=rule.std,
+            output=self._layout,
         )
         return {self._input: batch}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ class Labelling:
 
     def __init__(self, rule: ClassificationPostprocess) -> None:
         self._rule = rule
+        self._function: Literal["softmax", "sigmoid", "none"] = "none" if rule.in_network else rule.function
         self._top_k = min(rule.top_k, len(rule.labels))
         self.output_specs = (
             TensorSpec(name="label", datatype="BYTES", shape=("batch", self._top_k)),
@@ -33,7 +35,7 @@ class Labelling:
         softmax and sigmoid, which give it 0.
         """
         values = np.ascontiguousarray(logits, np.float32)
-        indices, scores = softmax_top_k(values, self._top_k, function=self._rule.function)
+        indices, scores = softmax_top_k(values, self._top_k, function=self._function)
         # A NaN ranks last, so that the scores alone may not show it.
         good = np.all(np.isfinite(scores), axis=1) & ~np.any(np.isnan(values), axis=1)
         names = self._rule.labels

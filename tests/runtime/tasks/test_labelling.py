@@ -66,6 +66,13 @@ def test_scores_are_those_of_torch_in_float64(function: Function, logits: NDArra
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_scores_that_the_network_made_stay_as_they_are(function: Function) -> None:
+    rule = ClassificationPostprocess(labels=("a", "b", "c"), function=function, in_network=True)
+    row = labels_of(Labelling(rule), np.array([[0.125, 0.75, 0.5]], np.float32))
+    assert row == (Label("b", 0.75), Label("c", 0.5), Label("a", 0.125))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 @settings(max_examples=100, deadline=None)
 @given(
     logits=hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(2, 12)), elements=st.sampled_from([0, 1]))

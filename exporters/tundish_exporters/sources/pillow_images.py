@@ -1,0 +1,35 @@
+"""The manifest's rule for images in Pillow and NumPy: what the runtime's own kernel is held against."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from tundish.manifest import ImagePreprocess
+from tundish.tasks.image_geometry import window
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def processed_image(rule: ImagePreprocess, data: bytes) -> NDArray[np.float32]:
+    """One image as the network's input, `[1, 3, height, width] float32`, or `[1, height, width, 3]`."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    place = window(rule, image.height, image.width)
+    resized = image.resize((place.resized_width, place.resized_height), _RESAMPLING[rule.interpolation])
+    height, width = rule.size
+    # Pillow fills with zeros what a crop box leaves the image for.
+    cropped = resized.crop((place.left, place.top, place.left + width, place.top + height))
+    pixels = np.asarray(cropped, np.float32) * np.float32(rule.rescale)
+    if rule.color_order == "BGR":
+        pixels = pixels[..., ::-1]
+    normalized = (pixels - np.array(rule.mean, np.float32)) / np.array(rule.std, np.float32)
+    laid_out = normalized.transpose(2, 0, 1) if rule.layout == "CHW" else normalized
+    return np.ascontiguousarray(laid_out[np.newaxis], np.float32)
