@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+DEFAULT_THRESHOLD = 0.5
+"""Of an object's score."""
+
 
 def export_huggingface(
     directory: PathLike,
@@ -36,6 +39,7 @@ def export_huggingface(
     calibration: PathLike | None = None,
     evaluation: PathLike | None = None,
     max_drop: float = 0.005,
+    threshold: float | None = None,
     progress: Progress = silent,
 ) -> Exported:
     """Exports a Hugging Face directory (config.json, safetensors, processor) to a bundle in `repository`.
@@ -49,6 +53,8 @@ def export_huggingface(
         calibration: data to calibrate and compare on; see `tundish_exporters.data` for the forms.
         evaluation: labelled data for the gate.
         max_drop: the most accuracy that a variant may lose to the float model; 0.005 is half a percentage point.
+        threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
+            none is given.
         progress: called with what is being done, the steps done and the steps in all.
 
     Raises:
@@ -56,13 +62,14 @@ def export_huggingface(
     """
     options = _options(name, repository, precision, calibration, evaluation, max_drop)
     _check_task(task)
+    _check_threshold(task, threshold)
     _check_directory(Path(directory))  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
     progress("load the source", 0, 1)
-    source = HuggingFaceSource(Path(directory), task)
+    source = HuggingFaceSource(Path(directory), task, threshold=DEFAULT_THRESHOLD if threshold is None else threshold)
     progress("load the source", 1, 1)
     return export(source, options, progress)
 
@@ -125,6 +132,15 @@ def _check_task(task: str) -> None:
     known = get_args(TaskName)
     if task not in known:
         raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
+
+
+def _check_threshold(task: str, threshold: float | None) -> None:
+    if threshold is None:
+        return
+    if task != "object-detection":
+        raise ExportError(f"A threshold is for the objects of object-detection; {task} has none.")
+    if not 0 <= threshold < 1:
+        raise ExportError(f"A threshold is a score from 0 to below 1, got {threshold}.")
 
 
 def _check_directory(directory: Path) -> None:

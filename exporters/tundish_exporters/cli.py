@@ -42,6 +42,10 @@ def export(
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="Most accuracy that a variant may lose; 0.005 is half a point.")
     ] = 0.005,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Score that an object must be above, for object-detection; 0.5 if it is not given."),
+    ] = None,
 ) -> None:
     """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
     console = Console(highlight=False)
@@ -55,6 +59,7 @@ def export(
             calibration=calibration,
             evaluation=evaluation,
             max_drop=max_drop,
+            threshold=threshold,
             progress=progress,
         )
     show_export(console, exported)

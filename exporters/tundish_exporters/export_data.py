@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tundish.manifest import ClassificationPostprocess
+from tundish.manifest import ClassificationPostprocess, ImagePreprocess
 from tundish.tasks.registry import TASKS
 from tundish_exporters.data import Sample, label_indices, load_samples
 from tundish_exporters.errors import DataError
@@ -16,6 +17,7 @@ PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
+_OTHER_SIZES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,13 @@ class ExportData:
     gate: GateData | None
     """None if no data was given: then nothing but the float model can be served."""
 
+    of_other_sizes: Sequence[bytes] = ()
+    """More items to compare on; only for a network that takes images of any size, which one camera's are not."""
+
     @property
     def parity_inputs(self) -> list[bytes]:
         """Items to compare with the source on."""
-        return self.inputs[:PARITY_SAMPLES]
+        return [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
 
 
 def load_export_data(source: Source, *, calibration: Path | None, evaluation: Path | None) -> ExportData:
@@ -53,15 +58,24 @@ def load_export_data(source: Source, *, calibration: Path | None, evaluation: Pa
     if inputs_path is None:
         return ExportData(probe_inputs(kind), None)
     inputs = [sample.read() for sample in load_samples(inputs_path, kind, limit=CALIBRATION_SAMPLES)]
-    if evaluation is None:
-        return ExportData(inputs, GateData(load_samples(inputs_path, kind), None))
-    samples = load_samples(evaluation, kind)
+    rule = source.preprocess
+    takes_any_size = isinstance(rule, ImagePreprocess) and not rule.has_one_size
+    return ExportData(
+        inputs,
+        GateData(load_samples(inputs_path, kind), None) if evaluation is None else _evaluation(source, evaluation),
+        of_other_sizes=probe_inputs(kind)[:_OTHER_SIZES] if takes_any_size else (),
+    )
+
+
+def _evaluation(source: Source, path: Path) -> GateData:
+    """With labels, if the gate can hold answers against them; against objects in images it cannot yet."""
+    samples = load_samples(path, TASKS[source.task].input_name)
     postprocess = source.postprocess
     if not isinstance(postprocess, ClassificationPostprocess):
-        return ExportData(inputs, GateData(samples, None))
+        return GateData(samples, None)
     if postprocess.function == "none":
-        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {evaluation} out.")
-    indices = label_indices(samples, postprocess.labels, evaluation)
+        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
+    indices = label_indices(samples, postprocess.labels, path)
     if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
-        return ExportData(inputs, GateData(samples, None))
-    return ExportData(inputs, GateData(samples, [postprocess.labels[index] for index in indices]))
+        return GateData(samples, None)
+    return GateData(samples, [postprocess.labels[index] for index in indices])
