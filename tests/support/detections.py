@@ -19,7 +19,7 @@ PIXEL_TOLERANCE = 0.1
 
 def detection_pipeline(source: Path, **options: Any) -> Any:
     """What a user of transformers writes, with the pixels' fractions left in; shares nothing with the exporter."""
-    ask: Any = transformers.pipeline("object-detection", model=str(source), **options)  # type: ignore[call-overload]
+    ask: Any = transformers.pipeline("object-detection", model=str(source), **options)
     ask._get_bounding_box = lambda box: box.tolist()
     return ask
 

@@ -109,10 +109,8 @@ def _balance(model: Any) -> None:
             head.bias.copy_((head.bias - logits.mean(0)) * scale)
     logits = model(pixel_values=images).logits.flatten(0, 1)
     labels = len(_LABELS)
-    if logits.shape[1] > labels:  # against 'no object', and the other labels
-        rivals = logits[:, labels] + 1.0
-    else:
-        rivals = torch.zeros(len(logits))
+    # What a label is up against: 'no object' and the other labels, or nothing.
+    rivals = logits[:, labels] + 1.0 if logits.shape[1] > labels else torch.zeros(len(logits))
     gap = torch.quantile(logits[:, :labels].amax(1) - rivals, 1 - _SHARE)
     for head in heads:
         head.bias[:labels] -= gap
