@@ -33,8 +33,9 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
-    coarsens it for all the others. What reads the network's input stays in float, and so does the head. The figures
-    behind both stand in docs/decisions/2026-11-24-quantisation.md.
+    coarsens it for all the others. What reads the network's input stays in float, and so does the head; with attention
+    behind the convolutions, as detectors have it, all but these does. The figures behind it stand in
+    docs/decisions/2026-11-24-quantisation.md and 2026-11-26-object-detection.md.
 
     Raises:
         ExportError: there are no calibration inputs.
@@ -44,6 +45,7 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         prepare(source, prepared)
+        graph = onnx.load(prepared).graph
         quantize_static(
             prepared,
             destination,
@@ -52,7 +54,8 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_ends(onnx.load(prepared).graph),
+            op_types_to_quantize=["Conv"] if _has_attention(graph) else None,
+            nodes_to_exclude=_ends(graph),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"CalibMovingAverage": True},
         )
@@ -62,3 +65,8 @@ def _ends(graph: onnx.GraphProto) -> list[str]:
     """The names of the nodes that stay in float: those that read the network's input, and the head."""
     inputs = {tensor.name for tensor in graph.input}
     return [node.name for node in graph.node if node.name and (node.op_type in _HEAD or inputs & set(node.input))]
+
+
+def _has_attention(graph: onnx.GraphProto) -> bool:
+    """Whether there is a softmax; an exported classifier's own is no part of its graph."""
+    return any(node.op_type == "Softmax" for node in graph.node)

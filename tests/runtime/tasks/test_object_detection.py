@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from support.detections import object_faults
 from support.images import encoded
 
+from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import (
     DetectionPostprocess,
@@ -147,12 +148,13 @@ def task(resize: StretchResize | ShortestEdgeResize) -> ObjectDetectionTask:
 class CornerEngine:
     """Finds in every image one 'crack' in its upper left corner, and keeps the shapes of what it was given."""
 
-    inputs = outputs = ()
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def run(self, inputs: Any) -> dict[str, NDArray[np.float32]]:
+    def run(self, inputs: Arrays) -> Arrays:
         pixels = inputs["pixel_values"]
         self.shapes.append(pixels.shape)
         logits = np.full((len(pixels), 1, 5), -9, np.float32)
@@ -171,6 +173,7 @@ def test_images_of_one_shape_run_together_and_answers_keep_their_order() -> None
     assert sorted(engine.shapes) == [(1, 3, 9, 8), (2, 3, 8, 16), (2, 3, 16, 8)]
     for (width, height), answer in zip(sizes, answers, strict=True):
         assert isinstance(answer, Answer)
+        assert isinstance(answer.output, ObjectDetection)
         (found,) = answer.output.objects
         assert found.label == "crack"
         assert found.box == pytest.approx((width / 4, height / 4, width * 3 / 4, height * 3 / 4))
