@@ -110,8 +110,8 @@ def refusal(source: Path, tmp_path: Path, **changes: Any) -> str:
         ({"size": {"max_height": 64, "max_width": 64}}, "resizes to {'max_height': 64, 'max_width': 64}"),
         ({"do_resize": False}, "must end at a fixed or bounded size"),
         (
-            {"image_processor_type": "DeformableDetrImageProcessor"},
-            "DeformableDetrImageProcessor is not a processor whose objects tundish can reproduce; there are Cond",
+            {"image_processor_type": "GroundingDinoImageProcessor"},
+            "GroundingDinoImageProcessor is not a processor whose objects tundish can reproduce; there are Cond",
         ),
     ],
 )

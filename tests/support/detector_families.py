@@ -52,6 +52,8 @@ _THREE_STAGES = ["stage2", "stage3", "stage4"]
 
 EDGES = {"shortest_edge": 64, "longest_edge": 106}
 """As 800 is to 1333."""
+_LARGER_EDGES = {"shortest_edge": 80, "longest_edge": 132}
+"""Deformable DETR fails where its coarsest features, a 64th of the image's size, have one pixel."""
 
 _SPREAD = 1.3
 """Standard deviation of the weights, over the square root of their inputs."""
@@ -87,6 +89,7 @@ def _spread(model: Any) -> None:
 @torch.no_grad()
 def _settle(model: Any) -> None:
     """Gives batch normalisation the statistics of noise; a frozen one passes on what it gets."""
+    model.eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # a plain mean over what it has seen
@@ -168,7 +171,7 @@ def conditional_detr() -> Made:
 
 def deformable_detr() -> Made:
     config = hf.DeformableDetrConfig(backbone_config=_resnet(_THREE_STAGES), **_DETR)
-    return hf.DeformableDetrForObjectDetection(config), hf.DeformableDetrImageProcessor(size=EDGES)
+    return hf.DeformableDetrForObjectDetection(config), hf.DeformableDetrImageProcessor(size=_LARGER_EDGES)
 
 
 def rt_detr() -> Made:
@@ -186,7 +189,7 @@ DETECTORS: dict[str, Callable[[], Made]] = {
     "detr": detr,
     "table-transformer": table_transformer,
     "conditional-detr": conditional_detr,
+    "deformable-detr": deformable_detr,
     "rt-detr": rt_detr,
-    "rt-detr-v2": rt_detr_v2,
 }
 """Those that can be exported."""

@@ -13,13 +13,14 @@ from tundish.manifest import DetrPostprocess, ImagePreprocess, SigmoidDetrPostpr
 from tundish.results import Box, DetectedObject, ObjectDetection
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
+from tundish_exporters.sources.tracing import traceable_functions
 
 OUTPUTS = ("logits", "pred_boxes")
 """Of a network, as the runtime reads them."""
 
 _SOFTMAX = frozenset({"DetrImageProcessor", "YolosImageProcessor"})
 """Processors that take the best label of each query, unless that is 'no object'."""
-_SIGMOID = frozenset({"ConditionalDetrImageProcessor", "RTDetrImageProcessor"})
+_SIGMOID = frozenset({"ConditionalDetrImageProcessor", "DeformableDetrImageProcessor", "RTDetrImageProcessor"})
 """Processors that score every label of every query, and keep the best."""
 _TOP_K = 100
 """How many those keep; RT-DETR's as many as there are queries."""
@@ -59,7 +60,7 @@ def write_detector(model: Any, rule: ImagePreprocess, path: Path) -> None:
     axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "queries"} for name in OUTPUTS}
     axes["pixel_values"] = {0: "batch"} if rule.has_one_size else {0: "batch", 2: "height", 3: "width"}
     size = rule.size if rule.has_one_size else _EXAMPLE
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), traceable_functions():
         warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
         try:
             torch.onnx.export(

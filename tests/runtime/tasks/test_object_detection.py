@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from support.detections import object_faults
 from support.images import encoded
 
-from tundish.engines import Arrays
+from tundish.engines import Arrays, Engine
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import (
     DetectionPostprocess,
@@ -154,14 +154,14 @@ class CornerEngine:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def run(self, inputs: Arrays) -> Arrays:
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         pixels = inputs["pixel_values"]
         self.shapes.append(pixels.shape)
         logits = np.full((len(pixels), 1, 5), -9, np.float32)
         logits[:, :, 0] = 9
         return {"logits": logits, "pred_boxes": np.full((len(pixels), 1, 4), 0.5, np.float32)}
 
-    def another(self) -> CornerEngine:
+    def another(self) -> Engine:
         return self
 
 
