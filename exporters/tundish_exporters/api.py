@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+DEFAULT_THRESHOLD = 0.5
+"""Of an object's score."""
+
 
 def export_huggingface(
     directory: PathLike,
@@ -44,6 +47,7 @@ def export_huggingface(
     max_slice_drop: float | None = None,
     license: str | None = None,  # noqa: A002 - what everybody calls it
     intended_use: str | None = None,
+    threshold: float | None = None,
     progress: Progress = silent,
 ) -> Exported:
     """Exports a Hugging Face directory (config.json, safetensors, processor) to a bundle in `repository`.
@@ -64,6 +68,8 @@ def export_huggingface(
         max_slice_drop: the most that a slice of 20 samples or more may lose.
         license: of the weights; the default is what the directory's model card says.
         intended_use: what the model is for and what it is not, for those who find the bundle.
+        threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
+            none is given.
         progress: called with what is being done, the steps done and the steps in all.
 
     Raises:
@@ -82,13 +88,19 @@ def export_huggingface(
         intended_use,
     )
     _check_task(task)
+    _check_threshold(task, threshold)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
     progress("load the source", 0, 1)
-    source = HuggingFaceSource(Path(directory), task, base=None if base is None else Path(base))
+    source = HuggingFaceSource(
+        Path(directory),
+        task,
+        base=None if base is None else Path(base),
+        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+    )
     progress("load the source", 1, 1)
     return export(source, options, progress)
 
@@ -233,6 +245,15 @@ def _check_task(task: str) -> None:
     known = get_args(TaskName)
     if task not in known:
         raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
+
+
+def _check_threshold(task: str, threshold: float | None) -> None:
+    if threshold is None:
+        return
+    if task != "object-detection":
+        raise ExportError(f"A threshold is for the objects of object-detection; {task} has none.")
+    if not 0 <= threshold < 1:
+        raise ExportError(f"A threshold is a score from 0 to below 1, got {threshold}.")
 
 
 def _check_directory(directory: Path, base: PathLike | None) -> None:

@@ -8,6 +8,7 @@ long ones gain nothing. So batches of texts are limited in their tokens, too.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -69,13 +70,17 @@ class BatchLimits:
 def batch_groups(task: Task[Any, Any], inputs: Sequence[bytes]) -> list[Group]:
     """One of random images; or of texts, five at most, each of copies of one, from the short ones to the long.
 
-    Copies share a batch without padding, of which the server allows next to none.
+    Copies share a batch without padding, of which the server allows next to none. Images are those of the commonest
+    shape, since only alike ones share a batch.
     """
-    lengths = [task.length(task.prepare(item)) for item in inputs]
+    needs = [(task.length(prepared), task.shape(prepared)) for prepared in map(task.prepare, inputs)]
+    lengths = [length for length, _ in needs]
     if not any(lengths):
         draw = random.Random(0)
+        ((shape, _),) = Counter(shape for _, shape in needs).most_common(1)
+        alike = [item for item, (_, other) in zip(inputs, needs, strict=True) if other == shape]
         # Prepared again each time: all of them at once, as decoded photographs, may not fit into memory.
-        return [Group(0, lambda size: task.collate([task.prepare(draw.choice(inputs)) for _ in range(size)]))]
+        return [Group(0, lambda size: task.collate([task.prepare(draw.choice(alike)) for _ in range(size)]))]
     by_length = sorted(zip(lengths, inputs, strict=True))
     chosen = dict(by_length[int(share * len(by_length))] for share in _SHARES)
     return [Group(length, partial(_copies, task, task.prepare(item))) for length, item in chosen.items()]

@@ -75,6 +75,10 @@ def export(
     intended_use: Annotated[
         str | None, typer.Option(help="What the model is for and what it is not, for who finds the bundle.")
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Score that an object must be above, for object-detection; 0.5 if it is not given."),
+    ] = None,
     labels: LabelsFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
@@ -117,9 +121,9 @@ def export(
             "progress": progress,
         }
         if hints is None:
-            exported = export_huggingface(source, base=base, **asked)
-        elif base is not None:
-            raise ExportError(f"{source} is no adapter; leave --base {base} out.")
+            exported = export_huggingface(source, base=base, threshold=threshold, **asked)
+        elif base is not None or threshold is not None:
+            raise ExportError(f"{source} is an ONNX file; leave --base and --threshold out.")
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tundish.manifest import ClassificationPostprocess
+from tundish.manifest import ClassificationPostprocess, ImagePreprocess
 from tundish.tasks import InputKind
 from tundish.tasks.registry import TASKS
 from tundish_exporters.data import Sample, label_indices, load_samples
@@ -18,6 +19,7 @@ PARITY_SAMPLES = 32
 MAX_SLICES = 100
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
+_OTHER_SIZES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,13 @@ class ExportData:
     gate: GateData | None
     """None if no data was given: then nothing but the float model can be served."""
 
+    of_other_sizes: Sequence[bytes] = ()
+    """More items to compare on; only for a network that takes images of any size, which one camera's are not."""
+
     @property
     def parity_inputs(self) -> list[bytes]:
         """Items to compare with the source on."""
-        return self.inputs[:PARITY_SAMPLES]
+        return [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
 
 
 def load_export_data(
@@ -66,18 +71,29 @@ def load_export_data(
     if inputs_path is None:
         return ExportData(probe_inputs(kind), None)
     inputs = [sample.read() for sample in load_samples(inputs_path, kind, limit=CALIBRATION_SAMPLES)]
-    if evaluation is None:
-        return ExportData(inputs, GateData(_sliced(inputs_path, kind, slice_column), None))
-    samples = _sliced(evaluation, kind, slice_column)
+    rule = source.preprocess
+    takes_any_size = isinstance(rule, ImagePreprocess) and not rule.has_one_size
+    return ExportData(
+        inputs,
+        GateData(_sliced(inputs_path, kind, slice_column), None)
+        if evaluation is None
+        else _evaluation(source, evaluation, slice_column),
+        of_other_sizes=probe_inputs(kind)[:_OTHER_SIZES] if takes_any_size else (),
+    )
+
+
+def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateData:
+    """With labels, if the gate can hold answers against them; against objects in images it cannot yet."""
+    samples = _sliced(path, TASKS[source.task].input_name, slice_column)
     postprocess = source.postprocess
     if not isinstance(postprocess, ClassificationPostprocess):
-        return ExportData(inputs, GateData(samples, None))
+        return GateData(samples, None)
     if postprocess.function == "none":
-        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {evaluation} out.")
-    indices = label_indices(samples, postprocess.labels, evaluation)
+        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
+    indices = label_indices(samples, postprocess.labels, path)
     if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
-        return ExportData(inputs, GateData(samples, None))
-    return ExportData(inputs, GateData(samples, [postprocess.labels[index] for index in indices]))
+        return GateData(samples, None)
+    return GateData(samples, [postprocess.labels[index] for index in indices])
 
 
 def _sliced(path: Path, kind: InputKind, slice_column: str | None) -> list[Sample]:

@@ -28,7 +28,7 @@ from tundish_exporters.export_data import ExportData, load_export_data
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.judging import Judge, Judgement
 from tundish_exporters.latency import measure_latency
-from tundish_exporters.parity import Parity, check_parity
+from tundish_exporters.parity import Parity, check_parity, parity_task
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.quantize import quantize
 from tundish_exporters.report import write_report
@@ -117,7 +117,8 @@ def _check(
     _check_batch(spec)
     _check_labels(spec)
     task = load_task(spec, staging)
-    parity, answers = check_parity(source, task, engine, data.parity_inputs, progress)
+    compared = parity_task(spec, staging)
+    parity, answers = check_parity(source, compared, engine, data.parity_inputs, progress)
     return spec, task, parity, answers
 
 

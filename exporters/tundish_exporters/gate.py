@@ -1,8 +1,8 @@
 """The gate: whether a variant's accuracy is close enough to the float variant's to be served.
 
 Measured by what the data allow: with labels, the share that is right; without, the share that agrees with the float
-variant: on the label, on which labels hold if several may, on the value of a regression. For vectors, the mean cosine
-to the float variant's.
+variant: on the label, on which labels hold if several may, on the value of a regression, on the objects in an image.
+For vectors, the mean cosine to the float variant's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
-from tundish.results import FeatureExtraction, Label, Result
+from tundish.results import Box, DetectedObject, FeatureExtraction, Label, ObjectDetection, Result
+from tundish_exporters.errors import DataError
 from tundish_exporters.parity import cosine
 
 LEAST_BOUNDED = 20
@@ -25,6 +26,8 @@ _HOLDS = 0.5
 """The score from which on a label of a sigmoid holds."""
 _VALUE_TOLERANCE = 0.02
 """Of a regression's range."""
+_OVERLAP = 0.5
+"""The intersection over union from which on two boxes show the same object."""
 
 ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
@@ -43,6 +46,9 @@ def measure(
         float_results: the float variant's.
         labels: the right answers, if known and if one label is right for each sample.
         function: what made the scores of a classifier; it says what an answer is.
+
+    Raises:
+        DataError: the float variant of a detector finds nothing in any sample.
     """
     if isinstance(results[0], FeatureExtraction):
         similarities = [
@@ -51,6 +57,9 @@ def measure(
             if isinstance(result, FeatureExtraction) and isinstance(other, FeatureExtraction)
         ]
         return Accuracy(metric="cosine", value=float(np.mean(similarities)), reference=1.0, samples=len(results))
+    if isinstance(results[0], ObjectDetection):
+        value = _same_objects(_objects(results), _objects(float_results))
+        return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
     if labels is not None:
         value, reference = _share(_top(results), labels), _share(_top(float_results), labels)
         return Accuracy(metric="accuracy", value=value, reference=reference, samples=len(results))
@@ -89,7 +98,11 @@ def _within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> tuple[bool, 
 
 
 def _labels(results: Sequence[Result]) -> list[Sequence[Label]]:
-    return [result.labels for result in results if not isinstance(result, FeatureExtraction)]
+    return [result.labels for result in results if not isinstance(result, FeatureExtraction | ObjectDetection)]
+
+
+def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
+    return [result.objects for result in results if isinstance(result, ObjectDetection)]
 
 
 def _top(results: Sequence[Result]) -> list[str | None]:
@@ -133,3 +146,39 @@ def _holding(row: Sequence[Label]) -> set[str]:
 
 def _is_finite(row: Sequence[Label]) -> bool:
     return bool(np.isfinite([label.score for label in row]).all())
+
+
+def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
+    """The F1 score of the objects of all samples that have a partner, an object of the same label in the same place."""
+    if not any(others):
+        raise DataError(
+            f"The float model finds nothing in the {len(others)} images of the gate, so that there is nothing to hold "
+            "variants against; give images of what it detects, or a lower threshold."
+        )
+    partners = sum(_partners(row, other) for row, other in zip(rows, others, strict=True))
+    return 2 * partners / (sum(map(len, rows)) + sum(map(len, others)))
+
+
+def _partners(row: Sequence[DetectedObject], others: Sequence[DetectedObject]) -> int:
+    """How many pairs there are: the highest score chooses first, each the nearest that is left."""
+    left = list(others)
+    for found in row:
+        alike = [other for other in left if other.label == found.label and overlap(found.box, other.box) >= _OVERLAP]
+        if alike:
+            left.remove(max(alike, key=lambda other: overlap(found.box, other.box)))
+    return len(others) - len(left)
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes; 1 for equal ones, also if they have no area."""
+    if first == second:
+        return 1.0
+    width = min(first.x_max, second.x_max) - max(first.x_min, second.x_min)
+    height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = _area(first) + _area(second) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _area(box: Box) -> float:
+    return (box.x_max - box.x_min) * (box.y_max - box.y_min)

@@ -20,7 +20,7 @@ from tundish_exporters.errors import DataError
 from tundish_exporters.export_data import ExportData, GateData
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.jpeg_reduction import reduced_preprocess
-from tundish_exporters.parity import difference_from_source
+from tundish_exporters.parity import difference_from_source, parity_task
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.slices import measure_slices
 
@@ -87,7 +87,7 @@ class Judge:
         return with_reduction if with_reduction.gate.passed else judgement
 
     def _judge_float(self, candidate: Candidate) -> Judgement:
-        task = load_task(self._spec, self._directory)
+        task = parity_task(self._spec, self._directory)
         engine = candidate.load(threads=usable_cores())
         fault = difference_from_source(task, engine, self._data.parity_inputs, self._source_answers)
         judgement = self._judged(self._answers(candidate)) if self._data.gate else Judgement(None, self._equal)

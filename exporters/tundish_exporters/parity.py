@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
+from tundish.manifest import DetectionPostprocess, ModelSpec
 from tundish.pipeline import Answer, Pipeline, run_batch
-from tundish.results import FeatureExtraction, Label, Result
+from tundish.results import DetectedObject, FeatureExtraction, Label, ObjectDetection, Result
 from tundish.tasks import Task
+from tundish.tasks.registry import load_task
 from tundish_exporters.errors import ParityError
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.sources import Source
@@ -24,10 +28,17 @@ from tundish_exporters.sources import Source
 SCORE_TOLERANCE = 1e-3
 """Of a score, and of an element of a vector."""
 COSINE_TOLERANCE = 1e-4
+BOX_TOLERANCE = 1.0
+"""Of an edge of an object's box, in pixels of the image."""
 INPUT_TOLERANCE = 0.03
 """Inputs that differ by more of their largest magnitude are refused whatever the answers; Pillow's versions do not."""
 STAGE_TOLERANCE = 1e-3
 """A stage whose largest absolute and relative errors are both above this is said to differ."""
+
+_BEST_OBJECTS = 10
+_FAINT = 0.05
+"""Objects that are neither among the best of their image nor above this score are compared by score alone: which of
+them a network lists, and what it calls them, hangs on rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,18 @@ class Parity:
     """The largest difference of a score, or of a vector's element."""
 
 
+def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
+    """The task whose answers are compared: with objects of every score, for often few or none are above the threshold.
+
+    Raises:
+        BundleError: the model does not fit its task.
+    """
+    postprocess = spec.postprocess
+    if isinstance(postprocess, DetectionPostprocess):
+        spec = spec.model_copy(update={"postprocess": postprocess.model_copy(update={"threshold": 0.0})})
+    return load_task(spec, directory)
+
+
 def check_parity(
     source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[bytes], progress: Progress
 ) -> tuple[Parity, list[Result]]:
@@ -62,7 +85,8 @@ def check_parity(
 
     Raises:
         ParityError: a typed result differs (another order of labels, a score off by more than 1e-3, a vector whose
-            cosine is below 0.9999), the network's inputs differ by more than rounding, or the source itself fails.
+            cosine is below 0.9999, a box off by more than a pixel), the network's inputs differ by more than rounding,
+            or the source itself fails.
     """
     pipeline = Pipeline(task, engine)
     preprocessing = network = Difference(0.0, 0.0)
@@ -113,7 +137,11 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
     """The largest difference of a score or element, and what makes the two unequal: empty if nothing does."""
     if isinstance(expected, FeatureExtraction) and isinstance(actual, FeatureExtraction):
         return _compare_vectors(expected.vector, actual.vector)
-    if isinstance(expected, FeatureExtraction) or isinstance(actual, FeatureExtraction):
+    if isinstance(expected, ObjectDetection) and isinstance(actual, ObjectDetection):
+        return _compare_objects(expected.objects, actual.objects)
+    if isinstance(expected, FeatureExtraction | ObjectDetection) or isinstance(
+        actual, FeatureExtraction | ObjectDetection
+    ):
         return np.inf, f"a {type(actual).__name__} stands for a {type(expected).__name__}"
     return _compare_labels(expected.labels, actual.labels)
 
@@ -130,6 +158,33 @@ def _compare_labels(expected: Sequence[Label], actual: Sequence[Label]) -> tuple
         if expected[place].name != label.name and abs(expected[place].score - label.score) > SCORE_TOLERANCE:
             return largest, f"label {place} is '{label.name}', not '{expected[place].name}'"
     return largest, ""
+
+
+def _compare_objects(expected: Sequence[DetectedObject], actual: Sequence[DetectedObject]) -> tuple[float, str]:
+    scores = np.zeros((2, max(len(expected), len(actual), 1)))
+    for row, objects in zip(scores, (expected, actual), strict=True):
+        row[: len(objects)] = [found.score for found in objects]
+    largest = float(np.abs(scores[0] - scores[1]).max())
+    if not largest <= SCORE_TOLERANCE:
+        return largest, f"the objects' scores, highest first, differ by up to {largest:.4f}"
+    for objects, others, fault in (
+        (actual, expected, "'{}' with the score {:.4f} at {} is no object of the source"),
+        (expected, actual, "the source's '{}' with the score {:.4f} at {} is missing"),
+    ):
+        for place, found in enumerate(objects):
+            if place >= _BEST_OBJECTS and found.score < _FAINT:
+                break
+            if not any(_is_same_object(found, other) for other in others):
+                return largest, fault.format(found.label, found.score, [round(edge, 1) for edge in found.box])
+    return largest, ""
+
+
+def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
+    return (
+        first.label == second.label
+        and abs(first.score - second.score) <= SCORE_TOLERANCE
+        and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
+    )
 
 
 def _compare_vectors(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, str]:

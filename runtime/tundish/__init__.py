@@ -8,9 +8,12 @@ from importlib.metadata import version
 
 from tundish.errors import TundishError
 from tundish.results import (
+    Box,
+    DetectedObject,
     FeatureExtraction,
     ImageClassification,
     Label,
+    ObjectDetection,
     Prediction,
     StageTimes,
     TextClassification,
@@ -20,9 +23,12 @@ from tundish.runtime import Runtime, open  # noqa: A004  # tundish.open, as io.o
 __version__ = version("tundish")
 
 __all__ = [
+    "Box",
+    "DetectedObject",
     "FeatureExtraction",
     "ImageClassification",
     "Label",
+    "ObjectDetection",
     "Prediction",
     "Runtime",
     "StageTimes",

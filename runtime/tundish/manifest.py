@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 FORMAT_VERSION: Literal[1] = 1
 """The newest bundle format that this runtime reads, and the one it writes."""
 
-TaskName = Literal["image-classification", "text-classification", "feature-extraction"]
+TaskName = Literal["image-classification", "text-classification", "feature-extraction", "object-detection"]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""
 Datatype = Literal[
@@ -105,10 +105,17 @@ class ShortestEdgeResize(_Part):
 
     kind: Literal["shortest-edge"] = "shortest-edge"
     length: PositiveInt
+    longest: PositiveInt | None = None
+    """The most that the longer side may have: where it would have more, it gets this, and the shorter one less."""
+    multiple_of: PositiveInt = 1
+    """Each side is cut down to a multiple of it."""
 
 
 class ImagePreprocess(_Part):
-    """From an image to float32 of its `layout`: resize, centre crop, then `(pixel * rescale - mean) / std`."""
+    """From an image to float32 of its `layout`: resize, centre crop, then `(pixel * rescale - mean) / std`.
+
+    Height and width are the same for all images, or bounded by the resize.
+    """
 
     kind: Literal["image"] = "image"
     resize: Annotated[StretchResize | ShortestEdgeResize, Field(discriminator="kind")] | None
@@ -127,17 +134,25 @@ class ImagePreprocess(_Part):
     """A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that is not smaller than its resized form."""
 
     @property
+    def has_one_size(self) -> bool:
+        """Whether all images end at the same size."""
+        return self.crop is not None or isinstance(self.resize, StretchResize)
+
+    @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the result."""
+        """Height and width of the result, if all images end at the same size."""
         if self.crop is not None:
             return self.crop
-        assert isinstance(self.resize, StretchResize)  # held by _has_fixed_size
+        assert isinstance(self.resize, StretchResize)  # by has_one_size
         return self.resize.height, self.resize.width
 
     @model_validator(mode="after")
-    def _has_fixed_size(self) -> ImagePreprocess:
-        if self.crop is None and not isinstance(self.resize, StretchResize):
-            raise ValueError("an image must end at a fixed size: a stretching resize or a crop is needed")
+    def _has_bounded_size(self) -> ImagePreprocess:
+        is_bounded = isinstance(self.resize, ShortestEdgeResize) and self.resize.longest is not None
+        if not self.has_one_size and not is_bounded:
+            raise ValueError(
+                "an image must end at a fixed or bounded size: a stretching resize, a crop or a longest edge is needed"
+            )
         return self
 
 
@@ -175,8 +190,41 @@ class PoolingPostprocess(_Part):
     """Scale each pooled vector to Euclidean length 1."""
 
 
+class DetectionPostprocess(_Part):
+    """What every way from a network's outputs to objects says; each way is a class with a `kind` of its own."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """A name may stand for several classes."""
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """An object's score is above it."""
+
+
+class DetrPostprocess(DetectionPostprocess):
+    """From `logits` `[batch, queries, labels + 1]` and `pred_boxes` `[batch, queries, 4]`: one object a query, at most.
+
+    A query's score is the highest of its labels' after softmax over all, the last of which says that there is nothing.
+    Boxes are centre x, centre y, width and height as shares of the image's.
+    """
+
+    kind: Literal["detr"] = "detr"
+
+
+class SigmoidDetrPostprocess(DetectionPostprocess):
+    """From `logits` `[batch, queries, labels]` and `pred_boxes` as in `DetrPostprocess`: each label of each query.
+
+    Its score is its logit's sigmoid.
+    """
+
+    kind: Literal["detr-sigmoid"] = "detr-sigmoid"
+    top_k: PositiveInt
+    """How many objects a result lists, at most."""
+
+
 Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]
-Postprocess = Annotated[ClassificationPostprocess | PoolingPostprocess, Field(discriminator="kind")]
+Postprocess = Annotated[
+    ClassificationPostprocess | PoolingPostprocess | DetrPostprocess | SigmoidDetrPostprocess,
+    Field(discriminator="kind"),
+]
 
 
 class SliceAccuracy(_Part):
@@ -192,7 +240,10 @@ class Accuracy(_Part):
     """What a variant was measured to get right."""
 
     metric: Literal["accuracy", "agreement", "cosine"]
-    """Labels that are right; labels equal to the float model's; mean cosine to the float model's vectors."""
+    """Labels that are right; answers equal to the float model's; mean cosine to the float model's vectors.
+
+    Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's.
+    """
     value: float
     reference: float
     """The same metric of the float variant on the same samples."""

@@ -72,8 +72,15 @@ class Pipeline:
         return Prepared(value, time.monotonic_ns() - started, self._task.length(value))
 
     def run(self, batch: Sequence[Prepared]) -> list[Answer[Result] | TundishError]:
-        """See `Entry.run`."""
-        return isolating(self._answer, batch)
+        """See `Entry.run`; items of each shape run together."""
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for index, prepared in enumerate(batch):
+            by_shape.setdefault(self._task.shape(prepared.value), []).append(index)
+        answers: dict[int, Answer[Result] | TundishError] = {}
+        for indices in by_shape.values():
+            alike = isolating(self._answer, [batch[index] for index in indices])
+            answers.update(zip(indices, alike, strict=True))
+        return [answers[index] for index in range(len(batch))]
 
     def _answer(self, batch: Sequence[Prepared]) -> list[Answer[Result] | TundishError]:
         items = [prepared.value for prepared in batch]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,35 @@ class FeatureExtraction:
     truncated: bool = False
 
 
-Result = ImageClassification | TextClassification | FeatureExtraction
+class Box(NamedTuple):
+    """A rectangle in pixels of the image as people see it: of its file's size, the right way up.
+
+    Edges may have fractions, and may lie outside the image, as the model has them.
+    """
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedObject:
+    """A thing in an image, and where it is."""
+
+    label: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDetection:
+    """What was found in an image, highest score first; there may be nothing."""
+
+    objects: tuple[DetectedObject, ...]
+
+
+Result = ImageClassification | TextClassification | FeatureExtraction | ObjectDetection
 
 
 @dataclass(frozen=True, slots=True)

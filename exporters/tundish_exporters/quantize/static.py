@@ -37,8 +37,9 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
-    coarsens it for all the others. The first layer stays in float, and so does the head. The figures behind both stand
-    in docs/decisions/2026-11-24-quantisation.md.
+    coarsens it for all the others. The first layer stays in float, and so does the head; with attention behind the
+    convolutions, as detectors have it, all but these does. The figures behind it stand in
+    docs/decisions/2026-11-24-quantisation.md and 2026-11-26-object-detection.md.
 
     Raises:
         ExportError: there are no calibration inputs.
@@ -48,6 +49,8 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         prepare(source, prepared)
+        graph = onnx.load(prepared).graph
+        ends = _ends(graph)
         quantize_static(
             prepared,
             destination,
@@ -56,7 +59,8 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_ends(onnx.load(prepared).graph),
+            op_types_to_quantize=["Conv"] if _has_attention(graph, ends) else None,
+            nodes_to_exclude=ends,
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"CalibMovingAverage": True},
         )
@@ -78,3 +82,8 @@ def _ends(graph: onnx.GraphProto) -> list[str]:
             if node.op_type in _AFTER_LAYERS:
                 late |= set(node.input)
     return sorted(names - {""})
+
+
+def _has_attention(graph: onnx.GraphProto, ends: Sequence[str]) -> bool:
+    """Whether there is a softmax, but for the one that a classifier may end in."""
+    return any(node.op_type == "Softmax" and node.name not in ends for node in graph.node)

@@ -20,9 +20,20 @@ OPSET = 17
 class Source(Protocol):
     """A fine-tuned model that can be exported, and asked."""
 
-    task: manifest.TaskName
-    preprocess: manifest.ImagePreprocess | manifest.TextPreprocess
-    postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess
+    @property
+    def task(self) -> manifest.TaskName:
+        """What it was trained for."""
+        ...
+
+    @property
+    def preprocess(self) -> manifest.Preprocess:
+        """How an image or a text becomes its inputs."""
+        ...
+
+    @property
+    def postprocess(self) -> manifest.Postprocess:
+        """How its outputs become a result."""
+        ...
 
     def describe(self) -> manifest.Source:
         """What the manifest says of the source."""
@@ -45,5 +56,8 @@ class Source(Protocol):
         ...
 
     def predict(self, data: bytes) -> Result:
-        """The typed result of one item by the source's own pipeline, with at least the labels that a bundle lists."""
+        """The typed result of one item by the source's own pipeline, with at least the labels that a bundle lists.
+
+        Objects are all there, whatever their score.
+        """
         ...

@@ -22,8 +22,9 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
+from tundish.tasks.registry import TASKS
 from tundish_exporters.errors import ExportError
-from tundish_exporters.sources import OPSET, adapters
+from tundish_exporters.sources import OPSET, adapters, detectors
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.pooling import pooled, read_pooling
@@ -33,26 +34,29 @@ _MODEL_CLASSES: dict[manifest.TaskName, Any] = {
     "image-classification": transformers.AutoModelForImageClassification,
     "text-classification": transformers.AutoModelForSequenceClassification,
     "feature-extraction": transformers.AutoModel,
+    "object-detection": transformers.AutoModelForObjectDetection,
 }
 
 _LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is fetched, and transformers does not ask at the terminal whether it may run the directory's code."""
 
-_OUTPUTS = {
-    "image-classification": "logits",
-    "text-classification": "logits",
-    "feature-extraction": "last_hidden_state",
+_OUTPUTS: dict[manifest.TaskName, tuple[str, ...]] = {
+    "image-classification": ("logits",),
+    "text-classification": ("logits",),
+    "feature-extraction": ("last_hidden_state",),
+    "object-detection": detectors.OUTPUTS,
 }
-"""The network's output that the task reads."""
+"""The network's outputs that the task reads."""
 
 
 class HuggingFaceSource:
     """See `Source`."""
 
-    def __init__(self, directory: Path, task: manifest.TaskName, *, base: Path | None = None) -> None:
+    def __init__(self, directory: Path, task: manifest.TaskName, *, threshold: float, base: Path | None = None) -> None:
         """Loads the network and the processor; nothing is fetched, and no code of the directory is run.
 
-        `base` is the model that an adapter was trained beside, if the adapter does not say where it lies.
+        `threshold` is that of the objects of a bundle; other tasks have none. `base` is the model that an adapter was
+        trained beside, if the adapter does not say where it lies.
 
         Raises:
             ExportError: the directory is not a Hugging Face model with safetensors, or has no trained weights for the
@@ -67,19 +71,22 @@ class HuggingFaceSource:
             model = _load_base(self._base, directory, task)
             self._model, self._exported = _loaded(directory, lambda: adapters.with_adapter(model, directory))
         directory = directory if self._base is None or _has_processor(directory) else self._base
-        if task == "image-classification":
+        self.preprocess: manifest.Preprocess
+        if TASKS[task].input_name == "image":
             self._processor: Any = _loaded(
                 directory, lambda: AutoImageProcessor.from_pretrained(directory, **_LOADING, use_fast=False)
             )
-            self.preprocess: manifest.ImagePreprocess | manifest.TextPreprocess = read_image_processor(self._processor)
+            self.preprocess = read_image_processor(self._processor, any_size=task == "object-detection")
         else:
             self._processor = _loaded(directory, lambda: AutoTokenizer.from_pretrained(directory, **_LOADING))
             self.preprocess = read_tokenizer(self._processor, self._model.config, directory)
-        self.postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess = (
-            read_pooling(self._base or directory, self._processor)
-            if task == "feature-extraction"
-            else _read_labels(self._model.config, task)
-        )
+        self.postprocess: manifest.Postprocess
+        if task == "object-detection":
+            self.postprocess = detectors.read_detection(self._processor, self._model.config, threshold)
+        elif task == "feature-extraction":
+            self.postprocess = read_pooling(self._base or directory, self._processor)
+        else:
+            self.postprocess = _read_labels(self._model.config, task)
         self._pipeline: Any = None
 
     def describe(self) -> manifest.Source:
@@ -92,7 +99,11 @@ class HuggingFaceSource:
         )
 
     def write_onnx(self, path: Path) -> None:
-        """See `Source.write_onnx`."""
+        """See `Source.write_onnx`; optimum does not know all detectors, and exports others with sizes left open."""
+        if self.task == "object-detection":
+            assert isinstance(self.preprocess, manifest.ImagePreprocess)
+            detectors.write_detector(self._exported, self.preprocess, path)
+            return
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
             try:
@@ -130,11 +141,16 @@ class HuggingFaceSource:
         """See `Source.network`."""
         with torch.inference_mode():
             outputs = self._model(**{name: torch.from_numpy(np.array(array)) for name, array in inputs.items()})
-        name = _OUTPUTS[self.task]
-        return {name: outputs[name].numpy()}
+        return {name: outputs[name].numpy() for name in _OUTPUTS[self.task]}
 
     def predict(self, data: bytes) -> Result:
-        """See `Source.predict`; by `transformers.pipeline`, and by the pooling rule where there is one."""
+        """See `Source.predict`; by `transformers.pipeline`, and by the pooling rule where there is one.
+
+        That pipeline rounds boxes, and leaves out what has a low score; so objects are its processor's.
+        """
+        if isinstance(self.postprocess, manifest.DetectionPostprocess):
+            image = transformers.image_utils.load_image(_as_pillow(data))
+            return detectors.detect(self._model, self._processor, image)
         if isinstance(self.postprocess, manifest.PoolingPostprocess):
             inputs = self.processed(data)
             tokens = torch.from_numpy(self.network(inputs)["last_hidden_state"])

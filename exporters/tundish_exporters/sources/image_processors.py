@@ -15,17 +15,25 @@ _INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bil
 _CONVNEXT_CROPS_BELOW = 384
 """ConvNeXt's processor crops smaller sizes out of a larger resize, and stretches to this and larger ones."""
 
+_MULTIPLES = {"YolosImageProcessor": 16}
+"""Processors that cut both sides to a multiple, which their configuration does not say."""
 
-def read_image_processor(processor: Any) -> ImagePreprocess:
+
+def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
     """The rule by which the processor prepares an image; parity on real images is checked afterwards.
 
+    A processor that pads the images of a batch to the largest does not pad one alone, which is what the rule is for.
+
     Raises:
-        ExportError: it does what the manifest cannot say.
+        ExportError: it does what the manifest cannot say, or does not end at one size for all images, unless the
+            network takes `any_size`.
     """
     name = type(processor).__name__
+    if pad_size := getattr(processor, "pad_size", None):
+        raise ExportError(f"{name} pads every image to {pad_size}, which tundish does not reproduce.")
     if not hasattr(processor, "image_mean"):
         raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no image_mean.")
-    resize, crop = _resize_and_crop(processor, name)
+    resize, crop = _resize_and_crop(processor, name, any_size=any_size)
     normalizes = getattr(processor, "do_normalize", True)
     try:
         return ImagePreprocess(
@@ -45,7 +53,7 @@ def read_image_processor(processor: Any) -> ImagePreprocess:
 
 
 def _resize_and_crop(
-    processor: Any, name: str
+    processor: Any, name: str, *, any_size: bool
 ) -> tuple[StretchResize | ShortestEdgeResize | None, tuple[int, int] | None]:
     size = dict(processor.size or {})
     crop = getattr(processor, "crop_size", None) if getattr(processor, "do_center_crop", False) else None
@@ -54,6 +62,13 @@ def _resize_and_crop(
         return None, window
     if set(size) == {"height", "width"}:
         return StretchResize(height=size["height"], width=size["width"]), window
+    if any_size and set(size) == {"shortest_edge", "longest_edge"}:
+        multiple = _MULTIPLES.get(name, 1)
+        return ShortestEdgeResize(
+            length=size["shortest_edge"], longest=size["longest_edge"], multiple_of=multiple
+        ), window
+    if any_size:
+        raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or both edges' bounds.")
     if set(size) != {"shortest_edge"}:
         raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or the shortest edge.")
     edge = size["shortest_edge"]

@@ -50,11 +50,17 @@ class ModuleSource:
             tokenizer: for texts, a file in the `tokenizers` library's JSON form.
 
         Raises:
-            ExportError: a text task has no tokenizer, an input has no batch dimension, or a program takes one size of
-                batch alone.
+            ExportError: a text task has no tokenizer, an input has no batch dimension, a program takes one size of
+                batch alone, or the task is one that only Hugging Face directories are exported for.
         """
+        if task == "object-detection":
+            raise ExportError("A module cannot be exported for object-detection; give a Hugging Face directory.")
         if isinstance(preprocess, manifest.TextPreprocess) and tokenizer is None:
             raise ExportError(f"The task {task} reads texts: pass the tokenizer's JSON file as tokenizer=.")
+        if isinstance(preprocess, manifest.ImagePreprocess) and not preprocess.has_one_size:
+            raise ExportError(
+                "A module takes images of one size: pass a preprocess with a stretching resize or a crop."
+            )
         for name, tensor in example_inputs.items():
             if tensor.ndim == 0:
                 raise ExportError(f"Example input '{name}' is a scalar; every input needs a batch dimension.")

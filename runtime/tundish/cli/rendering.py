@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tundish.errors import TundishError
 from tundish.manifest import Manifest
-from tundish.results import FeatureExtraction, Label, Prediction, StageTimes
+from tundish.results import FeatureExtraction, Label, ObjectDetection, Prediction, Result, StageTimes
 
 _BAR_WIDTH = 24
 _SHOWN_VALUES = 6
@@ -23,8 +23,7 @@ def prediction_table(name: str, prediction: Prediction) -> RenderableType:
     """An answer for a person: the result, and where the time went."""
     result = prediction.result
     title = Text.assemble((name, "bold"), f"  {prediction.model} version {prediction.version}")
-    body = _vector(result) if isinstance(result, FeatureExtraction) else _labels(result.labels)
-    parts: list[RenderableType] = [title, body, _times(prediction.stage_times)]
+    parts: list[RenderableType] = [title, _body(result), _times(prediction.stage_times)]
     if getattr(result, "truncated", False):
         parts.append(Text("The text was longer than the model reads; the rest was left out.", style="yellow"))
     return Group(*parts, Text(""))
@@ -38,6 +37,10 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
     content: dict[str, Any] = {"input": name, "model": outcome.model, "version": outcome.version}
     if isinstance(result, FeatureExtraction):
         content["vector"] = result.vector.tolist()
+    elif isinstance(result, ObjectDetection):
+        content["objects"] = [
+            {"label": found.label, "score": found.score, "box": found.box._asdict()} for found in result.objects
+        ]
     else:
         content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
     if hasattr(result, "truncated"):
@@ -100,11 +103,32 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:+.2f} points"
 
 
+def _body(result: Result) -> RenderableType:
+    if isinstance(result, FeatureExtraction):
+        return _vector(result)
+    return _objects(result) if isinstance(result, ObjectDetection) else _labels(result.labels)
+
+
 def _labels(labels: tuple[Label, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
     for label in labels:
-        bar = "█" * round(_BAR_WIDTH * min(max(label.score, 0.0), 1.0))
-        table.add_row(f"  {label.name}", f"{label.score:.4f}", Text(bar, style="cyan"))
+        table.add_row(f"  {label.name}", f"{label.score:.4f}", _bar(label.score))
+    return table
+
+
+def _bar(score: float) -> Text:
+    return Text("█" * round(_BAR_WIDTH * min(max(score, 0.0), 1.0)), style="cyan")
+
+
+def _objects(result: ObjectDetection) -> RenderableType:
+    """A line for each object: where it is, from its upper left corner to its lower right one."""
+    if not result.objects:
+        return Text("  nothing found")
+    table = Table.grid(padding=(0, 2))
+    for found in result.objects:
+        box = found.box
+        place = f"({box.x_min:.0f}, {box.y_min:.0f}) to ({box.x_max:.0f}, {box.y_max:.0f})"
+        table.add_row(f"  {found.label}", f"{found.score:.4f}", place, _bar(found.score))
     return table
 
 

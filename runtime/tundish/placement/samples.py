@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from tundish.bundle import Bundle
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, TextPreprocess
+from tundish.manifest import ImagePreprocess, ShortestEdgeResize, TextPreprocess
 from tundish.tasks.registry import load_task
 
 MADE = 32
@@ -29,6 +29,8 @@ MAX_READ = 512
 _TOKENS = (8, 256)
 _MAX_SIDE = 2048
 _SLOPE = 1.2
+_PHOTOGRAPH = (4, 3)
+"""The proportions of a photograph."""
 _SEED = 20
 
 
@@ -92,8 +94,17 @@ def _checked(bundle: Bundle, named: Iterator[tuple[str, bytes]]) -> list[bytes]:
 
 def _images(rule: ImagePreprocess) -> list[bytes]:
     generator = np.random.default_rng(_SEED)
-    height, width = (min(2 * side, _MAX_SIDE) for side in rule.size)
+    height, width = (min(2 * side, _MAX_SIDE) for side in _model_size(rule))
     return [_photograph(generator, height, width) for _ in range(MADE)]
+
+
+def _model_size(rule: ImagePreprocess) -> tuple[int, int]:
+    """Height and width of what the model sees, of a photograph where that depends on the image."""
+    if isinstance(rule.resize, ShortestEdgeResize) and not rule.has_one_size:
+        length, (across, along) = rule.resize.length, _PHOTOGRAPH
+        longer = length * across // along
+        return length, min(longer, rule.resize.longest or longer)
+    return rule.size
 
 
 def _photograph(generator: np.random.Generator, height: int, width: int) -> bytes:

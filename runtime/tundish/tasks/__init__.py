@@ -49,9 +49,13 @@ class Task(ABC, Generic[PreparedT, ResultT]):
         """How much of a batch's width the item needs, such as its tokens; 0 where all items are alike."""
         return 0
 
+    def shape(self, item: PreparedT) -> tuple[int, ...]:  # noqa: ARG002 - for those that override it
+        """What items must agree on to be collated; () where any can be."""
+        return ()
+
     @abstractmethod
     def collate(self, items: Sequence[PreparedT]) -> Arrays:
-        """Makes one batch of prepared items."""
+        """Makes one batch of prepared items of one shape."""
 
     @abstractmethod
     def finish(self, outputs: Arrays, items: Sequence[PreparedT]) -> list[ResultT | EngineError]:

@@ -46,6 +46,8 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
         preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, ClassificationPostprocess):
             raise BundleError(f"{directory} must read images and give labels to do {self.name}.")
+        if not preprocess.has_one_size:
+            raise BundleError(f"{directory} must resize all images to one size to do {self.name}.")
         self._preprocess = preprocess
         self._layout = ImageOutput(layout=_LAYOUTS[preprocess.layout], order=_ORDERS[preprocess.color_order])
         self._input = spec.inputs[0].name

@@ -39,4 +39,29 @@ def _resized(rule: StretchResize | ShortestEdgeResize | None, height: int, width
         return Window.stretch((height, width))
     if isinstance(rule, StretchResize):
         return Window.stretch((rule.height, rule.width))
-    return Window.shortest_edge((height, width), rule.length)
+    if rule.longest is None and rule.multiple_of == 1:
+        return Window.shortest_edge((height, width), rule.length)
+    resized = _within(rule, height, width)
+    height, width = (extent - extent % rule.multiple_of for extent in resized)
+    if not height or not width:
+        raise InvalidInputError(
+            f"The image is too long and thin: resized to {resized[1]} x {resized[0]} pixels, and each edge cut to a "
+            f"multiple of {rule.multiple_of}, it has none left."
+        )
+    return Window.stretch((height, width))
+
+
+def _within(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, int]:
+    """The resized height and width before they are cut to multiples, in the very steps of DETR's image processors.
+
+    The shorter edge of a long image is rounded, the longer one follows from the shorter before that.
+    """
+    shorter, longer = min(height, width), max(height, width)
+    length, exact = rule.length, float(rule.length)
+    if rule.longest is not None and longer / shorter * length > rule.longest:
+        exact = rule.longest * float(shorter) / longer
+        length = round(exact)
+    # YOLOS, the one that asks for multiples, resizes a tall image also where its shorter edge is right already.
+    if shorter == length and (height <= width or rule.multiple_of == 1):
+        return height, width
+    return (length, int(exact * width / height)) if height <= width else (int(exact * height / width), length)

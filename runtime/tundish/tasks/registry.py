@@ -9,10 +9,12 @@ from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask
+from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.text_classification import TextClassificationTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
-    task.name: task for task in (ImageClassificationTask, TextClassificationTask, FeatureExtractionTask)
+    task.name: task
+    for task in (ImageClassificationTask, TextClassificationTask, FeatureExtractionTask, ObjectDetectionTask)
 }
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from transformers.image_transforms import center_crop, get_resize_output_image_size
 from transformers.image_utils import ChannelDimension
+from transformers.models.detr import image_processing_detr
+from transformers.models.yolos import image_processing_yolos
 
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, ShortestEdgeResize, StretchResize
@@ -111,3 +113,27 @@ def test_an_edge_beyond_the_limit_is_refused_by_name(
     else:
         with pytest.raises(InvalidInputError, match=f"{width} x {height} pixels is too long and thin"):
             window(made, height, width)
+
+
+@settings(max_examples=600, deadline=None)
+@given(height=edges, width=edges, length=st.integers(1, 900), share=st.integers(0, 900))
+@example(height=480, width=640, length=800, share=533)
+@example(height=1334, width=667, length=800, share=533)
+@example(height=667, width=1334, length=800, share=533)
+@example(height=800, width=1000, length=800, share=533)
+@example(height=1000, width=800, length=800, share=533)
+@example(height=3000, width=1, length=800, share=533)
+def test_edges_within_bounds_are_resized_as_detr_and_yolos_do(height: int, width: int, length: int, share: int) -> None:
+    longest = length + share
+    rules = {
+        image_processing_detr: ShortestEdgeResize(length=length, longest=longest),
+        image_processing_yolos: ShortestEdgeResize(length=length, longest=longest, multiple_of=16),
+    }
+    for processor, resize in rules.items():
+        expected = tuple(map(int, processor.get_size_with_aspect_ratio((height, width), length, longest)))
+        if 0 in expected:
+            with pytest.raises(InvalidInputError, match="too long and thin"):
+                window(rule(resize, None), height, width)
+            continue
+        landed = window(rule(resize, None), height, width)
+        assert landed == (*expected, 0, 0)

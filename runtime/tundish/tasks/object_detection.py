@@ -1,0 +1,122 @@
+"""Object detection: an image in, labels with scores and boxes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tundish_kernels
+from tundish.engines import Arrays
+from tundish.errors import BundleError, EngineError
+from tundish.manifest import DetectionPostprocess, ImagePreprocess, ModelSpec, TensorSpec
+from tundish.results import Box, DetectedObject, ObjectDetection
+from tundish.tasks import InputKind, Task
+from tundish.tasks.image_decoding import decode_image
+from tundish.tasks.image_geometry import resized_size, window
+from tundish.tasks.object_finding import load_finder
+from tundish_proto.v1 import inference_pb2 as typed
+
+
+@dataclass(frozen=True, slots=True)
+class ImageToSearch:
+    """RGB pixels `[height, width, 3] uint8`, what the model sees of them, and the size that boxes refer to."""
+
+    pixels: NDArray[np.uint8]
+    window: tundish_kernels.Window
+    size: tuple[int, int]
+    """Height and width of the file's image, the right way up."""
+
+
+class ObjectDetectionTask(Task[ImageToSearch, ObjectDetection]):
+    """See `Task`."""
+
+    name: ClassVar[str] = "object-detection"
+    input_name: ClassVar[InputKind] = "image"
+    result_type: ClassVar[type[ObjectDetection]] = ObjectDetection
+    output_specs = (
+        TensorSpec(name="label", datatype="BYTES", shape=("batch", "objects")),
+        TensorSpec(name="score", datatype="FP32", shape=("batch", "objects")),
+        TensorSpec(name="box", datatype="FP32", shape=("batch", "objects", 4)),
+    )
+
+    def __init__(self, spec: ModelSpec, directory: Path) -> None:
+        preprocess, postprocess = spec.preprocess, spec.postprocess
+        if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, DetectionPostprocess):
+            raise BundleError(f"{directory} must read images and give objects to do {self.name}.")
+        self._preprocess = preprocess
+        self._input = spec.inputs[0].name
+        self._finder = load_finder(postprocess, spec.outputs, directory)
+
+    def prepare(self, data: bytes) -> ImageToSearch:
+        """See `Task.prepare`."""
+        rule = self._preprocess
+        image = decode_image(data, cover=partial(resized_size, rule) if rule.reduced_jpeg else None)
+        return ImageToSearch(image.pixels, window(rule, image.height, image.width), (image.height, image.width))
+
+    def shape(self, item: ImageToSearch) -> tuple[int, int]:
+        """Height and width of the network's input; see `Task.shape`."""
+        rule = self._preprocess
+        return rule.size if rule.has_one_size else (item.window.resized_height, item.window.resized_width)
+
+    def collate(self, items: Sequence[ImageToSearch]) -> Arrays:
+        """`[batch, 3, height, width] float32`."""
+        rule = self._preprocess
+        batch = tundish_kernels.resize_normalize(
+            [item.pixels for item in items],
+            [item.window for item in items],
+            size=self.shape(items[0]),
+            filter=rule.interpolation,
+            scale=rule.rescale,
+            mean=rule.mean,
+            std=rule.std,
+        )
+        return {self._input: batch}
+
+    def finish(self, outputs: Arrays, items: Sequence[ImageToSearch]) -> list[ObjectDetection | EngineError]:
+        """See `Task.finish`."""
+        rows = self._finder.find(outputs, [item.size for item in items])
+        return [row if isinstance(row, EngineError) else ObjectDetection(row) for row in rows]
+
+    @staticmethod
+    def to_tensors(results: Sequence[ObjectDetection]) -> dict[str, NDArray[np.generic]]:
+        """`label` BYTES and `score` FP32 `[batch, objects]`, and `box` FP32 `[batch, objects, 4]`.
+
+        A box is x_min, y_min, x_max and y_max. Behind an image's own objects, up to the most of any image of the batch,
+        labels are empty, scores and boxes 0.
+        """
+        shape = len(results), max(len(result.objects) for result in results)
+        labels = np.full(shape, b"", np.object_)
+        scores, boxes = np.zeros(shape, np.float32), np.zeros((*shape, 4), np.float32)
+        for row, result in enumerate(results):
+            for place, found in enumerate(result.objects):
+                labels[row, place] = found.label.encode()
+                scores[row, place], boxes[row, place] = found.score, found.box
+        return {"label": labels, "score": scores, "box": boxes}
+
+    @staticmethod
+    def to_message(result: ObjectDetection) -> typed.ObjectDetection:
+        """See `Task.to_message`."""
+        return typed.ObjectDetection(
+            objects=[
+                typed.DetectedObject(label=found.label, score=found.score, box=typed.Box(**found.box._asdict()))
+                for found in result.objects
+            ]
+        )
+
+    @staticmethod
+    def from_message(message: Any) -> ObjectDetection:
+        """See `Task.from_message`."""
+        return ObjectDetection(
+            tuple(
+                DetectedObject(
+                    found.label, found.score, Box(found.box.x_min, found.box.y_min, found.box.x_max, found.box.y_max)
+                )
+                for found in message.objects
+            )
+        )
