@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tundish_kernels
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import ImageClassification
 from tundish.tasks import InputKind, Task
-from tundish.tasks.image_decoding import decode_image
-from tundish.tasks.image_geometry import resized_size, window
+from tundish.tasks.image_reading import ImageReader, PreparedImage
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
-from tundish_kernels import ImageOutput
 from tundish_proto.v1 import inference_pb2 as typed
-
-_LAYOUTS: dict[str, Literal["chw", "hwc"]] = {"CHW": "chw", "HWC": "hwc"}
-_ORDERS: dict[str, Literal["rgb", "bgr"]] = {"RGB": "rgb", "BGR": "bgr"}
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedImage:
-    """RGB pixels `[height, width, 3] uint8` and the part of their resized form that the model sees."""
-
-    pixels: NDArray[np.uint8]
-    window: tundish_kernels.Window
 
 
 class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
@@ -48,34 +32,18 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
             raise BundleError(f"{directory} must read images and give labels to do {self.name}.")
         if not preprocess.has_one_size:
             raise BundleError(f"{directory} must resize all images to one size to do {self.name}.")
-        self._preprocess = preprocess
-        self._layout = ImageOutput(layout=_LAYOUTS[preprocess.layout], order=_ORDERS[preprocess.color_order])
-        self._input = spec.inputs[0].name
+        self._reader = ImageReader(spec, preprocess)
         self._output = spec.outputs[0].name
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
 
     def prepare(self, data: bytes) -> PreparedImage:
-        """See `Task.prepare`."""
-        rule = self._preprocess
-        image = decode_image(data, cover=partial(resized_size, rule) if rule.reduced_jpeg else None)
-        # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
-        return PreparedImage(image.pixels, window(rule, image.height, image.width))
+        """See `ImageReader.read`."""
+        return self._reader.read(data)
 
     def collate(self, items: Sequence[PreparedImage]) -> Arrays:
-        """`[batch, 3, height, width] float32`, or the network's own layout."""
-        rule = self._preprocess
-        batch = tundish_kernels.resize_normalize(
-            [item.pixels for item in items],
-            [item.window for item in items],
-            size=rule.size,
-            filter=rule.interpolation,
-            scale=rule.rescale,
-            mean=rule.mean,
-            std=rule.std,
-            output=self._layout,
-        )
-        return {self._input: batch}
+        """See `ImageReader.collate`."""
+        return self._reader.collate(items)
 
     def finish(
         self,

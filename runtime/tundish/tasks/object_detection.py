@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tundish_kernels
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import DetectionPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import Box, DetectedObject, ObjectDetection
 from tundish.tasks import InputKind, Task
-from tundish.tasks.image_decoding import decode_image
-from tundish.tasks.image_geometry import resized_size, window
+from tundish.tasks.image_reading import ImageReader, PreparedImage
 from tundish.tasks.object_finding import load_finder
 from tundish_proto.v1 import inference_pb2 as typed
 
 
-@dataclass(frozen=True, slots=True)
-class ImageToSearch:
-    """RGB pixels `[height, width, 3] uint8`, what the model sees of them, and the size that boxes refer to."""
-
-    pixels: NDArray[np.uint8]
-    window: tundish_kernels.Window
-    size: tuple[int, int]
-    """Height and width of the file's image, the right way up."""
-
-
-class ObjectDetectionTask(Task[ImageToSearch, ObjectDetection]):
+class ObjectDetectionTask(Task[PreparedImage, ObjectDetection]):
     """See `Task`."""
 
     name: ClassVar[str] = "object-detection"
@@ -49,36 +35,22 @@ class ObjectDetectionTask(Task[ImageToSearch, ObjectDetection]):
         preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, DetectionPostprocess):
             raise BundleError(f"{directory} must read images and give objects to do {self.name}.")
-        self._preprocess = preprocess
-        self._input = spec.inputs[0].name
+        self._reader = ImageReader(spec, preprocess)
         self._finder = load_finder(postprocess, spec.outputs, directory)
 
-    def prepare(self, data: bytes) -> ImageToSearch:
-        """See `Task.prepare`."""
-        rule = self._preprocess
-        image = decode_image(data, cover=partial(resized_size, rule) if rule.reduced_jpeg else None)
-        return ImageToSearch(image.pixels, window(rule, image.height, image.width), (image.height, image.width))
+    def prepare(self, data: bytes) -> PreparedImage:
+        """See `ImageReader.read`."""
+        return self._reader.read(data)
 
-    def shape(self, item: ImageToSearch) -> tuple[int, int]:
-        """Height and width of the network's input; see `Task.shape`."""
-        rule = self._preprocess
-        return rule.size if rule.has_one_size else (item.window.resized_height, item.window.resized_width)
+    def shape(self, item: PreparedImage) -> tuple[int, int]:
+        """See `ImageReader.shape`."""
+        return self._reader.shape(item)
 
-    def collate(self, items: Sequence[ImageToSearch]) -> Arrays:
-        """`[batch, 3, height, width] float32`."""
-        rule = self._preprocess
-        batch = tundish_kernels.resize_normalize(
-            [item.pixels for item in items],
-            [item.window for item in items],
-            size=self.shape(items[0]),
-            filter=rule.interpolation,
-            scale=rule.rescale,
-            mean=rule.mean,
-            std=rule.std,
-        )
-        return {self._input: batch}
+    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
+        """See `ImageReader.collate`."""
+        return self._reader.collate(items)
 
-    def finish(self, outputs: Arrays, items: Sequence[ImageToSearch]) -> list[ObjectDetection | EngineError]:
+    def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ObjectDetection | EngineError]:
         """See `Task.finish`."""
         rows = self._finder.find(outputs, [item.size for item in items])
         return [row if isinstance(row, EngineError) else ObjectDetection(row) for row in rows]

@@ -1,0 +1,71 @@
+"""From the bytes of image files to one batch; shared by the tasks that read images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tundish_kernels
+from tundish.engines import Arrays
+from tundish.manifest import ImagePreprocess, ModelSpec
+from tundish.tasks.image_decoding import decode_image
+from tundish.tasks.image_geometry import resized_size, window
+from tundish_kernels import ImageOutput
+
+_LAYOUTS: dict[str, Literal["chw", "hwc"]] = {"CHW": "chw", "HWC": "hwc"}
+_ORDERS: dict[str, Literal["rgb", "bgr"]] = {"RGB": "rgb", "BGR": "bgr"}
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """RGB pixels `[height, width, 3] uint8`, and the part of their resized form that the model sees."""
+
+    pixels: NDArray[np.uint8]
+    window: tundish_kernels.Window
+    size: tuple[int, int]
+    """Height and width of the file's image, the right way up, also where fewer pixels were decoded."""
+
+
+class ImageReader:
+    """Decodes images, and resizes and normalises them to batches, by the rule of a bundle."""
+
+    def __init__(self, spec: ModelSpec, rule: ImagePreprocess) -> None:
+        self._rule = rule
+        self._input = spec.inputs[0].name
+        self._output = ImageOutput(layout=_LAYOUTS[rule.layout], order=_ORDERS[rule.color_order])
+
+    def read(self, data: bytes) -> PreparedImage:
+        """Decodes one JPEG, PNG, BMP or WebP file.
+
+        Raises:
+            InvalidInputError: see `decode_image`.
+        """
+        rule = self._rule
+        image = decode_image(data, cover=partial(resized_size, rule) if rule.reduced_jpeg else None)
+        # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
+        return PreparedImage(image.pixels, window(rule, image.height, image.width), (image.height, image.width))
+
+    def shape(self, item: PreparedImage) -> tuple[int, int]:
+        """Height and width of the network's input for this image."""
+        rule = self._rule
+        return rule.size if rule.has_one_size else (item.window.resized_height, item.window.resized_width)
+
+    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
+        """`[batch, 3, height, width] float32`, or the network's own layout, of images of one shape."""
+        rule = self._rule
+        batch = tundish_kernels.resize_normalize(
+            [item.pixels for item in items],
+            [item.window for item in items],
+            size=self.shape(items[0]),
+            filter=rule.interpolation,
+            scale=rule.rescale,
+            mean=rule.mean,
+            std=rule.std,
+            output=self._output,
+        )
+        return {self._input: batch}
