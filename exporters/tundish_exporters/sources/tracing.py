@@ -26,14 +26,19 @@ def traceable_functions() -> Iterator[None]:
 
 def _traceable_linspace(start: Any, end: Any, steps: Any, **options: Any) -> torch.Tensor:
     """The ONNX exporter's own form divides by zero if there is one step."""
-    if not torch.jit.is_tracing():
+    if not _is_tracing():
         return _linspace(start, end, steps, **options)
     intervals = _as_tensor(steps - 1).clamp(min=1)
-    return start + torch.arange(steps, **options) * ((end - start) / intervals)
+    spaced: torch.Tensor = start + torch.arange(steps, **options) * ((end - start) / intervals)
+    return spaced
 
 
 def _traceable_as_tensor(data: Any, **options: Any) -> torch.Tensor:
     """Of the sizes of feature maps the tracer keeps those of its example, unless they are stacked."""
-    if torch.jit.is_tracing() and isinstance(data, list) and all(isinstance(row, tuple) for row in data):
+    if _is_tracing() and isinstance(data, list) and data and all(isinstance(row, tuple) for row in data):
         return torch.stack([torch.stack([_as_tensor(value, **options) for value in row]) for row in data])
     return _as_tensor(data, **options)
+
+
+def _is_tracing() -> bool:
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined]
