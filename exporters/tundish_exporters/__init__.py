@@ -1,4 +1,4 @@
-"""Exporters: from a fine-tuned PyTorch model to a quantised, measured bundle.
+"""Exporters: from a fine-tuned model to a quantised, measured bundle.
 
 export_huggingface("checkpoints/reviews", task="text-classification", name="review-sentiment",
                    repository="models", evaluation="reviews.csv")

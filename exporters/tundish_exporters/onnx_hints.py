@@ -30,9 +30,9 @@ class OnnxHints:
     An image is resized, cropped around its centre to the network's size, then `(pixel * scale - mean) / std`.
     """
 
-    labels: Path | Sequence[str] | None = None
-    """In the order of the scores, or a file with one a line, a JSON list of them, or a JSON object from index to label.
-    None takes those that the file names itself, as Ultralytics' exporter writes them."""
+    labels: Path | str | Sequence[str] | None = None
+    """In the order of the scores, or the path of a file with one a line, a JSON list of them, or a JSON object from
+    index to label. None takes those that the ONNX file names itself, as Ultralytics' exporter writes them."""
     mean: Channels | None = None
     """Of each channel in the order of `color`, or one for all; after scaling. None is 0."""
     std: Channels | None = None
@@ -57,6 +57,11 @@ class OnnxHints:
                 f"There is no way to resize '{self.resize}'; there are stretch, shortest-edge, shortest-edge:LENGTH "
                 "and none."
             )
+
+    @property
+    def labels_file(self) -> Path | None:
+        """Where the labels stand, if they stand in a file."""
+        return Path(self.labels) if isinstance(self.labels, str | Path) else None
 
     @property
     def says_how_to_normalize(self) -> bool:

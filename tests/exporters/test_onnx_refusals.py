@@ -248,7 +248,7 @@ def test_labels_are_read_from_lines_and_json(name: str, tmp_path: Path) -> None:
     content, message = LABEL_FILES[name]
     (tmp_path / name).write_text(content, encoding="utf-8")
     path = write_classifier(tmp_path / "model.onnx", len(LABELS), **PLAIN)
-    hints = OnnxHints(labels=tmp_path / name)
+    hints = OnnxHints(labels=str(tmp_path / name))
     if message is not None:
         assert message in refusal(path, hints=hints)
         return
@@ -268,6 +268,13 @@ def test_flags_of_another_source_are_refused(tmp_path: Path) -> None:
     assert outcome.stderr == (
         f"error: {tmp_path / 'm'} is no ONNX file, to which alone --mean, --color belong; leave them out.\n"
     )
+
+
+def test_an_adapters_base_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", "--base", tmp_path)
+    assert outcome.returncode == 1
+    assert outcome.stderr == f"error: {path} is no adapter; leave the base {tmp_path} out.\n"
 
 
 def test_flags_become_hints() -> None:

@@ -1,7 +1,7 @@
 """Sources: what the exporter reads. One file a kind of source, all behind `Source`.
 
-A source is also its own oracle: it answers with the float PyTorch network and its own processor, and the exported model
-is held against those answers stage by stage.
+A source is also its own oracle: it answers with the float network in its own framework and by its own processor, and
+the exported model is held against those answers stage by stage.
 """
 
 from __future__ import annotations

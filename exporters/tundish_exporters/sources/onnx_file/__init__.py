@@ -60,7 +60,7 @@ class OnnxSource:
         self.task: manifest.TaskName = task
         self._hints = hints
         self._file = read_onnx(path)
-        labels = read_labels(hints.labels, path, self._file.model)
+        labels = read_labels(hints, path, self._file.model)
         self._network = Network(path, hints)
         self._image_rule = hints.image_rule(self._network.layout, self._network.size)
         self.preprocess: manifest.ImagePreprocess | manifest.TextPreprocess = self._image_rule
@@ -88,8 +88,8 @@ class OnnxSource:
     def describe(self) -> manifest.Source:
         """See `Source.describe`; the file is hashed, and those of its weights and labels."""
         files = dict(self._file.hashes)
-        if isinstance(self._hints.labels, Path):
-            files[self._hints.labels.name] = hashlib.sha256(self._hints.labels.read_bytes()).hexdigest()
+        if file := self._hints.labels_file:
+            files[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
         return manifest.Source(kind="onnx", files=files, frameworks=versions())
 
     def write_onnx(self, path: Path) -> None:

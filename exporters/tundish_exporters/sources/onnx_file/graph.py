@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import onnx
@@ -104,7 +104,8 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto:
             made.CopyFrom(model)
     # Until IR version 4 the weights were listed as inputs, which keeps every optimiser from relying on their values.
     weights = {tensor.name for tensor in made.graph.initializer}
-    _replace(made.graph.input, [value for value in made.graph.input if value.name not in weights])
+    for value in [value for value in made.graph.input if value.name in weights]:
+        made.graph.input.remove(value)
     made.ir_version = max(made.ir_version, 4)
     return made
 
@@ -126,9 +127,10 @@ def with_interface(
     (name, shape), (kept, written) = image, output
     if written != kept:
         graph.node.append(helper.make_node("Flatten", [kept], [written], name="tundish_flatten", axis=1))
-    _replace(graph.input, [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)])
-    _replace(graph.output, [helper.make_tensor_value_info(written, TensorProto.FLOAT, [shape[0], labels])])
-    del graph.value_info[:]
+    for field in ("input", "output", "value_info"):
+        graph.ClearField(field)
+    graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    graph.output.append(helper.make_tensor_value_info(written, TensorProto.FLOAT, [shape[0], labels]))
     return made
 
 
@@ -158,10 +160,3 @@ def _is_constant(node: onnx.NodeProto) -> bool:
 
 def _opset(model: onnx.ModelProto) -> int:
     return max((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=0)
-
-
-def _replace(field: object, values: Iterable[onnx.ValueInfoProto]) -> None:
-    """Puts other values into a repeated field of a message."""
-    kept = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values]
-    del field[:]  # type: ignore[attr-defined]  # repeated fields have no public type
-    field.extend(kept)  # type: ignore[attr-defined]

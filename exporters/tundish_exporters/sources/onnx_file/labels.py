@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from tundish_exporters.errors import ExportError
+from tundish_exporters.onnx_hints import OnnxHints
 
 _METADATA = "names"
 """Under which Ultralytics' exporter writes `{0: 'label', …}`."""
 
 
-def read_labels(said: Path | Sequence[str] | None, path: Path, model: onnx.ModelProto) -> tuple[str, ...]:
+def read_labels(hints: OnnxHints, path: Path, model: onnx.ModelProto) -> tuple[str, ...]:
     """The labels in the order of the scores.
 
     Raises:
         ExportError: the user says none and neither does the model, or they are said in a form that is not read.
     """
-    if said is None:
+    if hints.labels is None:
         return _of_metadata(path, model)
-    if isinstance(said, Path):
-        return _of_file(said)
-    return _of_value(list(said), "The list of labels")
+    if isinstance(hints.labels, str | Path):
+        return _of_file(Path(hints.labels))
+    return _of_value(list(hints.labels), "The list of labels")
 
 
 def _of_metadata(path: Path, model: onnx.ModelProto) -> tuple[str, ...]:
