@@ -270,11 +270,12 @@ def test_flags_of_another_source_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_an_adapters_base_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", ["--base", "--threshold"])
+def test_flags_of_hugging_face_directories_are_refused(flag: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", "--base", tmp_path)
+    outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", flag, "0.5")
     assert outcome.returncode == 1
-    assert outcome.stderr == f"error: {path} is no adapter; leave the base {tmp_path} out.\n"
+    assert outcome.stderr == f"error: {path} is an ONNX file; leave --base and --threshold out.\n"
 
 
 def test_flags_become_hints() -> None:
