@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -24,8 +25,11 @@ _TEXTS = (
 
 def probe_inputs(kind: InputKind) -> list[bytes]:
     """Eight fixed texts, or eight PNG images of blurred noise in several sizes, as bytes of a request."""
-    if kind == "text":
-        return [text.encode() for text in _TEXTS]
+    return [text.encode() for text in _TEXTS] if kind == "text" else list(_images())
+
+
+@cache
+def _images() -> tuple[bytes, ...]:
     random = np.random.default_rng(0)
     images = []
     for width, height in _SIZES:
@@ -34,4 +38,4 @@ def probe_inputs(kind: InputKind) -> list[bytes]:
         # Blurring leaves greys alone, which most rules treat alike; stretched, they reach black and white again.
         ImageOps.autocontrast(noise.filter(ImageFilter.GaussianBlur(3))).save(stream, "PNG")
         images.append(stream.getvalue())
-    return images
+    return tuple(images)

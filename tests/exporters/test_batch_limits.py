@@ -25,6 +25,9 @@ class Words:
     def length(self, item: bytes) -> int:
         return len(item)
 
+    def shape(self, item: bytes) -> tuple[int, ...]:  # noqa: ARG002
+        return ()
+
     def collate(self, items: list[bytes]) -> dict[str, NDArray[np.uint8]]:
         return {"ids": np.stack([np.frombuffer(item, np.uint8) for item in items])}
 
@@ -102,3 +105,17 @@ def test_a_group_makes_batches_of_any_size(size: int) -> None:
     task: Any = Pictures()
     (group,) = batch_groups(task, [b"a"])
     assert len(group.batch(size)["ids"]) == size
+
+
+def test_images_of_several_shapes_are_measured_in_the_commonest() -> None:
+    class Framed(Pictures):
+        """A task whose items have a shape each: their length."""
+
+        def shape(self, item: bytes) -> tuple[int, ...]:
+            return (len(item),)
+
+    task: Any = Framed()
+    (group,) = batch_groups(task, [b"a", b"bb", b"cc", b"ddd"])
+    assert group.length == 0
+    for size in (1, 8):
+        assert group.batch(size)["ids"].shape == (size, 2)

@@ -35,13 +35,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_detector(tmp_path_factory.mktemp("yolos") / "source", yolos())
 
 
-def test_int8_is_judged_by_what_it_finds(tmp_path: Path, photographs: list[Path]) -> None:
+def test_int8_is_judged_by_what_it_finds(tmp_path: Path, small_images: Path) -> None:
     exported = export_huggingface(
         save_detector(tmp_path / "source", detr()),
         task="object-detection",
         name="model",
         repository=tmp_path / "models",
-        calibration=photographs[0].parent,
+        calibration=small_images,
         max_drop=0.4,
         threshold=0.4,
     )
@@ -157,18 +157,15 @@ def test_modules_are_not_exported_for_detection() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("task", "threshold", "message"),
-    [
-        ("object-detection", "1", "A threshold is a score from 0 to below 1, got 1.0."),
-        ("image-classification", "0.5", "A threshold is for the objects of object-detection; image-classification"),
-    ],
-)
-def test_the_command_takes_a_threshold_for_detectors_alone(
-    task: str, threshold: str, message: str, source: Path, tmp_path: Path
-) -> None:
-    ran = run_tundish(
-        *("export", source, "--task", task, "--name", "model", "--repository", tmp_path, "--threshold", threshold)
-    )
+def test_the_command_takes_a_threshold(source: Path, tmp_path: Path) -> None:
+    task = ("--task", "object-detection", "--threshold", "1")
+    ran = run_tundish("export", source, *task, "--name", "model", "--repository", tmp_path / "models")
     assert ran.returncode == 1
-    assert message in ran.stderr + ran.stdout
+    assert "A threshold is a score from 0 to below 1, got 1.0." in ran.stderr + ran.stdout
+
+
+def test_a_threshold_is_for_detectors_alone(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="is for the objects of object-detection; image-classification has none"):
+        export_huggingface(
+            source, task="image-classification", name="model", repository=tmp_path / "models", threshold=0.5
+        )

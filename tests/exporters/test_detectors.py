@@ -19,19 +19,35 @@ from tundish_exporters import export_huggingface
 THIN = {"one pixel wide", "very wide", "very tall"}
 
 
+@pytest.fixture(scope="module")
+def awkward(photographs: list[Path]) -> dict[str, bytes]:
+    return awkward_images(photographs[3])
+
+
 @pytest.fixture(scope="module", params=DETECTORS)
-def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any]]:
+def detector(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_images: Path
+) -> Iterator[tuple[Path, Any]]:
     """A source with its bundle `model` beside it."""
     root = tmp_path_factory.mktemp("detector")
     source = save_detector(root / "source", DETECTORS[request.param]())
-    export_huggingface(source, task="object-detection", name="model", repository=root / "models")
+    export_huggingface(
+        source,
+        task="object-detection",
+        name="model",
+        repository=root / "models",
+        precision="fp32",
+        calibration=small_images,
+    )
     with tundish.open(root / "models", instances=1) as runtime:
         yield source, runtime
 
 
-def test_a_detector_finds_what_its_pipeline_finds(detector: tuple[Path, Any], photographs: list[Path]) -> None:
+def test_a_detector_finds_what_its_pipeline_finds(
+    detector: tuple[Path, Any], photographs: list[Path], awkward: dict[str, bytes]
+) -> None:
     source, runtime = detector
-    images = {path.name: path.read_bytes() for path in photographs[:3]} | awkward_images(photographs[3])
+    images = {path.name: path.read_bytes() for path in photographs[:3]} | awkward
     ask = detection_pipeline(source)
     faults, counts = {}, set()
     for name, data in images.items():
@@ -48,11 +64,11 @@ def test_a_detector_finds_what_its_pipeline_finds(detector: tuple[Path, Any], ph
 
 
 def test_thin_images_are_found_in_or_refused_as_by_the_pipeline(
-    detector: tuple[Path, Any], photographs: list[Path]
+    detector: tuple[Path, Any], awkward: dict[str, bytes]
 ) -> None:
     source, runtime = detector
     ask = detection_pipeline(source)
-    for name, data in awkward_images(photographs[3]).items():
+    for name, data in awkward.items():
         if name not in THIN:
             continue
         try:

@@ -92,6 +92,7 @@ def _settle(model: Any) -> None:
     model.eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_parameters()  # and its scale, which RT-DETR draws next to zero
             module.momentum = None  # a plain mean over what it has seen
             module.train()
     for seed in range(4):
@@ -177,11 +178,6 @@ def deformable_detr() -> Made:
 def rt_detr() -> Made:
     config = hf.RTDetrConfig(backbone_config=hf.RTDetrResNetConfig(**_STAGES, out_features=_THREE_STAGES), **_RT_DETR)
     return hf.RTDetrForObjectDetection(config), hf.RTDetrImageProcessor(size={"height": 64, "width": 96})
-
-
-def rt_detr_v2() -> Made:
-    config = hf.RTDetrV2Config(backbone_config=hf.RTDetrResNetConfig(**_STAGES, out_features=_THREE_STAGES), **_RT_DETR)
-    return hf.RTDetrV2ForObjectDetection(config), hf.RTDetrImageProcessor(size={"height": 64, "width": 96})
 
 
 DETECTORS: dict[str, Callable[[], Made]] = {
