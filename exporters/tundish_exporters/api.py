@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from tundish.manifest import (
+    Aggregation,
     ClassificationPostprocess,
     ImagePreprocess,
     PoolingPostprocess,
@@ -34,6 +35,7 @@ def export_huggingface(
     name: str,
     repository: PathLike,
     base: PathLike | None = None,
+    aggregation: Aggregation | None = None,
     precision: RequestedPrecision = "auto",
     calibration: PathLike | None = None,
     evaluation: PathLike | None = None,
@@ -54,6 +56,8 @@ def export_huggingface(
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
         base: of an adapter, the directory of its base model, if the adapter does not name one that is here.
+        aggregation: of token-classification, how tokens become entities: as transformers' strategy of that name;
+            `simple` if none is given.
         precision: `auto` tries int8 and keeps fp32 beside it; `int8` fails unless int8 passes the gate.
         calibration: data to calibrate and compare on; see `tundish_exporters.data` for the forms.
         evaluation: labelled data for the gate.
@@ -80,13 +84,16 @@ def export_huggingface(
         intended_use,
     )
     _check_task(task)
+    _check_aggregation(task, aggregation)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import HuggingFaceSource
 
     progress("load the source", 0, 1)
-    source = HuggingFaceSource(Path(directory), task, base=None if base is None else Path(base))
+    source = HuggingFaceSource(
+        Path(directory), task, base=None if base is None else Path(base), aggregation=aggregation or "simple"
+    )
     progress("load the source", 1, 1)
     return export(source, options, progress)
 
@@ -168,6 +175,16 @@ def _check_task(task: str) -> None:
     known = get_args(TaskName)
     if task not in known:
         raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
+
+
+def _check_aggregation(task: str, aggregation: str | None) -> None:
+    if aggregation is None:
+        return
+    if task != "token-classification":
+        raise ExportError(f"An aggregation is for the tokens of token-classification; {task} joins none.")
+    known = get_args(Aggregation)
+    if aggregation not in known:
+        raise ExportError(f"There is no aggregation '{aggregation}'; there are {', '.join(known)}.")
 
 
 def _check_directory(directory: Path, base: PathLike | None) -> None:

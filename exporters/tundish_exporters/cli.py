@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from tundish.cli.rendering import slices_table, variants_table
-from tundish.manifest import TaskName
+from tundish.manifest import Aggregation, TaskName
 from tundish_exporters.api import export_huggingface
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
@@ -36,6 +36,10 @@ def export(
     repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
     base: Annotated[
         Path | None, typer.Option(help="Base model of an adapter, if the adapter does not name a directory here.")
+    ] = None,
+    aggregation: Annotated[
+        Aggregation | None,
+        typer.Option(help="How tokens become entities, for token-classification; simple if it is not given."),
     ] = None,
     precision: Annotated[
         RequestedPrecision, typer.Option(help="auto keeps fp32 and what passes the gate: int8, and bf16 by OpenVINO.")
@@ -69,6 +73,7 @@ def export(
             name=name,
             repository=repository,
             base=base,
+            aggregation=aggregation,
             precision=precision,
             calibration=calibration,
             evaluation=evaluation,

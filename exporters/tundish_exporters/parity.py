@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
 from tundish.pipeline import Answer, Pipeline, run_batch
-from tundish.results import FeatureExtraction, Label, Result
+from tundish.results import Entity, FeatureExtraction, Label, Result, TokenClassification
 from tundish.tasks import Task
 from tundish_exporters.errors import ParityError
 from tundish_exporters.progress import Progress, tracked
@@ -61,8 +61,9 @@ def check_parity(
     """Compares source and export on each sample; returns how close they are, and what the source answered.
 
     Raises:
-        ParityError: a typed result differs (another order of labels, a score off by more than 1e-3, a vector whose
-            cosine is below 0.9999), the network's inputs differ by more than rounding, or the source itself fails.
+        ParityError: a typed result differs (another order of labels, other entities, a score off by more than 1e-3, a
+            vector whose cosine is below 0.9999), the network's inputs differ by more than rounding, or the source
+            itself fails.
     """
     pipeline = Pipeline(task, engine)
     preprocessing = network = Difference(0.0, 0.0)
@@ -113,7 +114,10 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
     """The largest difference of a score or element, and what makes the two unequal: empty if nothing does."""
     if isinstance(expected, FeatureExtraction) and isinstance(actual, FeatureExtraction):
         return _compare_vectors(expected.vector, actual.vector)
-    if isinstance(expected, FeatureExtraction) or isinstance(actual, FeatureExtraction):
+    if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
+        return _compare_entities(expected.entities, actual.entities)
+    others = FeatureExtraction | TokenClassification
+    if isinstance(expected, others) or isinstance(actual, others):
         return np.inf, f"a {type(actual).__name__} stands for a {type(expected).__name__}"
     return _compare_labels(expected.labels, actual.labels)
 
@@ -129,6 +133,19 @@ def _compare_labels(expected: Sequence[Label], actual: Sequence[Label]) -> tuple
         # Labels of nearly equal scores may change places.
         if expected[place].name != label.name and abs(expected[place].score - label.score) > SCORE_TOLERANCE:
             return largest, f"label {place} is '{label.name}', not '{expected[place].name}'"
+    return largest, ""
+
+
+def _compare_entities(expected: Sequence[Entity], actual: Sequence[Entity]) -> tuple[float, str]:
+    if len(expected) != len(actual):
+        return np.inf, f"it has {len(actual)} entities, not {len(expected)}"
+    largest = 0.0
+    for place, (wanted, entity) in enumerate(zip(expected, actual, strict=True)):
+        if entity.place != wanted.place:
+            return np.inf, f"entity {place} is {entity.place}, not {wanted.place}"
+        largest = max(largest, abs(wanted.score - entity.score))
+        if not largest <= SCORE_TOLERANCE:
+            return largest, f"entity {place} has the score {entity.score:.4f}, not {wanted.score:.4f}"
     return largest, ""
 
 

@@ -8,18 +8,21 @@ from importlib.metadata import version
 
 from tundish.errors import TundishError
 from tundish.results import (
+    Entity,
     FeatureExtraction,
     ImageClassification,
     Label,
     Prediction,
     StageTimes,
     TextClassification,
+    TokenClassification,
 )
 from tundish.runtime import Runtime, open  # noqa: A004  # tundish.open, as io.open
 
 __version__ = version("tundish")
 
 __all__ = [
+    "Entity",
     "FeatureExtraction",
     "ImageClassification",
     "Label",
@@ -27,6 +30,7 @@ __all__ = [
     "Runtime",
     "StageTimes",
     "TextClassification",
+    "TokenClassification",
     "TundishError",
     "__version__",
     "open",

@@ -120,6 +120,6 @@ def test_it_serves_an_image_and_a_text(
         assert str(python.parents[1]) in Path(f"/proc/{process.pid}/cmdline").read_text()
     with tundish.open(models, instances=1) as here:
         expected = here.predict("sentiment", text=TEXT).result
-    assert not isinstance(expected, tundish.FeatureExtraction)
+    assert isinstance(expected, tundish.TextClassification)
     assert [label["name"] for label in labels] == [label.name for label in expected.labels]
     assert [label["score"] for label in labels] == pytest.approx([label.score for label in expected.labels], abs=1e-6)

@@ -22,7 +22,11 @@ class Source(Protocol):
 
     task: manifest.TaskName
     preprocess: manifest.ImagePreprocess | manifest.TextPreprocess
-    postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess
+
+    @property
+    def postprocess(self) -> manifest.Postprocess:
+        """How the network's output becomes a result."""
+        ...
 
     def describe(self) -> manifest.Source:
         """What the manifest says of the source."""

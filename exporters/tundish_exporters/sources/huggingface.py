@@ -21,7 +21,15 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
 from tundish import manifest
 from tundish.engines import Arrays
-from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
+from tundish.results import (
+    Entity,
+    FeatureExtraction,
+    ImageClassification,
+    Label,
+    Result,
+    TextClassification,
+    TokenClassification,
+)
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET, adapters
 from tundish_exporters.sources.frameworks import versions
@@ -33,6 +41,7 @@ _MODEL_CLASSES: dict[manifest.TaskName, Any] = {
     "image-classification": transformers.AutoModelForImageClassification,
     "text-classification": transformers.AutoModelForSequenceClassification,
     "feature-extraction": transformers.AutoModel,
+    "token-classification": transformers.AutoModelForTokenClassification,
 }
 
 _LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -42,6 +51,7 @@ _OUTPUTS = {
     "image-classification": "logits",
     "text-classification": "logits",
     "feature-extraction": "last_hidden_state",
+    "token-classification": "logits",
 }
 """The network's output that the task reads."""
 
@@ -49,10 +59,18 @@ _OUTPUTS = {
 class HuggingFaceSource:
     """See `Source`."""
 
-    def __init__(self, directory: Path, task: manifest.TaskName, *, base: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        task: manifest.TaskName,
+        *,
+        base: Path | None = None,
+        aggregation: manifest.Aggregation = "simple",
+    ) -> None:
         """Loads the network and the processor; nothing is fetched, and no code of the directory is run.
 
-        `base` is the model that an adapter was trained beside, if the adapter does not say where it lies.
+        `base` is the model that an adapter was trained beside, if the adapter does not say where it lies; `aggregation`
+        is how token-classification makes entities of tokens.
 
         Raises:
             ExportError: the directory is not a Hugging Face model with safetensors, or has no trained weights for the
@@ -75,11 +93,17 @@ class HuggingFaceSource:
         else:
             self._processor = _loaded(directory, lambda: AutoTokenizer.from_pretrained(directory, **_LOADING))
             self.preprocess = read_tokenizer(self._processor, self._model.config, directory)
-        self.postprocess: manifest.ClassificationPostprocess | manifest.PoolingPostprocess = (
-            read_pooling(self._base or directory, self._processor)
-            if task == "feature-extraction"
-            else _read_labels(self._model.config, task)
-        )
+        self.postprocess: manifest.Postprocess
+        if task == "feature-extraction":
+            self.postprocess = read_pooling(self._base or directory, self._processor)
+        elif task == "token-classification":
+            self.postprocess = manifest.EntityPostprocess(
+                labels=_label_names(self._model.config),
+                aggregation=aggregation,
+                unknown_id=self._processor.unk_token_id,
+            )
+        else:
+            self.postprocess = _read_labels(self._model.config, task)
         self._pipeline: Any = None
 
     def describe(self) -> manifest.Source:
@@ -141,6 +165,8 @@ class HuggingFaceSource:
             return FeatureExtraction(
                 pooled(tokens, torch.from_numpy(inputs["attention_mask"]), self.postprocess).numpy()
             )
+        if isinstance(self.postprocess, manifest.EntityPostprocess):
+            return self._find_entities(data.decode(), self.postprocess.aggregation)
         if self._pipeline is None:
             part = "image_processor" if self.task == "image-classification" else "tokenizer"
             self._pipeline = transformers.pipeline(
@@ -151,6 +177,19 @@ class HuggingFaceSource:
             return ImageClassification(_labels(self._pipeline(_as_pillow(data), top_k=top_k)))
         answer = self._pipeline(data.decode(), top_k=None, truncation=True, max_length=self.preprocess.maximum_tokens)
         return TextClassification(_labels(answer))
+
+    def _find_entities(self, text: str, aggregation: manifest.Aggregation) -> TokenClassification:
+        assert isinstance(self.preprocess, manifest.TextPreprocess)
+        if self._pipeline is None:
+            # This pipeline takes no max_length, it truncates to what its tokenizer says.
+            self._processor.model_max_length = self.preprocess.maximum_tokens
+            self._pipeline = transformers.pipeline(
+                self.task, model=self._model, device="cpu", tokenizer=self._processor, aggregation_strategy=aggregation
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a tokenizer marks no words, of each token
+            answer = self._pipeline(text)
+        return TokenClassification(tuple(_entity(entry, text) for entry in answer))
 
 
 def _fix_image_size(path: Path, height: int, width: int) -> None:
@@ -251,13 +290,24 @@ def _loaded(directory: Path, load: Any) -> Any:
 
 def _read_labels(config: Any, task: manifest.TaskName) -> manifest.ClassificationPostprocess:
     """The labels, and the function that transformers' pipeline of the task would apply to the logits."""
-    labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    labels = _label_names(config)
     function: Any = "softmax" if config.num_labels > 1 else "sigmoid"
     if config.problem_type == "multi_label_classification":
         function = "sigmoid"
     elif config.problem_type == "regression" and task == "text-classification":
         function = "none"
     return manifest.ClassificationPostprocess(labels=labels, function=function)
+
+
+def _label_names(config: Any) -> tuple[str, ...]:
+    return tuple(str(config.id2label[index]) for index in range(config.num_labels))
+
+
+def _entity(entry: dict[str, Any], text: str) -> Entity:
+    """What the pipeline answers; it names the label by whether tokens were joined."""
+    label = entry["entity_group"] if "entity_group" in entry else entry["entity"]
+    start, end = entry["start"], entry["end"]
+    return Entity(label, float(entry["score"]), start, end, text[start:end])
 
 
 def _labels(answer: list[dict[str, Any]]) -> tuple[Label, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from tundish.errors import TundishError
 from tundish.manifest import Manifest
-from tundish.results import FeatureExtraction, Label, Prediction, StageTimes
+from tundish.results import Entity, FeatureExtraction, Label, Prediction, Result, StageTimes, TokenClassification
 
 _BAR_WIDTH = 24
 _SHOWN_VALUES = 6
@@ -23,8 +24,7 @@ def prediction_table(name: str, prediction: Prediction) -> RenderableType:
     """An answer for a person: the result, and where the time went."""
     result = prediction.result
     title = Text.assemble((name, "bold"), f"  {prediction.model} version {prediction.version}")
-    body = _vector(result) if isinstance(result, FeatureExtraction) else _labels(result.labels)
-    parts: list[RenderableType] = [title, body, _times(prediction.stage_times)]
+    parts: list[RenderableType] = [title, _body(result), _times(prediction.stage_times)]
     if getattr(result, "truncated", False):
         parts.append(Text("The text was longer than the model reads; the rest was left out.", style="yellow"))
     return Group(*parts, Text(""))
@@ -38,6 +38,8 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
     content: dict[str, Any] = {"input": name, "model": outcome.model, "version": outcome.version}
     if isinstance(result, FeatureExtraction):
         content["vector"] = result.vector.tolist()
+    elif isinstance(result, TokenClassification):
+        content["entities"] = [asdict(entity) for entity in result.entities]
     else:
         content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
     if hasattr(result, "truncated"):
@@ -98,6 +100,25 @@ def slices_table(manifest: Manifest) -> Table | None:
 def _points(share: float) -> str:
     # Adding zero turns a rounded -0.0 into 0.0.
     return f"{round(100 * share, 2) + 0.0:+.2f} points"
+
+
+def _body(result: Result) -> RenderableType:
+    if isinstance(result, FeatureExtraction):
+        return _vector(result)
+    if isinstance(result, TokenClassification):
+        return _entities(result.entities)
+    return _labels(result.labels)
+
+
+def _entities(entities: tuple[Entity, ...]) -> RenderableType:
+    if not entities:
+        return Text("  no entities")
+    table = Table.grid(padding=(0, 2))
+    for entity in entities:
+        table.add_row(
+            Text(f"  {entity.label}"), f"{entity.score:.4f}", f"{entity.start}-{entity.end}", Text(entity.text)
+        )
+    return table
 
 
 def _labels(labels: tuple[Label, ...]) -> Table:

@@ -10,9 +10,11 @@ from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask
 from tundish.tasks.text_classification import TextClassificationTask
+from tundish.tasks.token_classification import TokenClassificationTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
-    task.name: task for task in (ImageClassificationTask, TextClassificationTask, FeatureExtractionTask)
+    task.name: task
+    for task in (ImageClassificationTask, TextClassificationTask, FeatureExtractionTask, TokenClassificationTask)
 }
 
 

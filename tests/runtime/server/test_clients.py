@@ -23,7 +23,7 @@ import tundish
 from tundish.bundle import read_bundle
 from tundish.client import AsyncClient, Client
 from tundish.errors import InvalidInputError, TundishError
-from tundish.results import FeatureExtraction, Prediction
+from tundish.results import FeatureExtraction, Prediction, TokenClassification
 
 TEXTS = {"sentiment": "A tense, beautifully shot thriller — überraschend!", "minilm": "The cat sat on the mat. 猫"}
 WAYS = ["client", "async client", "command"]
@@ -66,6 +66,7 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     if isinstance(result, FeatureExtraction):
         content["vector"] = result.vector.tolist()
     else:
+        assert not isinstance(result, TokenClassification)  # which has tests of its own
         content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
     if hasattr(result, "truncated"):
         content["truncated"] = result.truncated
@@ -126,7 +127,7 @@ def test_pixels_are_rgb_whatever_their_layout_in_memory(colors: ServerProcess) -
 
 
 def best(prediction: Prediction) -> str:
-    assert not isinstance(prediction.result, FeatureExtraction)
+    assert not isinstance(prediction.result, FeatureExtraction | TokenClassification)
     return prediction.result.labels[0].name
 
 
