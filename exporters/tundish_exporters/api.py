@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from tundish.manifest import (
+    Aggregation,
     ClassificationPostprocess,
     ImagePreprocess,
     PoolingPostprocess,
@@ -39,6 +40,7 @@ def export_huggingface(
     name: str,
     repository: PathLike,
     base: PathLike | None = None,
+    aggregation: Aggregation | None = None,
     precision: RequestedPrecision = "auto",
     calibration: PathLike | None = None,
     evaluation: PathLike | None = None,
@@ -60,6 +62,8 @@ def export_huggingface(
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
         base: of an adapter, the directory of its base model, if the adapter does not name one that is here.
+        aggregation: of token-classification, how tokens become entities: as transformers' strategy of that name;
+            `simple` if none is given.
         precision: `auto` tries int8 and keeps fp32 beside it; `int8` fails unless int8 passes the gate.
         calibration: data to calibrate and compare on; see `tundish_exporters.data` for the forms.
         evaluation: labelled data for the gate.
@@ -89,6 +93,7 @@ def export_huggingface(
     )
     _check_task(task)
     _check_threshold(task, threshold)
+    _check_aggregation(task, aggregation)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
@@ -100,6 +105,7 @@ def export_huggingface(
         task,
         base=None if base is None else Path(base),
         threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        aggregation=aggregation or "simple",
     )
     progress("load the source", 1, 1)
     return export(source, options, progress)
@@ -254,6 +260,16 @@ def _check_threshold(task: str, threshold: float | None) -> None:
         raise ExportError(f"A threshold is for the objects of object-detection; {task} has none.")
     if not 0 <= threshold < 1:
         raise ExportError(f"A threshold is a score from 0 to below 1, got {threshold}.")
+
+
+def _check_aggregation(task: str, aggregation: str | None) -> None:
+    if aggregation is None:
+        return
+    if task != "token-classification":
+        raise ExportError(f"An aggregation is for the tokens of token-classification; {task} joins none.")
+    known = get_args(Aggregation)
+    if aggregation not in known:
+        raise ExportError(f"There is no aggregation '{aggregation}'; there are {', '.join(known)}.")
 
 
 def _check_directory(directory: Path, base: PathLike | None) -> None:

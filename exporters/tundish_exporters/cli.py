@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from tundish.cli.rendering import slices_table, variants_table
-from tundish.manifest import TaskName
+from tundish.manifest import Aggregation, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
@@ -52,6 +52,10 @@ def export(
     repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
     base: Annotated[
         Path | None, typer.Option(help="Base model of an adapter, if the adapter does not name a directory here.")
+    ] = None,
+    aggregation: Annotated[
+        Aggregation | None,
+        typer.Option(help="How tokens become entities, for token-classification; simple if it is not given."),
     ] = None,
     precision: Annotated[
         RequestedPrecision, typer.Option(help="auto keeps fp32 and what passes the gate: int8, and bf16 by OpenVINO.")
@@ -121,9 +125,9 @@ def export(
             "progress": progress,
         }
         if hints is None:
-            exported = export_huggingface(source, base=base, threshold=threshold, **asked)
-        elif base is not None or threshold is not None:
-            raise ExportError(f"{source} is an ONNX file; leave --base and --threshold out.")
+            exported = export_huggingface(source, base=base, threshold=threshold, aggregation=aggregation, **asked)
+        elif (base, threshold, aggregation) != (None, None, None):
+            raise ExportError(f"{source} is an ONNX file; leave --base, --threshold and --aggregation out.")
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)

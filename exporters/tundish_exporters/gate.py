@@ -1,12 +1,13 @@
 """The gate: whether a variant's accuracy is close enough to the float variant's to be served.
 
 Measured by what the data allow: with labels, the share that is right; without, the share that agrees with the float
-variant: on the label, on which labels hold if several may, on the value of a regression, on the objects in an image.
-For vectors, the mean cosine to the float variant's.
+variant: on the label, on which labels hold if several may, on the value of a regression, on the objects in an image, on
+the entities of a text. For vectors, the mean cosine to the float variant's.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
-from tundish.results import Box, DetectedObject, FeatureExtraction, Label, ObjectDetection, Result
+from tundish.results import (
+    Box,
+    DetectedObject,
+    FeatureExtraction,
+    ImageClassification,
+    Label,
+    ObjectDetection,
+    Result,
+    TextClassification,
+    TokenClassification,
+)
 from tundish_exporters.errors import DataError
 from tundish_exporters.parity import cosine
 
@@ -60,6 +71,9 @@ def measure(
     if isinstance(results[0], ObjectDetection):
         value = _same_objects(_objects(results), _objects(float_results))
         return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
+    if isinstance(results[0], TokenClassification):
+        value = _same_entities(_places(results), _places(float_results))
+        return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
     if labels is not None:
         value, reference = _share(_top(results), labels), _share(_top(float_results), labels)
         return Accuracy(metric="accuracy", value=value, reference=reference, samples=len(results))
@@ -98,11 +112,28 @@ def _within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> tuple[bool, 
 
 
 def _labels(results: Sequence[Result]) -> list[Sequence[Label]]:
-    return [result.labels for result in results if not isinstance(result, FeatureExtraction | ObjectDetection)]
+    return [result.labels for result in results if isinstance(result, ImageClassification | TextClassification)]
 
 
 def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
     return [result.objects for result in results if isinstance(result, ObjectDetection)]
+
+
+def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
+    return [
+        Counter(entity.place for entity in result.entities)
+        for result in results
+        if isinstance(result, TokenClassification)
+    ]
+
+
+def _same_entities(
+    rows: Sequence[Counter[tuple[str, int, int]]], others: Sequence[Counter[tuple[str, int, int]]]
+) -> float:
+    """The F1 of label, start and end over the entities of all samples; 1 where neither finds any."""
+    common = sum((row & other).total() for row, other in zip(rows, others, strict=True))
+    found = sum(row.total() + other.total() for row, other in zip(rows, others, strict=True))
+    return 2 * common / found if found else 1.0
 
 
 def _top(results: Sequence[Result]) -> list[str | None]:

@@ -18,7 +18,17 @@ from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
 from tundish.manifest import DetectionPostprocess, ModelSpec
 from tundish.pipeline import Answer, Pipeline, run_batch
-from tundish.results import DetectedObject, FeatureExtraction, Label, ObjectDetection, Result
+from tundish.results import (
+    DetectedObject,
+    Entity,
+    FeatureExtraction,
+    ImageClassification,
+    Label,
+    ObjectDetection,
+    Result,
+    TextClassification,
+    TokenClassification,
+)
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
 from tundish_exporters.errors import ParityError
@@ -84,9 +94,9 @@ def check_parity(
     """Compares source and export on each sample; returns how close they are, and what the source answered.
 
     Raises:
-        ParityError: a typed result differs (another order of labels, a score off by more than 1e-3, a vector whose
-            cosine is below 0.9999, a box off by more than a pixel), the network's inputs differ by more than rounding,
-            or the source itself fails.
+        ParityError: a typed result differs (another order of labels, other entities, a score off by more than 1e-3, a
+            vector whose cosine is below 0.9999, a box off by more than a pixel), the network's inputs differ by more
+            than rounding, or the source itself fails.
     """
     pipeline = Pipeline(task, engine)
     preprocessing = network = Difference(0.0, 0.0)
@@ -139,9 +149,10 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_vectors(expected.vector, actual.vector)
     if isinstance(expected, ObjectDetection) and isinstance(actual, ObjectDetection):
         return _compare_objects(expected.objects, actual.objects)
-    if isinstance(expected, FeatureExtraction | ObjectDetection) or isinstance(
-        actual, FeatureExtraction | ObjectDetection
-    ):
+    if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
+        return _compare_entities(expected.entities, actual.entities)
+    classified = ImageClassification | TextClassification
+    if not isinstance(expected, classified) or not isinstance(actual, classified):
         return np.inf, f"a {type(actual).__name__} stands for a {type(expected).__name__}"
     return _compare_labels(expected.labels, actual.labels)
 
@@ -185,6 +196,19 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
         and abs(first.score - second.score) <= SCORE_TOLERANCE
         and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
     )
+
+
+def _compare_entities(expected: Sequence[Entity], actual: Sequence[Entity]) -> tuple[float, str]:
+    if len(expected) != len(actual):
+        return np.inf, f"it has {len(actual)} entities, not {len(expected)}"
+    largest = 0.0
+    for place, (wanted, entity) in enumerate(zip(expected, actual, strict=True)):
+        if entity.place != wanted.place:
+            return np.inf, f"entity {place} is {entity.place}, not {wanted.place}"
+        largest = max(largest, abs(wanted.score - entity.score))
+        if not largest <= SCORE_TOLERANCE:
+            return largest, f"entity {place} has the score {entity.score:.4f}, not {wanted.score:.4f}"
+    return largest, ""
 
 
 def _compare_vectors(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, str]:

@@ -10,6 +10,7 @@ from tundish.errors import TundishError
 from tundish.results import (
     Box,
     DetectedObject,
+    Entity,
     FeatureExtraction,
     ImageClassification,
     Label,
@@ -17,6 +18,7 @@ from tundish.results import (
     Prediction,
     StageTimes,
     TextClassification,
+    TokenClassification,
 )
 from tundish.runtime import Runtime, open  # noqa: A004  # tundish.open, as io.open
 
@@ -25,6 +27,7 @@ __version__ = version("tundish")
 __all__ = [
     "Box",
     "DetectedObject",
+    "Entity",
     "FeatureExtraction",
     "ImageClassification",
     "Label",
@@ -33,6 +36,7 @@ __all__ = [
     "Runtime",
     "StageTimes",
     "TextClassification",
+    "TokenClassification",
     "TundishError",
     "__version__",
     "open",

@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 FORMAT_VERSION: Literal[1] = 1
 """The newest bundle format that this runtime reads, and the one it writes."""
 
-TaskName = Literal["image-classification", "text-classification", "feature-extraction", "object-detection"]
+TaskName = Literal[
+    "image-classification", "text-classification", "feature-extraction", "object-detection", "token-classification"
+]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""
 Datatype = Literal[
@@ -24,6 +26,8 @@ EngineName = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 """What most of a network is computed in. `bf16` takes the fp32 file; its engine rounds on the way."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Aggregation = Literal["none", "simple", "first", "average", "max"]
+"""How tokens become entities; transformers' strategies of the same names."""
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -220,9 +224,22 @@ class SigmoidDetrPostprocess(DetectionPostprocess):
     """How many objects a result lists, at most."""
 
 
+class EntityPostprocess(_Part):
+    """From logits `[batch, tokens, labels]` to a text's entities; those labelled `O` are left out."""
+
+    kind: Literal["entities"] = "entities"
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """`B-` begins an entity, `I-` or no prefix continues one of the same label."""
+    aggregation: Aggregation = "simple"
+    """`none`: every token is an entity. `simple`: tokens of a label join. The rest label words: by the first token, by
+    the mean of all, or by the one with the highest score."""
+    unknown_id: int | None = None
+    """Of the token for what the tokenizer does not know, which is always a word of its own; None if it has none."""
+
+
 Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]
 Postprocess = Annotated[
-    ClassificationPostprocess | PoolingPostprocess | DetrPostprocess | SigmoidDetrPostprocess,
+    ClassificationPostprocess | PoolingPostprocess | DetrPostprocess | SigmoidDetrPostprocess | EntityPostprocess,
     Field(discriminator="kind"),
 ]
 
@@ -242,7 +259,8 @@ class Accuracy(_Part):
     metric: Literal["accuracy", "agreement", "cosine"]
     """Labels that are right; answers equal to the float model's; mean cosine to the float model's vectors.
 
-    Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's.
+    Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's; of
+    entities, of those with the same label and place.
     """
     value: float
     reference: float

@@ -70,7 +70,35 @@ class ObjectDetection:
     objects: tuple[DetectedObject, ...]
 
 
-Result = ImageClassification | TextClassification | FeatureExtraction | ObjectDetection
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A stretch of a text that has a label, such as a name."""
+
+    label: str
+    score: float
+    start: int
+    """Of its first character in the text as it was sent, in Unicode code points."""
+    end: int
+    """Of what is behind its last character."""
+    text: str
+    """The characters themselves."""
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What makes it the same entity, whatever its score."""
+        return self.label, self.start, self.end
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClassification:
+    """The entities of a text, in its order."""
+
+    entities: tuple[Entity, ...]
+    truncated: bool = False
+    """The text was longer than the model reads; no entity of the rest is there."""
+
+
+Result = ImageClassification | TextClassification | FeatureExtraction | ObjectDetection | TokenClassification
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,15 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
 from tundish import manifest
 from tundish.engines import Arrays
-from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
+from tundish.results import (
+    Entity,
+    FeatureExtraction,
+    ImageClassification,
+    Label,
+    Result,
+    TextClassification,
+    TokenClassification,
+)
 from tundish.tasks.registry import TASKS
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET, adapters, detectors
@@ -35,6 +43,7 @@ _MODEL_CLASSES: dict[manifest.TaskName, Any] = {
     "text-classification": transformers.AutoModelForSequenceClassification,
     "feature-extraction": transformers.AutoModel,
     "object-detection": transformers.AutoModelForObjectDetection,
+    "token-classification": transformers.AutoModelForTokenClassification,
 }
 
 _LOADING: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -45,6 +54,7 @@ _OUTPUTS: dict[manifest.TaskName, tuple[str, ...]] = {
     "text-classification": ("logits",),
     "feature-extraction": ("last_hidden_state",),
     "object-detection": detectors.OUTPUTS,
+    "token-classification": ("logits",),
 }
 """The network's outputs that the task reads."""
 
@@ -52,11 +62,19 @@ _OUTPUTS: dict[manifest.TaskName, tuple[str, ...]] = {
 class HuggingFaceSource:
     """See `Source`."""
 
-    def __init__(self, directory: Path, task: manifest.TaskName, *, threshold: float, base: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        task: manifest.TaskName,
+        *,
+        threshold: float,
+        aggregation: manifest.Aggregation = "simple",
+        base: Path | None = None,
+    ) -> None:
         """Loads the network and the processor; nothing is fetched, and no code of the directory is run.
 
-        `threshold` is that of the objects of a bundle; other tasks have none. `base` is the model that an adapter was
-        trained beside, if the adapter does not say where it lies.
+        `threshold` is that of the objects of object-detection, `aggregation` is how token-classification makes entities
+        of tokens. `base` is the model that an adapter was trained beside, if the adapter does not say where it lies.
 
         Raises:
             ExportError: the directory is not a Hugging Face model with safetensors, or has no trained weights for the
@@ -85,6 +103,12 @@ class HuggingFaceSource:
             self.postprocess = detectors.read_detection(self._processor, self._model.config, threshold)
         elif task == "feature-extraction":
             self.postprocess = read_pooling(self._base or directory, self._processor)
+        elif task == "token-classification":
+            self.postprocess = manifest.EntityPostprocess(
+                labels=_label_names(self._model.config),
+                aggregation=aggregation,
+                unknown_id=self._processor.unk_token_id,
+            )
         else:
             self.postprocess = _read_labels(self._model.config, task)
         self._pipeline: Any = None
@@ -157,6 +181,8 @@ class HuggingFaceSource:
             return FeatureExtraction(
                 pooled(tokens, torch.from_numpy(inputs["attention_mask"]), self.postprocess).numpy()
             )
+        if isinstance(self.postprocess, manifest.EntityPostprocess):
+            return self._find_entities(data.decode(), self.postprocess.aggregation)
         if self._pipeline is None:
             part = "image_processor" if self.task == "image-classification" else "tokenizer"
             self._pipeline = transformers.pipeline(
@@ -167,6 +193,19 @@ class HuggingFaceSource:
             return ImageClassification(_labels(self._pipeline(_as_pillow(data), top_k=top_k)))
         answer = self._pipeline(data.decode(), top_k=None, truncation=True, max_length=self.preprocess.maximum_tokens)
         return TextClassification(_labels(answer))
+
+    def _find_entities(self, text: str, aggregation: manifest.Aggregation) -> TokenClassification:
+        assert isinstance(self.preprocess, manifest.TextPreprocess)
+        if self._pipeline is None:
+            # This pipeline takes no max_length, it truncates to what its tokenizer says.
+            self._processor.model_max_length = self.preprocess.maximum_tokens
+            self._pipeline = transformers.pipeline(
+                self.task, model=self._model, device="cpu", tokenizer=self._processor, aggregation_strategy=aggregation
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a tokenizer marks no words, of each token
+            answer = self._pipeline(text)
+        return TokenClassification(tuple(_entity(entry, text) for entry in answer))
 
 
 def _fix_image_size(path: Path, height: int, width: int) -> None:
@@ -267,13 +306,24 @@ def _loaded(directory: Path, load: Any) -> Any:
 
 def _read_labels(config: Any, task: manifest.TaskName) -> manifest.ClassificationPostprocess:
     """The labels, and the function that transformers' pipeline of the task would apply to the logits."""
-    labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    labels = _label_names(config)
     function: Any = "softmax" if config.num_labels > 1 else "sigmoid"
     if config.problem_type == "multi_label_classification":
         function = "sigmoid"
     elif config.problem_type == "regression" and task == "text-classification":
         function = "none"
     return manifest.ClassificationPostprocess(labels=labels, function=function)
+
+
+def _label_names(config: Any) -> tuple[str, ...]:
+    return tuple(str(config.id2label[index]) for index in range(config.num_labels))
+
+
+def _entity(entry: dict[str, Any], text: str) -> Entity:
+    """What the pipeline answers; it names the label by whether tokens were joined."""
+    label = entry["entity_group"] if "entity_group" in entry else entry["entity"]
+    start, end = entry["start"], entry["end"]
+    return Entity(label, float(entry["score"]), start, end, text[start:end])
 
 
 def _labels(answer: list[dict[str, Any]]) -> tuple[Label, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +14,16 @@ from rich.text import Text
 
 from tundish.errors import TundishError
 from tundish.manifest import Manifest
-from tundish.results import FeatureExtraction, Label, ObjectDetection, Prediction, Result, StageTimes
+from tundish.results import (
+    Entity,
+    FeatureExtraction,
+    Label,
+    ObjectDetection,
+    Prediction,
+    Result,
+    StageTimes,
+    TokenClassification,
+)
 
 _BAR_WIDTH = 24
 _SHOWN_VALUES = 6
@@ -41,6 +51,8 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
         content["objects"] = [
             {"label": found.label, "score": found.score, "box": found.box._asdict()} for found in result.objects
         ]
+    elif isinstance(result, TokenClassification):
+        content["entities"] = [asdict(entity) for entity in result.entities]
     else:
         content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
     if hasattr(result, "truncated"):
@@ -106,7 +118,22 @@ def _points(share: float) -> str:
 def _body(result: Result) -> RenderableType:
     if isinstance(result, FeatureExtraction):
         return _vector(result)
-    return _objects(result) if isinstance(result, ObjectDetection) else _labels(result.labels)
+    if isinstance(result, ObjectDetection):
+        return _objects(result)
+    if isinstance(result, TokenClassification):
+        return _entities(result.entities)
+    return _labels(result.labels)
+
+
+def _entities(entities: tuple[Entity, ...]) -> RenderableType:
+    if not entities:
+        return Text("  no entities")
+    table = Table.grid(padding=(0, 2))
+    for entity in entities:
+        table.add_row(
+            Text(f"  {entity.label}"), f"{entity.score:.4f}", f"{entity.start}-{entity.end}", Text(entity.text)
+        )
+    return table
 
 
 def _labels(labels: tuple[Label, ...]) -> Table:

@@ -14,7 +14,7 @@ from tundish.errors import BundleError, EngineError
 from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess
 from tundish.results import FeatureExtraction
 from tundish.tasks import InputKind, Task, not_finite
-from tundish.tasks.text_tokenizers import TokenizedText
+from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
 from tundish.tasks.tokenizing import TextReader
 from tundish_kernels import pool_normalize
 from tundish_proto.v1 import inference_pb2 as typed
@@ -31,7 +31,7 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
         preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, PoolingPostprocess):
             raise BundleError(f"{directory} must read text and give vectors to do {self.name}.")
-        self._reader = TextReader(spec, preprocess, directory)
+        self._reader = TextReader(spec, preprocess, directory, load_text_tokenizer)
         self._rule = postprocess
         output = spec.outputs[0]
         self._output = output.name

@@ -11,10 +11,17 @@ from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask
 from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.text_classification import TextClassificationTask
+from tundish.tasks.token_classification import TokenClassificationTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
     task.name: task
-    for task in (ImageClassificationTask, TextClassificationTask, FeatureExtractionTask, ObjectDetectionTask)
+    for task in (
+        ImageClassificationTask,
+        TextClassificationTask,
+        FeatureExtractionTask,
+        ObjectDetectionTask,
+        TokenClassificationTask,
+    )
 }
 
 

@@ -15,7 +15,7 @@ from tundish.manifest import ClassificationPostprocess, ModelSpec, TensorSpec, T
 from tundish.results import TextClassification
 from tundish.tasks import InputKind, Task
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
-from tundish.tasks.text_tokenizers import TokenizedText
+from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
 from tundish.tasks.tokenizing import TextReader
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -31,7 +31,7 @@ class TextClassificationTask(Task[TokenizedText, TextClassification]):
         preprocess, postprocess = spec.preprocess, spec.postprocess
         if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, ClassificationPostprocess):
             raise BundleError(f"{directory} must read text and give labels to do {self.name}.")
-        self._reader = TextReader(spec, preprocess, directory)
+        self._reader = TextReader(spec, preprocess, directory, load_text_tokenizer)
         self._output = spec.outputs[0].name
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs

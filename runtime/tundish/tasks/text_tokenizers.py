@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,27 +26,53 @@ class TokenizedText:
     truncated: bool
 
 
-class TextTokenizer(Protocol):
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatedText(TokenizedText):
+    """Also says where in the text each token stands."""
+
+    text: str
+    spans: NDArray[np.int64]
+    """`[tokens, 2]`: start and end of each token, in characters."""
+    special: NDArray[np.bool_]
+    """Tokens that the tokenizer put around the text."""
+    continues: NDArray[np.bool_]
+    """Tokens that continue the word of the token before."""
+
+
+TextT = TypeVar("TextT", bound=TokenizedText)
+MadeT = TypeVar("MadeT", bound=TokenizedText, covariant=True)
+
+
+class TextTokenizer(Protocol[MadeT]):
     """Tokenizes one text, truncated to the model's length."""
 
-    def tokenize(self, text: str) -> TokenizedText:
+    def tokenize(self, text: str) -> MadeT:
         """No tokens at all may come of a text."""
 
 
-def load_text_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer:
-    """The tokenizer of a file in the `tokenizers` library's JSON form.
+class LoadTokenizer(Protocol[MadeT]):
+    """Loads a tokenizer."""
 
-    Raises:
-        BundleError: The file is not such a tokenizer.
-    """
-    try:
-        library = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises plain Exception
-        raise BundleError(f"{path} is not a tokenizer: {error}.") from error
+    def __call__(self, path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer[MadeT]:
+        """That of a file in the `tokenizers` library's JSON form.
+
+        Raises:
+            BundleError: the file is not such a tokenizer.
+        """
+
+
+def load_text_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer[TokenizedText]:
+    """See `LoadTokenizer`."""
+    library = _load_library(path)
     try:
         return NativeWordPiece(library, path, maximum_tokens, truncation_side)
     except ValueError:
         return LibraryTokenizer(library, maximum_tokens, truncation_side)
+
+
+def load_locating_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer[LocatedText]:
+    """See `LoadTokenizer`; always by the library, since the native WordPiece does not say where its tokens stand."""
+    return LocatingTokenizer(_load_library(path), maximum_tokens, truncation_side)
 
 
 class NativeWordPiece:
@@ -83,6 +109,48 @@ class LibraryTokenizer:
         return TokenizedText(
             np.array(encoding.ids, np.int32), np.array(encoding.type_ids, np.int32), bool(encoding.overflowing)
         )
+
+
+class LocatingTokenizer:
+    """Tokenizes with the places of the tokens, and tells words apart as transformers does for its fast tokenizers."""
+
+    def __init__(self, library: Tokenizer, maximum_tokens: int, truncation_side: Side) -> None:
+        library.no_padding()
+        library.enable_truncation(maximum_tokens, direction=truncation_side)
+        self._library = library
+        self._marks_subwords = bool(getattr(library.model, "continuing_subword_prefix", None))
+
+    def tokenize(self, text: str) -> LocatedText:
+        """See `TextTokenizer.tokenize`."""
+        encoding: Any = self._library.encode(text)
+        return LocatedText(
+            ids=np.array(encoding.ids, np.int32),
+            type_ids=np.array(encoding.type_ids, np.int32),
+            truncated=bool(encoding.overflowing),
+            text=text,
+            spans=np.array(encoding.offsets, np.int64).reshape(-1, 2),
+            special=np.array(encoding.special_tokens_mask, np.bool_),
+            continues=np.array(
+                [
+                    self._continues(text, number, *span)
+                    for number, span in zip(encoding.ids, encoding.offsets, strict=True)
+                ],
+                np.bool_,
+            ),
+        )
+
+    def _continues(self, text: str, number: int, start: int, end: int) -> bool:
+        """A prefix makes a token longer than what it stands for; without one, a space before the token says."""
+        if self._marks_subwords:
+            return len(self._library.id_to_token(number)) != end - start
+        return start > 0 and " " not in text[start - 1 : start + 1]
+
+
+def _load_library(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises plain Exception
+        raise BundleError(f"{path} is not a tokenizer: {error}.") from error
 
 
 def _added_tokens(content: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +12,24 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays
 from tundish.errors import InvalidInputError
 from tundish.manifest import ModelSpec, TextPreprocess
-from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
+from tundish.tasks.text_tokenizers import LoadTokenizer, TextT
 from tundish_kernels import pack
 
 MAX_TEXT_BYTES = 4 * 2**20
 """Longer texts are refused: but for WordPiece, all of a text is tokenized before it is truncated, at 3 MB a second."""
 
 
-class TextReader:
+class TextReader(Generic[TextT]):
     """Tokenizes texts and pads them to batches, by the rules of a bundle."""
 
-    def __init__(self, spec: ModelSpec, rule: TextPreprocess, directory: Path) -> None:
+    def __init__(self, spec: ModelSpec, rule: TextPreprocess, directory: Path, load: LoadTokenizer[TextT]) -> None:
         self._rule = rule
         self._input_names = [spec.name for spec in spec.inputs]
-        self._tokenizer = load_text_tokenizer(
+        self._tokenizer = load(
             directory / rule.tokenizer, maximum_tokens=rule.maximum_tokens, truncation_side=rule.truncation_side
         )
 
-    def read(self, data: bytes) -> TokenizedText:
+    def read(self, data: bytes) -> TextT:
         """Tokenizes one UTF-8 text, truncated to the model's length.
 
         Raises:
@@ -47,7 +48,7 @@ class TextReader:
             raise InvalidInputError("The text is empty, and this model's tokenizer makes no token of it.")
         return tokens
 
-    def collate(self, items: Sequence[TokenizedText]) -> Arrays:
+    def collate(self, items: Sequence[TextT]) -> Arrays:
         """Pads to the longest item: what the model takes of ids, mask and type ids, `[batch, tokens] int64`."""
         rule = self._rule
         starts = np.zeros(len(items) + 1, np.int64)
@@ -65,7 +66,7 @@ class TextReader:
         made = {"input_ids": packed.ids, "attention_mask": packed.mask, "token_type_ids": packed.type_ids}
         return {name: made[name] for name in self._input_names}
 
-    def mask(self, items: Sequence[TokenizedText], length: int) -> NDArray[np.bool_]:
+    def mask(self, items: Sequence[TextT], length: int) -> NDArray[np.bool_]:
         """Which of a batch's `[batch, length]` positions hold tokens and not padding."""
         counts = np.array([len(item.ids) for item in items])[:, np.newaxis]
         positions = np.arange(length)

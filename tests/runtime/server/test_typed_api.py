@@ -331,6 +331,7 @@ def test_reflection_tells_every_service_and_message(hand_made: Connection) -> No
         "image_classification",
         "text_classification",
         "feature_extraction",
+        "token_classification",
     ]
     infer = pool.FindServiceByName(OPEN_SERVICE).methods_by_name["ModelInfer"]
     assert infer.input_type.fields_by_name["raw_input_contents"].number == 7

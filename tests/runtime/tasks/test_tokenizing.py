@@ -16,6 +16,7 @@ from support.text_specs import TEXT_INPUTS, text_spec
 
 from tundish.errors import BundleError, InvalidInputError
 from tundish.manifest import TextPreprocess
+from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
 from tundish.tasks.tokenizing import MAX_TEXT_BYTES, TextReader
 
 Side = Literal["left", "right"]
@@ -56,9 +57,9 @@ def oracles(minilm_directory: Path) -> dict[Side, Any]:
     return {side: load(minilm_directory, truncation_side=side, padding_side=side) for side in SIDES}
 
 
-def reader(directory: Path, inputs: tuple[str, ...] = TEXT_INPUTS, **rule: Any) -> TextReader:
+def reader(directory: Path, inputs: tuple[str, ...] = TEXT_INPUTS, **rule: Any) -> TextReader[TokenizedText]:
     preprocess = TextPreprocess(**{"maximum_tokens": 16, **rule})
-    return TextReader(text_spec(preprocess, inputs), preprocess, directory)
+    return TextReader(text_spec(preprocess, inputs), preprocess, directory, load_text_tokenizer)
 
 
 @sides
