@@ -111,7 +111,7 @@ def random_logits(seed: int, tokens: int) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("family", TOKENIZERS)
 @pytest.mark.parametrize("side", ["right", "left"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(batch=st.lists(texts, min_size=1, max_size=3), seed=st.integers(0, 2**32 - 1))
 def test_entities_are_those_of_the_pipeline(
     cases: dict[str, Case], family: str, side: str, batch: list[str], seed: int
