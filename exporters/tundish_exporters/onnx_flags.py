@@ -34,8 +34,8 @@ SizeFlag = Annotated[str | None, _flag("Of the network's input, if it takes any.
 ResizeFlag = Annotated[
     str | None,
     _flag(
-        "stretch to the network's size (default), shortest-edge:LENGTH and crop the centre, or none and crop alone.",
-        "stretch|shortest-edge[:LENGTH]|none",
+        "How, before the centre is cropped to the network's size; default stretch, to that size itself.",
+        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|none",
     ),
 ]
 InterpolationFlag = Annotated[Interpolation | None, _flag("How to resize; default bilinear.")]

@@ -18,7 +18,10 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Color = Literal["rgb", "bgr"]
 Channels = float | tuple[float, float, float]
 
-_RESIZE = re.compile(r"stretch|none|shortest-edge(?::(?P<length>[1-9][0-9]{0,4}))?")
+_PIXELS = "[1-9][0-9]{0,4}"
+_RESIZE = re.compile(
+    rf"none|stretch(?::(?P<height>{_PIXELS})x(?P<width>{_PIXELS}))?|shortest-edge(?::(?P<length>{_PIXELS}))?"
+)
 _UNIT = 1 / 255
 """What pixels are multiplied by unless another factor is given: they become 0 to 1."""
 
@@ -43,8 +46,8 @@ class OnnxHints:
     size: tuple[int, int] | None = None
     """Height and width of the network's input, in pixels."""
     resize: str = "stretch"
-    """`stretch` to the network's size; `shortest-edge:LENGTH`, whose length is the network's own if it is left out; or
-    `none`."""
+    """`stretch:HEIGHTxWIDTH` or `shortest-edge:LENGTH`, whose numbers are the network's own if they are left out, or
+    `none`. The centre of what comes of it is cropped to the network's size."""
     interpolation: Interpolation = "bilinear"
     color: Color = "rgb"
     """Order of the network's channels."""
@@ -54,8 +57,8 @@ class OnnxHints:
     def __post_init__(self) -> None:
         if not _RESIZE.fullmatch(self.resize):
             raise ExportError(
-                f"There is no way to resize '{self.resize}'; there are stretch, shortest-edge, shortest-edge:LENGTH "
-                "and none."
+                f"There is no way to resize '{self.resize}'; there are stretch, stretch:HEIGHTxWIDTH, "
+                "shortest-edge, shortest-edge:LENGTH and none."
             )
 
     @property
@@ -104,10 +107,11 @@ class OnnxHints:
     ) -> tuple[StretchResize | ShortestEdgeResize | None, tuple[int, int] | None]:
         match = _RESIZE.fullmatch(self.resize)
         assert match is not None  # held by __post_init__
-        if self.resize == "stretch":
-            return StretchResize(height=size[0], width=size[1]), None
         if self.resize == "none":
             return None, size
+        if self.resize.startswith("stretch"):
+            height, width = int(match["height"] or size[0]), int(match["width"] or size[1])
+            return StretchResize(height=height, width=width), None if (height, width) == size else size
         return ShortestEdgeResize(length=int(match["length"] or max(size))), size
 
 

@@ -44,6 +44,7 @@ def pixels(
     data: bytes,
     *,
     size: tuple[int, int] = (EDGE, EDGE),
+    stretch: tuple[int, int] | None = None,
     shorter: int | None = None,
     filter_: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> NDArray[np.float64]:
@@ -51,9 +52,10 @@ def pixels(
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     height, width = size
     if shorter is None:
-        return np.asarray(image.resize((width, height), filter_), np.float64)
-    longer = int(shorter * max(image.size) / min(image.size))
-    image = image.resize((shorter, longer) if image.width <= image.height else (longer, shorter), filter_)
+        image = image.resize((stretch or size)[::-1], filter_)
+    else:
+        longer = int(shorter * max(image.size) / min(image.size))
+        image = image.resize((shorter, longer) if image.width <= image.height else (longer, shorter), filter_)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return np.asarray(image.crop((left, top, left + width, top + height)), np.float64)
 
@@ -112,8 +114,8 @@ CASES = {
     ),
     "Caffe's, in BGR and of any size": Case(
         {"shape": [None, "h", "w", 3], "nhwc": True, "opset": 13, "unit": 100.0},
-        {"size": (EDGE, 36), "color": "bgr", "mean": CAFFE_MEAN, "scale": 1.0},
-        {"size": (EDGE, 36)},
+        {"size": (EDGE, 36), "color": "bgr", "mean": CAFFE_MEAN, "scale": 1.0, "resize": "stretch:46x44"},
+        {"size": (EDGE, 36), "stretch": (46, 44)},
         (1.0, CAFFE_MEAN, 1.0),
         bgr=True,
     ),
