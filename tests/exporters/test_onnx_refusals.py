@@ -228,7 +228,9 @@ def test_one_score_takes_one_label(tmp_path: Path) -> None:
 def test_another_task_or_way_to_resize_is_refused(tmp_path: Path) -> None:
     path = write_classifier(tmp_path / "model.onnx", len(LABELS), **PLAIN)
     assert "not models for text-classification" in refusal(path, task="text-classification")
-    with pytest.raises(ExportError, match="no way to resize 'letterbox'; there are stretch, shortest-edge"):
+    with pytest.raises(
+        ExportError, match="no way to resize 'letterbox'; there are stretch, stretch:HEIGHTxWIDTH, shortest-edge"
+    ):
         OnnxHints(resize="letterbox")
 
 
