@@ -26,7 +26,7 @@ TEXTS = (
     "x",
     "",
     "MIXED Case, 12.5 mm (1.4301)!? Gießpfanne, façade, κόσμος, 漢字, 👩‍🔧 [MASK]",
-    "The tundish stands between Linz and Graz. " * 40,
+    "The tundish stands between Graz and Graz. " * 40,
 )
 """With an empty one and one that is longer than any model here reads."""
 

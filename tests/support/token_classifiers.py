@@ -16,7 +16,7 @@ TOKEN_LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC")
 
 _BALANCED_ON = (
     "Wolfgang Amadeus Mozart lived in Salzburg, and then in Vienna; unbelievably, he never saw Reykjavik.",
-    "The tundish stands between the ladle and the moulds of the Voestalpine works at Linz.",
+    "The tundish stands between the ladle and the moulds of the Voestalpine works at Graz.",
     "Größe, façade, naïve: pressure below the limit!",
 )
 
