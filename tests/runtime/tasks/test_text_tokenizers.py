@@ -14,16 +14,25 @@ from support.wordpiece import hugging_face_tokenizer
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tundish.errors import BundleError
-from tundish.tasks.text_tokenizers import LibraryTokenizer, NativeWordPiece, Side, TextTokenizer, load_text_tokenizer
+from tundish.tasks.text_tokenizers import (
+    LibraryTokenizer,
+    NativeWordPiece,
+    Side,
+    TextTokenizer,
+    TokenizedText,
+    load_text_tokenizer,
+)
 
 TEXTS = ["", "The cat's [MASK].", "Ünbelievably 東京 e\u0301\0", "day Day foo  bar", "a" * 101, "a b c d e f g h"]
 
 
-def load(path: Path, maximum: int = 8, side: Side = "right") -> TextTokenizer:
+def load(path: Path, maximum: int = 8, side: Side = "right") -> TextTokenizer[TokenizedText]:
     return load_text_tokenizer(path, maximum_tokens=maximum, truncation_side=side)
 
 
-def assert_agree(made: TextTokenizer, path: Path, text: str, maximum: int = 8, side: Side = "right") -> None:
+def assert_agree(
+    made: TextTokenizer[TokenizedText], path: Path, text: str, maximum: int = 8, side: Side = "right"
+) -> None:
     library = LibraryTokenizer(Tokenizer.from_file(str(path)), maximum, side)
     expected, got = library.tokenize(text), made.tokenize(text)
     assert got.ids.dtype == expected.ids.dtype == got.type_ids.dtype == expected.type_ids.dtype
@@ -38,7 +47,7 @@ def published(minilm_directory: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def published_tokenizers(published: Path) -> dict[tuple[int, Side], TextTokenizer]:
+def published_tokenizers(published: Path) -> dict[tuple[int, Side], TextTokenizer[TokenizedText]]:
     sides: list[Side] = ["left", "right"]
     return {(maximum, side): load(published, maximum, side) for maximum in (2, 3, 9, 128) for side in sides}
 
@@ -46,7 +55,10 @@ def published_tokenizers(published: Path) -> dict[tuple[int, Side], TextTokenize
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), text=st.text(max_size=200))
 def test_both_agree_on_a_published_vocabulary(
-    published: Path, published_tokenizers: dict[tuple[int, Side], TextTokenizer], data: st.DataObject, text: str
+    published: Path,
+    published_tokenizers: dict[tuple[int, Side], TextTokenizer[TokenizedText]],
+    data: st.DataObject,
+    text: str,
 ) -> None:
     maximum, side = data.draw(st.sampled_from(list(published_tokenizers)))
     made = published_tokenizers[maximum, side]

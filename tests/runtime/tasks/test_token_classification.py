@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.model_families import TEXT_FAMILIES
 from support.token_classifiers import entity_faults, pipeline_entities
-from transformers.pipelines.token_classification import AggregationStrategy, TokenClassificationPipeline
+from transformers.pipelines.token_classification import AggregationStrategy
 
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import (
@@ -64,12 +64,13 @@ class Case:
         self.tokenizer.model_max_length = MAXIMUM
         self.tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
         self._directory = directory
-        config = transformers.BertConfig(
+        library: Any = transformers  # whose annotations are patchy
+        config = library.BertConfig(
             vocab_size=8, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4,
             id2label=dict(enumerate(LABELS)), label2id={label: index for index, label in enumerate(LABELS)},
         )  # fmt: skip
-        model = transformers.BertForTokenClassification(config)
-        self._pipeline: Any = TokenClassificationPipeline(model=model, tokenizer=self.tokenizer, framework="pt")
+        model = library.BertForTokenClassification(config)
+        self._pipeline = library.TokenClassificationPipeline(model=model, tokenizer=self.tokenizer, framework="pt")
 
     @cache  # noqa: B019 - a case lives as long as its module
     def task(self, aggregation: Aggregation, padding_side: str = "right") -> TokenClassificationTask:
