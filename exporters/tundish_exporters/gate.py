@@ -43,6 +43,23 @@ _OVERLAP = 0.5
 ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
 
+def check_measurable(float_results: Sequence[Result]) -> None:
+    """Raises DataError if the float variant finds nothing in any sample: then there is nothing to agree with."""
+    if not any(_finds(result) for result in float_results):
+        raise DataError(
+            f"The float model finds nothing in the {len(float_results)} samples of the gate, so that there is nothing "
+            "to hold variants against; give samples of what it finds, or a detector a lower threshold."
+        )
+
+
+def _finds(result: Result) -> bool:
+    match result:
+        case ObjectDetection(objects=found) | TokenClassification(entities=found):
+            return bool(found)
+        case _:
+            return True
+
+
 def measure(
     results: Sequence[Result],
     float_results: Sequence[Result],
@@ -57,9 +74,6 @@ def measure(
         float_results: the float variant's.
         labels: the right answers, if known and if one label is right for each sample.
         function: what made the scores of a classifier; it says what an answer is.
-
-    Raises:
-        DataError: the float variant of a detector finds nothing in any sample.
     """
     if isinstance(results[0], FeatureExtraction):
         similarities = [
@@ -130,10 +144,10 @@ def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
 def _same_entities(
     rows: Sequence[Counter[tuple[str, int, int]]], others: Sequence[Counter[tuple[str, int, int]]]
 ) -> float:
-    """The F1 of label, start and end over the entities of all samples; 1 where neither finds any."""
+    """The F1 of label, start and end over the entities of all samples."""
     common = sum((row & other).total() for row, other in zip(rows, others, strict=True))
     found = sum(row.total() + other.total() for row, other in zip(rows, others, strict=True))
-    return 2 * common / found if found else 1.0
+    return _f1(common, found)
 
 
 def _top(results: Sequence[Result]) -> list[str | None]:
@@ -180,14 +194,14 @@ def _is_finite(row: Sequence[Label]) -> bool:
 
 
 def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
-    """The F1 score of the objects of all samples that have a partner, an object of the same label in the same place."""
-    if not any(others):
-        raise DataError(
-            f"The float model finds nothing in the {len(others)} images of the gate, so that there is nothing to hold "
-            "variants against; give images of what it detects, or a lower threshold."
-        )
+    """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
     partners = sum(_partners(row, other) for row, other in zip(rows, others, strict=True))
-    return 2 * partners / (sum(map(len, rows)) + sum(map(len, others)))
+    return _f1(partners, sum(map(len, rows)) + sum(map(len, others)))
+
+
+def _f1(common: int, found: int) -> float:
+    """Of what two have in common, and what both have found; 1 where neither finds any."""
+    return 2 * common / found if found else 1.0
 
 
 def _partners(row: Sequence[DetectedObject], others: Sequence[DetectedObject]) -> int:

@@ -73,12 +73,16 @@ class Judge:
         """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
 
         One in fp32 must equal its source, which reduction would end; without data, that is all that is asked of it.
+
+        Raises:
+            DataError: a sample cannot be answered, or the float candidate finds nothing in any.
         """
         if candidate == self._floating:
             judgement = self._judged(self._float_results) if self._data.gate else Judgement(None, self._equal)
             return replace(judgement, gate=self._equal)
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
+        gate.check_measurable(self._float_results)
         judgement = self._judged(self._answers(candidate))
         reduced = reduced_preprocess(self._spec, self._gate_data.samples) if judgement.gate.passed else None
         if reduced is None:

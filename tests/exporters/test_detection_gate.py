@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tundish.manifest import Accuracy
-from tundish.results import Box, DetectedObject, ImageClassification, Label, ObjectDetection
+from tundish.results import Box, DetectedObject, ImageClassification, Label, ObjectDetection, TokenClassification
 from tundish_exporters import DataError
-from tundish_exporters.gate import measure, overlap
+from tundish_exporters.gate import check_measurable, measure, overlap
 from tundish_exporters.parity import compare_results
 
 PART = Box(10, 10, 30, 30)
@@ -86,8 +86,12 @@ def test_the_nearest_box_is_the_partner() -> None:
 
 
 def test_a_float_model_that_finds_nothing_is_nothing_to_hold_variants_against() -> None:
-    with pytest.raises(DataError, match=r"finds nothing in the 2 images of the gate.* lower threshold\.$"):
-        measure([detection(found()), detection()], [detection(), detection()], None)
+    with pytest.raises(DataError, match=r"finds nothing in the 2 samples of the gate.* lower threshold\.$"):
+        check_measurable([detection(), detection()])
+    with pytest.raises(DataError, match=r"finds nothing in the 1 samples of the gate"):
+        check_measurable([TokenClassification(())])
+    check_measurable([detection(), detection(found())])
+    assert measure([detection()], [detection()], None).value == 1.0, "as in a slice of which others have what there is"
 
 
 def faint(count: int) -> list[DetectedObject]:
