@@ -9,8 +9,8 @@
 #include "tundish/isa.h"
 
 NB_MODULE(_native, module) {
-    // A process that ends with a tokenizer in use has not leaked it, and its user can do nothing about it; what leaks
-    // is found under AddressSanitizer.
+    // A process that ends with a tokenizer in use has not leaked it, and its user can do nothing about it;
+    // what leaks is found under AddressSanitizer.
     nanobind::set_leak_warnings(false);
     module.def("isa", [] { return std::string(tundish::isa_name(tundish::selected_isa())); });
     module.def("available_isas", [] {
