@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Unpack, get_args
 
 from tundish.manifest import (
     Aggregation,
@@ -17,7 +16,7 @@ from tundish.manifest import (
     TextPreprocess,
 )
 from tundish_exporters.errors import ExportError
-from tundish_exporters.export_options import ExportOptions, RequestedPrecision
+from tundish_exporters.export_options import ExportOptions, ExportSettings, PathLike
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.sources.adapters import CONFIG, check_adapter, find_base, is_adapter
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from tundish_exporters.exporting import Exported
-
-PathLike = str | os.PathLike[str]
 
 DEFAULT_THRESHOLD = 0.5
 """Of an object's score."""
@@ -41,16 +38,9 @@ def export_huggingface(
     repository: PathLike,
     base: PathLike | None = None,
     aggregation: Aggregation | None = None,
-    precision: RequestedPrecision = "auto",
-    calibration: PathLike | None = None,
-    evaluation: PathLike | None = None,
-    max_drop: float = 0.005,
-    slice_column: str | None = None,
-    max_slice_drop: float | None = None,
-    license: str | None = None,  # noqa: A002 - what everybody calls it
-    intended_use: str | None = None,
     threshold: float | None = None,
     progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
 ) -> Exported:
     """Exports a Hugging Face directory (config.json, safetensors, processor) to a bundle in `repository`.
 
@@ -64,33 +54,15 @@ def export_huggingface(
         base: of an adapter, the directory of its base model, if the adapter does not name one that is here.
         aggregation: of token-classification, how tokens become entities: as transformers' strategy of that name;
             `simple` if none is given.
-        precision: `auto` tries int8 and keeps fp32 beside it; `int8` fails unless int8 passes the gate.
-        calibration: data to calibrate and compare on; see `tundish_exporters.data` for the forms.
-        evaluation: labelled data for the gate.
-        max_drop: the most accuracy that a variant may lose to the float model; 0.005 is half a percentage point.
-        slice_column: of the evaluation data's table, by whose values the accuracy is told apart as well.
-        max_slice_drop: the most that a slice of 20 samples or more may lose.
-        license: of the weights; the default is what the directory's model card says.
-        intended_use: what the model is for and what it is not, for those who find the bundle.
         threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
             none is given.
         progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`.
 
     Raises:
         ExportError: see `tundish_exporters.exporting.export`.
     """
-    options = _options(
-        name,
-        repository,
-        precision,
-        calibration,
-        evaluation,
-        max_drop,
-        slice_column,
-        max_slice_drop,
-        license,
-        intended_use,
-    )
+    options = ExportOptions.of(name, repository, settings)
     _check_task(task)
     _check_threshold(task, threshold)
     _check_aggregation(task, aggregation)
@@ -121,15 +93,8 @@ def export_module(
     name: str,
     repository: PathLike,
     tokenizer: PathLike | None = None,
-    precision: RequestedPrecision = "auto",
-    calibration: PathLike | None = None,
-    evaluation: PathLike | None = None,
-    max_drop: float = 0.005,
-    slice_column: str | None = None,
-    max_slice_drop: float | None = None,
-    license: str | None = None,  # noqa: A002 - what everybody calls it
-    intended_use: str | None = None,
     progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
 ) -> Exported:
     """Exports any `nn.Module`, or a program of `torch.export`, to a bundle in `repository`.
 
@@ -141,18 +106,11 @@ def export_module(
         task: what the module was trained for.
         preprocess: how an image or a text becomes the inputs, as in training.
         postprocess: how the output becomes a result.
-        name: see `export_huggingface`, as for what follows.
-        repository: directory of bundles.
+        name: of the model in the repository; the bundle becomes its next version.
+        repository: directory of bundles; made if it is not there.
         tokenizer: for texts, a file in the `tokenizers` library's JSON form.
-        precision: `auto`, `fp32` or `int8`.
-        calibration: data to calibrate and compare on.
-        evaluation: labelled data for the gate.
-        max_drop: the most accuracy that a variant may lose.
-        slice_column: see `export_huggingface`, as for what follows.
-        max_slice_drop: the most that a slice may lose.
-        license: of the weights.
-        intended_use: what the model is for and what it is not.
         progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`.
 
     Raises:
         ExportError: see `tundish_exporters.exporting.export`.
@@ -160,18 +118,7 @@ def export_module(
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.module import ModuleSource
 
-    options = _options(
-        name,
-        repository,
-        precision,
-        calibration,
-        evaluation,
-        max_drop,
-        slice_column,
-        max_slice_drop,
-        license,
-        intended_use,
-    )
+    options = ExportOptions.of(name, repository, settings)
     _check_task(task)
     source = ModuleSource(
         module,
@@ -191,15 +138,8 @@ def export_onnx(
     name: str,
     repository: PathLike,
     hints: OnnxHints = OnnxHints(),  # noqa: B008  # immutable
-    precision: RequestedPrecision = "auto",
-    calibration: PathLike | None = None,
-    evaluation: PathLike | None = None,
-    max_drop: float = 0.005,
-    slice_column: str | None = None,
-    max_slice_drop: float | None = None,
-    license: str | None = None,  # noqa: A002
-    intended_use: str | None = None,
     progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
 ) -> Exported:
     """Exports a ready ONNX file of an image classifier to a bundle in `repository`; needs no PyTorch.
 
@@ -207,34 +147,16 @@ def export_onnx(
         model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`, one output with a
             score or logit for each label. Weights may lie in files beside it.
         task: `image-classification`.
-        name: see `export_huggingface`, as for what follows.
-        repository: directory of bundles.
+        name: of the model in the repository; the bundle becomes its next version.
+        repository: directory of bundles; made if it is not there.
         hints: what the file does not say of itself.
-        precision: `auto`, `fp32` or `int8`.
-        calibration: data to calibrate and compare on.
-        evaluation: labelled data for the gate.
-        max_drop: the most accuracy that a variant may lose.
-        slice_column: see `export_huggingface`, as for what follows.
-        max_slice_drop: the most that a slice may lose.
-        license: of the weights.
-        intended_use: what the model is for and what it is not.
         progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`.
 
     Raises:
         ExportError: see `tundish_exporters.exporting.export` and `OnnxSource`.
     """
-    options = _options(
-        name,
-        repository,
-        precision,
-        calibration,
-        evaluation,
-        max_drop,
-        slice_column,
-        max_slice_drop,
-        license,
-        intended_use,
-    )
+    options = ExportOptions.of(name, repository, settings)
     _check_task(task)
 
     from tundish_exporters.exporting import export
@@ -286,29 +208,3 @@ def _check_directory(directory: Path, base: PathLike | None) -> None:
             f"{directory} has no .safetensors weights; save the model with save_pretrained(safe_serialization=True). "
             "Pickled weights are not read, because loading them can run code."
         )
-
-
-def _options(
-    name: str,
-    repository: PathLike,
-    precision: RequestedPrecision,
-    calibration: PathLike | None,
-    evaluation: PathLike | None,
-    max_drop: float,
-    slice_column: str | None,
-    max_slice_drop: float | None,
-    license: str | None,  # noqa: A002
-    intended_use: str | None,
-) -> ExportOptions:
-    return ExportOptions(
-        name=name,
-        repository=Path(repository),
-        precision=precision,
-        calibration=None if calibration is None else Path(calibration),
-        evaluation=None if evaluation is None else Path(evaluation),
-        max_drop=max_drop,
-        slice_column=slice_column,
-        max_slice_drop=max_slice_drop,
-        license=license,
-        intended_use=intended_use,
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +13,28 @@ from tundish.manifest import MAX_STATEMENT, ModelName
 from tundish_exporters.errors import ExportError
 
 RequestedPrecision = Literal["auto", "fp32", "int8"]
+PathLike = str | os.PathLike[str]
+
+
+class ExportSettings(TypedDict, total=False):
+    """What every public call of an export takes besides its source; `ExportOptions` has the defaults."""
+
+    precision: RequestedPrecision
+    """`auto` tries int8 and keeps fp32 beside it; `int8` fails unless int8 passes the gate."""
+    calibration: PathLike | None
+    """Data to calibrate and compare on; see `tundish_exporters.data` for the forms."""
+    evaluation: PathLike | None
+    """Labelled data for the gate."""
+    max_drop: float
+    """The most accuracy that a variant may lose to the float model; 0.005 is half a percentage point."""
+    slice_column: str | None
+    """Of the evaluation data's table, by whose values the accuracy is told apart as well."""
+    max_slice_drop: float | None
+    """The most that a slice of 20 samples or more may lose."""
+    license: str | None
+    """Of the weights; the default is what the source's model card says."""
+    intended_use: str | None
+    """What the model is for and what it is not, for those who find the bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +57,17 @@ class ExportOptions:
     """The most that a slice may lose; None for any."""
     license: str | None = None
     intended_use: str | None = None
+
+    @classmethod
+    def of(cls, name: str, repository: PathLike, settings: ExportSettings) -> ExportOptions:
+        """Those of a public call.
+
+        Raises:
+            ExportError: one of them cannot be.
+        """
+        given: dict[str, Any] = dict(settings)
+        given |= {key: Path(given[key]) for key in ("calibration", "evaluation") if given.get(key) is not None}
+        return cls(name=name, repository=Path(repository), **given)
 
     @property
     def statements(self) -> dict[str, str]:
