@@ -7,25 +7,13 @@ the entities of a text. For vectors, the mean cosine to the float variant's.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
-from tundish.results import (
-    Box,
-    DetectedObject,
-    FeatureExtraction,
-    ImageClassification,
-    Label,
-    ObjectDetection,
-    Result,
-    TextClassification,
-    TokenClassification,
-)
+from tundish.results import FeatureExtraction, ObjectDetection, Result, TokenClassification
+from tundish_exporters.agreement import ScoreFunction, agreement, labels_of
 from tundish_exporters.errors import DataError
 from tundish_exporters.parity import cosine
 
@@ -33,14 +21,6 @@ LEAST_BOUNDED = 20
 """Samples of a slice that is held to a bound."""
 
 _POINTS = 100
-_HOLDS = 0.5
-"""The score from which on a label of a sigmoid holds."""
-_VALUE_TOLERANCE = 0.02
-"""Of a regression's range."""
-_OVERLAP = 0.5
-"""The intersection over union from which on two boxes show the same object."""
-
-ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
 
 def check_measurable(float_results: Sequence[Result]) -> None:
@@ -82,17 +62,10 @@ def measure(
             if isinstance(result, FeatureExtraction) and isinstance(other, FeatureExtraction)
         ]
         return Accuracy(metric="cosine", value=float(np.mean(similarities)), reference=1.0, samples=len(results))
-    if isinstance(results[0], ObjectDetection):
-        value = _same_objects(_objects(results), _objects(float_results))
-        return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
-    if isinstance(results[0], TokenClassification):
-        value = _same_entities(_places(results), _places(float_results))
-        return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
     if labels is not None:
         value, reference = _share(_top(results), labels), _share(_top(float_results), labels)
         return Accuracy(metric="accuracy", value=value, reference=reference, samples=len(results))
-    agreement = {"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function]
-    value = agreement(_labels(results), _labels(float_results))
+    value = agreement(results, float_results, function)
     return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
 
 
@@ -125,105 +98,13 @@ def _within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> tuple[bool, 
     )
 
 
-def _labels(results: Sequence[Result]) -> list[Sequence[Label]]:
-    return [result.labels for result in results if isinstance(result, ImageClassification | TextClassification)]
-
-
-def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
-    return [result.objects for result in results if isinstance(result, ObjectDetection)]
-
-
-def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
-    return [
-        Counter(entity.place for entity in result.entities)
-        for result in results
-        if isinstance(result, TokenClassification)
-    ]
-
-
-def _same_entities(
-    rows: Sequence[Counter[tuple[str, int, int]]], others: Sequence[Counter[tuple[str, int, int]]]
-) -> float:
-    """The F1 of label, start and end over the entities of all samples."""
-    common = sum((row & other).total() for row, other in zip(rows, others, strict=True))
-    found = sum(row.total() + other.total() for row, other in zip(rows, others, strict=True))
-    return _f1(common, found)
-
-
 def _top(results: Sequence[Result]) -> list[str | None]:
     """The first label of each result; None, which is never right, if a score is not a number."""
     return [
-        labels[0].name if np.isfinite([label.score for label in labels]).all() else None for labels in _labels(results)
+        labels[0].name if np.isfinite([label.score for label in labels]).all() else None
+        for labels in labels_of(results)
     ]
 
 
 def _share(answers: Sequence[str | None], right: Sequence[str | None]) -> float:
     return sum(answer == truth for answer, truth in zip(answers, right, strict=True)) / len(right)
-
-
-def _same_label(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
-    """One label is right: the share of samples with the same first one."""
-    same = [row[0].name == other[0].name and _is_finite(row) for row, other in zip(rows, others, strict=True)]
-    return float(np.mean(same))
-
-
-def _same_labels(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
-    """Each label holds or does not: the share of samples on which the same ones do."""
-    same = [_holding(row) == _holding(other) and _is_finite(row) for row, other in zip(rows, others, strict=True)]
-    return float(np.mean(same))
-
-
-def _same_value(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
-    """A score is a quantity: the share of samples on which it differs by little of its range over them all."""
-    values, wanted = _scores_by_name(rows), _scores_by_name(others)
-    tolerance = _VALUE_TOLERANCE * np.ptp(wanted, axis=0)
-    return float(np.mean((np.abs(values - wanted) <= tolerance).all(axis=1)))
-
-
-def _scores_by_name(rows: Sequence[Sequence[Label]]) -> NDArray[np.float64]:
-    """`[samples, labels]`, in the order of the labels' names; a regression lists all of its labels for each sample."""
-    return np.array([[label.score for label in sorted(row, key=lambda label: label.name)] for row in rows])
-
-
-def _holding(row: Sequence[Label]) -> set[str]:
-    return {label.name for label in row if label.score >= _HOLDS}
-
-
-def _is_finite(row: Sequence[Label]) -> bool:
-    return bool(np.isfinite([label.score for label in row]).all())
-
-
-def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
-    """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
-    partners = sum(_partners(row, other) for row, other in zip(rows, others, strict=True))
-    return _f1(partners, sum(map(len, rows)) + sum(map(len, others)))
-
-
-def _f1(common: int, found: int) -> float:
-    """Of what two have in common, and what both have found; 1 where neither finds any."""
-    return 2 * common / found if found else 1.0
-
-
-def _partners(row: Sequence[DetectedObject], others: Sequence[DetectedObject]) -> int:
-    """How many pairs there are: the highest score chooses first, each the nearest that is left."""
-    left = list(others)
-    for found in row:
-        alike = [other for other in left if other.label == found.label and overlap(found.box, other.box) >= _OVERLAP]
-        if alike:
-            left.remove(max(alike, key=lambda other: overlap(found.box, other.box)))
-    return len(others) - len(left)
-
-
-def overlap(first: Box, second: Box) -> float:
-    """Intersection over union of two boxes; 1 for equal ones, also if they have no area."""
-    if first == second:
-        return 1.0
-    width = min(first.x_max, second.x_max) - max(first.x_min, second.x_min)
-    height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
-    shared = max(width, 0.0) * max(height, 0.0)
-    union = _area(first) + _area(second) - shared
-    return shared / union if union > 0 else 0.0
-
-
-def _area(box: Box) -> float:
-    return (box.x_max - box.x_min) * (box.y_max - box.y_min)

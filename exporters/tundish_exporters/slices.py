@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from tundish.manifest import SliceAccuracy
 from tundish.results import Result
-from tundish_exporters.gate import ScoreFunction, measure
+from tundish_exporters.agreement import ScoreFunction
+from tundish_exporters.gate import measure
 
 
 def measure_slices(

@@ -1,0 +1,140 @@
+"""How much of what a variant answers the float one answers, too: one figure for each kind of answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.results import (
+    Box,
+    DetectedObject,
+    ImageClassification,
+    Label,
+    ObjectDetection,
+    Result,
+    TextClassification,
+    TokenClassification,
+)
+
+_HOLDS = 0.5
+"""The score from which on a label of a sigmoid holds."""
+_VALUE_TOLERANCE = 0.02
+"""Of a regression's range."""
+_OVERLAP = 0.5
+"""The intersection over union from which on two boxes show the same object."""
+
+ScoreFunction = Literal["softmax", "sigmoid", "none"]
+"""What made the scores of a classifier; it says what an answer is."""
+
+
+def agreement(results: Sequence[Result], others: Sequence[Result], function: ScoreFunction) -> float:
+    """From 0 to 1, of results of one kind on the same samples: labels, objects or entities.
+
+    Where neither of two detectors finds anything in any sample they agree.
+    """
+    match results[0]:
+        case ObjectDetection():
+            return _same_objects(_objects(results), _objects(others))
+        case TokenClassification():
+            return _same_entities(_places(results), _places(others))
+        case _:
+            same = {"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function]
+            return same(labels_of(results), labels_of(others))
+
+
+def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
+    """Of a classifier's results."""
+    return [result.labels for result in results if isinstance(result, ImageClassification | TextClassification)]
+
+
+def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
+    return [result.objects for result in results if isinstance(result, ObjectDetection)]
+
+
+def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
+    return [
+        Counter(entity.place for entity in result.entities)
+        for result in results
+        if isinstance(result, TokenClassification)
+    ]
+
+
+def _same_entities(
+    rows: Sequence[Counter[tuple[str, int, int]]], others: Sequence[Counter[tuple[str, int, int]]]
+) -> float:
+    """The F1 of label, start and end over the entities of all samples."""
+    common = sum((row & other).total() for row, other in zip(rows, others, strict=True))
+    found = sum(row.total() + other.total() for row, other in zip(rows, others, strict=True))
+    return _f1(common, found)
+
+
+def _same_label(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
+    """One label is right: the share of samples with the same first one."""
+    same = [row[0].name == other[0].name and _is_finite(row) for row, other in zip(rows, others, strict=True)]
+    return float(np.mean(same))
+
+
+def _same_labels(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
+    """Each label holds or does not: the share of samples on which the same ones do."""
+    same = [_holding(row) == _holding(other) and _is_finite(row) for row, other in zip(rows, others, strict=True)]
+    return float(np.mean(same))
+
+
+def _same_value(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
+    """A score is a quantity: the share of samples on which it differs by little of its range over them all."""
+    values, wanted = _scores_by_name(rows), _scores_by_name(others)
+    tolerance = _VALUE_TOLERANCE * np.ptp(wanted, axis=0)
+    return float(np.mean((np.abs(values - wanted) <= tolerance).all(axis=1)))
+
+
+def _scores_by_name(rows: Sequence[Sequence[Label]]) -> NDArray[np.float64]:
+    """`[samples, labels]`, in the order of the labels' names; a regression lists all of its labels for each sample."""
+    return np.array([[label.score for label in sorted(row, key=lambda label: label.name)] for row in rows])
+
+
+def _holding(row: Sequence[Label]) -> set[str]:
+    return {label.name for label in row if label.score >= _HOLDS}
+
+
+def _is_finite(row: Sequence[Label]) -> bool:
+    return bool(np.isfinite([label.score for label in row]).all())
+
+
+def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
+    """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
+    partners = sum(_partners(row, other) for row, other in zip(rows, others, strict=True))
+    return _f1(partners, sum(map(len, rows)) + sum(map(len, others)))
+
+
+def _f1(common: int, found: int) -> float:
+    """Of what two have in common, and what both have found; 1 where neither finds any."""
+    return 2 * common / found if found else 1.0
+
+
+def _partners(row: Sequence[DetectedObject], others: Sequence[DetectedObject]) -> int:
+    """How many pairs there are: the highest score chooses first, each the nearest that is left."""
+    left = list(others)
+    for found in row:
+        alike = [other for other in left if other.label == found.label and overlap(found.box, other.box) >= _OVERLAP]
+        if alike:
+            left.remove(max(alike, key=lambda other: overlap(found.box, other.box)))
+    return len(others) - len(left)
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes; 1 for equal ones, also if they have no area."""
+    if first == second:
+        return 1.0
+    width = min(first.x_max, second.x_max) - max(first.x_min, second.x_min)
+    height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = _area(first) + _area(second) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _area(box: Box) -> float:
+    return (box.x_max - box.x_min) * (box.y_max - box.y_min)
