@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tundish_exporters.exporting import Exported
 
 _TASKS = ", ".join(get_args(TaskName))
+_HUGGING_FACE = "Hugging Face sources"
 
 
 def export(
@@ -47,16 +48,9 @@ def export(
             help="Hugging Face directory (a model with its processor, or a PEFT adapter), or an .onnx file."
         ),
     ],
-    task: Annotated[TaskName, typer.Option(help="What the model was fine-tuned for.")],
+    task: Annotated[TaskName, typer.Option(metavar="TASK", help=f"What the model was fine-tuned for: {_TASKS}.")],
     name: Annotated[str, typer.Option(help="Name of the model in the repository.")],
     repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
-    base: Annotated[
-        Path | None, typer.Option(help="Base model of an adapter, if the adapter does not name a directory here.")
-    ] = None,
-    aggregation: Annotated[
-        Aggregation | None,
-        typer.Option(help="How tokens become entities, for token-classification; simple if it is not given."),
-    ] = None,
     precision: Annotated[
         RequestedPrecision, typer.Option(help="auto keeps fp32 and what passes the gate: int8, and bf16 by OpenVINO.")
     ] = "auto",
@@ -79,9 +73,24 @@ def export(
     intended_use: Annotated[
         str | None, typer.Option(help="What the model is for and what it is not, for who finds the bundle.")
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            help="Base model of an adapter, if the adapter does not name a directory here.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    aggregation: Annotated[
+        Aggregation | None,
+        typer.Option(
+            help="How tokens become entities, for token-classification; default simple.", rich_help_panel=_HUGGING_FACE
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Score that an object must be above, for object-detection; 0.5 if it is not given."),
+        typer.Option(
+            help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
+        ),
     ] = None,
     labels: LabelsFlag = None,
     mean: MeanFlag = None,
