@@ -127,7 +127,7 @@ def test_pixels_are_rgb_whatever_their_layout_in_memory(colors: ServerProcess) -
 
 
 def best(prediction: Prediction) -> str:
-    assert isinstance(prediction.result, ImageClassification)
+    assert isinstance(prediction.result, ImageClassification | TextClassification)
     return prediction.result.labels[0].name
 
 

@@ -331,6 +331,7 @@ def test_reflection_tells_every_service_and_message(hand_made: Connection) -> No
         "image_classification",
         "text_classification",
         "feature_extraction",
+        "object_detection",
         "token_classification",
     ]
     infer = pool.FindServiceByName(OPEN_SERVICE).methods_by_name["ModelInfer"]
