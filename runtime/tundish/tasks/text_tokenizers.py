@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +71,25 @@ def load_text_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Sid
 
 
 def load_locating_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer[LocatedText]:
-    """See `LoadTokenizer`; always by the library, since the native WordPiece does not say where its tokens stand."""
-    return LocatingTokenizer(_load_library(path), maximum_tokens, truncation_side)
+    """See `LoadTokenizer`."""
+    library = _load_library(path)
+    try:
+        found: _Locating = NativeWordPiece(library, path, maximum_tokens, truncation_side)
+    except ValueError:
+        found = LibraryTokenizer(library, maximum_tokens, truncation_side)
+    return LocatingTokenizer(found, library)
+
+
+class _Located(NamedTuple):
+    """The tokens of a text, and where they stand in it; see `LocatedText`."""
+
+    tokens: TokenizedText
+    spans: NDArray[np.int64]
+    special: NDArray[np.bool_]
+
+
+class _Locating(Protocol):
+    def locate(self, text: str) -> _Located: ...
 
 
 class NativeWordPiece:
@@ -94,6 +111,21 @@ class NativeWordPiece:
         made = wordpiece(self._wordpiece, (text,), maximum_tokens=self._maximum_tokens, side=self._side)
         return TokenizedText(made.ids, made.type_ids, bool(made.truncated[0]))
 
+    def locate(self, text: str) -> _Located:
+        """The same, with the places of the tokens."""
+        made = wordpiece(
+            self._wordpiece,
+            (text,),
+            maximum_tokens=self._maximum_tokens,
+            side=self._side,
+            offsets=True,
+            word_ids=True,
+        )
+        assert made.offsets is not None
+        assert made.word_ids is not None
+        tokens = TokenizedText(made.ids, made.type_ids, bool(made.truncated[0]))
+        return _Located(tokens, made.offsets.astype(np.int64), made.word_ids < 0)
+
 
 class LibraryTokenizer:
     """Every other kind."""
@@ -105,38 +137,36 @@ class LibraryTokenizer:
 
     def tokenize(self, text: str) -> TokenizedText:
         """See `TextTokenizer.tokenize`."""
+        return _tokens(self._library.encode(text))
+
+    def locate(self, text: str) -> _Located:
+        """The same, with the places of the tokens."""
         encoding: Any = self._library.encode(text)
-        return TokenizedText(
-            np.array(encoding.ids, np.int32), np.array(encoding.type_ids, np.int32), bool(encoding.overflowing)
-        )
+        spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        return _Located(_tokens(encoding), spans, np.array(encoding.special_tokens_mask, np.bool_))
 
 
 class LocatingTokenizer:
     """Tokenizes with the places of the tokens, and tells words apart as transformers does for its fast tokenizers."""
 
-    def __init__(self, library: Tokenizer, maximum_tokens: int, truncation_side: Side) -> None:
-        library.no_padding()
-        library.enable_truncation(maximum_tokens, direction=truncation_side)
+    def __init__(self, tokenizer: _Locating, library: Tokenizer) -> None:
+        """`library` is the same tokenizer by Hugging Face, which knows the tokens of the ids."""
+        self._tokenizer = tokenizer
         self._library = library
         self._marks_subwords = bool(getattr(library.model, "continuing_subword_prefix", None))
 
     def tokenize(self, text: str) -> LocatedText:
         """See `TextTokenizer.tokenize`."""
-        encoding: Any = self._library.encode(text)
+        tokens, spans, special = self._tokenizer.locate(text)
+        places = zip(tokens.ids.tolist(), spans.tolist(), strict=True)
         return LocatedText(
-            ids=np.array(encoding.ids, np.int32),
-            type_ids=np.array(encoding.type_ids, np.int32),
-            truncated=bool(encoding.overflowing),
+            ids=tokens.ids,
+            type_ids=tokens.type_ids,
+            truncated=tokens.truncated,
             text=text,
-            spans=np.array(encoding.offsets, np.int64).reshape(-1, 2),
-            special=np.array(encoding.special_tokens_mask, np.bool_),
-            continues=np.array(
-                [
-                    self._continues(text, number, *span)
-                    for number, span in zip(encoding.ids, encoding.offsets, strict=True)
-                ],
-                np.bool_,
-            ),
+            spans=spans,
+            special=special,
+            continues=np.array([self._continues(text, number, *span) for number, span in places], np.bool_),
         )
 
     def _continues(self, text: str, number: int, start: int, end: int) -> bool:
@@ -144,6 +174,12 @@ class LocatingTokenizer:
         if self._marks_subwords:
             return len(self._library.id_to_token(number)) != end - start
         return start > 0 and " " not in text[start - 1 : start + 1]
+
+
+def _tokens(encoding: Any) -> TokenizedText:
+    return TokenizedText(
+        np.array(encoding.ids, np.int32), np.array(encoding.type_ids, np.int32), bool(encoding.overflowing)
+    )
 
 
 def _load_library(path: Path) -> Tokenizer:
