@@ -90,9 +90,7 @@ class ExportOptions:
         if self.max_slice_drop is not None and not 0 <= self.max_slice_drop <= 1:
             raise ExportError(f"max_slice_drop is a share between 0 and 1, got {self.max_slice_drop}.")
         if self.max_slice_drop is not None and self.slice_column is None:
-            raise ExportError(
-                f"max_slice_drop {self.max_slice_drop} bounds slices; say by which column, with --slice."
-            )
+            raise ExportError(f"max_slice_drop {self.max_slice_drop} bounds slices; say by which column, with --slice.")
         for field, text in self.statements.items():
             if len(text) > MAX_STATEMENT:
                 raise ExportError(f"{field} may have {MAX_STATEMENT} characters, got {len(text)}.")
