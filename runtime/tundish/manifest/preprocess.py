@@ -1,0 +1,91 @@
+"""Pre-processing: from the image or the text of a request to a network's inputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tundish.manifest.terms import Part, PathInside, PositiveInt
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+class StretchResize(Part):
+    """Resize to exactly this size, whatever the aspect ratio."""
+
+    kind: Literal["stretch"] = "stretch"
+    height: PositiveInt
+    width: PositiveInt
+
+
+class ShortestEdgeResize(Part):
+    """Resize so that the shorter side has this length, keeping the aspect ratio."""
+
+    kind: Literal["shortest-edge"] = "shortest-edge"
+    length: PositiveInt
+    longest: PositiveInt | None = None
+    """The most that the longer side may have: where it would have more, it gets this, and the shorter one less."""
+    multiple_of: PositiveInt = 1
+    """Each side is cut down to a multiple of it."""
+
+
+class ImagePreprocess(Part):
+    """From an image to float32 of its `layout`: resize, centre crop, then `(pixel * rescale - mean) / std`.
+
+    Height and width are the same for all images, or bounded by the resize.
+    """
+
+    kind: Literal["image"] = "image"
+    resize: Annotated[StretchResize | ShortestEdgeResize, Field(discriminator="kind")] | None
+    interpolation: Interpolation = "bilinear"
+    """As Pillow resamples, antialiased when shrinking."""
+    crop: tuple[PositiveInt, PositiveInt] | None
+    """Height and width around the centre; zero pixels where the image is smaller."""
+    rescale: float
+    mean: tuple[float, float, float]
+    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    color_order: Literal["RGB", "BGR"] = "RGB"
+    """Of the network's channels; `mean` and `std` follow it."""
+    layout: Literal["CHW", "HWC"] = "CHW"
+    """`[3, height, width]` or `[height, width, 3]`."""
+    reduced_jpeg: bool = False
+    """A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that is not smaller than its resized form."""
+
+    @property
+    def has_one_size(self) -> bool:
+        """Whether all images end at the same size."""
+        return self.crop is not None or isinstance(self.resize, StretchResize)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the result, if all images end at the same size."""
+        if self.crop is not None:
+            return self.crop
+        assert isinstance(self.resize, StretchResize)  # by has_one_size
+        return self.resize.height, self.resize.width
+
+    @model_validator(mode="after")
+    def _has_bounded_size(self) -> ImagePreprocess:
+        is_bounded = isinstance(self.resize, ShortestEdgeResize) and self.resize.longest is not None
+        if not self.has_one_size and not is_bounded:
+            raise ValueError(
+                "an image must end at a fixed or bounded size: a stretching resize, a crop or a longest edge is needed"
+            )
+        return self
+
+
+class TextPreprocess(Part):
+    """From a text to token ids, by a tokenizer in the `tokenizers` library's JSON form."""
+
+    kind: Literal["text"] = "text"
+    tokenizer: PathInside = "tokenizer.json"
+    maximum_tokens: PositiveInt
+    """Special tokens included; what is beyond is left out."""
+    truncation_side: Literal["right", "left"] = "right"
+    padding_side: Literal["right", "left"] = "right"
+    padding_id: int = 0
+    padding_type_id: int = 0
+
+
+Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]

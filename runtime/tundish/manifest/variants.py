@@ -1,0 +1,90 @@
+"""The variants of a model: their files, and what was measured of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tundish.manifest.preprocess import Preprocess
+from tundish.manifest.terms import EngineName, Part, PathInside, PositiveInt, Precision, Sha256
+
+
+class BundleFile(Part):
+    """A file of the bundle, with what it must hash to."""
+
+    path: PathInside
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class SliceAccuracy(Part):
+    """The same on some of the samples: those of one value of the column that the maker named, or of one label."""
+
+    name: str
+    value: float
+    reference: float
+    samples: PositiveInt
+
+
+class Accuracy(Part):
+    """What a variant was measured to get right."""
+
+    metric: Literal["accuracy", "agreement", "cosine"]
+    """Labels that are right; answers equal to the float model's; mean cosine to the float model's vectors.
+
+    Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's; of
+    entities, of those with the same label and place.
+    """
+    value: float
+    reference: float
+    """The same metric of the float variant on the same samples."""
+    samples: PositiveInt
+    slices: tuple[SliceAccuracy, ...] = ()
+    """By name; none if the maker named no column."""
+
+
+class Latency(Part):
+    """Time of one engine call with one thread on the exporter's machine, over the calibration data."""
+
+    median_milliseconds: float
+    p90_milliseconds: float
+    batch_size: PositiveInt
+    runs: PositiveInt
+
+
+class Gate(Part):
+    """Whether a variant may be served."""
+
+    passed: bool
+    max_drop: float
+    """The most that `value` may lie below `reference`."""
+    max_slice_drop: float | None = None
+    """The same of each slice that has enough samples; None if slices are not bounded."""
+    reason: str
+    """One sentence with the figures."""
+
+
+class Variant(Part):
+    """One runnable form of the model."""
+
+    name: str
+    """Engine, precision and device, `onnx-int8-cpu`."""
+    engine: EngineName
+    precision: Precision
+    device: Literal["cpu"]
+    recipe: str
+    """How it was quantised, for people."""
+    files: tuple[BundleFile, ...]
+    """The first is the one that the engine opens; none if the variant failed the gate."""
+    accuracy: Accuracy | None
+    latency: Latency
+    gate: Gate
+    preprocess: Preprocess | None = None
+    """What it was measured with, where that is not the model's own."""
+
+    @model_validator(mode="after")
+    def _has_files_if_servable(self) -> Variant:
+        if self.gate.passed and not self.files:
+            raise ValueError(f"variant '{self.name}' passed the gate but has no files")
+        return self
