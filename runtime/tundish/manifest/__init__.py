@@ -36,7 +36,6 @@ from tundish.manifest.terms import (
     EngineName,
     ModelName,
     Part,
-    PathInside,
     PositiveInt,
     Precision,
     Sha256,
