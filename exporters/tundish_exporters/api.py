@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 from tundish.manifest import (
     Aggregation,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from tundish_exporters.exporting import Exported
-
-DEFAULT_THRESHOLD = 0.5
-"""Of an object's score."""
 
 
 def export_huggingface(
@@ -69,16 +66,17 @@ def export_huggingface(
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
-    from tundish_exporters.sources.huggingface import HuggingFaceSource
+    from tundish_exporters.sources.huggingface import load_source
+    from tundish_exporters.sources.huggingface.source import Choices
 
     progress("load the source", 0, 1)
-    source = HuggingFaceSource(
-        Path(directory),
-        task,
-        base=None if base is None else Path(base),
-        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
-        aggregation=aggregation or "simple",
-    )
+    given: dict[str, Any] = {
+        "base": None if base is None else Path(base),
+        "threshold": threshold,
+        "aggregation": aggregation,
+    }
+    choices = Choices(**{name: value for name, value in given.items() if value is not None})
+    source = load_source(Path(directory), task, choices)
     progress("load the source", 1, 1)
     return export(source, options, progress)
 

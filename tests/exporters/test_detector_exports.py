@@ -24,7 +24,8 @@ from tundish.manifest import (
     StretchResize,
 )
 from tundish_exporters import ExportError, export_huggingface, export_module
-from tundish_exporters.sources.huggingface import HuggingFaceSource
+from tundish_exporters.sources.huggingface import load_source
+from tundish_exporters.sources.huggingface.source import Choices
 
 hf: Any = transformers
 """Most of its classes have no types."""
@@ -84,7 +85,7 @@ def test_int8_is_judged_by_what_it_finds(tmp_path: Path, small_images: Path) -> 
     ],
 )
 def test_the_manifest_says_what_the_processor_does(made: Any, resize: Any, postprocess: Any, tmp_path: Path) -> None:
-    read = HuggingFaceSource(save_detector(tmp_path, made()), "object-detection", threshold=0.25)
+    read = load_source(save_detector(tmp_path, made()), "object-detection", Choices(threshold=0.25))
     assert isinstance(read.preprocess, ImagePreprocess)
     assert read.preprocess.resize == resize
     assert read.postprocess == postprocess

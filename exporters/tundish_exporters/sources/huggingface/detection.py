@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 from tundish.manifest import DetrPostprocess, ImagePreprocess, SigmoidDetrPostprocess
 from tundish.results import Box, DetectedObject, ObjectDetection
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
+from tundish_exporters.sources.huggingface.loading import Architecture
+from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_converted
 from tundish_exporters.sources.tracing import traceable_functions
 
-OUTPUTS = ("logits", "pred_boxes")
+_OUTPUTS = ("logits", "pred_boxes")
 """Of a network, as the runtime reads them."""
 
 _SOFTMAX = frozenset({"DetrImageProcessor", "YolosImageProcessor"})
@@ -29,7 +32,39 @@ _EXAMPLE = (96, 128)
 """Height and width of what a network is traced with, if it takes images of any size."""
 
 
-def read_detection(processor: Any, config: Any, threshold: float) -> DetrPostprocess | SigmoidDetrPostprocess:
+class Detector(ImageSource):
+    """`object-detection`."""
+
+    architecture = Architecture("object-detection", transformers.AutoModelForObjectDetection)
+    outputs = _OUTPUTS
+    any_size = True
+
+    def __init__(self, directory: Path, choices: Choices) -> None:
+        super().__init__(directory, choices)
+        self.postprocess = _read_detection(self._processor, self._model.config, choices.threshold)
+
+    def write_onnx(self, path: Path) -> None:
+        """See `Source.write_onnx`; optimum does not know all detectors, and exports others with sizes left open."""
+        _write_detector(self._exported, self.preprocess, path)
+
+    @torch.inference_mode()
+    def predict(self, data: bytes) -> ObjectDetection:
+        """See `Source.predict`; as transformers' pipeline, which leaves out low scores and rounds boxes, does it."""
+        image = as_converted(data)
+        outputs = self._model(**self._processor(images=[image], return_tensors="pt"))
+        (found,) = self._processor.post_process_object_detection(
+            outputs, threshold=0.0, target_sizes=[(image.height, image.width)]
+        )
+        objects = [
+            DetectedObject(str(self._model.config.id2label[label]), score, Box(*box))
+            for label, score, box in zip(
+                found["labels"].tolist(), found["scores"].tolist(), found["boxes"].tolist(), strict=True
+            )
+        ]
+        return ObjectDetection(tuple(sorted(objects, key=lambda found: -found.score)))
+
+
+def _read_detection(processor: Any, config: Any, threshold: float) -> DetrPostprocess | SigmoidDetrPostprocess:
     """The rule by which the processor turns the network's outputs into objects.
 
     Raises:
@@ -49,7 +84,7 @@ def read_detection(processor: Any, config: Any, threshold: float) -> DetrPostpro
     raise ExportError(f"{kind} is not a processor whose objects tundish can reproduce; there are {known}.")
 
 
-def write_detector(model: Any, rule: ImagePreprocess, path: Path) -> None:
+def _write_detector(model: Any, rule: ImagePreprocess, path: Path) -> None:
     """Writes the network from `pixel_values` to logits and boxes; height and width are dynamic unless the rule has one.
 
     It has no mask of padding: images of a batch are of one size.
@@ -57,7 +92,7 @@ def write_detector(model: Any, rule: ImagePreprocess, path: Path) -> None:
     Raises:
         ExportError: PyTorch cannot export it.
     """
-    axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "queries"} for name in OUTPUTS}
+    axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "queries"} for name in _OUTPUTS}
     axes["pixel_values"] = {0: "batch"} if rule.has_one_size else {0: "batch", 2: "height", 3: "width"}
     size = rule.size if rule.has_one_size else _EXAMPLE
     with warnings.catch_warnings(), traceable_functions():
@@ -68,7 +103,7 @@ def write_detector(model: Any, rule: ImagePreprocess, path: Path) -> None:
                 (torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0)),),
                 path,
                 input_names=["pixel_values"],
-                output_names=list(OUTPUTS),
+                output_names=list(_OUTPUTS),
                 dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,  # as for modules
@@ -78,22 +113,6 @@ def write_detector(model: Any, rule: ImagePreprocess, path: Path) -> None:
             raise ExportError(
                 f"PyTorch cannot export the architecture '{model.config.model_type}': {reason}"
             ) from error
-
-
-@torch.inference_mode()
-def detect(model: Any, processor: Any, image: Any) -> ObjectDetection:
-    """What transformers finds in a Pillow image, as its pipeline does, of every score and without rounding boxes."""
-    outputs = model(**processor(images=[image], return_tensors="pt"))
-    (found,) = processor.post_process_object_detection(
-        outputs, threshold=0.0, target_sizes=[(image.height, image.width)]
-    )
-    objects = [
-        DetectedObject(str(model.config.id2label[label]), score, Box(*box))
-        for label, score, box in zip(
-            found["labels"].tolist(), found["scores"].tolist(), found["boxes"].tolist(), strict=True
-        )
-    ]
-    return ObjectDetection(tuple(sorted(objects, key=lambda found: -found.score)))
 
 
 class _LogitsAndBoxes(torch.nn.Module):
@@ -106,4 +125,4 @@ class _LogitsAndBoxes(torch.nn.Module):
     def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """`[batch, 3, height, width]` to logits `[batch, queries, classes]` and boxes `[batch, queries, 4]`."""
         outputs = self._model(pixel_values=pixel_values)
-        return tuple(outputs[name] for name in OUTPUTS)
+        return tuple(outputs[name] for name in _OUTPUTS)

@@ -1,0 +1,25 @@
+"""A Hugging Face directory: config.json, safetensors and the processor's files, or an adapter. A file for each family.
+
+`source.py` says what a family is, and `FAMILIES` which there are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tundish.manifest import TaskName
+from tundish_exporters.sources.huggingface.classification import ImageClassifier, TextClassifier
+from tundish_exporters.sources.huggingface.detection import Detector
+from tundish_exporters.sources.huggingface.embedding import TextEmbedder
+from tundish_exporters.sources.huggingface.entities import EntityTagger
+from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
+
+FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
+    family.architecture.task: family
+    for family in (ImageClassifier, TextClassifier, TextEmbedder, Detector, EntityTagger)
+}
+
+
+def load_source(directory: Path, task: TaskName, choices: Choices) -> HuggingFaceSource:
+    """The source of a directory; raises ExportError, see `HuggingFaceSource`."""
+    return FAMILIES[task](directory, choices)

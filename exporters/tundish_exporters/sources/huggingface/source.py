@@ -1,0 +1,195 @@
+"""What the families have in common: a network and a processor from one directory, exported and asked.
+
+A family is a subclass of `ImageSource` or `TextSource`: it says by which class transformers loads its network, which
+of the outputs it reads, and by which rule they become a result.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx
+import torch
+import transformers
+from onnxruntime.tools.onnx_model_utils import make_dim_param_fixed
+from optimum.exporters.onnx import onnx_export_from_model
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer
+
+from tundish import manifest
+from tundish.engines import Arrays
+from tundish.results import Result
+from tundish_exporters.errors import ExportError
+from tundish_exporters.sources import OPSET
+from tundish_exporters.sources.huggingface.description import describe
+from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, load_network, loaded
+from tundish_exporters.sources.image_processors import read_image_processor
+from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the user says of a model that its directory does not."""
+
+    base: Path | None = None
+    """The model that an adapter was trained beside, if the adapter does not say where it lies."""
+    threshold: float = 0.5
+    """Of the objects of object-detection."""
+    aggregation: manifest.Aggregation = "simple"
+    """How token-classification makes entities of tokens."""
+
+
+class HuggingFaceSource(ABC):
+    """See `Source`."""
+
+    architecture: ClassVar[Architecture]
+    outputs: ClassVar[tuple[str, ...]] = ("logits",)
+    """Of the network, those that the task reads."""
+    preprocess: manifest.ImagePreprocess | manifest.TextPreprocess
+    postprocess: manifest.Postprocess
+
+    def __init__(self, directory: Path, choices: Choices) -> None:
+        """Loads the network and the processor; nothing is fetched, and no code of the directory is run.
+
+        Raises:
+            ExportError: the directory is not a Hugging Face model with safetensors, or has no trained weights for the
+                task; or it is an adapter that does not fit its base.
+        """
+        self.task = self.architecture.task
+        network = load_network(directory, self.architecture, choices.base)
+        self._directory = directory
+        self._base = network.base
+        self._model, self._exported = network.model, network.exported
+        with_processor = directory if network.base is None or _has_processor(directory) else network.base
+        self._processor: Any = loaded(with_processor, lambda: self._load_processor(with_processor))
+        self.preprocess = self._read_processor(with_processor)
+
+    @abstractmethod
+    def _load_processor(self, directory: Path) -> Any: ...
+
+    @abstractmethod
+    def _read_processor(self, directory: Path) -> Any:
+        """The processor's rule."""
+
+    def describe(self) -> manifest.Source:
+        """See `Source.describe`."""
+        return describe(self._directory, self._base)
+
+    def write_onnx(self, path: Path) -> None:
+        """See `Source.write_onnx`; by optimum."""
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
+            try:
+                onnx_export_from_model(
+                    self._exported, scratch, task=self.task, opset=OPSET, do_validation=False, no_post_process=True
+                )
+            except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
+                raise ExportError(
+                    f"optimum cannot export the architecture '{self._model.config.model_type}' for {self.task}: "
+                    f"{error}. Load it yourself and pass the module to tundish_exporters.export_module."
+                ) from error
+            for file in Path(scratch).glob("model.onnx*"):
+                file.rename(path.parent / file.name.replace("model.onnx", path.name, 1))
+
+    @abstractmethod
+    def write_assets(self, directory: Path) -> list[str]:
+        """See `Source.write_assets`."""
+
+    @abstractmethod
+    def processed(self, data: bytes) -> Arrays:
+        """See `Source.processed`."""
+
+    def network(self, inputs: Arrays) -> Arrays:
+        """See `Source.network`."""
+        with torch.inference_mode():
+            outputs = self._model(**{name: torch.from_numpy(np.array(array)) for name, array in inputs.items()})
+        return {name: outputs[name].numpy() for name in self.outputs}
+
+    @abstractmethod
+    def predict(self, data: bytes) -> Result:
+        """See `Source.predict`."""
+
+
+class ImageSource(HuggingFaceSource):
+    """A network that reads images."""
+
+    preprocess: manifest.ImagePreprocess
+    any_size: ClassVar[bool] = False
+    """Whether the network takes images of any size."""
+
+    def _load_processor(self, directory: Path) -> Any:
+        return AutoImageProcessor.from_pretrained(directory, **LOCAL, use_fast=False)
+
+    def _read_processor(self, directory: Path) -> manifest.ImagePreprocess:  # noqa: ARG002  # the processor says it all
+        return read_image_processor(self._processor, any_size=self.any_size)
+
+    def write_onnx(self, path: Path) -> None:
+        """See `Source.write_onnx`; by optimum, with the one size that images come in."""
+        super().write_onnx(path)
+        _fix_image_size(path, *self.preprocess.size)
+
+    def write_assets(self, directory: Path) -> list[str]:  # noqa: ARG002  # there are none
+        """See `Source.write_assets`."""
+        return []
+
+    def processed(self, data: bytes) -> Arrays:
+        """See `Source.processed`."""
+        return dict(self._processor(as_converted(data), return_tensors="np"))
+
+
+class TextSource(HuggingFaceSource):
+    """A network that reads texts."""
+
+    preprocess: manifest.TextPreprocess
+
+    def _load_processor(self, directory: Path) -> Any:
+        return AutoTokenizer.from_pretrained(directory, **LOCAL)
+
+    def _read_processor(self, directory: Path) -> manifest.TextPreprocess:
+        return read_tokenizer(self._processor, self._model.config, directory)
+
+    def write_assets(self, directory: Path) -> list[str]:
+        """See `Source.write_assets`."""
+        write_tokenizer(self._processor, directory / self.preprocess.tokenizer)
+        return [self.preprocess.tokenizer]
+
+    def processed(self, data: bytes) -> Arrays:
+        """See `Source.processed`."""
+        encoded = self._processor(
+            data.decode(), truncation=True, max_length=self.preprocess.maximum_tokens, return_tensors="np"
+        )
+        return {name: np.asarray(array, np.int64) for name, array in encoded.items()}
+
+
+def label_names(config: Any) -> tuple[str, ...]:
+    """The classes' names in their order, which a configuration makes up if nobody has said them."""
+    return tuple(str(config.id2label[index]) for index in range(config.num_labels))
+
+
+def as_pillow(data: bytes) -> Any:
+    """The image as transformers' pipelines get it: opened by Pillow, not yet converted."""
+    return Image.open(io.BytesIO(data))
+
+
+def as_converted(data: bytes) -> Any:
+    """The image as transformers' pipelines hand it to the processor: in RGB, the right way up."""
+    return transformers.image_utils.load_image(as_pillow(data))
+
+
+def _fix_image_size(path: Path, height: int, width: int) -> None:
+    """Writes the one size that images come in into the graph, so that engine and clients know it."""
+    model = onnx.load(path)
+    for name, size in (("num_channels", 3), ("height", height), ("width", width)):
+        make_dim_param_fixed(model.graph, name, size)
+    onnx.save(model, path)
+
+
+def _has_processor(directory: Path) -> bool:
+    return any((directory / name).is_file() for name in ("preprocessor_config.json", "tokenizer_config.json"))
