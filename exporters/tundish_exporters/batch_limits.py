@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tundish.engines import Arrays, Engine
-from tundish.tasks import Task
+from tundish.tasks import Item, Task
 from tundish_exporters.latency import timed
 from tundish_exporters.progress import Progress, tracked
 
@@ -67,7 +67,7 @@ class BatchLimits:
         return max(size for size in allowed if size == 1 or self.tokens is None or size * length <= self.tokens)
 
 
-def batch_groups(task: Task[Any, Any], inputs: Sequence[bytes]) -> list[Group]:
+def batch_groups(task: Task[Any, Any], inputs: Sequence[Item]) -> list[Group]:
     """One of random images; or of texts, five at most, each of copies of one, from the short ones to the long.
 
     Copies share a batch without padding, of which the server allows next to none. Images are those of the commonest

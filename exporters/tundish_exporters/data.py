@@ -4,7 +4,9 @@
 |---|---|
 | images | a folder, searched in depth; labelled if each image lies in a folder named by its label |
 | texts | `.txt`, one a line |
-| table | `.csv`, `.tsv` or `.jsonl` with a column `text` or `image` (a path beside the file), and `label` if labelled |
+| table | `.csv`, `.tsv` or `.jsonl` with a column for each part that the model reads, `label` if labelled |
+
+Such a part is `text`, `text_pair` or `image`, which is a path beside the file.
 
 A table may have a column of any name by which the accuracy is told apart: its slices.
 """
@@ -19,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tundish.tasks import InputKind
+from tundish.manifest import InputName
+from tundish.tasks import Item
 from tundish_exporters.errors import DataError
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl"})
@@ -33,29 +36,40 @@ _SEED = 20
 class Sample:
     """One item of data, with its label if it has one."""
 
-    content: str | Path
-    """The text, or the path of the image."""
+    content: tuple[str | Path, ...]
+    """The texts, or the path of the image: a part for each that the model reads."""
     label: str | None
     slice: str | None = None
     """The group that it belongs to, if the data are told apart by one."""
 
-    def read(self) -> bytes:
-        """The bytes as a request would carry them."""
-        if isinstance(self.content, str):
-            try:
-                return self.content.encode()
-            except UnicodeEncodeError:
-                raise DataError("A text holds half a surrogate pair, which UTF-8 cannot carry.") from None
+    def read(self) -> Item:
+        """As a request would carry it."""
+        parts = tuple(_read(part) for part in self.content)
+        return parts if len(parts) > 1 else parts[0]
+
+    def __str__(self) -> str:
+        """For sentences about it."""
+        return " | ".join(map(str, self.content))
+
+
+def _read(part: str | Path) -> bytes:
+    if isinstance(part, str):
         try:
-            return self.content.read_bytes()
-        except OSError as error:
-            raise DataError(f"The image {self.content} cannot be read: {error.strerror}.") from error
+            return part.encode()
+        except UnicodeEncodeError:
+            raise DataError("A text holds half a surrogate pair, which UTF-8 cannot carry.") from None
+    try:
+        return part.read_bytes()
+    except OSError as error:
+        raise DataError(f"The image {part} cannot be read: {error.strerror}.") from error
 
 
 def load_samples(
-    path: Path, kind: InputKind, *, limit: int | None = None, slice_column: str | None = None
+    path: Path, reads: Sequence[InputName], *, limit: int | None = None, slice_column: str | None = None
 ) -> list[Sample]:
     """All samples of a folder or file, in a fixed random order; at most `limit` of them.
+
+    `reads` are the parts that the model reads.
 
     Raises:
         DataError: there are none, or the file has not the columns that it needs.
@@ -63,15 +77,16 @@ def load_samples(
     if slice_column is not None and path.suffix.lower() not in _TABLES:
         raise DataError(f"{path} has no columns, and so no '{slice_column}' to slice by; give a .csv, .tsv or .jsonl.")
     if path.is_dir():
-        if kind != "image":
-            raise DataError(f"{path} is a folder, texts come as a .txt, .csv, .tsv or .jsonl file.")
+        if tuple(reads) != ("image",):
+            forms = ".txt, .csv, .tsv or .jsonl" if len(reads) == 1 else ".csv, .tsv or .jsonl"
+            raise DataError(f"{path} is a folder, texts come as a {forms} file.")
         samples = list(_folder(path))
     elif path.is_file():
-        samples = list(_file(path, kind, slice_column))
+        samples = list(_file(path, reads, slice_column))
     else:
         raise DataError(f"{path} is not there; give a folder of images or a .txt, .csv, .tsv or .jsonl file.")
     if not samples:
-        raise DataError(f"{path} holds no {kind}.")
+        raise DataError(f"{path} holds no {' and '.join(reads)}.")
     random.Random(_SEED).shuffle(samples)
     return samples[:limit]
 
@@ -101,33 +116,34 @@ def label_indices(samples: Sequence[Sample], labels: Sequence[str], path: Path) 
 def _folder(path: Path) -> Iterator[Sample]:
     for file in sorted(path.rglob("*")):
         if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
-            yield Sample(file, file.parent.name if file.parent != path else None)
+            yield Sample((file,), file.parent.name if file.parent != path else None)
 
 
-def _file(path: Path, kind: InputKind, slice_column: str | None) -> Iterator[Sample]:
+def _file(path: Path, reads: Sequence[InputName], slice_column: str | None) -> Iterator[Sample]:
     suffix = path.suffix.lower()
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            if suffix == ".txt" and kind == "text":
-                yield from (Sample(line.strip(), None) for line in lines if line.strip())
+            if suffix == ".txt" and tuple(reads) == ("text",):
+                yield from (Sample((line.strip(),), None) for line in lines if line.strip())
             elif suffix in (".csv", ".tsv"):
                 rows = csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
-                yield from (_row(path, kind, row, slice_column) for row in rows)
+                yield from (_row(path, reads, row, slice_column) for row in rows)
             elif suffix == ".jsonl":
-                yield from (_row(path, kind, json.loads(line), slice_column) for line in lines if line.strip())
+                yield from (_row(path, reads, json.loads(line), slice_column) for line in lines if line.strip())
             else:
-                raise DataError(f"{path} is no form of {kind} data; give a .csv, .tsv or .jsonl file.")
+                raise DataError(f"{path} is no form of {' and '.join(reads)} data; give a .csv, .tsv or .jsonl file.")
     except (ValueError, RecursionError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise DataError(f"{path} cannot be read as {suffix} in UTF-8: {error}.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _row(path: Path, kind: InputKind, row: Mapping[str, Any], slice_column: str | None) -> Sample:
-    if not isinstance(row, Mapping) or not isinstance(row.get(kind), str):
-        columns = list(row) if isinstance(row, Mapping) else []
-        raise DataError(f"{path} must have a column '{kind}' in every row, got {columns}.")
-    content = row[kind] if kind == "text" else path.parent / row[kind]
+def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_column: str | None) -> Sample:
+    for name in reads:
+        if not isinstance(row, Mapping) or not isinstance(row.get(name), str):
+            columns = list(row) if isinstance(row, Mapping) else []
+            raise DataError(f"{path} must have a column '{name}' in every row, got {columns}.")
+    content = tuple(path.parent / row[name] if name == "image" else row[name] for name in reads)
     label, group = row.get("label"), None
     if slice_column is not None:
         group = row.get(slice_column)

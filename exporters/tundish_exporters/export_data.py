@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tundish.manifest import ClassificationPostprocess, ImagePreprocess
-from tundish.tasks import InputKind
-from tundish.tasks.registry import TASKS
+from tundish.manifest import ClassificationPostprocess, ImagePreprocess, InputName
+from tundish.tasks import Item
 from tundish_exporters.data import Sample, label_indices, load_samples
 from tundish_exporters.errors import DataError
 from tundish_exporters.probes import probe_inputs
@@ -41,16 +40,16 @@ class GateData:
 class ExportData:
     """The data of an export."""
 
-    inputs: list[bytes]
+    inputs: list[Item]
     """Items to calibrate and measure latency with: of the calibration data, else the evaluation data, else probes."""
     gate: GateData | None
     """None if no data was given: then nothing but the float model can be served."""
 
-    of_other_sizes: Sequence[bytes] = ()
+    of_other_sizes: Sequence[Item] = ()
     """More items to compare on; only for a network that takes images of any size, which one camera's are not."""
 
     @property
-    def parity_inputs(self) -> list[bytes]:
+    def parity_inputs(self) -> list[Item]:
         """Items to compare with the source on."""
         return [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
 
@@ -64,27 +63,26 @@ def load_export_data(
         DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
             measures on has no such column to be sliced by, or too many values in it.
     """
-    kind = TASKS[source.task].input_name
+    rule = source.preprocess
     inputs_path = calibration or evaluation
     if slice_column is not None and inputs_path is None:
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
-        return ExportData(probe_inputs(kind), None)
-    inputs = [sample.read() for sample in load_samples(inputs_path, kind, limit=CALIBRATION_SAMPLES)]
-    rule = source.preprocess
+        return ExportData(probe_inputs(rule.reads), None)
+    inputs = [sample.read() for sample in load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)]
     takes_any_size = isinstance(rule, ImagePreprocess) and not rule.has_one_size
     return ExportData(
         inputs,
-        GateData(_sliced(inputs_path, kind, slice_column), None)
+        GateData(_sliced(inputs_path, rule.reads, slice_column), None)
         if evaluation is None
         else _evaluation(source, evaluation, slice_column),
-        of_other_sizes=probe_inputs(kind)[:_OTHER_SIZES] if takes_any_size else (),
+        of_other_sizes=probe_inputs(rule.reads)[:_OTHER_SIZES] if takes_any_size else (),
     )
 
 
 def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateData:
     """With labels, if the gate can hold answers against them; against objects in images it cannot yet."""
-    samples = _sliced(path, TASKS[source.task].input_name, slice_column)
+    samples = _sliced(path, source.preprocess.reads, slice_column)
     postprocess = source.postprocess
     if not isinstance(postprocess, ClassificationPostprocess):
         return GateData(samples, None)
@@ -96,8 +94,8 @@ def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateDat
     return GateData(samples, [postprocess.labels[index] for index in indices])
 
 
-def _sliced(path: Path, kind: InputKind, slice_column: str | None) -> list[Sample]:
-    samples = load_samples(path, kind, slice_column=slice_column)
+def _sliced(path: Path, reads: Sequence[InputName], slice_column: str | None) -> list[Sample]:
+    samples = load_samples(path, reads, slice_column=slice_column)
     count = len({sample.slice for sample in samples})
     if count > MAX_SLICES:
         raise DataError(

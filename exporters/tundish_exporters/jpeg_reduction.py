@@ -7,6 +7,7 @@ source to rounding. Quantised variants do not either: the gate measures both tog
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, ModelSpec
@@ -27,7 +28,7 @@ def reduced_preprocess(spec: ModelSpec, samples: Sequence[Sample]) -> ImagePrepr
     return rule.model_copy(update={"reduced_jpeg": True}) if reduced >= _LEAST_SHARE * len(samples) else None
 
 
-def _is_reduced(rule: ImagePreprocess, data: bytes) -> bool:
+def _is_reduced(rule: ImagePreprocess, data: Any) -> bool:
     """From the header alone."""
     try:
         size = jpeg_size(data)

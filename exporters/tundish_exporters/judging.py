@@ -141,7 +141,7 @@ class Judge:
             finally:
                 idle.put(pipeline)
             if not isinstance(outcome, Answer):
-                raise DataError(f"{sample.content} cannot be evaluated: {outcome}") from outcome
+                raise DataError(f"{sample} cannot be evaluated: {outcome}") from outcome
             return outcome.output
 
         samples = self._gate_data.samples

@@ -29,7 +29,7 @@ from tundish.results import (
     TextClassification,
     TokenClassification,
 )
-from tundish.tasks import Task
+from tundish.tasks import Item, Task
 from tundish.tasks.registry import load_task
 from tundish_exporters.errors import ParityError
 from tundish_exporters.progress import Progress, tracked
@@ -89,7 +89,7 @@ def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
 
 
 def check_parity(
-    source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[bytes], progress: Progress
+    source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[Item], progress: Progress
 ) -> tuple[Parity, list[Result]]:
     """Compares source and export on each sample; returns how close they are, and what the source answered.
 
@@ -131,7 +131,7 @@ def check_parity(
 
 
 def difference_from_source(
-    task: Task[object, Result], engine: Engine, samples: Sequence[bytes], answers: Sequence[Result]
+    task: Task[object, Result], engine: Engine, samples: Sequence[Item], answers: Sequence[Result]
 ) -> str:
     """In a sentence, where an engine answers otherwise than the source did; empty if it does not."""
     pipeline = Pipeline(task, engine)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from tundish.tasks import InputKind
+from tundish.manifest import InputName
+from tundish.tasks import Item
 
 _SIZES = ((224, 224), (320, 240), (240, 427), (97, 61), (640, 480), (33, 200), (512, 512), (255, 256))
 _TEXTS = (
@@ -23,9 +25,12 @@ _TEXTS = (
 )
 
 
-def probe_inputs(kind: InputKind) -> list[bytes]:
-    """Eight fixed texts, or eight PNG images of blurred noise in several sizes, as bytes of a request."""
-    return [text.encode() for text in _TEXTS] if kind == "text" else list(_images())
+def probe_inputs(reads: Sequence[InputName]) -> list[Item]:
+    """Eight items: of fixed texts, or of PNG images of blurred noise in several sizes."""
+    texts = [text.encode() for text in _TEXTS]
+    # Each further text of an item is another one.
+    columns = [list(_images()) if name == "image" else texts[turn:] + texts[:turn] for turn, name in enumerate(reads)]
+    return [parts if len(parts) > 1 else parts[0] for parts in zip(*columns, strict=True)]
 
 
 @cache

@@ -5,33 +5,53 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tundish.errors import InvalidInputError
-from tundish.tasks import InputKind
+from tundish.manifest import InputName
 
 ImageInput = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 """A path, the content of an image file, or `[height, width, 3] uint8` RGB pixels."""
 
 
-def read_input(*, image: ImageInput | None, text: str | None) -> tuple[InputKind, bytes]:
-    """The kind of the one input that is given, and its bytes.
+class Inputs(TypedDict, total=False):
+    """What is asked about: the parts that the model reads, which for most models is one."""
+
+    image: ImageInput
+    text: str
+    text_pair: str
+    """The second text of a model that reads two."""
+
+
+INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair")
+"""All there are."""
+
+
+def read_inputs(inputs: Inputs) -> dict[InputName, bytes]:
+    """The bytes of each part that is given.
 
     Raises:
-        InvalidInputError: none or both are given, the file cannot be read, or the pixels have another form.
+        InvalidInputError: there is a part of another name, a file cannot be read, or pixels have another form.
     """
-    if (image is None) == (text is None):
-        raise InvalidInputError("Give exactly one of image and text.")
-    if text is not None:
-        try:
-            return "text", text.encode()
-        except UnicodeEncodeError:
-            raise InvalidInputError("The text holds half a surrogate pair, which UTF-8 cannot carry.") from None
-    assert image is not None
-    return "image", _read_image(image)
+    given: dict[str, Any] = dict(inputs)
+    if unknown := [name for name in given if name not in INPUT_NAMES]:
+        raise InvalidInputError(f"There is no input '{unknown[0]}'; there are {', '.join(INPUT_NAMES)}.")
+    return {
+        name: _read_image(given[name]) if name == "image" else _read_text(name, given[name])
+        for name in INPUT_NAMES
+        if name in given
+    }
+
+
+def _read_text(name: InputName, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"The {name} holds half a surrogate pair, which UTF-8 cannot carry.") from None
 
 
 def _read_image(image: ImageInput) -> bytes:

@@ -13,7 +13,7 @@ from tundish.bundle import Bundle
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.engines import Arrays, Engine, load_engine
 from tundish.errors import InvalidInputError
-from tundish.manifest import TENSORS, TensorSpec
+from tundish.manifest import TENSORS, InputName, TensorSpec, TextPreprocess
 from tundish.pipeline import Answer, BareEngine, Entry, Pipeline
 from tundish.placement.placement import Placement
 from tundish.results import Result
@@ -21,7 +21,7 @@ from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Batching, Cores, En
 from tundish.scheduling.instance import Entries
 from tundish.stateful import StatefulEngine
 from tundish.statistics import Statistics
-from tundish.tasks import Task
+from tundish.tasks import Item, Task
 from tundish.tasks.registry import load_task
 
 MAX_ITEMS_PER_REQUEST = 64
@@ -67,7 +67,7 @@ class Model:
             preferred_batch_sizes=serving.preferred_batch_sizes,
             max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
             max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
-            by_length=self.task is not None and self.task.input_name == "text" and placement.max_batch_size > 1,
+            by_length=isinstance(spec.preprocess, TextPreprocess) and placement.max_batch_size > 1,
             max_batch_tokens=serving.max_batch_tokens,
             sequence_idle_seconds=sequence_idle_seconds,
         )
@@ -121,10 +121,26 @@ class Model:
         """How many instances take batches: fewer than the placement's while one that hung is replaced."""
         return self._scheduler.instances
 
+    @property
+    def reads(self) -> tuple[InputName, ...]:
+        """The parts of an item, in their order; none for a model that is an engine alone."""
+        return () if self.manifest.preprocess is None else self.manifest.preprocess.reads
+
+    def item(self, inputs: Mapping[InputName, bytes]) -> Item:
+        """One item of these parts; raises InvalidInputError unless they are those that the model reads."""
+        task = self.require_task()
+        if set(inputs) != set(self.reads):
+            raise InvalidInputError(
+                f"Model '{self.name}' does {task.name}: it takes {' and '.join(self.reads)}, "
+                f"not {' and '.join(inputs) or 'nothing'}."
+            )
+        parts = tuple(inputs[name] for name in self.reads)
+        return parts if len(parts) > 1 else parts[0]
+
     def submit(
-        self, items: Sequence[bytes], *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
+        self, items: Sequence[Item], *, deadline: float | None = None, priority: int = DEFAULT_PRIORITY
     ) -> list[Future[Answer[Result]]]:
-        """Queues image files or UTF-8 texts, a future each; see `Scheduler.submit` for deadline, priority and errors.
+        """Queues items, a future each; see `Scheduler.submit` for deadline, priority and errors.
 
         Raises:
             InvalidInputError: there are none, or more than a request may carry, there is no such priority, or the model

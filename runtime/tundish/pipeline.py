@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError, answerable
 from tundish.results import Result, StageTimes
-from tundish.tasks import Task
+from tundish.tasks import Item, Task
 
 OutputT = TypeVar("OutputT")
 
@@ -65,8 +65,8 @@ class Pipeline:
         self._task = task
         self._engine = engine
 
-    def prepare(self, payload: bytes) -> Prepared:
-        """See `Entry.prepare`; an item is an image file or a UTF-8 text."""
+    def prepare(self, payload: Item) -> Prepared:
+        """See `Entry.prepare`."""
         started = time.monotonic_ns()
         value = self._task.prepare(payload)
         return Prepared(value, time.monotonic_ns() - started, self._task.length(value))

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from types import TracebackType
+from typing import Unpack
 
-from tundish.errors import DeadlineExceededError, InvalidInputError, RepositoryError
-from tundish.inputs import ImageInput, read_input
+from tundish.errors import DeadlineExceededError, RepositoryError
+from tundish.inputs import Inputs, read_inputs
 from tundish.model import Model
 from tundish.model_table import ModelTable
 from tundish.placement.machine import usable_cores
 from tundish.placement.placer import Placer
 from tundish.results import Prediction
 from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
-from tundish.tasks import InputKind
 
 
 class Runtime:
@@ -81,22 +81,21 @@ class Runtime:
         self,
         model: str,
         *,
-        image: ImageInput | None = None,
-        text: str | None = None,
         version: int | None = None,
         timeout: float | None = None,
         priority: int = DEFAULT_PRIORITY,
+        **inputs: Unpack[Inputs],
     ) -> Prediction:
-        """Answers one image (a path, an encoded file or `[height, width, 3] uint8` RGB pixels) or one text.
+        """Answers what the model reads: `image=`, `text=`, …; see `Inputs`.
 
         Blocks for at most `timeout` seconds. Of `priority`, 1 goes first and 3 last. Raises TundishError; see
         `tundish.errors`.
         """
-        kind, data = read_input(image=image, text=text)
+        parts = read_inputs(inputs)
         found = self.model(model, version)
-        check_kind(found, kind)
+        item = found.item(parts)
         deadline = None if timeout is None else time.monotonic() + timeout
-        (future,) = found.submit([data], deadline=deadline, priority=priority)
+        (future,) = found.submit([item], deadline=deadline, priority=priority)
         try:
             answer = future.result(timeout)
         except FutureTimeoutError:
@@ -116,13 +115,6 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def check_kind(model: Model, kind: InputKind) -> None:
-    """Raises InvalidInputError if the model's task takes another kind of input."""
-    task = model.require_task()
-    if kind != task.input_name:
-        raise InvalidInputError(f"Model '{model.name}' does {task.name}: it takes {task.input_name}, not {kind}.")
 
 
 def open(repository: str | Path, *, instances: int | None = None) -> Runtime:  # noqa: A001  # tundish.open, as io.open

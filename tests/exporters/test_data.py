@@ -19,7 +19,7 @@ ROWS = [("The strand cracks, badly.", "bad"), ('He said "good".\nTwice.', "good"
 
 
 def as_set(samples: list[Sample]) -> set[tuple[str | Path, str | None]]:
-    return {(sample.content, sample.label) for sample in samples}
+    return {(sample.content[0], sample.label) for sample in samples}
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -48,26 +48,29 @@ def as_lines(rows: list[Any], *columns: str) -> str:
     ],
 )
 def test_a_table_of_texts_gives_texts_with_labels(name: str, content: str, mark: str, tmp_path: Path) -> None:
-    assert as_set(load_samples(write(tmp_path / name, mark + content), "text")) == set(ROWS)
+    assert as_set(load_samples(write(tmp_path / name, mark + content), ("text",))) == set(ROWS)
 
 
 def test_columns_stand_in_any_order_beside_others(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,label,film,text\n1,good,Ran,yes\n2,bad,Jaws,no\n")
-    assert as_set(load_samples(path, "text")) == {("yes", "good"), ("no", "bad")}
+    assert as_set(load_samples(path, ("text",))) == {("yes", "good"), ("no", "bad")}
 
 
 def test_a_table_without_labels_gives_none(tmp_path: Path) -> None:
-    assert as_set(load_samples(write(tmp_path / "a.csv", "text\nyes\nno\n"), "text")) == {("yes", None), ("no", None)}
+    assert as_set(load_samples(write(tmp_path / "a.csv", "text\nyes\nno\n"), ("text",))) == {
+        ("yes", None),
+        ("no", None),
+    }
 
 
 def test_numbers_are_labels_too(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '{"text": "a", "label": 0}\n{"text": "b", "label": null}\n')
-    assert as_set(load_samples(path, "text")) == {("a", "0"), ("b", None)}
+    assert as_set(load_samples(path, ("text",))) == {("a", "0"), ("b", None)}
 
 
 def test_a_text_file_gives_a_text_for_each_line_that_is_not_blank(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "\ufeffone\r\n\r\n  two words \n\t\nGröße\u2028still the third")
-    assert as_set(load_samples(path, "text")) == {
+    assert as_set(load_samples(path, ("text",))) == {
         ("one", None),
         ("two words", None),
         ("Größe\u2028still the third", None),
@@ -76,7 +79,7 @@ def test_a_text_file_gives_a_text_for_each_line_that_is_not_blank(tmp_path: Path
 
 def test_blank_lines_between_json_lines_are_passed_over(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '\n{"text": "a"}\n  \n{"text": "b"}')
-    assert as_set(load_samples(path, "text")) == {("a", None), ("b", None)}
+    assert as_set(load_samples(path, ("text",))) == {("a", None), ("b", None)}
 
 
 def test_a_folder_gives_its_images_in_depth_labelled_by_the_folder_they_lie_in(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_a_folder_gives_its_images_in_depth_labelled_by_the_folder_they_lie_in(t
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     (tmp_path / "album.jpg").mkdir()
-    samples = load_samples(tmp_path, "image")
+    samples = load_samples(tmp_path, ("image",))
     assert as_set(samples) == {(tmp_path / name, label) for name, label in wanted.items()}
     assert {sample.read() for sample in samples} == {name.encode() for name in wanted}
 
@@ -115,14 +118,14 @@ def test_a_table_of_images_names_paths_beside_itself(
     path = write(tmp_path / name, content)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # the table's folder counts, not the program's
-    samples = load_samples(path, "image")
+    samples = load_samples(path, ("image",))
     assert {(sample.read(), sample.label) for sample in samples} == {(b"one", "crack"), (b"two", "sound")}
 
 
 def test_a_table_may_name_absolute_paths(tmp_path: Path) -> None:
     image = write(tmp_path / "one.jpg", b"pixels")
     (tmp_path / "tables").mkdir()
-    (sample,) = load_samples(write(tmp_path / "tables" / "a.csv", f"image\n{image}\n"), "image")
+    (sample,) = load_samples(write(tmp_path / "tables" / "a.csv", f"image\n{image}\n"), ("image",))
     assert sample.read() == b"pixels"
 
 
@@ -166,31 +169,31 @@ def test_what_cannot_be_read_is_named_with_the_reason(
 ) -> None:
     path = write(tmp_path / name, content)
     with pytest.raises(DataError, match=message) as raised:
-        load_samples(path, kind)
+        load_samples(path, (kind,))
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_what_is_not_there_is_named_with_the_forms_that_could_be(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere is not there; give a folder of images or a \.txt, \.csv"):
-        load_samples(tmp_path / "nowhere", "text")
+        load_samples(tmp_path / "nowhere", ("text",))
 
 
 def test_a_folder_holds_images_and_no_texts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is a folder, texts come as a \.txt"):
-        load_samples(tmp_path, "text")
+        load_samples(tmp_path, ("text",))
     with pytest.raises(DataError, match="holds no image"):
-        load_samples(tmp_path, "image")
+        load_samples(tmp_path, ("image",))
 
 
 def test_an_image_that_a_table_names_and_nobody_has_is_named_when_it_is_read(tmp_path: Path) -> None:
-    (sample,) = load_samples(write(tmp_path / "a.csv", "image\nlost.jpg\n"), "image")
+    (sample,) = load_samples(write(tmp_path / "a.csv", "image\nlost.jpg\n"), ("image",))
     with pytest.raises(DataError, match=r"The image .*lost\.jpg cannot be read: No such file or directory"):
         sample.read()
 
 
 def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
-    (sample,) = load_samples(write(tmp_path / "a.jsonl", '{"text": "\\ud83c alone"}\n'), "text")
+    (sample,) = load_samples(write(tmp_path / "a.jsonl", '{"text": "\\ud83c alone"}\n'), ("text",))
     with pytest.raises(DataError, match="half a surrogate pair, which UTF-8 cannot carry"):
         sample.read()
 
@@ -199,7 +202,7 @@ LABELS = ("sound", "crack", "2", "stain", "dent", "hole")
 
 
 def samples_with(*labels: str | None) -> list[Sample]:
-    return [Sample("text", label) for label in labels]
+    return [Sample(("text",), label) for label in labels]
 
 
 def test_labels_are_names_or_else_indices() -> None:
@@ -228,13 +231,13 @@ def test_a_sample_without_a_label_says_what_the_gate_needs() -> None:
 
 def test_samples_come_in_the_same_shuffled_order_each_time_and_a_limit_takes_the_first(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "\n".join(map(str, range(100))))
-    samples = load_samples(path, "text")
-    assert load_samples(path, "text") == samples
-    contents = [sample.content for sample in samples]
+    samples = load_samples(path, ("text",))
+    assert load_samples(path, ("text",)) == samples
+    contents = [sample.content[0] for sample in samples]
     assert contents != [str(number) for number in range(100)]
     assert sorted(contents, key=str) == sorted(map(str, range(100)))
     for limit in (1, 64, 100, 1000):
-        assert load_samples(path, "text", limit=limit) == samples[:limit]
+        assert load_samples(path, ("text",), limit=limit) == samples[:limit]
 
 
 def test_the_order_of_a_folder_does_not_depend_on_the_file_system(
@@ -246,7 +249,7 @@ def test_the_order_of_a_folder_does_not_depend_on_the_file_system(
     orders = []
     for listing in (found, found[::-1]):
         monkeypatch.setattr(Path, "rglob", lambda *_, listing=listing: iter(listing))
-        orders.append(load_samples(tmp_path, "image"))
+        orders.append(load_samples(tmp_path, ("image",)))
     assert len(orders[0]) == 30
     assert orders[0] == orders[1]
 
@@ -263,16 +266,16 @@ def test_any_text_survives_any_form(
         content = as_lines(rows, "text", "label")
     else:
         content = as_table([("text", "label"), *rows], "," if form == "csv" else "\t")
-    samples = load_samples(write(path, content), "text")
-    assert sorted((sample.content, sample.label) for sample in samples) == sorted(rows)
+    samples = load_samples(write(path, content), ("text",))
+    assert sorted((sample.content[0], sample.label) for sample in samples) == sorted(rows)
 
 
 @given(content=st.binary(max_size=200), form=st.sampled_from(["txt", "csv", "tsv", "jsonl"]))
 def test_any_bytes_are_read_or_refused(content: bytes, form: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = write(tmp_path_factory.getbasetemp() / f"bytes.{form}", content)
     try:
-        samples = load_samples(path, "text")
+        samples = load_samples(path, ("text",))
     except DataError as error:
         assert str(path) in str(error)
     else:
-        assert all(isinstance(sample.content, str) for sample in samples)
+        assert all(isinstance(sample.content[0], str) for sample in samples)

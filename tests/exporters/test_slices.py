@@ -79,18 +79,18 @@ def test_a_slice_of_a_few_samples_is_shown_but_not_bounded() -> None:
 def test_a_column_of_a_table_gives_the_slices(suffix: str, tmp_path: Path) -> None:
     rows = [{"text": f"text {number}", "label": "x", "plant": str(number % 2)} for number in range(4)]
     path = write_table(tmp_path / f"data{suffix}", rows)
-    samples = load_samples(path, "text", slice_column="plant")
-    assert {(sample.content, sample.slice) for sample in samples} == {(row["text"], row["plant"]) for row in rows}
+    samples = load_samples(path, ("text",), slice_column="plant")
+    assert {(sample.content[0], sample.slice) for sample in samples} == {(row["text"], row["plant"]) for row in rows}
     with pytest.raises(DataError, match=r"must have the column 'line' in every row, got \['text', 'label'"):
-        load_samples(path, "text", slice_column="line")
+        load_samples(path, ("text",), slice_column="line")
 
 
 def test_data_without_columns_cannot_be_sliced(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("one\n")
     with pytest.raises(DataError, match=r"data\.txt has no columns, and so no 'plant' to slice by"):
-        load_samples(tmp_path / "data.txt", "text", slice_column="plant")
+        load_samples(tmp_path / "data.txt", ("text",), slice_column="plant")
     with pytest.raises(DataError, match="has no columns"):
-        load_samples(tmp_path, "image", slice_column="plant")
+        load_samples(tmp_path, ("image",), slice_column="plant")
 
 
 def write_table(path: Path, rows: Sequence[dict[str, str]]) -> Path:

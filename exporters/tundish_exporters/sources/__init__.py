@@ -7,7 +7,7 @@ the exported model is held against those answers stage by stage.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tundish import manifest
 from tundish.engines import Arrays
@@ -47,15 +47,15 @@ class Source(Protocol):
         """Writes the files that the task needs besides the network, and returns their names."""
         ...
 
-    def processed(self, data: bytes) -> Arrays:
-        """The network's inputs for one item, made by the source's own processor."""
+    def processed(self, item: Any) -> Arrays:
+        """The network's inputs for one `Item` of the parts that it reads, made by the source's own processor."""
         ...
 
     def network(self, inputs: Arrays) -> Arrays:
         """The float network's outputs, in the exported graph's names and order."""
         ...
 
-    def predict(self, data: bytes) -> Result:
+    def predict(self, item: Any) -> Result:
         """The typed result of one item by the source's own pipeline, with at least the labels that a bundle lists.
 
         Objects are all there, whatever their score.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
@@ -16,6 +17,7 @@ from rich.markup import escape
 from tundish.cli.rendering import prediction_json, prediction_table, tensors_table
 from tundish.client import Client
 from tundish.errors import InvalidInputError, TundishError
+from tundish.inputs import Inputs
 from tundish.results import Prediction
 
 
@@ -23,15 +25,21 @@ def infer(
     model: Annotated[str, typer.Argument(help="Name of the model; NAME.engine for --tensors to its bare engine.")],
     image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="Text; may be given several times.")] = None,
+    text_pair: Annotated[list[str] | None, typer.Option(help="Second text, of a model that reads two.")] = None,
     tensors: Annotated[Path | None, typer.Option(help=".npz file with one array for each input.")] = None,
     url: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1:8001",
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds after which an answer is of no use.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
-    """Ask MODEL of a running server about images, texts or tensors, and show its answers."""
-    if sum(map(bool, (image, text, tensors))) != 1:
-        raise typer.BadParameter("give one of --image, --text and --tensors")
+    """Ask MODEL of a running server about images, texts or tensors, and show its answers.
+
+    Of a model that reads several things, give each as often, or once for all.
+    """
+    given: dict[str, Sequence[Any]] = {"image": image or (), "text": text or (), "text_pair": text_pair or ()}
+    items = _items({name: values for name, values in given.items() if values})
+    if bool(items) == bool(tensors):
+        raise typer.BadParameter("give --tensors, or what the model reads, such as --image or --text")
     console = Console(highlight=False)
     with Client(url, timeout=timeout) as client:
         if tensors:
@@ -42,7 +50,7 @@ def infer(
                 console.print(tensors_table(outputs))
             return
         failed = False
-        for name, outcome in _predict(client, model, image or text or [], version, timeout, is_image=bool(image)):
+        for name, outcome in _predict(client, model, items, version, timeout):
             failed |= isinstance(outcome, TundishError)
             if as_json:
                 print(json.dumps(prediction_json(name, outcome)))
@@ -54,17 +62,24 @@ def infer(
         raise typer.Exit(1)
 
 
+def _items(given: Mapping[str, Sequence[Any]]) -> list[Inputs]:
+    """What is asked about; a part that is given once goes with each of the others."""
+    count = max(map(len, given.values()), default=0)
+    if odd := [name for name, values in given.items() if len(values) not in (1, count)]:
+        flag = f"--{odd[0].replace('_', '-')}"
+        raise typer.BadParameter(f"{flag} is given {len(given[odd[0]])} times; give it once, or {count} times")
+    columns = [itertools.repeat(values[0], count) if len(values) == 1 else values for values in given.values()]
+    return [cast("Inputs", dict(zip(given, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
 def _predict(
-    client: Client, model: str, inputs: list[Path] | list[str], version: int | None, timeout: float, *, is_image: bool
+    client: Client, model: str, items: list[Inputs], version: int | None, timeout: float
 ) -> Iterator[tuple[str, Prediction | TundishError]]:
-    outcomes = (
-        client.predict_stream(model, images=[Path(item) for item in inputs], version=version, timeout=timeout)
-        if is_image
-        else client.predict_stream(model, texts=[str(item) for item in inputs], version=version, timeout=timeout)
-    )
+    names = [" | ".join(map(str, item.values())) for item in items]
+    outcomes = client.predict_stream(model, items, version=version, timeout=timeout)
     # Not strict: an unreadable file ends the stream early, and says so itself.
-    yield from zip(map(str, inputs), outcomes, strict=False)
-    yield from ((str(inputs[-1]), outcome) for outcome in outcomes)
+    yield from zip(names, outcomes, strict=False)
+    yield from ((names[-1], outcome) for outcome in outcomes)
 
 
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:

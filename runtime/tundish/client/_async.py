@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Unpack
 
 import grpc
 import numpy as np
@@ -21,7 +22,7 @@ from tundish.client._messages import (
     stream_outcome,
 )
 from tundish.errors import TundishError
-from tundish.inputs import ImageInput
+from tundish.inputs import Inputs
 from tundish.results import Prediction
 from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.wire import read_prediction
@@ -47,23 +48,21 @@ class AsyncClient:
         self,
         model: str,
         *,
-        image: ImageInput | None = None,
-        text: str | None = None,
         version: int | None = None,
         timeout: float | None = None,  # it becomes the request's deadline
         priority: int = DEFAULT_PRIORITY,
+        **inputs: Unpack[Inputs],
     ) -> Prediction:
         """See `Client.predict`."""
-        request = predict_request(model, image=image, text=text, version=version, priority=priority)
+        request = predict_request(model, inputs, version=version, priority=priority)
         with self._translated():
             return read_prediction(await self._typed.Predict(request, timeout=self._seconds(timeout)))
 
     async def predict_stream(
         self,
         model: str,
+        items: AsyncIterable[Inputs],
         *,
-        images: AsyncIterable[ImageInput] | None = None,
-        texts: AsyncIterable[str] | None = None,
         version: int | None = None,
         timeout: float | None = None,
         priority: int = DEFAULT_PRIORITY,
@@ -74,10 +73,8 @@ class AsyncClient:
         async def requests() -> AsyncIterator[typed.PredictStreamRequest]:
             index = 0
             try:
-                async for image, text in _pairs(images, texts):
-                    request = predict_request(
-                        model, image=image, text=text, version=version, priority=priority, request_id=str(index)
-                    )
+                async for inputs in items:
+                    request = predict_request(model, inputs, version=version, priority=priority, request_id=str(index))
                     yield typed.PredictStreamRequest(request=request)
                     index += 1
             except Exception as error:
@@ -123,14 +120,3 @@ class AsyncClient:
             yield
         except grpc.RpcError as failure:
             raise error_of(failure, self._url) from None
-
-
-async def _pairs(
-    images: AsyncIterable[ImageInput] | None, texts: AsyncIterable[str] | None
-) -> AsyncIterator[tuple[ImageInput | None, str | None]]:
-    if images is not None:
-        async for image in images:
-            yield image, None
-    if texts is not None:
-        async for text in texts:
-            yield None, text

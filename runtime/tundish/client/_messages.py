@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tundish import errors
 from tundish.datatypes import datatype_of
 from tundish.errors import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY, TundishError
-from tundish.inputs import ImageInput, read_input
+from tundish.inputs import Inputs, read_inputs
 from tundish.results import Prediction
 from tundish.tensors import decode_tensor, encode_tensor
 from tundish.wire import read_prediction
@@ -42,21 +42,12 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 def predict_request(
-    model: str,
-    *,
-    image: ImageInput | None,
-    text: str | None,
-    version: int | None,
-    priority: int,
-    request_id: str = "",
+    model: str, inputs: Inputs, *, version: int | None, priority: int, request_id: str = ""
 ) -> typed.PredictRequest:
-    """The request for one image or one text; raises InvalidInputError for neither, both, or an unreadable one."""
-    kind, data = read_input(image=image, text=text)
+    """The request for one item; raises InvalidInputError for an unreadable one."""
     request = typed.PredictRequest(model_name=model, model_version=_version(version), id=request_id, priority=priority)
-    if kind == "image":
-        request.image = data
-    else:
-        request.text = data.decode()
+    for name, data in read_inputs(inputs).items():
+        setattr(request, name, data if name == "image" else data.decode())
     return request
 
 

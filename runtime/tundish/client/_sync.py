@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Unpack
 
 import grpc
 import numpy as np
@@ -21,7 +22,7 @@ from tundish.client._messages import (
     stream_outcome,
 )
 from tundish.errors import TundishError
-from tundish.inputs import ImageInput
+from tundish.inputs import Inputs
 from tundish.results import Prediction
 from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.wire import read_prediction
@@ -47,45 +48,42 @@ class Client:
         self,
         model: str,
         *,
-        image: ImageInput | None = None,
-        text: str | None = None,
         version: int | None = None,
         timeout: float | None = None,
         priority: int = DEFAULT_PRIORITY,
+        **inputs: Unpack[Inputs],
     ) -> Prediction:
-        """Answers one image (a path, an encoded file or `[height, width, 3] uint8` RGB pixels) or one text.
+        """Answers what the model reads: `image=`, `text=`, …; see `Inputs`.
 
         Of `priority`, 1 goes first and 3 last.
 
         Raises TundishError; see `tundish.errors`.
         """
-        request = predict_request(model, image=image, text=text, version=version, priority=priority)
+        request = predict_request(model, inputs, version=version, priority=priority)
         with self._translated():
             return read_prediction(self._typed.Predict(request, timeout=self._seconds(timeout)))
 
     def predict_stream(
         self,
         model: str,
+        items: Iterable[Inputs],
         *,
-        images: Iterable[ImageInput] | None = None,
-        texts: Iterable[str] | None = None,
         version: int | None = None,
         timeout: float | None = None,
         priority: int = DEFAULT_PRIORITY,
     ) -> Iterator[Prediction | TundishError]:
-        """Answers many images or texts on one stream, in their order; one that the server refuses yields its error.
+        """Answers many items on one stream, in their order; one that the server refuses yields its error.
 
-        The inputs are drawn in a thread of the connection's, ahead of the answers; one that cannot be read here ends
-        the stream after the answers to those before it. `timeout` bounds the whole stream; the default is none.
+        The items, such as `{"image": path}`, are drawn in a thread of the connection's, ahead of the answers; one that
+        cannot be read here ends the stream after the answers to those before it. `timeout` bounds the whole stream; the
+        default is none.
         """
         failures: list[Exception] = []
 
         def requests() -> Iterator[typed.PredictStreamRequest]:
             try:
-                for index, (image, text) in enumerate(_pairs(images, texts)):
-                    request = predict_request(
-                        model, image=image, text=text, version=version, priority=priority, request_id=str(index)
-                    )
+                for index, inputs in enumerate(items):
+                    request = predict_request(model, inputs, version=version, priority=priority, request_id=str(index))
                     yield typed.PredictStreamRequest(request=request)
             except Exception as error:  # raised here, gRPC would only say that the iterator failed
                 failures.append(error)
@@ -130,12 +128,3 @@ class Client:
             yield
         except grpc.RpcError as failure:
             raise error_of(failure, self._url) from None
-
-
-def _pairs(
-    images: Iterable[ImageInput] | None, texts: Iterable[str] | None
-) -> Iterator[tuple[ImageInput | None, str | None]]:
-    if images is not None:
-        yield from ((image, None) for image in images)
-    if texts is not None:
-        yield from ((None, text) for text in texts)

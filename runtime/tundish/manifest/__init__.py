@@ -23,6 +23,7 @@ from tundish.manifest.postprocess import (
 )
 from tundish.manifest.preprocess import (
     ImagePreprocess,
+    InputName,
     Interpolation,
     Preprocess,
     ShortestEdgeResize,
@@ -58,6 +59,7 @@ __all__ = [
     "EntityPostprocess",
     "Gate",
     "ImagePreprocess",
+    "InputName",
     "Interpolation",
     "Latency",
     "Manifest",

@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from tundish.manifest.terms import Part, PathInside, PositiveInt
 
+TextInput = Literal["text", "text_pair"]
+InputName = Literal["image"] | TextInput
+"""A part of what a request asks about: the name of a field of the typed API, and of a tensor of the pipeline."""
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
@@ -53,6 +57,11 @@ class ImagePreprocess(Part):
     """A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that is not smaller than its resized form."""
 
     @property
+    def reads(self) -> tuple[InputName, ...]:
+        """The parts of an item, in their order."""
+        return ("image",)
+
+    @property
     def has_one_size(self) -> bool:
         """Whether all images end at the same size."""
         return self.crop is not None or isinstance(self.resize, StretchResize)
@@ -76,10 +85,12 @@ class ImagePreprocess(Part):
 
 
 class TextPreprocess(Part):
-    """From a text to token ids, by a tokenizer in the `tokenizers` library's JSON form."""
+    """From a text, or two as one sequence, to token ids, by a tokenizer in the `tokenizers` library's JSON form."""
 
     kind: Literal["text"] = "text"
     tokenizer: PathInside = "tokenizer.json"
+    reads: Annotated[tuple[TextInput, ...], Field(min_length=1, max_length=2)] = ("text",)
+    """The parts of an item, in their order."""
     maximum_tokens: PositiveInt
     """Special tokens included; what is beyond is left out."""
     truncation_side: Literal["right", "left"] = "right"

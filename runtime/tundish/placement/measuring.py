@@ -15,10 +15,10 @@ from tundish.model import Model
 from tundish.placement.figures import Measurement
 from tundish.placement.placement import Placement
 from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
-from tundish.tasks import Task
+from tundish.tasks import Item, Task
 
 
-def measure(bundle: Bundle, items: Sequence[bytes], cores: Cores, placement: Placement, seconds: float) -> Measurement:
+def measure(bundle: Bundle, items: Sequence[Item], cores: Cores, placement: Placement, seconds: float) -> Measurement:
     """Loads the placement, warms it up, measures for about `seconds`, and unloads it.
 
     There are twice as many callers as its instances take items at a time, so that the next batch always waits; each
@@ -57,7 +57,7 @@ class _Question:
 class _ClosedLoop:
     """Callers that each wait for an answer and ask again; all of them on the thread that calls `run`."""
 
-    def __init__(self, model: Model, items: Sequence[bytes], callers: int) -> None:
+    def __init__(self, model: Model, items: Sequence[Item], callers: int) -> None:
         self._model = model
         self._items = itertools.cycle(zip(items, shares_of_work(model.require_task(), items), strict=True))
         self._answers: SimpleQueue[tuple[float, Future[Any]]] = SimpleQueue()
@@ -95,7 +95,7 @@ class _ClosedLoop:
         self._answers.put((time.perf_counter(), future))
 
 
-def shares_of_work(task: Task[Any, Any], items: Sequence[bytes]) -> list[float]:
+def shares_of_work(task: Task[Any, Any], items: Sequence[Item]) -> list[float]:
     """What each item is of the work that one of mean length is: by its length, or all alike."""
     lengths = [task.length(task.prepare(item)) for item in items]
     mean = sum(lengths) / len(lengths)

@@ -8,16 +8,18 @@ ones cost; what the model says of them means nothing.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer
 
 from tundish.bundle import Bundle
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, ShortestEdgeResize, TextPreprocess
+from tundish.tasks import Item
 from tundish.tasks.registry import load_task
 
 MADE = 32
@@ -34,7 +36,7 @@ _PHOTOGRAPH = (4, 3)
 _SEED = 20
 
 
-def made_inputs(bundle: Bundle) -> list[bytes]:
+def made_inputs(bundle: Bundle) -> list[Item]:
     """The same for the same bundle, always.
 
     Raises:
@@ -42,21 +44,26 @@ def made_inputs(bundle: Bundle) -> list[bytes]:
         InvalidInputError: the model does not read what was made.
     """
     rule = _rule(bundle)
-    made = _images(rule) if isinstance(rule, ImagePreprocess) else _texts(bundle, rule)
+    made: Sequence[Item] = _images(rule) if isinstance(rule, ImagePreprocess) else _texts(bundle, rule)
     return _checked(bundle, ((f"made input {number}", item) for number, item in enumerate(made)))
 
 
-def read_inputs(bundle: Bundle, path: Path) -> list[bytes]:
+def read_inputs(bundle: Bundle, path: Path) -> list[Item]:
     """The first `MAX_READ` images of a directory, or lines of a UTF-8 text file, as the model's task takes.
+
+    The texts of a model that reads two stand in one line, with a tab between.
 
     Raises:
         BundleError: the bundle does not fit its task.
         InvalidInputError: there is nothing to read, or the model cannot read it.
     """
-    texts = isinstance(_rule(bundle), TextPreprocess)
+    rule = _rule(bundle)
+    texts = isinstance(rule, TextPreprocess)
+    named: list[tuple[str, Item]]
     try:
-        if texts:
-            named = [(f"{path}: '{line[:40]}'", line.encode()) for line in path.read_text("utf-8").splitlines() if line]
+        if isinstance(rule, TextPreprocess):
+            lines = [line for line in path.read_text("utf-8").splitlines() if line]
+            named = [(f"{path}: '{line[:40]}'", _item(line, rule)) for line in lines]
         else:
             files = sorted(file for file in path.iterdir() if file.is_file())
             named = [(str(file), file.read_bytes()) for file in files[:MAX_READ]]
@@ -66,6 +73,15 @@ def read_inputs(bundle: Bundle, path: Path) -> list[bytes]:
     if not named:
         raise InvalidInputError(f"{path} holds nothing to measure on; give some {'texts' if texts else 'images'}.")
     return _checked(bundle, iter(named[:MAX_READ]))
+
+
+def _item(line: str, rule: TextPreprocess) -> Item:
+    if len(rule.reads) == 1:
+        return line.encode()
+    parts = tuple(part.encode() for part in line.split("\t"))
+    if len(parts) != len(rule.reads):
+        raise InvalidInputError(f"'{line[:40]}' must be {' and '.join(rule.reads)} with a tab between.")
+    return parts
 
 
 def _rule(bundle: Bundle) -> ImagePreprocess | TextPreprocess:
@@ -79,7 +95,7 @@ def _rule(bundle: Bundle) -> ImagePreprocess | TextPreprocess:
     return rule
 
 
-def _checked(bundle: Bundle, named: Iterator[tuple[str, bytes]]) -> list[bytes]:
+def _checked(bundle: Bundle, named: Iterator[tuple[str, Item]]) -> list[Item]:
     manifest = bundle.manifest
     task = load_task(manifest.of_variant(manifest.servable[0]), bundle.directory)
     items = []
@@ -124,7 +140,7 @@ def _photograph(generator: np.random.Generator, height: int, width: int) -> byte
     return stream.getvalue()
 
 
-def _texts(bundle: Bundle, rule: TextPreprocess) -> list[bytes]:
+def _texts(bundle: Bundle, rule: TextPreprocess) -> list[Item]:
     generator = np.random.default_rng(_SEED)
     vocabulary = Tokenizer.from_file(str(bundle.path(rule.tokenizer))).get_vocab()
     # Whole words, by the marks that tokenizers put before them.
@@ -133,4 +149,10 @@ def _texts(bundle: Bundle, rule: TextPreprocess) -> list[bytes]:
     low, high = _TOKENS
     lengths = np.exp(np.linspace(np.log(low), np.log(max(low, min(high, rule.maximum_tokens))), MADE))
     generator.shuffle(lengths)
-    return [" ".join(generator.choice(words, max(1, round(length) - 2))).encode() for length in lengths]
+    return [_split(generator.choice(words, max(1, round(length) - 2)), len(rule.reads)) for length in lengths]
+
+
+def _split(words: NDArray[np.str_], parts: int) -> Item:
+    """The words as a text, or as so many of about the same length."""
+    texts = tuple(" ".join(part).encode() for part in np.array_split(words, parts))
+    return texts if parts > 1 else texts[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tundish.errors import InvalidInputError, TundishError, answerable
-from tundish.model import Model
+from tundish.errors import TundishError, answerable
+from tundish.inputs import INPUT_NAMES
+from tundish.manifest import InputName
 from tundish.results import Prediction
-from tundish.runtime import Runtime, check_kind
+from tundish.runtime import Runtime
 from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.server.admission import Admission
 from tundish.server.calls import (
@@ -64,19 +65,14 @@ class TypedFront:
     async def _predict(self, request: typed.PredictRequest, until: float | None) -> typed.PredictResponse:
         model = self._runtime.model(request.model_name, request.model_version)
         with model.statistics["pipeline"].request() as answers:
-            data = _input_of(request, model)
-            futures = model.submit([data], deadline=until, priority=request.priority or DEFAULT_PRIORITY)
+            item = model.item(_inputs_of(request))
+            futures = model.submit([item], deadline=until, priority=request.priority or DEFAULT_PRIORITY)
             answers += await answers_of(futures, lambda _: f"'{model.name}'")
         (answer,) = answers
         prediction = Prediction(model.name, model.manifest.version, answer.output, answer.stage_times)
         return write_prediction(prediction, request.id)
 
 
-def _input_of(request: typed.PredictRequest, model: Model) -> bytes:
-    kind = request.WhichOneof("input")
-    if kind is None:
-        raise InvalidInputError(
-            f"The request has no input; model '{model.name}' takes {model.require_task().input_name}."
-        )
-    check_kind(model, kind)
-    return request.image if kind == "image" else request.text.encode()
+def _inputs_of(request: typed.PredictRequest) -> dict[InputName, bytes]:
+    given = {name: getattr(request, name) for name in INPUT_NAMES if request.HasField(name)}
+    return {name: value if isinstance(value, bytes) else value.encode() for name, value in given.items()}

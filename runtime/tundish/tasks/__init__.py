@@ -1,6 +1,6 @@
 """Tasks: what happens before and after the engine. One file a task, all subclasses of `Task`.
 
-A task turns the bytes of one request item into arrays, and the engine's arrays into typed results. It is made from
+A task turns one request item into arrays, and the engine's arrays into typed results. It is made from
 a model's spec and holds no state of a request, so that all instances of a model share it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from google.protobuf.message import Message
@@ -17,13 +17,19 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.errors import EngineError
-from tundish.manifest import ModelSpec, TensorSpec
+from tundish.manifest import InputName, ModelSpec, TensorSpec
 from tundish.results import Result
 
 PreparedT = TypeVar("PreparedT")
 ResultT = TypeVar("ResultT", bound=Result)
 
-InputKind = Literal["image", "text"]
+Item = bytes | tuple[bytes, ...]
+"""What a request asks about: an image file or a UTF-8 text, or its parts where the model reads several of them."""
+
+
+def parts_of(item: Item) -> tuple[bytes, ...]:
+    """The parts of an item, of which one stands for itself."""
+    return item if isinstance(item, tuple) else (item,)
 
 
 class Task(ABC, Generic[PreparedT, ResultT]):
@@ -31,8 +37,8 @@ class Task(ABC, Generic[PreparedT, ResultT]):
 
     name: ClassVar[str]
     """Hugging Face's name of the pipeline."""
-    input_name: ClassVar[InputKind]
-    """Name of the pipeline's one input tensor, of datatype BYTES."""
+    reads: ClassVar[tuple[tuple[InputName, ...], ...]]
+    """The parts of an item that models of the task read; one of these."""
     result_type: ClassVar[type[Any]]
     output_specs: tuple[TensorSpec, ...]
     """The tensors that the pipeline answers over the Open Inference Protocol."""
@@ -42,8 +48,8 @@ class Task(ABC, Generic[PreparedT, ResultT]):
         """Reads what it needs of a bundle in `directory`; raises BundleError if that is not fit for the task."""
 
     @abstractmethod
-    def prepare(self, data: bytes) -> PreparedT:
-        """Decodes one item; raises InvalidInputError if it cannot be read."""
+    def prepare(self, item: Any) -> PreparedT:
+        """Decodes one `Item` of the parts that the model reads; raises InvalidInputError if it cannot be read."""
 
     def length(self, item: PreparedT) -> int:  # noqa: ARG002 - for those that override it
         """How much of a batch's width the item needs, such as its tokens; 0 where all items are alike."""

@@ -13,7 +13,7 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess
 from tundish.results import FeatureExtraction
-from tundish.tasks import InputKind, Task, not_finite
+from tundish.tasks import Task, not_finite
 from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
 from tundish.tasks.tokenizing import TextReader
 from tundish_kernels import pool_normalize
@@ -24,7 +24,7 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
     """See `Task`."""
 
     name: ClassVar[str] = "feature-extraction"
-    input_name: ClassVar[InputKind] = "text"
+    reads = (("text",),)
     result_type: ClassVar[type[FeatureExtraction]] = FeatureExtraction
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:

@@ -13,7 +13,7 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import ImageClassification
-from tundish.tasks import InputKind, Task
+from tundish.tasks import Task
 from tundish.tasks.image_reading import ImageReader, PreparedImage
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
 from tundish_proto.v1 import inference_pb2 as typed
@@ -23,7 +23,7 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "image-classification"
-    input_name: ClassVar[InputKind] = "image"
+    reads = (("image",),)
     result_type: ClassVar[type[ImageClassification]] = ImageClassification
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:

@@ -13,7 +13,7 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import DetectionPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import Box, DetectedObject, ObjectDetection
-from tundish.tasks import InputKind, Task
+from tundish.tasks import Task
 from tundish.tasks.image_reading import ImageReader, PreparedImage
 from tundish.tasks.object_finding import load_finder
 from tundish_proto.v1 import inference_pb2 as typed
@@ -23,7 +23,7 @@ class ObjectDetectionTask(Task[PreparedImage, ObjectDetection]):
     """See `Task`."""
 
     name: ClassVar[str] = "object-detection"
-    input_name: ClassVar[InputKind] = "image"
+    reads = (("image",),)
     result_type: ClassVar[type[ObjectDetection]] = ObjectDetection
     output_specs = (
         TensorSpec(name="label", datatype="BYTES", shape=("batch", "objects")),

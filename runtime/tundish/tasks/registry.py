@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
@@ -27,4 +28,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
 
 def load_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
     """The model's task, ready to pre- and post-process; raises BundleError if the bundle does not fit it."""
-    return TASKS[spec.task](spec, directory)
+    task, rule = TASKS[spec.task], spec.preprocess
+    if rule is not None and rule.reads not in task.reads:
+        raise BundleError(f"{directory} reads {' and '.join(rule.reads)}, which no model for {task.name} does.")
+    return task(spec, directory)

@@ -1,4 +1,4 @@
-"""Text classification: a text in, labels with scores out."""
+"""Text classification: a text in, or two, and labels with scores out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, ModelSpec, TensorSpec, TextPreprocess
 from tundish.results import TextClassification
-from tundish.tasks import InputKind, Task
+from tundish.tasks import Item, Task, parts_of
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
 from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
 from tundish.tasks.tokenizing import TextReader
@@ -24,7 +24,7 @@ class TextClassificationTask(Task[TokenizedText, TextClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "text-classification"
-    input_name: ClassVar[InputKind] = "text"
+    reads = (("text",), ("text", "text_pair"))
     result_type: ClassVar[type[TextClassification]] = TextClassification
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:
@@ -36,9 +36,9 @@ class TextClassificationTask(Task[TokenizedText, TextClassification]):
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
 
-    def prepare(self, data: bytes) -> TokenizedText:
+    def prepare(self, item: Item) -> TokenizedText:
         """See `Task.prepare`."""
-        return self._reader.read(data)
+        return self._reader.read(*parts_of(item))
 
     def length(self, item: TokenizedText) -> int:
         """See `Task.length`."""

@@ -44,10 +44,10 @@ MadeT = TypeVar("MadeT", bound=TokenizedText, covariant=True)
 
 
 class TextTokenizer(Protocol[MadeT]):
-    """Tokenizes one text, truncated to the model's length."""
+    """Tokenizes truncated to the model's length."""
 
-    def tokenize(self, text: str) -> MadeT:
-        """No tokens at all may come of a text."""
+    def tokenize(self, text: str, pair: str | None = None, /) -> MadeT:
+        """Of a text, or of two as one sequence; no tokens at all may come of it."""
 
 
 class LoadTokenizer(Protocol[MadeT]):
@@ -106,9 +106,10 @@ class NativeWordPiece:
         self._side = truncation_side
         wordpiece_capacity(self._wordpiece, (), maximum_tokens=maximum_tokens)  # is there room for special tokens?
 
-    def tokenize(self, text: str) -> TokenizedText:
+    def tokenize(self, text: str, pair: str | None = None, /) -> TokenizedText:
         """See `TextTokenizer.tokenize`."""
-        made = wordpiece(self._wordpiece, (text,), maximum_tokens=self._maximum_tokens, side=self._side)
+        pairs = None if pair is None else (pair,)
+        made = wordpiece(self._wordpiece, (text,), pairs, maximum_tokens=self._maximum_tokens, side=self._side)
         return TokenizedText(made.ids, made.type_ids, bool(made.truncated[0]))
 
     def locate(self, text: str) -> _Located:
@@ -135,9 +136,9 @@ class LibraryTokenizer:
         library.enable_truncation(maximum_tokens, direction=truncation_side)
         self._library = library
 
-    def tokenize(self, text: str) -> TokenizedText:
+    def tokenize(self, text: str, pair: str | None = None, /) -> TokenizedText:
         """See `TextTokenizer.tokenize`."""
-        return _tokens(self._library.encode(text))
+        return _tokens(self._library.encode(text, pair))
 
     def locate(self, text: str) -> _Located:
         """The same, with the places of the tokens."""
@@ -155,8 +156,9 @@ class LocatingTokenizer:
         self._library = library
         self._marks_subwords = bool(getattr(library.model, "continuing_subword_prefix", None))
 
-    def tokenize(self, text: str) -> LocatedText:
-        """See `TextTokenizer.tokenize`."""
+    def tokenize(self, text: str, pair: str | None = None, /) -> LocatedText:
+        """See `TextTokenizer.tokenize`; of one text alone."""
+        assert pair is None  # no task that locates tokens reads two
         tokens, spans, special = self._tokenizer.locate(text)
         places = zip(tokens.ids.tolist(), spans.tolist(), strict=True)
         return LocatedText(

@@ -13,7 +13,7 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import EntityPostprocess, ModelSpec, TensorSpec, TextPreprocess
 from tundish.results import Entity, TokenClassification
-from tundish.tasks import InputKind, Task, not_finite
+from tundish.tasks import Task, not_finite
 from tundish.tasks.entities import find_entities
 from tundish.tasks.text_tokenizers import LocatedText, load_locating_tokenizer
 from tundish.tasks.tokenizing import TextReader
@@ -27,7 +27,7 @@ class TokenClassificationTask(Task[LocatedText, TokenClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "token-classification"
-    input_name: ClassVar[InputKind] = "text"
+    reads = (("text",),)
     result_type: ClassVar[type[TokenClassification]] = TokenClassification
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:

@@ -29,21 +29,15 @@ class TextReader(Generic[TextT]):
             directory / rule.tokenizer, maximum_tokens=rule.maximum_tokens, truncation_side=rule.truncation_side
         )
 
-    def read(self, data: bytes) -> TextT:
-        """Tokenizes one UTF-8 text, truncated to the model's length.
+    def read(self, data: bytes, pair: bytes | None = None) -> TextT:
+        """Tokenizes one UTF-8 text, or two as one sequence, truncated to the model's length.
+
+        Of two, the longer loses tokens until both fit, as transformers' `longest_first` has it.
 
         Raises:
-            InvalidInputError: it is over the limit, not UTF-8, or no token comes of it.
+            InvalidInputError: one is over the limit or not UTF-8, or no token comes of it.
         """
-        if len(data) > MAX_TEXT_BYTES:
-            raise InvalidInputError(f"The text has {len(data)} bytes, the limit is {MAX_TEXT_BYTES}.")
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InvalidInputError(
-                f"The text is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start}."
-            ) from None
-        tokens = self._tokenizer.tokenize(text)
+        tokens = self._tokenizer.tokenize(_decoded(data), None if pair is None else _decoded(pair))
         if len(tokens.ids) == 0:
             raise InvalidInputError("The text is empty, and this model's tokenizer makes no token of it.")
         return tokens
@@ -74,3 +68,14 @@ class TextReader(Generic[TextT]):
             positions < counts if self._rule.padding_side == "right" else positions >= length - counts
         )
         return mask
+
+
+def _decoded(data: bytes) -> str:
+    if len(data) > MAX_TEXT_BYTES:
+        raise InvalidInputError(f"The text has {len(data)} bytes, the limit is {MAX_TEXT_BYTES}.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(
+            f"The text is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start}."
+        ) from None

@@ -116,13 +116,14 @@ def test_views_are_labelled_by_their_folder_and_come_out_the_same_each_time(
     for path in photographs:
         with Image.open(path) as image:
             sizes[path.stem] = image.size
-    samples = load_samples(model.evaluation, "image")
+    samples = load_samples(model.evaluation, ("image",))
     indices = label_indices(samples, labels, model.evaluation)
     for sample, index in zip(samples, indices, strict=True):
-        assert isinstance(sample.content, Path)
-        assert int(sample.content.stem.rsplit("-", 1)[0].split("_")[-1]) == index
-        with Image.open(sample.content) as view:
-            stem = sample.content.stem.rsplit("-", 1)[0]
+        (content,) = sample.content
+        assert isinstance(content, Path)
+        assert int(content.stem.rsplit("-", 1)[0].split("_")[-1]) == index
+        with Image.open(content) as view:
+            stem = content.stem.rsplit("-", 1)[0]
             shares = view.width / sizes[stem][0], view.height / sizes[stem][1]
         assert shares[0] == pytest.approx(shares[1], abs=0.005), "a view must not be stretched"
         assert 0.695 <= shares[0] <= 1

@@ -19,6 +19,7 @@ from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, Manifest, StretchResize, TextPreprocess
 from tundish.placement.measuring import shares_of_work
 from tundish.placement.samples import MADE, MAX_READ, made_inputs, read_inputs
+from tundish.tasks import parts_of
 from tundish.tasks.registry import load_task
 
 WORDS = [f"{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"]
@@ -36,10 +37,14 @@ def text_bundle(root: Path, maximum_tokens: int = 512) -> Bundle:
         return publish_bundle(staging, Manifest(**dict(spec), **rest, model="texts", version=1, assets=assets))
 
 
+def made_parts(bundle: Bundle) -> list[bytes]:
+    return [part for item in made_inputs(bundle) for part in parts_of(item)]
+
+
 def test_made_texts_are_8_to_256_tokens_by_the_library(tmp_path: Path) -> None:
     bundle = text_bundle(tmp_path)
-    items = made_inputs(bundle)
-    assert items == made_inputs(bundle), "the same each time"
+    items = made_parts(bundle)
+    assert items == made_parts(bundle), "the same each time"
     library = Tokenizer.from_file(str(bundle.path("tokenizer.json")))
     lengths = [len(library.encode(item.decode()).ids) for item in items]
     assert len(lengths) == MADE
@@ -51,7 +56,7 @@ def test_made_texts_are_8_to_256_tokens_by_the_library(tmp_path: Path) -> None:
 def test_made_texts_are_no_longer_than_the_model_reads(tmp_path: Path) -> None:
     bundle = text_bundle(tmp_path, maximum_tokens=32)
     library = Tokenizer.from_file(str(bundle.path("tokenizer.json")))
-    assert max(len(library.encode(item.decode()).ids) for item in made_inputs(bundle)) == 32
+    assert max(len(library.encode(item.decode()).ids) for item in made_parts(bundle)) == 32
 
 
 def test_a_text_counts_by_its_tokens_and_an_image_as_one(tmp_path: Path) -> None:
@@ -70,7 +75,7 @@ def test_made_images_are_jpegs_of_twice_the_models_size_and_cost_what_photograph
     rule = template.manifest.preprocess
     assert isinstance(rule, ImagePreprocess)
     larger = rule.model_copy(update={"resize": StretchResize(height=200, width=256)})
-    items = made_inputs(Bundle(template.directory, template.manifest.model_copy(update={"preprocess": larger})))
+    items = made_parts(Bundle(template.directory, template.manifest.model_copy(update={"preprocess": larger})))
     assert len(set(items)) == MADE
     for item in items:
         with Image.open(io.BytesIO(item)) as image:
@@ -82,7 +87,7 @@ def test_made_images_are_jpegs_of_twice_the_models_size_and_cost_what_photograph
 
 
 def test_a_tiny_model_gets_tiny_images(tmp_path: Path) -> None:
-    with Image.open(io.BytesIO(made_inputs(make_bundle(tmp_path))[0])) as image:
+    with Image.open(io.BytesIO(made_parts(make_bundle(tmp_path))[0])) as image:
         assert image.size == (2 * SIZE, 2 * SIZE)
 
 

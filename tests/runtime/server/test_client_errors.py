@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pytest
@@ -34,6 +34,7 @@ from tundish.errors import (
     StoppingError,
     TundishError,
 )
+from tundish.inputs import Inputs
 from tundish.results import Prediction
 
 RED = encoded("red")
@@ -80,19 +81,16 @@ async def raised_by_both(url: str, ask: Ask) -> list[TundishError]:
     return errors
 
 
-async def outcomes_of_both(url: str, model: str, **inputs: Any) -> list[Prediction | TundishError]:
-    """The one outcome of a stream of one input, at the blocking client and at the asyncio client."""
-    ((kind, item),) = inputs.items()
+async def outcomes_of_both(url: str, model: str, **item: Unpack[Inputs]) -> list[Prediction | TundishError]:
+    """The one outcome of a stream of one item, at the blocking client and at the asyncio client."""
 
-    async def drawn() -> AsyncIterator[Any]:
+    async def drawn() -> AsyncIterator[Inputs]:
         yield item
 
     with Client(url) as blocking:
-        blocked: Any = {kind: [item]}
-        outcomes = list(blocking.predict_stream(model, **blocked))
+        outcomes = list(blocking.predict_stream(model, [item]))
     async with AsyncClient(url) as awaiting:
-        streamed: Any = {kind: drawn()}
-        outcomes += [outcome async for outcome in awaiting.predict_stream(model, **streamed)]
+        outcomes += [outcome async for outcome in awaiting.predict_stream(model, drawn())]
     return outcomes
 
 
@@ -167,14 +165,14 @@ async def test_the_timeout_of_the_client_holds_for_calls_without_one(crowded: Se
 
 async def test_a_stream_beyond_its_timeout_is_a_deadline(crowded: ServerProcess) -> None:
     with Client(crowded.url) as blocking, pytest.raises(DeadlineExceededError):
-        list(blocking.predict_stream("slow", images=[slow_image(0.3)], timeout=0.05))
+        list(blocking.predict_stream("slow", [{"image": slow_image(0.3)}], timeout=0.05))
 
-    async def images() -> AsyncIterator[bytes]:
-        yield slow_image(0.3)
+    async def images() -> AsyncIterator[Inputs]:
+        yield {"image": slow_image(0.3)}
 
     async with AsyncClient(crowded.url) as awaiting:
         with pytest.raises(DeadlineExceededError):
-            _ = [outcome async for outcome in awaiting.predict_stream("slow", images=images(), timeout=0.05)]
+            _ = [outcome async for outcome in awaiting.predict_stream("slow", images(), timeout=0.05)]
 
 
 async def test_a_server_that_stops_says_so_while_it_finishes(tmp_path: Path) -> None:
@@ -195,47 +193,47 @@ async def test_a_server_that_stops_says_so_while_it_finishes(tmp_path: Path) -> 
 
 
 async def test_errors_in_a_stream_have_the_class_that_the_server_raised(half_broken: ServerProcess) -> None:
-    for outcome in await outcomes_of_both(half_broken.url, "colours", images=RED):
+    for outcome in await outcomes_of_both(half_broken.url, "colours", image=RED):
         assert type(outcome) is ModelNotFoundError
-    for outcome in await outcomes_of_both(half_broken.url, "colors", texts="red"):
+    for outcome in await outcomes_of_both(half_broken.url, "colors", text="red"):
         assert type(outcome) is InvalidInputError
 
 
 async def test_a_model_that_is_not_ready_is_told_by_its_class_in_a_stream_too(half_broken: ServerProcess) -> None:
-    for outcome in await outcomes_of_both(half_broken.url, "broken", images=RED):
+    for outcome in await outcomes_of_both(half_broken.url, "broken", image=RED):
         assert "model.onnx" in str(outcome)
         assert type(outcome) is ModelNotReadyError
 
 
 async def test_a_full_queue_is_told_by_its_class_in_a_stream_too(crowded: ServerProcess) -> None:
     with full_queue(crowded, LONG_ENOUGH_SECONDS):
-        outcomes = await outcomes_of_both(crowded.url, "slow", images=RED)
+        outcomes = await outcomes_of_both(crowded.url, "slow", image=RED)
     for outcome in outcomes:
         assert "The queue holds 64 of at most 64 items" in str(outcome)
         assert type(outcome) is QueueFullError
 
 
-def faulty() -> Iterator[bytes]:
-    yield RED
+def faulty() -> Iterator[Inputs]:
+    yield {"image": RED}
     raise ZeroDivisionError("a fault of the caller's own")
 
 
 def test_a_fault_in_the_callers_own_iterator_reaches_the_caller(half_broken: ServerProcess) -> None:
     with Client(half_broken.url) as client, pytest.raises(ZeroDivisionError, match="a fault of the caller's own"):
-        list(client.predict_stream("colors", images=faulty()))
+        list(client.predict_stream("colors", faulty()))
 
 
 async def test_a_fault_in_the_callers_own_asynchronous_iterator_reaches_the_caller(
     half_broken: ServerProcess,
 ) -> None:
-    async def drawn() -> AsyncIterator[bytes]:
-        for image in faulty():
-            yield image
+    async def drawn() -> AsyncIterator[Inputs]:
+        for item in faulty():
+            yield item
 
     outcomes = []
     async with AsyncClient(half_broken.url) as client:
         try:
-            outcomes += [outcome async for outcome in client.predict_stream("colors", images=drawn())]
+            outcomes += [outcome async for outcome in client.predict_stream("colors", drawn())]
         except asyncio.CancelledError:
             pytest.fail("the caller's task was told that it is cancelled")
         except ZeroDivisionError:
@@ -245,10 +243,10 @@ async def test_a_fault_in_the_callers_own_asynchronous_iterator_reaches_the_call
 
 def test_a_stream_to_a_server_that_stops_says_that_it_stops(tmp_path: Path) -> None:
     make_bundle(tmp_path)
-    images: queue.Queue[bytes | None] = queue.Queue()
-    images.put(RED)
+    images: queue.Queue[Inputs | None] = queue.Queue()
+    images.put({"image": RED})
     with ServerProcess(tmp_path) as process, Client(process.url) as client:
-        stream = client.predict_stream("colors", images=iter(images.get, None))
+        stream = client.predict_stream("colors", iter(images.get, None))
         assert isinstance(next(stream), Prediction)
         process.signal()
         with pytest.raises(StoppingError, match="open the stream again"):
@@ -261,13 +259,13 @@ async def test_an_asynchronous_stream_to_a_server_that_stops_says_that_it_stops(
     make_bundle(tmp_path)
     never = asyncio.Event()
 
-    async def images() -> AsyncIterator[bytes]:
-        yield RED
+    async def images() -> AsyncIterator[Inputs]:
+        yield {"image": RED}
         await never.wait()
 
     with ServerProcess(tmp_path) as process:
         async with AsyncClient(process.url) as client:
-            stream = client.predict_stream("colors", images=images())
+            stream = client.predict_stream("colors", images())
             assert isinstance(await anext(stream), Prediction)
             process.signal()
             with pytest.raises(StoppingError, match="open the stream again"):
@@ -299,14 +297,14 @@ async def test_no_server_is_a_failed_connection_that_names_the_address(closed_ur
 
 async def test_no_server_is_a_failed_connection_for_a_stream_too(closed_url: str) -> None:
     with Client(closed_url) as blocking, pytest.raises(ConnectionFailedError, match=closed_url):
-        list(blocking.predict_stream("colors", images=[RED]))
+        list(blocking.predict_stream("colors", [{"image": RED}]))
 
-    async def images() -> AsyncIterator[bytes]:
-        yield RED
+    async def images() -> AsyncIterator[Inputs]:
+        yield {"image": RED}
 
     async with AsyncClient(closed_url) as awaiting:
         with pytest.raises(ConnectionFailedError, match=closed_url):
-            _ = [outcome async for outcome in awaiting.predict_stream("colors", images=images())]
+            _ = [outcome async for outcome in awaiting.predict_stream("colors", images())]
 
 
 def test_a_server_that_dies_under_a_request_is_a_failed_connection(tmp_path: Path) -> None:

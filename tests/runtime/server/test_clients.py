@@ -23,6 +23,7 @@ import tundish
 from tundish.bundle import read_bundle
 from tundish.client import AsyncClient, Client
 from tundish.errors import InvalidInputError, TundishError
+from tundish.inputs import ImageInput, Inputs
 from tundish.results import FeatureExtraction, ImageClassification, Prediction, TextClassification
 
 TEXTS = {"sentiment": "A tense, beautifully shot thriller — überraschend!", "minilm": "The cat sat on the mat. 猫"}
@@ -209,25 +210,23 @@ def test_the_pipeline_takes_tensors_of_bytes(client: Client) -> None:
 # Streams
 
 
-async def collect(url: str, model: str, *, asynchronous: bool, **inputs: Sequence[Any]) -> list[Any]:
+async def collect(url: str, model: str, *, asynchronous: bool, images: Sequence[ImageInput]) -> list[Any]:
     """The outcomes of a stream; the error that ends it stands last, in a list of its own."""
     outcomes: list[Any] = []
-    ((kind, items),) = inputs.items()
+    items: list[Inputs] = [{"image": image} for image in images]
     try:
         if asynchronous:
 
-            async def drawn() -> AsyncIterator[Any]:
+            async def drawn() -> AsyncIterator[Inputs]:
                 for item in items:
                     yield item
 
             async with AsyncClient(url) as awaiting:
-                streamed: Any = {kind: drawn()}
-                async for outcome in awaiting.predict_stream(model, **streamed):
+                async for outcome in awaiting.predict_stream(model, drawn()):
                     outcomes.append(outcome)  # noqa: PERF401  # those before an error are wanted too
         else:
             with Client(url) as blocking:
-                blocked: Any = {kind: items}
-                outcomes.extend(blocking.predict_stream(model, **blocked))
+                outcomes.extend(blocking.predict_stream(model, items))
     except TundishError as error:
         outcomes.append([error])
     return outcomes
@@ -260,9 +259,10 @@ async def test_a_file_that_cannot_be_read_ends_the_stream_behind_the_answers_bef
 
 
 def test_an_endless_stream_may_be_left_early(colors: ServerProcess) -> None:
-    endless = itertools.repeat(encoded("green"))
+    green: Inputs = {"image": encoded("green")}
+    endless = itertools.repeat(green)
     with Client(colors.url) as client:
-        for outcome in client.predict_stream("colors", images=endless):
+        for outcome in client.predict_stream("colors", endless):
             assert best(expect_prediction(outcome)) == "green"
             break
         assert best(client.predict("colors", image=encoded("blue"))) == "blue"
@@ -274,12 +274,12 @@ def expect_prediction(outcome: Prediction | TundishError) -> Prediction:
 
 
 async def test_an_endless_asynchronous_stream_may_be_left_early(colors: ServerProcess) -> None:
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless() -> AsyncIterator[Inputs]:
         while True:
-            yield encoded("green")
+            yield {"image": encoded("green")}
 
     async with AsyncClient(colors.url) as client:
-        async for outcome in client.predict_stream("colors", images=endless()):
+        async for outcome in client.predict_stream("colors", endless()):
             assert best(expect_prediction(outcome)) == "green"
             break
         assert best(await client.predict("colors", image=encoded("blue"))) == "blue"

@@ -79,7 +79,7 @@ def test_in_process_and_both_clients_find_what_the_pipeline_finds(served: Served
         here = {name: runtime.predict("defects", image=path).result for name, path in served.images.items()}
     with Client(served.process.url) as client:
         there = {name: client.predict("defects", image=path).result for name, path in served.images.items()}
-        streamed = list(client.predict_stream("defects", images=list(served.images.values())))
+        streamed = list(client.predict_stream("defects", [{"image": image} for image in served.images.values()]))
     for answers in (here, there, dict(zip(served.images, (each.result for each in streamed), strict=True))):  # type: ignore[union-attr]
         assert all(isinstance(answer, ObjectDetection) for answer in answers.values())
         assert faults_of(served, {name: answer.objects for name, answer in answers.items()}) == {}  # type: ignore[union-attr]

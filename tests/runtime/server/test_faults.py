@@ -41,7 +41,7 @@ import sys
 from tundish.client import Client
 url, image, count = sys.argv[1], open(sys.argv[2], "rb").read(), int(sys.argv[3])
 with Client(url) as client:
-    for _ in client.predict_stream("slow", images=[image] * count):
+    for _ in client.predict_stream("slow", [{"image": image}] * count):
         print("answered", flush=True)
 """
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tundish.datatypes import datatype_of
 from tundish.engines import Arrays
@@ -71,7 +72,7 @@ class InferenceMethods(Methods):
                 item = "row {}"
                 futures = _submit_rows(target, inputs, until, priority, read_step(request))
             else:
-                item = f"{target.model.require_task().input_name}[{{}}]"
+                item = f"{target.model.reads[0]}[{{}}]"
                 futures = _submit_items(target, inputs, until, priority)
             answers += await answers_of(futures, item.format, timeout)
             response = oip.ModelInferResponse(model_name=target.name, model_version=target.version, id=request.id)
@@ -80,14 +81,24 @@ class InferenceMethods(Methods):
 
 
 def _submit_items(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
-    model, name = target.model, target.model.require_task().input_name
-    check_names(target.name, [name], list(inputs))
-    items = inputs[name]
+    model = target.model
+    check_names(target.name, model.reads, list(inputs))
+    columns = {name: _column(name, inputs[name]) for name in model.reads}
+    if len({len(column) for column in columns.values()}) > 1:
+        shown = ", ".join(f"{len(column)} of '{name}'" for name, column in columns.items())
+        raise InvalidInputError(f"The inputs of '{target.name}' must have as many elements each, got {shown}.")
+    rows = zip(*columns.values(), strict=True)
+    items = [model.item(dict(zip(columns, row, strict=True))) for row in rows]
+    return model.submit(items, deadline=until, priority=priority)
+
+
+def _column(name: str, items: NDArray[np.generic]) -> list[bytes]:
     if items.dtype != np.object_:
         raise InvalidInputError(f"Input '{name}' must be BYTES, got {datatype_of(items.dtype)}.")
     if items.shape not in ((items.size,), (items.size, 1)):
         raise InvalidInputError(f"Input '{name}' must have the shape [batch, 1] or [batch], got {list(items.shape)}.")
-    return model.submit(items.ravel().tolist(), deadline=until, priority=priority)
+    column: list[bytes] = items.ravel().tolist()
+    return column
 
 
 def _submit_rows(

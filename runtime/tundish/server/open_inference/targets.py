@@ -56,7 +56,7 @@ class Target:
         """The tensors that it takes."""
         if self.bare:
             return tuple(map(_advertised, self.model.request_inputs))
-        return (TensorSpec(name=self.model.require_task().input_name, datatype="BYTES", shape=("batch", 1)),)
+        return tuple(TensorSpec(name=name, datatype="BYTES", shape=("batch", 1)) for name in self.model.reads)
 
     @property
     def outputs(self) -> Sequence[TensorSpec]:
