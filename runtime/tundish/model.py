@@ -129,10 +129,12 @@ class Model:
     def item(self, inputs: Mapping[InputName, bytes]) -> Item:
         """One item of these parts; raises InvalidInputError unless they are those that the model reads."""
         task = self.require_task()
+        if not inputs:
+            raise InvalidInputError(f"The request has no input; model '{self.name}' takes {' and '.join(self.reads)}.")
         if set(inputs) != set(self.reads):
             raise InvalidInputError(
                 f"Model '{self.name}' does {task.name}: it takes {' and '.join(self.reads)}, "
-                f"not {' and '.join(inputs) or 'nothing'}."
+                f"not {' and '.join(inputs)}."
             )
         parts = tuple(inputs[name] for name in self.reads)
         return parts if len(parts) > 1 else parts[0]

@@ -383,7 +383,14 @@ def test_the_command_says_that_no_server_answers_in_one_sentence(closed_url: str
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--text=a", "--image=b"], ["--text=a", "--unknown"], ["--text=a", "--timeout=0"]]
+    "arguments",
+    [
+        [],
+        ["--text=a", "--tensors=b.npz"],
+        ["--text=a", "--text=b", "--text=c", "--text-pair=d", "--text-pair=e"],
+        ["--text=a", "--unknown"],
+        ["--text=a", "--timeout=0"],
+    ],
 )
 def test_a_wrong_use_of_the_command_is_exit_code_2(arguments: list[str]) -> None:
     ran = run_tundish("infer", "colors", *arguments)

@@ -250,7 +250,7 @@ async def test_a_stream_answers_in_order_and_goes_on_after_a_bad_input(
 async def test_a_file_that_cannot_be_read_ends_the_stream_behind_the_answers_before_it(
     colors: ServerProcess, asynchronous: bool, tmp_path: Path
 ) -> None:
-    images = [encoded("red"), encoded("green"), tmp_path / "gone.jpg", encoded("blue")]
+    images: list[ImageInput] = [encoded("red"), encoded("green"), tmp_path / "gone.jpg", encoded("blue")]
     outcomes = await collect(colors.url, "colors", asynchronous=asynchronous, images=images)
     assert [best(outcome) for outcome in outcomes[:-1]] == ["red", "green"]
     (error,) = outcomes[-1]
