@@ -6,19 +6,19 @@ from tundish.results import Prediction, StageTimes
 from tundish.tasks.registry import TASKS
 from tundish_proto.v1 import inference_pb2 as typed
 
-_BY_RESULT = {task.result_type: task for task in TASKS.values()}
-
-
-def _field(task_name: str) -> str:
-    return task_name.replace("-", "_")
-
-
-_BY_FIELD = {_field(name): task for name, task in TASKS.items()}
+_FIELDS = {
+    field.message_type.name: field.name
+    for field in typed.PredictResponse.DESCRIPTOR.oneofs_by_name["result"].fields
+    if field.message_type is not None
+}
+"""The field of each message, which has the name of its result's class."""
+_BY_FIELD = {_FIELDS[task.result_type.__name__]: task for task in TASKS.values()}
+"""Tasks with the same result write and read it alike."""
 
 
 def write_prediction(prediction: Prediction, request_id: str) -> typed.PredictResponse:
     """The message of a prediction."""
-    task = _BY_RESULT[type(prediction.result)]
+    field = _FIELDS[type(prediction.result).__name__]
     times = prediction.stage_times
     response = typed.PredictResponse(
         model_name=prediction.model,
@@ -32,7 +32,7 @@ def write_prediction(prediction: Prediction, request_id: str) -> typed.PredictRe
             batch_size=times.batch_size,
         ),
     )
-    getattr(response, _field(task.name)).CopyFrom(task.to_message(prediction.result))
+    getattr(response, field).CopyFrom(_BY_FIELD[field].to_message(prediction.result))
     return response
 
 

@@ -90,6 +90,11 @@ def _vit() -> Made:
     return hf.ViTForImageClassification(hf.ViTConfig(**_VISION)), hf.ViTImageProcessor(size=_CROP_64)
 
 
+def vit_encoder() -> Made:
+    """A network without a head, but with a pooling layer."""
+    return hf.ViTModel(hf.ViTConfig(**_VISION)), hf.ViTImageProcessor(size=_CROP_64)
+
+
 def _deit() -> Made:
     processor = hf.DeiTImageProcessor(size={"height": 72, "width": 80}, crop_size=_CROP_64)
     return hf.DeiTForImageClassification(hf.DeiTConfig(**_VISION)), processor
@@ -165,12 +170,12 @@ def levit() -> Made:
     return hf.LevitForImageClassification(config), processor
 
 
-def efficientnet() -> Made:
+def _efficientnet(**processor: Any) -> Made:
     """Its processor divides by the standard deviation twice."""
     config = hf.EfficientNetConfig(
         width_coefficient=0.5, depth_coefficient=0.3, hidden_dim=640, image_size=64, **_NAMED
     )
-    return hf.EfficientNetForImageClassification(config), hf.EfficientNetImageProcessor(size=_CROP_64)
+    return hf.EfficientNetForImageClassification(config), hf.EfficientNetImageProcessor(size=_CROP_64, **processor)
 
 
 IMAGE_FAMILIES: dict[str, Callable[[], Made]] = {
@@ -181,6 +186,8 @@ IMAGE_FAMILIES: dict[str, Callable[[], Made]] = {
     "clip": _clip,
     "resnet": _resnet,
     "mobilenet-v2": _mobilenet_v2,
+    "efficientnet": _efficientnet,
+    "efficientnet from -1": lambda: _efficientnet(rescale_factor=1 / 127.5, rescale_offset=True),
     "convnext that crops": lambda: _convnext(96),
     "convnext that stretches": lambda: _convnext(384),
 }

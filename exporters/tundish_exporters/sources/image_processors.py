@@ -34,15 +34,15 @@ def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
     if not hasattr(processor, "image_mean"):
         raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no image_mean.")
     resize, crop = _resize_and_crop(processor, name, any_size=any_size)
-    normalizes = getattr(processor, "do_normalize", True)
+    rescale, mean, std = _normalization(processor)
     try:
         return ImagePreprocess(
             resize=resize,
             interpolation=_INTERPOLATIONS[int(processor.resample)],
             crop=crop,
-            rescale=processor.rescale_factor if getattr(processor, "do_rescale", True) else 1.0,
-            mean=tuple(processor.image_mean) if normalizes else (0.0, 0.0, 0.0),
-            std=tuple(processor.image_std) if normalizes else (1.0, 1.0, 1.0),
+            rescale=rescale,
+            mean=mean,
+            std=std,
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -50,6 +50,22 @@ def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
         raise ExportError(f"{name} is configured in a way that tundish cannot reproduce: {reason}.") from error
     except KeyError as error:
         raise ExportError(f"{name} is configured in a way that tundish cannot reproduce: {error}.") from error
+
+
+def _normalization(processor: Any) -> tuple[float, Any, Any]:
+    """Factor, mean and standard deviation, which some processors say in more than one step."""
+    rescale = 1.0
+    mean: Any = (0.0, 0.0, 0.0)
+    std: Any = (1.0, 1.0, 1.0)
+    if getattr(processor, "do_normalize", True):
+        mean, std = tuple(processor.image_mean), tuple(processor.image_std)
+    if getattr(processor, "do_rescale", True):
+        rescale = processor.rescale_factor
+        if getattr(processor, "rescale_offset", False):  # EfficientNet's takes 1 from what it has rescaled
+            mean = tuple(value + 1 for value in mean)
+    if getattr(processor, "include_top", False):  # and divides by the standard deviation once more
+        std = tuple(value * again for value, again in zip(std, processor.image_std, strict=True))
+    return rescale, mean, std
 
 
 def _resize_and_crop(

@@ -20,6 +20,7 @@ from tundish.manifest.postprocess import (
     PoolingPostprocess,
     Postprocess,
     SigmoidDetrPostprocess,
+    VectorPostprocess,
 )
 from tundish.manifest.preprocess import (
     ImagePreprocess,
@@ -82,6 +83,7 @@ __all__ = [
     "TensorSpec",
     "TextPreprocess",
     "Variant",
+    "VectorPostprocess",
     "json_schema",
 ]
 

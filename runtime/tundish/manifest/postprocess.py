@@ -33,6 +33,14 @@ class PoolingPostprocess(Part):
     """Scale each pooled vector to Euclidean length 1."""
 
 
+class VectorPostprocess(Part):
+    """From vectors `[batch, dimensions]`, which the network makes itself, to one vector an item."""
+
+    kind: Literal["vector"] = "vector"
+    of: Literal["pooler", "first-token"]
+    """What the network makes it of, for people: its own pooling layer, or the token before all others."""
+
+
 class DetectionPostprocess(Part):
     """What every way from a network's outputs to objects says; each way is a class with a `kind` of its own."""
 
@@ -77,6 +85,11 @@ class EntityPostprocess(Part):
 
 
 Postprocess = Annotated[
-    ClassificationPostprocess | PoolingPostprocess | DetrPostprocess | SigmoidDetrPostprocess | EntityPostprocess,
+    ClassificationPostprocess
+    | PoolingPostprocess
+    | VectorPostprocess
+    | DetrPostprocess
+    | SigmoidDetrPostprocess
+    | EntityPostprocess,
     Field(discriminator="kind"),
 ]

@@ -75,7 +75,7 @@ class Task(ABC, Generic[PreparedT, ResultT]):
     @staticmethod
     @abstractmethod
     def to_message(result: ResultT) -> Message:
-        """A result as the typed API's message: that of the field of `PredictResponse` with the task's name."""
+        """A result as the typed API's message, which has the name of the result's class."""
 
     @staticmethod
     @abstractmethod

@@ -10,6 +10,7 @@ from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask
+from tundish.tasks.image_feature_extraction import ImageFeatureExtractionTask
 from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.text_classification import TextClassificationTask
 from tundish.tasks.token_classification import TokenClassificationTask
@@ -20,6 +21,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         ImageClassificationTask,
         TextClassificationTask,
         FeatureExtractionTask,
+        ImageFeatureExtractionTask,
         ObjectDetectionTask,
         TokenClassificationTask,
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 from tundish.manifest import TaskName
 from tundish_exporters.sources.huggingface.classification import ImageClassifier, TextClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
-from tundish_exporters.sources.huggingface.embedding import TextEmbedder
+from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
     family.architecture.task: family
-    for family in (ImageClassifier, TextClassifier, TextEmbedder, Detector, EntityTagger)
+    for family in (ImageClassifier, TextClassifier, TextEmbedder, ImageEmbedder, Detector, EntityTagger)
 }
 
 

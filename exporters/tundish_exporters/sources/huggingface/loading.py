@@ -27,8 +27,8 @@ class Architecture:
     task: manifest.TaskName
     auto_class: Any
     """An `AutoModelFor…`."""
-    unread: str | None = None
-    """Weights with this in their name may be missing, since nothing that the task reads comes of them."""
+    optional: str | None = None
+    """A layer of the network that it can do without: if its weights are missing, it is taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +121,7 @@ def _load_weights(
         ),
     )
     missing = {*loading["missing_keys"], *loading["mismatched_keys"]}
-    unread = architecture.unread
-    return model.eval(), sorted(key for key in missing if unread is None or unread not in key)
+    optional = {key for key in missing if architecture.optional and key.startswith(f"{architecture.optional}.")}
+    if optional:
+        setattr(model, str(architecture.optional), None)
+    return model.eval(), sorted(missing - optional)
