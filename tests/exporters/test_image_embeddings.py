@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.awkward_images import awkward_images
 from support.commands import run_tundish
-from support.model_families import IMAGE_FAMILIES, Made, save_family, vit_encoder
+from support.model_families import IMAGE_FAMILIES, Made, efficientnet, save_family, vit_encoder
 from support.server_process import ServerProcess
 
 import tundish
@@ -34,7 +34,7 @@ FAMILIES: dict[str, tuple[Callable[[], Made], str]] = {
     "resnet": (IMAGE_FAMILIES["resnet"], "pooler"),
     "convnext": (IMAGE_FAMILIES["convnext that crops"], "pooler"),
     "swin": (IMAGE_FAMILIES["swin"], "pooler"),
-    "efficientnet": (IMAGE_FAMILIES["efficientnet"], "pooler"),
+    "efficientnet": (efficientnet, "pooler"),
 }
 
 

@@ -170,7 +170,7 @@ def levit() -> Made:
     return hf.LevitForImageClassification(config), processor
 
 
-def _efficientnet(**processor: Any) -> Made:
+def efficientnet(**processor: Any) -> Made:
     """Its processor divides by the standard deviation twice."""
     config = hf.EfficientNetConfig(
         width_coefficient=0.5, depth_coefficient=0.3, hidden_dim=640, image_size=64, **_NAMED
@@ -186,8 +186,6 @@ IMAGE_FAMILIES: dict[str, Callable[[], Made]] = {
     "clip": _clip,
     "resnet": _resnet,
     "mobilenet-v2": _mobilenet_v2,
-    "efficientnet": _efficientnet,
-    "efficientnet from -1": lambda: _efficientnet(rescale_factor=1 / 127.5, rescale_offset=True),
     "convnext that crops": lambda: _convnext(96),
     "convnext that stretches": lambda: _convnext(384),
 }
