@@ -36,15 +36,17 @@ def export_huggingface(
     base: PathLike | None = None,
     aggregation: Aggregation | None = None,
     threshold: float | None = None,
+    trust_pickle: bool = False,
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
-    """Exports a Hugging Face directory (config.json, safetensors, processor) to a bundle in `repository`.
+    """Exports a Hugging Face directory (config.json, weights, processor) to a bundle in `repository`.
 
     The directory may be that of a PEFT adapter, such as LoRA's, which is merged into its base model.
 
     Args:
-        directory: what `save_pretrained` wrote; nothing of it is executed, nothing is fetched.
+        directory: what `save_pretrained` wrote, its weights as safetensors or as a pickle of tensors alone; nothing of
+            it is executed, nothing is fetched.
         task: a Hugging Face pipeline task.
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
@@ -53,6 +55,7 @@ def export_huggingface(
             `simple` if none is given.
         threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
             none is given.
+        trust_pickle: read weights from a pickle of more than tensors, which can run any code of its maker.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`.
 
@@ -74,6 +77,7 @@ def export_huggingface(
         "base": None if base is None else Path(base),
         "threshold": threshold,
         "aggregation": aggregation,
+        "trust_pickle": trust_pickle,
     }
     choices = Choices(**{name: value for name, value in given.items() if value is not None})
     source = load_source(Path(directory), task, choices)
@@ -201,8 +205,7 @@ def _check_directory(directory: Path, base: PathLike | None) -> None:
         raise ExportError(f"{directory} is no adapter, it has no {CONFIG}; leave the base {base} out.")
     if not (directory / "config.json").is_file():
         raise ExportError(f"{directory} is not a Hugging Face model: it has no config.json.")
-    if not list(directory.glob("*.safetensors")):
+    if not [*directory.glob("*.safetensors"), *directory.glob("pytorch_model*.bin")]:
         raise ExportError(
-            f"{directory} has no .safetensors weights; save the model with save_pretrained(safe_serialization=True). "
-            "Pickled weights are not read, because loading them can run code."
+            f"{directory} has no weights, neither .safetensors nor pytorch_model.bin; write them with save_pretrained."
         )

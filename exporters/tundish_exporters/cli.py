@@ -92,6 +92,14 @@ def export(
             help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
         ),
     ] = None,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--trust-pickle",
+            help="Read weights from a pickle of more than tensors; it can run any code of its maker.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = False,
     labels: LabelsFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
@@ -134,9 +142,13 @@ def export(
             "progress": progress,
         }
         if hints is None:
-            exported = export_huggingface(source, base=base, threshold=threshold, aggregation=aggregation, **asked)
-        elif (base, threshold, aggregation) != (None, None, None):
-            raise ExportError(f"{source} is an ONNX file; leave --base, --threshold and --aggregation out.")
+            exported = export_huggingface(
+                source, base=base, threshold=threshold, aggregation=aggregation, trust_pickle=trust_pickle, **asked
+            )
+        elif (base, threshold, aggregation, trust_pickle) != (None, None, None, False):
+            raise ExportError(
+                f"{source} is an ONNX file; leave --base, --threshold, --aggregation and --trust-pickle out."
+            )
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)

@@ -18,6 +18,7 @@ from PIL import Image
 from support.awkward_images import blurred_noise
 from support.model_families import IMAGE_FAMILIES, bert, gpt2, save_byte_level_encoder, save_family
 
+import tundish
 from tundish.manifest import TaskName
 from tundish_exporters import DataError, ExportError, ParityError, export_huggingface
 
@@ -58,9 +59,16 @@ def edit_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def pickle_weights(source: Path) -> None:
-    weights = safetensors.torch.load_file(source / "model.safetensors")
-    torch.save(weights, source / "pytorch_model.bin")
+class Runs:
+    """A pickle of it prints when it is loaded."""
+
+    def __reduce__(self) -> Any:
+        return print, ("code of the pickle ran",)
+
+
+def pickle_weights(source: Path, more: object = None) -> None:
+    weights: dict[str, Any] = safetensors.torch.load_file(source / "model.safetensors")
+    torch.save(weights if more is None else weights | {"more": more}, source / "pytorch_model.bin")
     (source / "model.safetensors").unlink()
 
 
@@ -100,8 +108,14 @@ TEXT_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda source: edit_json(source / "config.json", model_type="perceptron-9000"),
         "perceptron-9000",
     ),
-    "pickled weights alone": (pickle_weights, "Pickled weights are not read, because loading them can run code"),
-    "no weights": (lambda source: (source / "model.safetensors").unlink(), r"has no \.safetensors weights"),
+    "a pickle that runs code": (
+        lambda source: pickle_weights(source, Runs()),
+        "are a pickle of more than tensors, which can run code when it is loaded; save the model with",
+    ),
+    "no weights": (
+        lambda source: (source / "model.safetensors").unlink(),
+        r"has no weights, neither \.safetensors nor pytorch_model\.bin",
+    ),
     "weights cut short": (cut_weights, "cannot be loaded by transformers: Error while deserializing header"),
     "weights of another size": (lambda source: edit_json(source / "config.json", hidden_size=48), "cannot be loaded"),
     "no head": (
@@ -145,6 +159,28 @@ def test_a_pickle_is_not_opened_even_if_safetensors_are_damaged(tmp_path: Path, 
     cut_weights(source)
     refusal(source, "text-classification", tmp_path / "models")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_pickle_of_tensors_is_read_and_one_of_more_only_if_it_is_trusted(
+    tmp_path: Path, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, more in (("safe", None), ("tensors", None), ("trusted", Runs())):
+        source = tmp_path / name
+        shutil.copytree(texts, source)
+        if name != "safe":
+            pickle_weights(source, more)
+        export_huggingface(
+            source,
+            task="text-classification",
+            name=name,
+            repository=tmp_path / "models",
+            precision="fp32",
+            trust_pickle=name == "trusted",
+        )
+        assert ("code of the pickle ran" in capsys.readouterr().out) == (name == "trusted")
+    with tundish.open(tmp_path / "models", instances=1) as runtime:
+        answers = [runtime.predict(name, text="pressure falls").result for name in ("safe", "tensors", "trusted")]
+    assert answers[0] == answers[1] == answers[2]
 
 
 @pytest.mark.parametrize("part", ["model", "tokenizer"])

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 from transformers import AutoConfig
@@ -43,18 +44,28 @@ class Network:
     """Of an adapter."""
 
 
-def load_network(directory: Path, architecture: Architecture, base: Path | None) -> Network:
-    """The network of a directory; `base` is that of an adapter, if the adapter does not say where it lies.
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where a directory's weights stand, and how they may be read."""
+
+    base: Path | None
+    """Of an adapter, if the adapter does not say where it lies."""
+    trust_pickle: bool
+    """Whether pickles may do more than make tensors: then they can run code."""
+
+
+def load_network(directory: Path, architecture: Architecture, weights: Weights) -> Network:
+    """The network of a directory.
 
     Raises:
         ExportError: it cannot be loaded, or has no trained weights for the task; or it is an adapter that does not fit
             its base.
     """
     if not adapters.is_adapter(directory):
-        model = _load_model(directory, architecture)
+        model = _load_model(directory, architecture, weights)
         return Network(model, model, None)
-    base = adapters.find_base(directory, base)
-    unadapted = _load_base(base, directory, architecture)
+    base = adapters.find_base(directory, weights.base)
+    unadapted = _load_base(base, directory, architecture, weights)
     model, merged = loaded(directory, lambda: adapters.with_adapter(unadapted, directory))
     return Network(model, merged, base)
 
@@ -68,13 +79,26 @@ def loaded(directory: Path, load: Callable[[], ThingT]) -> ThingT:
     except ExportError:
         raise
     except Exception as error:  # the errors of these libraries have no common base
+        if _began_with_a_pickle(error):
+            raise ExportError(
+                f"The weights of {directory} are a pickle of more than tensors, which can run code when it is loaded; "
+                "save the model with save_pretrained(safe_serialization=True), or pass --trust-pickle if you trust its "
+                "maker."
+            ) from error
         reason = str(error).strip().split("\n")[0]
         raise ExportError(f"{directory} cannot be loaded by transformers: {reason}") from error
 
 
-def _load_model(directory: Path, architecture: Architecture) -> Any:
+def _began_with_a_pickle(error: BaseException | None) -> bool:
+    """Whether PyTorch refused a pickle, whatever transformers made of it."""
+    while error is not None and not isinstance(error, UnpicklingError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _load_model(directory: Path, architecture: Architecture, weights: Weights) -> Any:
     config = loaded(directory, lambda: AutoConfig.from_pretrained(directory, **LOCAL))
-    model, missing = _load_weights(directory, config, architecture)
+    model, missing = _load_weights(directory, config, architecture, weights)
     if missing:
         raise ExportError(
             f"{directory} has no trained weights for {architecture.task}: {', '.join(missing[:3])} are missing; "
@@ -83,14 +107,14 @@ def _load_model(directory: Path, architecture: Architecture) -> Any:
     return model
 
 
-def _load_base(base: Path, adapter: Path, architecture: Architecture) -> Any:
+def _load_base(base: Path, adapter: Path, architecture: Architecture, weights: Weights) -> Any:
     """The base model, made for the labels that the adapter was trained for."""
     configured = adapter if (adapter / "config.json").is_file() else base
     config = loaded(configured, lambda: AutoConfig.from_pretrained(configured, **LOCAL))
     count = adapters.label_count(adapter)
     if count is not None and count != config.num_labels:
         config.num_labels = count  # and with it the labels' names, which nobody has said
-    model, missing = _load_weights(base, config, architecture, other_sizes=True)
+    model, missing = _load_weights(base, config, architecture, weights, other_sizes=True)
     trained = adapters.trained_modules(adapter)
     missing = [key for key in missing if not set(key.split(".")) & set(trained)]
     if missing:
@@ -102,7 +126,7 @@ def _load_base(base: Path, adapter: Path, architecture: Architecture) -> Any:
 
 
 def _load_weights(
-    directory: Path, config: Any, architecture: Architecture, *, other_sizes: bool = False
+    directory: Path, config: Any, architecture: Architecture, weights: Weights, *, other_sizes: bool = False
 ) -> tuple[Any, list[str]]:
     """The model, and which of its weights are not in the directory; with `other_sizes`, or are there in another size.
 
@@ -114,7 +138,8 @@ def _load_weights(
             directory,
             config=config,
             **LOCAL,
-            use_safetensors=True,
+            use_safetensors=bool(list(directory.glob("*.safetensors"))),
+            weights_only=not weights.trust_pickle,
             output_loading_info=True,
             ignore_mismatched_sizes=other_sizes,
             dtype="float32",

@@ -29,7 +29,7 @@ from tundish.results import Result
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.huggingface.description import describe
-from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, load_network, loaded
+from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, Weights, load_network, loaded
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
 
@@ -40,6 +40,8 @@ class Choices:
 
     base: Path | None = None
     """The model that an adapter was trained beside, if the adapter does not say where it lies."""
+    trust_pickle: bool = False
+    """Whether weights may be pickles of more than tensors, which can run code."""
     threshold: float = 0.5
     """Of the objects of object-detection."""
     aggregation: manifest.Aggregation = "simple"
@@ -56,14 +58,14 @@ class HuggingFaceSource(ABC):
     postprocess: manifest.Postprocess
 
     def __init__(self, directory: Path, choices: Choices) -> None:
-        """Loads the network and the processor; nothing is fetched, and no code of the directory is run.
+        """Loads the network and the processor; nothing is fetched, and no code runs but that of a trusted pickle.
 
         Raises:
-            ExportError: the directory is not a Hugging Face model with safetensors, or has no trained weights for the
-                task; or it is an adapter that does not fit its base.
+            ExportError: the directory is not a Hugging Face model with weights that may be read, or has no trained
+                weights for the task; or it is an adapter that does not fit its base.
         """
         self.task = self.architecture.task
-        network = load_network(directory, self.architecture, choices.base)
+        network = load_network(directory, self.architecture, Weights(choices.base, choices.trust_pickle))
         self._directory = directory
         self._base = network.base
         self._model, self._exported = network.model, network.exported
