@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, get_args
@@ -36,6 +36,8 @@ def export_huggingface(
     base: PathLike | None = None,
     aggregation: Aggregation | None = None,
     threshold: float | None = None,
+    candidate_labels: Sequence[str] | None = None,
+    hypothesis_template: str | None = None,
     trust_pickle: bool = False,
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
@@ -55,6 +57,8 @@ def export_huggingface(
             `simple` if none is given.
         threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
             none is given.
+        candidate_labels: of zero-shot-image-classification, the texts that images are compared with.
+        hypothesis_template: what makes a sentence of each of these; "This is a photo of {}." if none is given.
         trust_pickle: read weights from a pickle of more than tensors, which can run any code of its maker.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`.
@@ -66,6 +70,7 @@ def export_huggingface(
     _check_task(task)
     _check_threshold(task, threshold)
     _check_aggregation(task, aggregation)
+    _check_candidates(task, candidate_labels, hypothesis_template)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
@@ -77,6 +82,8 @@ def export_huggingface(
         "base": None if base is None else Path(base),
         "threshold": threshold,
         "aggregation": aggregation,
+        "candidate_labels": None if candidate_labels is None else tuple(candidate_labels),
+        "hypothesis_template": hypothesis_template,
         "trust_pickle": trust_pickle,
     }
     choices = Choices(**{name: value for name, value in given.items() if value is not None})
@@ -194,6 +201,19 @@ def _check_aggregation(task: str, aggregation: str | None) -> None:
     known = get_args(Aggregation)
     if aggregation not in known:
         raise ExportError(f"There is no aggregation '{aggregation}'; there are {', '.join(known)}.")
+
+
+def _check_candidates(task: str, labels: Sequence[str] | None, template: str | None) -> None:
+    if task != "zero-shot-image-classification":
+        if labels is not None or template is not None:
+            raise ExportError(
+                f"Candidate labels and their template are for zero-shot-image-classification, not {task}."
+            )
+        return
+    if not labels:
+        raise ExportError(f"{task} compares images with labels: pass --candidate-labels 'a crack, a dent'.")
+    if template is not None and template.count("{}") != 1:
+        raise ExportError(f"The template '{template}' must have one {{}}, where the label comes.")
 
 
 def _check_directory(directory: Path, base: PathLike | None) -> None:

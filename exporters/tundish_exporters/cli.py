@@ -92,6 +92,19 @@ def export(
             help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
         ),
     ] = None,
+    candidate_labels: Annotated[
+        str | None,
+        typer.Option(
+            help="What images are compared with, for zero-shot-image-classification; commas between.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    hypothesis_template: Annotated[
+        str | None,
+        typer.Option(
+            help="What makes a text of each of these; default 'This is a photo of {}.'.", rich_help_panel=_HUGGING_FACE
+        ),
+    ] = None,
     trust_pickle: Annotated[
         bool,
         typer.Option(
@@ -126,6 +139,15 @@ def export(
         color=color,
         activation=activation,
     )
+    of_directory: dict[str, Any] = {
+        "base": base,
+        "aggregation": aggregation,
+        "threshold": threshold,
+        "candidate_labels": _listed(candidate_labels),
+        "hypothesis_template": hypothesis_template,
+        "trust_pickle": trust_pickle or None,
+    }
+    of_directory = {flag: value for flag, value in of_directory.items() if value is not None}
     with loading_frameworks(), progress_bars(console) as progress:
         asked: Any = {
             "task": task,
@@ -142,17 +164,18 @@ def export(
             "progress": progress,
         }
         if hints is None:
-            exported = export_huggingface(
-                source, base=base, threshold=threshold, aggregation=aggregation, trust_pickle=trust_pickle, **asked
-            )
-        elif (base, threshold, aggregation, trust_pickle) != (None, None, None, False):
-            raise ExportError(
-                f"{source} is an ONNX file; leave --base, --threshold, --aggregation and --trust-pickle out."
-            )
+            exported = export_huggingface(source, **of_directory, **asked)
+        elif of_directory:
+            flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in of_directory)
+            raise ExportError(f"{source} is an ONNX file, to which {flags} do not belong; leave them out.")
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
+
+
+def _listed(labels: str | None) -> list[str] | None:
+    return None if labels is None else [label.strip() for label in labels.split(",") if label.strip()]
 
 
 def show_export(console: Console, exported: Exported) -> None:

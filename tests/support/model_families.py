@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers as hf
@@ -243,6 +243,39 @@ def save_tokenizer(path: Path) -> Path:
 def _roberta(**tokenizer: Any) -> Made:
     config = hf.RobertaConfig(vocab_size=_BPE_TOKENS, max_position_embeddings=POSITIONS + 2, **_BLOCKS, **_NAMED)
     return hf.RobertaForSequenceClassification(config), _byte_level(hf.RobertaTokenizerFast, **tokenizer)
+
+
+def save_towers(directory: Path, kind: Literal["clip", "siglip"]) -> Path:
+    """Two towers, one for images and one for texts, with their tokenizer and image processor."""
+    vision = {**_BLOCKS, "image_size": 64, "patch_size": 16}
+    tokenizer = _ending_last()
+    marks = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": tokenizer.eos_token_id}
+    text = {**_BLOCKS, **marks, "vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS}
+    model: Any
+    processor: Any
+    if kind == "clip":
+        model = hf.CLIPModel(
+            hf.CLIPConfig(vision_config=vision, text_config=text, projection_dim=24, logit_scale_init_value=1.0)
+        )
+        processor = hf.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=_CROP_64)
+    else:
+        model = hf.SiglipModel(hf.SiglipConfig(vision_config=vision, text_config=text))
+        processor = hf.SiglipImageProcessor(size=_CROP_64)
+    save_family(directory, (model, processor))
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def _ending_last() -> Any:
+    """A tokenizer whose mark of an end is a token of its own, by which CLIP finds it."""
+    backend = _byte_level(hf.RobertaTokenizerFast).backend_tokenizer
+    backend.add_special_tokens(["<end>"])
+    number = backend.token_to_id("<end>")
+    backend.post_processor = processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", number)])
+    marks = {"eos_token": "<end>", "pad_token": "<pad>"}
+    return hf.PreTrainedTokenizerFast(
+        tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"], **marks
+    )
 
 
 def save_byte_level_encoder(directory: Path, modules: Path) -> Path:

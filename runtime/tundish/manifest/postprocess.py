@@ -37,8 +37,9 @@ class VectorPostprocess(Part):
     """From vectors `[batch, dimensions]`, which the network makes itself, to one vector an item."""
 
     kind: Literal["vector"] = "vector"
-    of: Literal["pooler", "first-token"]
-    """What the network makes it of, for people: its own pooling layer, or the token before all others."""
+    of: Literal["projection", "pooler", "first-token"]
+    """What the network makes it of, for people: its projection to what texts are compared in, its own pooling layer, or
+    the token before all others."""
 
 
 class DetectionPostprocess(Part):

@@ -12,6 +12,7 @@ TaskName = Literal[
     "text-classification",
     "feature-extraction",
     "image-feature-extraction",
+    "zero-shot-image-classification",
     "object-detection",
     "token-classification",
 ]

@@ -68,3 +68,9 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
     def from_message(message: Any) -> ImageClassification:
         """See `Task.from_message`."""
         return ImageClassification(labels_from_message(message.labels))
+
+
+class ZeroShotImageClassificationTask(ImageClassificationTask):
+    """The same, of a network that compares images with the vectors of its labels, which were texts."""
+
+    name: ClassVar[str] = "zero-shot-image-classification"

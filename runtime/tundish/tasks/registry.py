@@ -9,7 +9,7 @@ from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
-from tundish.tasks.image_classification import ImageClassificationTask
+from tundish.tasks.image_classification import ImageClassificationTask, ZeroShotImageClassificationTask
 from tundish.tasks.image_feature_extraction import ImageFeatureExtractionTask
 from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.text_classification import TextClassificationTask
@@ -22,6 +22,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         TextClassificationTask,
         FeatureExtractionTask,
         ImageFeatureExtractionTask,
+        ZeroShotImageClassificationTask,
         ObjectDetectionTask,
         TokenClassificationTask,
     )

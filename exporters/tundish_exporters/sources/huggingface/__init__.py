@@ -13,10 +13,19 @@ from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
+from tundish_exporters.sources.huggingface.zero_shot import ZeroShotClassifier
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
     family.architecture.task: family
-    for family in (ImageClassifier, TextClassifier, TextEmbedder, ImageEmbedder, Detector, EntityTagger)
+    for family in (
+        ImageClassifier,
+        TextClassifier,
+        TextEmbedder,
+        ImageEmbedder,
+        Detector,
+        EntityTagger,
+        ZeroShotClassifier,
+    )
 }
 
 

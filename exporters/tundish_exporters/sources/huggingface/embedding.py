@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from tundish.results import FeatureExtraction
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.image_network import write_image_network
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, ImageSource, TextSource, as_pillow
+from tundish_exporters.sources.huggingface.source import Choices, ImageSource, TextSource, as_converted, as_pillow
 from tundish_exporters.sources.pooling import pooled, read_pooling
 
 _VECTOR = "embedding"
@@ -40,62 +40,72 @@ class TextEmbedder(TextSource):
 
 
 class ImageEmbedder(ImageSource):
-    """`image-feature-extraction`: the output of the network's own pooling layer, or else of its first token."""
+    """`image-feature-extraction`: the projection, the output of the pooling layer, or else that of the first token."""
 
     architecture = Architecture("image-feature-extraction", transformers.AutoModel, optional="pooler")
-    outputs = (_VECTOR,)
+    postprocess: manifest.VectorPostprocess
 
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
-        self._pools = self._answer_to_black().get("pooler_output") is not None
-        self.postprocess = manifest.VectorPostprocess(of="pooler" if self._pools else "first-token")
+        self.postprocess = manifest.VectorPostprocess(of=_vector_of(self._model, self.preprocess.size))
         self._pipeline: Any = transformers.pipeline(
             self.task, model=self._model, device="cpu", image_processor=self._processor
         )
 
-    @torch.inference_mode()
-    def _answer_to_black(self) -> Any:
-        """What the network gives, whatever it is asked; raises ExportError if it gives no vectors."""
-        answer = self._model(torch.zeros(1, 3, *self.preprocess.size))
-        if answer.get("pooler_output") is None and answer["last_hidden_state"].ndim != 3:
-            raise ExportError(
-                f"The architecture '{self._model.config.model_type}' has neither a pooling layer nor tokens to make a "
-                "vector of; wrap it yourself and pass the module to tundish_exporters.export_module."
-            )
-        return answer
-
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`."""
-        network = _Vectors(self._exported, pools=self._pools)
+        network = _Vectors(self._exported, self.postprocess.of)
         write_image_network(
             network, self.preprocess, path, outputs={_VECTOR: {0: "batch"}}, example=self.preprocess.size
         )
 
+    @torch.inference_mode()
     def network(self, inputs: Arrays) -> Arrays:
         """See `Source.network`."""
-        with torch.inference_mode():
-            made = _Vectors(self._model, pools=self._pools)(
-                *(torch.from_numpy(np.array(each)) for each in inputs.values())
-            )
+        (images,) = inputs.values()
+        made = _Vectors(self._model, self.postprocess.of)(torch.from_numpy(np.array(images)))
         return {name: array.numpy() for name, array in made.items()}
 
+    @torch.inference_mode()
     def predict(self, data: bytes) -> FeatureExtraction:
-        """See `Source.predict`."""
-        answer = np.array(self._pipeline(as_pillow(data), pool=self._pools), np.float32)
-        return FeatureExtraction(answer.ravel() if self._pools else answer[0, 0])
+        """See `Source.predict`; by transformers' pipeline, which knows no projection."""
+        if self.postprocess.of == "projection":
+            inputs = self._processor(as_converted(data), return_tensors="pt")
+            return FeatureExtraction(self._model.get_image_features(**inputs)[0].numpy())
+        pools = self.postprocess.of == "pooler"
+        answer = np.array(self._pipeline(as_pillow(data), pool=pools), np.float32)
+        return FeatureExtraction(answer.ravel() if pools else answer[0, 0])
+
+
+@torch.inference_mode()
+def _vector_of(model: Any, size: tuple[int, int]) -> Literal["projection", "pooler", "first-token"]:
+    """What an image's vector is made of; raises ExportError if the network makes nothing to make it of."""
+    if hasattr(model, "get_image_features"):
+        return "projection"
+    answer = model(torch.zeros(1, 3, *size))
+    if answer.get("pooler_output") is not None:
+        return "pooler"
+    if answer["last_hidden_state"].ndim == 3:
+        return "first-token"
+    raise ExportError(
+        f"The architecture '{model.config.model_type}' has neither a pooling layer nor tokens to make a vector of; "
+        "wrap it yourself and pass the module to tundish_exporters.export_module."
+    )
 
 
 class _Vectors(torch.nn.Module):
     """The network with one vector an image as its only output."""
 
-    def __init__(self, model: Any, *, pools: bool) -> None:
+    def __init__(self, model: Any, of: str) -> None:
         super().__init__()
         self._model = model
-        self._pools = pools
+        self._of = of
         self.config = model.config
 
     def forward(self, pixel_values: torch.Tensor) -> dict[str, torch.Tensor]:
         """`[batch, 3, height, width]` to `[batch, dimensions]`."""
+        if self._of == "projection":
+            return {_VECTOR: self._model.get_image_features(pixel_values=pixel_values)}
         answer = self._model(pixel_values=pixel_values)
-        vectors = answer["pooler_output"].flatten(1) if self._pools else answer["last_hidden_state"][:, 0]
-        return {_VECTOR: vectors}
+        pooled = self._of == "pooler"
+        return {_VECTOR: answer["pooler_output"].flatten(1) if pooled else answer["last_hidden_state"][:, 0]}

@@ -44,6 +44,10 @@ class Choices:
     """Whether weights may be pickles of more than tensors, which can run code."""
     threshold: float = 0.5
     """Of the objects of object-detection."""
+    candidate_labels: tuple[str, ...] = ()
+    """What zero-shot-image-classification chooses from."""
+    hypothesis_template: str = "This is a photo of {}."
+    """What makes a text of each of them; the default is that of transformers' pipeline."""
     aggregation: manifest.Aggregation = "simple"
     """How token-classification makes entities of tokens."""
 
