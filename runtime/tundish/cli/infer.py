@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
+from tundish.cli.mask_files import MaskFiles
 from tundish.cli.rendering import prediction_json, prediction_table, tensors_table
 from tundish.client import Client
 from tundish.errors import InvalidInputError, TundishError
@@ -28,10 +29,14 @@ def infer(
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds after which an answer is of no use.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    save_masks: Annotated[
+        Path | None, typer.Option(help="Directory for the masks of segments, a PNG file each; made if it is not there.")
+    ] = None,
 ) -> None:
     """Ask MODEL of a running server about images, texts or tensors, and show its answers."""
     if sum(map(bool, (image, text, tensors))) != 1:
         raise typer.BadParameter("give one of --image, --text and --tensors")
+    masks = None if save_masks is None else MaskFiles(save_masks, image or ())
     console = Console(highlight=False)
     with Client(url, timeout=timeout) as client:
         if tensors:
@@ -44,6 +49,8 @@ def infer(
         failed = False
         for name, outcome in _predict(client, model, image or text or [], version, timeout, is_image=bool(image)):
             failed |= isinstance(outcome, TundishError)
+            if masks is not None and isinstance(outcome, Prediction):
+                masks.write(name, outcome)
             if as_json:
                 print(json.dumps(prediction_json(name, outcome)))
             elif isinstance(outcome, TundishError):

@@ -8,7 +8,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 TaskName = Literal[
-    "image-classification", "text-classification", "feature-extraction", "object-detection", "token-classification"
+    "image-classification",
+    "text-classification",
+    "feature-extraction",
+    "object-detection",
+    "token-classification",
+    "image-segmentation",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

@@ -9,6 +9,7 @@ from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask
+from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.text_classification import TextClassificationTask
 from tundish.tasks.token_classification import TokenClassificationTask
@@ -21,6 +22,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         FeatureExtractionTask,
         ObjectDetectionTask,
         TokenClassificationTask,
+        ImageSegmentationTask,
     )
 }
 
