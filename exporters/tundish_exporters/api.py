@@ -12,6 +12,7 @@ from tundish.manifest import (
     ClassificationPostprocess,
     ImagePreprocess,
     PoolingPostprocess,
+    Subtask,
     TaskName,
     TextPreprocess,
 )
@@ -36,6 +37,7 @@ def export_huggingface(
     base: PathLike | None = None,
     aggregation: Aggregation | None = None,
     threshold: float | None = None,
+    subtask: Subtask | None = None,
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
@@ -51,8 +53,9 @@ def export_huggingface(
         base: of an adapter, the directory of its base model, if the adapter does not name one that is here.
         aggregation: of token-classification, how tokens become entities: as transformers' strategy of that name;
             `simple` if none is given.
-        threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
-            none is given.
+        threshold: the score that an object of object-detection must be above, or a segment of image-segmentation; if
+            none is given, 0.5 and 0.9, as in transformers' pipeline.
+        subtask: of image-segmentation by queries, what its segments are; `panoptic` if none is given.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`.
 
@@ -62,6 +65,7 @@ def export_huggingface(
     options = ExportOptions.of(name, repository, settings)
     _check_task(task)
     _check_threshold(task, threshold)
+    _check_subtask(task, subtask)
     _check_aggregation(task, aggregation)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
@@ -73,6 +77,7 @@ def export_huggingface(
     given: dict[str, Any] = {
         "base": None if base is None else Path(base),
         "threshold": threshold,
+        "subtask": subtask,
         "aggregation": aggregation,
     }
     choices = Choices(**{name: value for name, value in given.items() if value is not None})
@@ -176,10 +181,20 @@ def _check_task(task: str) -> None:
 def _check_threshold(task: str, threshold: float | None) -> None:
     if threshold is None:
         return
-    if task != "object-detection":
-        raise ExportError(f"A threshold is for the objects of object-detection; {task} has none.")
+    if task not in ("object-detection", "image-segmentation"):
+        raise ExportError(f"A threshold is for the objects or segments of an image; {task} has none.")
     if not 0 <= threshold < 1:
         raise ExportError(f"A threshold is a score from 0 to below 1, got {threshold}.")
+
+
+def _check_subtask(task: str, subtask: str | None) -> None:
+    if subtask is None:
+        return
+    if task != "image-segmentation":
+        raise ExportError(f"A subtask is one of image-segmentation; {task} has none.")
+    known = get_args(Subtask)
+    if subtask not in known:
+        raise ExportError(f"There is no subtask '{subtask}'; there are {', '.join(known)}.")
 
 
 def _check_aggregation(task: str, aggregation: str | None) -> None:

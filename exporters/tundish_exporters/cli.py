@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from tundish.cli.rendering import slices_table, variants_table
-from tundish.manifest import Aggregation, TaskName
+from tundish.manifest import Aggregation, Subtask, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
@@ -89,7 +89,15 @@ def export(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
+            help="Score that an object (default 0.5) or a segment (default 0.9) must be above.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    subtask: Annotated[
+        Subtask | None,
+        typer.Option(
+            help="What segments are, for image-segmentation by queries; default panoptic.",
+            rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
     labels: LabelsFlag = None,
@@ -134,9 +142,11 @@ def export(
             "progress": progress,
         }
         if hints is None:
-            exported = export_huggingface(source, base=base, threshold=threshold, aggregation=aggregation, **asked)
-        elif (base, threshold, aggregation) != (None, None, None):
-            raise ExportError(f"{source} is an ONNX file; leave --base, --threshold and --aggregation out.")
+            exported = export_huggingface(
+                source, base=base, threshold=threshold, subtask=subtask, aggregation=aggregation, **asked
+            )
+        elif (base, threshold, subtask, aggregation) != (None, None, None, None):
+            raise ExportError(f"{source} is an ONNX file; leave --base, --threshold, --subtask and --aggregation out.")
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)

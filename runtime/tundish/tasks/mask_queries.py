@@ -119,7 +119,7 @@ def _resized(masks: Floats, rule: MaskQueriesPostprocess) -> Floats:
     if rule.mask_size is None or masks.shape[1:] == rule.mask_size:
         return masks
     height, width = rule.mask_size
-    resized: Floats = _weights(masks.shape[1], height) @ masks @ _weights(masks.shape[2], width).T
+    resized: Floats = np.matmul(np.matmul(_weights(masks.shape[1], height), masks), _weights(masks.shape[2], width).T)
     return resized
 
 
@@ -128,7 +128,7 @@ def _weights(count: int, resized: int) -> Floats:
     places = np.maximum((np.arange(resized) + 0.5) * (count / resized) - 0.5, 0)
     before = np.minimum(places.astype(np.intp), count - 1)
     after = np.minimum(before + 1, count - 1)
-    weights = np.zeros((resized, count), np.float32)
+    weights: Floats = np.zeros((resized, count), np.float32)
     rows = np.arange(resized)
     shares = (places - before).astype(np.float32)
     weights[rows, before] = 1 - shares

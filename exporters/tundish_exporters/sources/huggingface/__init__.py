@@ -12,11 +12,12 @@ from tundish_exporters.sources.huggingface.classification import ImageClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
+from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
     family.architecture.task: family
-    for family in (ImageClassifier, TextClassifier, TextEmbedder, Detector, EntityTagger)
+    for family in (ImageClassifier, TextClassifier, TextEmbedder, Detector, EntityTagger, Segmenter)
 }
 
 
