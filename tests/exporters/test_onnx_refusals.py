@@ -277,7 +277,10 @@ def test_flags_of_hugging_face_directories_are_refused(flag: tuple[str, str], tm
     path = tmp_path / "m.onnx"
     outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", *flag)
     assert outcome.returncode == 1
-    assert outcome.stderr == f"error: {path} is an ONNX file; leave --base, --threshold, --subtask and --aggregation out.\n"
+    assert (
+        outcome.stderr
+        == f"error: {path} is an ONNX file; leave --base, --threshold, --subtask and --aggregation out.\n"
+    )
 
 
 def test_flags_become_hints() -> None:

@@ -15,6 +15,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each element; by the hyperbolic tangent, which does not overflow."""
-    scores: NDArray[np.float32] = np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * logits)
+    """Of each element; exact also next to 0, where queries compete for pixels that none is sure of."""
+    with np.errstate(over="ignore"):  # of logits below -88 the power is infinite and the score 0
+        scores: NDArray[np.float32] = np.float32(1) / (np.float32(1) + np.exp(-logits))
     return scores
