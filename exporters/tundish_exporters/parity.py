@@ -222,7 +222,7 @@ def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) ->
             mine = runs[id(segment)]
             if mine.area <= _FEW_PIXELS:
                 continue
-            alike = [other for other in others if other.label == segment.label]
+            alike = [other for other in others if other.label == segment.label and other.mask.size == segment.mask.size]
             partner = max(alike, key=lambda other: mask_overlap(mine, runs[id(other)]), default=None)
             if partner is None or not _are_same_pixels(mine, runs[id(partner)]):
                 share = 0.0 if partner is None else mask_overlap(mine, runs[id(partner)])
