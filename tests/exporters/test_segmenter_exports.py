@@ -12,7 +12,7 @@ import pytest
 import torch
 import transformers
 from support.commands import run_tundish
-from support.segmenter_families import FEW_LABELS, MANY_LABELS, STRETCHED, Made, mask2former, maskformer, segformer
+from support.segmenter_families import FEW_LABELS, MANY_LABELS, Made, mask2former, maskformer, segformer
 from support.trained_segmenter import save_pictures, save_trained_segmenter
 
 from tundish.manifest import (
@@ -66,7 +66,7 @@ def test_int8_of_a_trained_segmenter_passes_the_gate(tmp_path: Path) -> None:
     assert quantised.gate.passed
 
 
-QUERIES = {"threshold": 0.9, "mask_threshold": 0.5, "overlap_threshold": 0.5}
+QUERIES: dict[str, Any] = {"threshold": 0.9, "mask_threshold": 0.5, "overlap_threshold": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ QUERIES = {"threshold": 0.9, "mask_threshold": 0.5, "overlap_threshold": 0.5}
         (
             lambda: segformer(do_reduce_labels=True),
             Choices(),
-            StretchResize(**STRETCHED),
+            StretchResize(height=64, width=96),
             SemanticPostprocess(labels=FEW_LABELS),
         ),
         (
@@ -109,9 +109,9 @@ def refusal(source: Path, tmp_path: Path, *, changes: dict[str, Any] | None = No
     shutil.copytree(source, changed)
     path = changed / "preprocessor_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | (changes or {})))
-    asked = {"task": "image-segmentation", "name": "model", "repository": tmp_path / "models"} | asked
+    asked = {"task": "image-segmentation"} | asked
     with pytest.raises(ExportError) as raised:
-        export_huggingface(changed, **asked)
+        export_huggingface(changed, name="model", repository=tmp_path / "models", **asked)
     assert not (tmp_path / "models").exists(), "a refused export must leave nothing behind"
     assert "\n" not in str(raised.value)
     return str(raised.value)

@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 from support.awkward_images import awkward_images
+from support.exported_segmenters import THRESHOLD, segmenter_folder
 from support.segmentations import segment_faults, segmentation_pipeline, segmented_by
-from support.segmenter_families import SEGMENTERS, save_segmenter
+from support.segmenter_families import SEGMENTERS
 
-from tundish.bundle import Bundle
+from tundish.bundle import Bundle, read_bundle
 from tundish.engines import load_file
 from tundish.manifest import ImagePreprocess, MaskQueriesPostprocess, Subtask
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import ImageSegmentation
 from tundish.tasks.registry import load_task
-from tundish_exporters import export_huggingface
 
-THRESHOLD = 0.6
 THIN = {"one pixel wide", "very wide", "very tall"}
 
 
@@ -52,20 +51,9 @@ def images(photographs: list[Path]) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", params=SEGMENTERS)
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Exported:
-    root = tmp_path_factory.mktemp("segmenter")
-    source = save_segmenter(root / "source", SEGMENTERS[request.param]())
-    asks = "former" in request.param and request.param != "segformer"
-    made = export_huggingface(
-        source,
-        task="image-segmentation",
-        name="model",
-        repository=root / "models",
-        precision="fp32",
-        calibration=small_images,
-        threshold=THRESHOLD if asks else None,
-    )
-    return Exported(source, made.bundle)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = segmenter_folder(tmp_path_factory)
+    return Exported(folder / "sources" / request.param, read_bundle(folder / "models" / request.param / "1"))
 
 
 def test_a_segmenter_finds_what_its_pipeline_finds(exported: Exported, images: dict[str, bytes]) -> None:

@@ -232,7 +232,8 @@ def test_tensors_are_padded_behind_each_images_own_segments() -> None:
     assert tensors["score"].tolist() == [[0.75, 0], [0.75, 0]]
     assert tensors["mask"].tolist() == [[b"02:", b""], [b"02:", Mask.of(~corner).counts]]
     assert tensors["size"].tolist() == [[[3, 4], [0, 0]], [[3, 4], [3, 4]]]
-    assert (tensors["score"].dtype, tensors["size"].dtype) == (np.float32, np.int64)
+    assert tensors["score"].dtype == np.float32
+    assert tensors["size"].dtype == np.int64
     empty = ImageSegmentationTask.to_tensors([ImageSegmentation(())])
     assert [array.shape for array in empty.values()] == [(1, 0), (1, 0), (1, 0), (1, 0, 2)]
 
