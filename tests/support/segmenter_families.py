@@ -134,6 +134,29 @@ def dpt() -> Made:
     return hf.DPTForSemanticSegmentation(config), hf.DPTImageProcessor(size={"height": 64, "width": 64})
 
 
+def beit() -> Made:
+    config = hf.BeitConfig(
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=64,
+        patch_size=8,
+        out_indices=[1, 2, 3, 4],
+        use_auxiliary_head=False,
+        **_named(FEW_LABELS),
+    )
+    processor = hf.BeitImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False)
+    return hf.BeitForSemanticSegmentation(config), processor
+
+
+def mobilenet_v2() -> Made:
+    """Its logits of the middle are enlarged to the whole image, as the pipeline has it."""
+    config = hf.MobileNetV2Config(depth_multiplier=0.35, image_size=64, tf_padding=False, **_named(FEW_LABELS))
+    processor = hf.MobileNetV2ImageProcessor(size={"shortest_edge": 72}, crop_size={"height": 64, "width": 64})
+    return hf.MobileNetV2ForSemanticSegmentation(config), processor
+
+
 def _swin() -> Any:
     return hf.SwinConfig(
         image_size=64,
@@ -196,6 +219,8 @@ SEGMENTERS: dict[str, Callable[[], Made]] = {
     "segformer": segformer,
     "upernet": upernet,
     "dpt": dpt,
+    "beit": beit,
+    "mobilenet_v2": mobilenet_v2,
     "maskformer": maskformer,
     "mask2former": mask2former,
 }

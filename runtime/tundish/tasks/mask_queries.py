@@ -118,22 +118,19 @@ def _resized(masks: Floats, rule: MaskQueriesPostprocess) -> Floats:
     """`[count, height, width]` logits at the size that the rule says, interpolated bilinearly as PyTorch does it."""
     if rule.mask_size is None or masks.shape[1:] == rule.mask_size:
         return masks
-    height, width = rule.mask_size
-    resized: Floats = np.matmul(np.matmul(_weights(masks.shape[1], height), masks), _weights(masks.shape[2], width).T)
-    return resized
+    return _interpolated(_interpolated(masks, 2, rule.mask_size[1]), 1, rule.mask_size[0])
 
 
-def _weights(count: int, resized: int) -> Floats:
-    """`[resized, count]`: what of each of `count` values is in each of `resized`, pixels' centres aligned."""
+def _interpolated(masks: Floats, axis: int, resized: int) -> Floats:
+    """Along one axis, pixels' centres aligned; element by element, since a product of matrices takes all cores."""
+    count = masks.shape[axis]
     places = np.maximum((np.arange(resized) + 0.5) * (count / resized) - 0.5, 0)
     before = np.minimum(places.astype(np.intp), count - 1)
     after = np.minimum(before + 1, count - 1)
-    weights: Floats = np.zeros((resized, count), np.float32)
-    rows = np.arange(resized)
-    shares = (places - before).astype(np.float32)
-    weights[rows, before] = 1 - shares
-    weights[rows, after] += shares
-    return weights
+    shape = [resized if each == axis else 1 for each in range(masks.ndim)]
+    shares = (places - before).astype(np.float32).reshape(shape)
+    interpolated: Floats = masks.take(before, axis) * (1 - shares) + masks.take(after, axis) * shares
+    return interpolated
 
 
 def _enlarged(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
