@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +13,34 @@ from tundish.results import (
     Box,
     DetectedObject,
     ImageClassification,
+    ImageSegmentation,
     Label,
     ObjectDetection,
     Result,
+    Segment,
     TextClassification,
     TokenClassification,
 )
+from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
 _HOLDS = 0.5
 """The score from which on a label of a sigmoid holds."""
 _VALUE_TOLERANCE = 0.02
 """Of a regression's range."""
 _OVERLAP = 0.5
-"""The intersection over union from which on two boxes show the same object."""
+"""The intersection over union from which on two boxes or masks show the same object."""
+
+PlaceT = TypeVar("PlaceT")
+"""A box, or the runs of a mask."""
+Placed = Sequence[tuple[str, PlaceT]]
+"""What is in one image, by its labels and places."""
 
 ScoreFunction = Literal["softmax", "sigmoid", "none"]
 """What made the scores of a classifier; it says what an answer is."""
 
 
 def agreement(results: Sequence[Result], others: Sequence[Result], function: ScoreFunction) -> float:
-    """From 0 to 1, of results of one kind on the same samples: labels, objects or entities.
+    """From 0 to 1, of results of one kind on the same samples: labels, objects, entities or segments.
 
     Where neither of two detectors finds anything in any sample they agree.
     """
@@ -41,6 +49,8 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
             return _same_objects(_objects(results), _objects(others))
         case TokenClassification():
             return _same_entities(_places(results), _places(others))
+        case ImageSegmentation():
+            return _same_segments(_segments(results), _segments(others))
         case _:
             same = {"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function]
             return same(labels_of(results), labels_of(others))
@@ -53,6 +63,10 @@ def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
 
 def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
     return [result.objects for result in results if isinstance(result, ObjectDetection)]
+
+
+def _segments(results: Sequence[Result]) -> list[Sequence[Segment]]:
+    return [result.segments for result in results if isinstance(result, ImageSegmentation)]
 
 
 def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
@@ -106,8 +120,46 @@ def _is_finite(row: Sequence[Label]) -> bool:
 
 def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
     """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
-    partners = sum(_partners(row, other) for row, other in zip(rows, others, strict=True))
-    return _f1(partners, sum(map(len, rows)) + sum(map(len, others)))
+
+    def placed(row: Sequence[DetectedObject]) -> list[tuple[str, Box]]:
+        return [(found.label, found.box) for found in row]
+
+    return _same_places(zip(map(placed, rows), map(placed, others), strict=True), overlap)
+
+
+def _same_segments(rows: Sequence[Sequence[Segment]], others: Sequence[Sequence[Segment]]) -> float:
+    """With scores, as of objects; without, all of an image has a label, and how far the labels' masks agree counts."""
+
+    def placed(row: Sequence[Segment]) -> list[tuple[str, Runs]]:
+        return [(segment.label, runs_of(segment.mask)) for segment in row]
+
+    samples = zip(map(placed, rows), map(placed, others), strict=True)  # one at a time: runs take memory
+    scored = any(segment.score is not None for row in (*rows, *others) for segment in row)
+    return _same_places(samples, mask_overlap) if scored else _mean_overlap(samples)
+
+
+def _mean_overlap(samples: Iterable[tuple[Placed[Runs], Placed[Runs]]]) -> float:
+    """The mean over labels of the intersection over union of their pixels in all samples: rare ones count as much."""
+    found: Counter[str] = Counter()
+    common: Counter[str] = Counter()
+    for row, other in samples:
+        for label, runs in (*row, *other):
+            found[label] += runs.area
+        for label, runs in row:
+            common[label] += sum(common_pixels(runs, its) for named, its in other if named == label)
+    shares = [common[label] / (count - common[label]) for label, count in found.items() if count]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _same_places(
+    samples: Iterable[tuple[Placed[PlaceT], Placed[PlaceT]]], overlapping: Callable[[PlaceT, PlaceT], float]
+) -> float:
+    """The F1 of what has a partner, one of the same label in the same place, in all samples."""
+    pairs = found = 0
+    for row, other in samples:
+        pairs += _partners(row, other, overlapping)
+        found += len(row) + len(other)
+    return _f1(pairs, found)
 
 
 def _f1(common: int, found: int) -> float:
@@ -115,13 +167,18 @@ def _f1(common: int, found: int) -> float:
     return 2 * common / found if found else 1.0
 
 
-def _partners(row: Sequence[DetectedObject], others: Sequence[DetectedObject]) -> int:
+def _partners(
+    row: Placed[PlaceT],
+    others: Placed[PlaceT],
+    overlapping: Callable[[PlaceT, PlaceT], float],
+) -> int:
     """How many pairs there are: the highest score chooses first, each the nearest that is left."""
-    left = list(others)
-    for found in row:
-        alike = [other for other in left if other.label == found.label and overlap(found.box, other.box) >= _OVERLAP]
-        if alike:
-            left.remove(max(alike, key=lambda other: overlap(found.box, other.box)))
+    left = dict(enumerate(others))
+    for label, place in row:
+        shares = {key: overlapping(place, its) for key, (named, its) in left.items() if named == label}
+        nearest = max(shares, key=lambda key: shares[key], default=None)
+        if nearest is not None and shares[nearest] >= _OVERLAP:
+            del left[nearest]
     return len(others) - len(left)
 
 

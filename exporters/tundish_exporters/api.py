@@ -12,6 +12,7 @@ from tundish.manifest import (
     ClassificationPostprocess,
     ImagePreprocess,
     PoolingPostprocess,
+    Subtask,
     TaskName,
     TextPreprocess,
 )
@@ -36,6 +37,7 @@ def export_huggingface(
     base: PathLike | None = None,
     aggregation: Aggregation | None = None,
     threshold: float | None = None,
+    subtask: Subtask | None = None,
     candidate_labels: Sequence[str] | None = None,
     hypothesis_template: str | None = None,
     trust_pickle: bool = False,
@@ -55,8 +57,9 @@ def export_huggingface(
         base: of an adapter, the directory of its base model, if the adapter does not name one that is here.
         aggregation: of token-classification, how tokens become entities: as transformers' strategy of that name;
             `simple` if none is given.
-        threshold: of object-detection, the score that an object must be above; 0.5, as in transformers' pipeline, if
-            none is given.
+        threshold: the score that an object of object-detection must be above, or a segment of image-segmentation; if
+            none is given, 0.5 and 0.9, as in transformers' pipeline.
+        subtask: of image-segmentation by queries, what its segments are; `panoptic` if none is given.
         candidate_labels: of zero-shot-image-classification, the texts that images are compared with.
         hypothesis_template: what makes a sentence of each of these; "This is a photo of {}." if none is given.
         trust_pickle: read weights from a pickle of more than tensors, which can run any code of its maker.
@@ -69,6 +72,7 @@ def export_huggingface(
     options = ExportOptions.of(name, repository, settings)
     _check_task(task)
     _check_threshold(task, threshold)
+    _check_subtask(task, subtask)
     _check_aggregation(task, aggregation)
     _check_candidates(task, candidate_labels, hypothesis_template)
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
@@ -81,6 +85,7 @@ def export_huggingface(
     given: dict[str, Any] = {
         "base": None if base is None else Path(base),
         "threshold": threshold,
+        "subtask": subtask,
         "aggregation": aggregation,
         "candidate_labels": None if candidate_labels is None else tuple(candidate_labels),
         "hypothesis_template": hypothesis_template,
@@ -187,10 +192,20 @@ def _check_task(task: str) -> None:
 def _check_threshold(task: str, threshold: float | None) -> None:
     if threshold is None:
         return
-    if task != "object-detection":
-        raise ExportError(f"A threshold is for the objects of object-detection; {task} has none.")
+    if task not in ("object-detection", "image-segmentation"):
+        raise ExportError(f"A threshold is for the objects or segments of an image; {task} has none.")
     if not 0 <= threshold < 1:
         raise ExportError(f"A threshold is a score from 0 to below 1, got {threshold}.")
+
+
+def _check_subtask(task: str, subtask: str | None) -> None:
+    if subtask is None:
+        return
+    if task != "image-segmentation":
+        raise ExportError(f"A subtask is one of image-segmentation; {task} has none.")
+    known = get_args(Subtask)
+    if subtask not in known:
+        raise ExportError(f"There is no subtask '{subtask}'; there are {', '.join(known)}.")
 
 
 def _check_aggregation(task: str, aggregation: str | None) -> None:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from tundish.cli.rendering import slices_table, variants_table
-from tundish.manifest import Aggregation, TaskName
+from tundish.manifest import Aggregation, Subtask, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
@@ -89,7 +89,15 @@ def export(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
+            help="Score that an object (default 0.5) or a segment (default 0.9) must be above.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    subtask: Annotated[
+        Subtask | None,
+        typer.Option(
+            help="What segments are, for image-segmentation by queries; default panoptic.",
+            rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
     candidate_labels: Annotated[
@@ -143,6 +151,7 @@ def export(
         "base": base,
         "aggregation": aggregation,
         "threshold": threshold,
+        "subtask": subtask,
         "candidate_labels": _listed(candidate_labels),
         "hypothesis_template": hypothesis_template,
         "trust_pickle": trust_pickle or None,

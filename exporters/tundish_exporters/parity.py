@@ -16,22 +16,25 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
-from tundish.manifest import DetectionPostprocess, ModelSpec
+from tundish.manifest import DetectionPostprocess, MaskQueriesPostprocess, ModelSpec
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import (
     DetectedObject,
     Entity,
     FeatureExtraction,
     ImageClassification,
+    ImageSegmentation,
     Label,
     ObjectDetection,
     Result,
+    Segment,
     TextClassification,
     TokenClassification,
 )
 from tundish.tasks import Item, Task
 from tundish.tasks.registry import load_task
 from tundish_exporters.errors import ParityError
+from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.sources import Source
 
@@ -40,15 +43,19 @@ SCORE_TOLERANCE = 1e-3
 COSINE_TOLERANCE = 1e-4
 BOX_TOLERANCE = 1.0
 """Of an edge of an object's box, in pixels of the image."""
+MASK_TOLERANCE = 0.01
+"""Of the intersection over union of two masks."""
 INPUT_TOLERANCE = 0.03
 """Inputs that differ by more of their largest magnitude are refused whatever the answers; Pillow's versions do not."""
 STAGE_TOLERANCE = 1e-3
 """A stage whose largest absolute and relative errors are both above this is said to differ."""
 
+_FEW_PIXELS = 4
+"""Of an image, that rounding may give to another segment."""
 _BEST_OBJECTS = 10
 _FAINT = 0.05
 """Objects that are neither among the best of their image nor above this score are compared by score alone: which of
-them a network lists, and what it calls them, hangs on rounding."""
+them a network lists, and what it calls them, hangs on rounding. Such segments are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,9 @@ class Parity:
 
 
 def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
-    """The task whose answers are compared: with objects of every score, for often few or none are above the threshold.
+    """The task whose answers are compared: with objects and segments of every score; often none is above a threshold.
+
+    Nor is a segment left out for what others take of it: a count of pixels next to such a bound hangs on rounding.
 
     Raises:
         BundleError: the model does not fit its task.
@@ -85,6 +94,9 @@ def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
     postprocess = spec.postprocess
     if isinstance(postprocess, DetectionPostprocess):
         spec = spec.model_copy(update={"postprocess": postprocess.model_copy(update={"threshold": 0.0})})
+    if isinstance(postprocess, MaskQueriesPostprocess):
+        without = postprocess.model_copy(update={"threshold": 0.0, "overlap_threshold": 0.0})
+        spec = spec.model_copy(update={"postprocess": without})
     return load_task(spec, directory)
 
 
@@ -95,8 +107,8 @@ def check_parity(
 
     Raises:
         ParityError: a typed result differs (another order of labels, other entities, a score off by more than 1e-3, a
-            vector whose cosine is below 0.9999, a box off by more than a pixel), the network's inputs differ by more
-            than rounding, or the source itself fails.
+            vector whose cosine is below 0.9999, a box off by more than a pixel, a mask of which less than 0.99 is
+            common), the network's inputs differ by more than rounding, or the source itself fails.
     """
     pipeline = Pipeline(task, engine)
     preprocessing = network = Difference(0.0, 0.0)
@@ -149,6 +161,8 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_vectors(expected.vector, actual.vector)
     if isinstance(expected, ObjectDetection) and isinstance(actual, ObjectDetection):
         return _compare_objects(expected.objects, actual.objects)
+    if isinstance(expected, ImageSegmentation) and isinstance(actual, ImageSegmentation):
+        return _compare_segments(expected.segments, actual.segments)
     if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
         return _compare_entities(expected.entities, actual.entities)
     classified = ImageClassification | TextClassification
@@ -196,6 +210,33 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
         and abs(first.score - second.score) <= SCORE_TOLERANCE
         and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
     )
+
+
+def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) -> tuple[float, str]:
+    largest = 0.0
+    runs = {id(segment): runs_of(segment.mask) for segment in (*expected, *actual)}
+    for segments, others, whose in ((actual, expected, "the model's"), (expected, actual, "the source's")):
+        for place, segment in enumerate(segments):
+            if place >= _BEST_OBJECTS and segment.score is not None and segment.score < _FAINT:
+                break
+            mine = runs[id(segment)]
+            if mine.area <= _FEW_PIXELS:
+                continue
+            alike = [other for other in others if other.label == segment.label and other.mask.size == segment.mask.size]
+            partner = max(alike, key=lambda other: mask_overlap(mine, runs[id(other)]), default=None)
+            if partner is None or not _are_same_pixels(mine, runs[id(partner)]):
+                share = 0.0 if partner is None else mask_overlap(mine, runs[id(partner)])
+                return largest, f"{whose} '{segment.label}' of {mine.area} pixels has a partner of overlap {share:.3f}"
+            distance = abs((segment.score or 0.0) - (partner.score or 0.0))
+            largest = max(largest, distance)
+            if not distance <= SCORE_TOLERANCE:
+                return largest, f"the scores {segment.score} and {partner.score} of a '{segment.label}' differ"
+    return largest, ""
+
+
+def _are_same_pixels(first: Runs, second: Runs) -> bool:
+    differing = first.area + second.area - 2 * common_pixels(first, second)
+    return mask_overlap(first, second) >= 1 - MASK_TOLERANCE or differing <= _FEW_PIXELS
 
 
 def _compare_entities(expected: Sequence[Entity], actual: Sequence[Entity]) -> tuple[float, str]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tundish.masks import Mask
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -98,7 +100,32 @@ class TokenClassification:
     """The text was longer than the model reads; no entity of the rest is there."""
 
 
-Result = ImageClassification | TextClassification | FeatureExtraction | ObjectDetection | TokenClassification
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of an image that has a label: a thing, or all that is of a kind."""
+
+    label: str
+    score: float | None
+    """None if the model gives none, as semantic segmentation does not."""
+    mask: Mask
+    """Of the image's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSegmentation:
+    """The segments of an image, highest score first, or in the order of the labels; there may be none."""
+
+    segments: tuple[Segment, ...]
+
+
+Result = (
+    ImageClassification
+    | TextClassification
+    | FeatureExtraction
+    | ObjectDetection
+    | TokenClassification
+    | ImageSegmentation
+)
 
 
 @dataclass(frozen=True, slots=True)

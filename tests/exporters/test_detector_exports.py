@@ -166,7 +166,7 @@ def test_the_command_takes_a_threshold(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_threshold_is_for_detectors_alone(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="is for the objects of object-detection; image-classification has none"):
+    with pytest.raises(ExportError, match="is for the objects or segments of an image; image-classification has none"):
         export_huggingface(
             source, task="image-classification", name="model", repository=tmp_path / "models", threshold=0.5
         )

@@ -58,6 +58,6 @@ class Source(Protocol):
     def predict(self, item: Any) -> Result:
         """The typed result of one item by the source's own pipeline, with at least the labels that a bundle lists.
 
-        Objects are all there, whatever their score.
+        Objects are all there, whatever their score, and segments as far as they have a pixel.
         """
         ...

@@ -17,6 +17,8 @@ _CONVNEXT_CROPS_BELOW = 384
 
 _MULTIPLES = {"YolosImageProcessor": 16}
 """Processors that cut both sides to a multiple, which their configuration does not say."""
+_ROUNDING_UP = frozenset({"MaskFormerImageProcessor", "Mask2FormerImageProcessor"})
+"""Processors that round both sides up to a multiple, their `size_divisor`."""
 
 
 def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
@@ -29,6 +31,8 @@ def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
             network takes `any_size`.
     """
     name = type(processor).__name__
+    if getattr(processor, "keep_aspect_ratio", False):
+        raise ExportError(f"{name} keeps the aspect ratio in a way of its own, which tundish does not reproduce.")
     if pad_size := getattr(processor, "pad_size", None):
         raise ExportError(f"{name} pads every image to {pad_size}, which tundish does not reproduce.")
     if not hasattr(processor, "image_mean"):
@@ -76,12 +80,19 @@ def _resize_and_crop(
     window = (crop["height"], crop["width"]) if crop else None
     if not processor.do_resize:
         return None, window
+    rounds_up = name in _ROUNDING_UP
+    multiple = (processor.size_divisor or 1) if rounds_up else _MULTIPLES.get(name, 1)
     if set(size) == {"height", "width"}:
-        return StretchResize(height=size["height"], width=size["width"]), window
+        height, width = (
+            size[side] if not rounds_up else -(-size[side] // multiple) * multiple for side in ("height", "width")
+        )
+        return StretchResize(height=height, width=width), window
     if any_size and set(size) == {"shortest_edge", "longest_edge"}:
-        multiple = _MULTIPLES.get(name, 1)
         return ShortestEdgeResize(
-            length=size["shortest_edge"], longest=size["longest_edge"], multiple_of=multiple
+            length=size["shortest_edge"],
+            longest=size["longest_edge"],
+            multiple_of=multiple,
+            rounding="up" if rounds_up else "down",
         ), window
     if any_size:
         raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or both edges' bounds.")

@@ -53,8 +53,8 @@ class ModuleSource:
             ExportError: a text task has no tokenizer, an input has no batch dimension, a program takes one size of
                 batch alone, or the task is one that only Hugging Face directories are exported for.
         """
-        if task == "object-detection":
-            raise ExportError("A module cannot be exported for object-detection; give a Hugging Face directory.")
+        if task in ("object-detection", "image-segmentation"):
+            raise ExportError(f"A module cannot be exported for {task}; give a Hugging Face directory.")
         if isinstance(preprocess, manifest.TextPreprocess) and tokenizer is None:
             raise ExportError(f"The task {task} reads texts: pass the tokenizer's JSON file as tokenizer=.")
         if isinstance(preprocess, manifest.ImagePreprocess) and not preprocess.has_one_size:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 
-_linspace, _as_tensor = torch.linspace, torch.as_tensor
+_linspace, _as_tensor, _tensor = torch.linspace, torch.as_tensor, torch.tensor
+_adaptive_avg_pool2d = torch.nn.functional.adaptive_avg_pool2d
 
 
 @contextmanager
 def traceable_functions() -> Iterator[None]:
-    """PyTorch's `linspace` and `as_tensor` may be traced, until the context is left; not for several threads at a time.
+    """A few functions of PyTorch may be traced, until the context is left; not for several threads at a time.
 
-    Deformable DETR makes its points of reference by them, in images of every size.
+    Deformable DETR and Mask2Former make their points of reference by `linspace`, `as_tensor` and `tensor`, in images of
+    every size; UPerNet and BEiT pool to sizes that do not divide their feature maps.
     """
-    torch.linspace, torch.as_tensor = _traceable_linspace, _traceable_as_tensor  # type: ignore[assignment]
+    replaced: tuple[tuple[Any, str, Any, Any], ...] = (
+        (torch, "linspace", _linspace, _traceable_linspace),
+        (torch, "as_tensor", _as_tensor, partial(_traceable_tensor, _as_tensor)),
+        (torch, "tensor", _tensor, partial(_traceable_tensor, _tensor)),
+        (torch.nn.functional, "adaptive_avg_pool2d", _adaptive_avg_pool2d, _traceable_adaptive_avg_pool2d),
+    )
+    for module, name, _, traceable in replaced:
+        setattr(module, name, traceable)
     try:
         yield
     finally:
-        torch.linspace, torch.as_tensor = _linspace, _as_tensor
+        for module, name, original, _ in replaced:
+            setattr(module, name, original)
 
 
 def _traceable_linspace(start: Any, end: Any, steps: Any, **options: Any) -> torch.Tensor:
@@ -33,11 +44,30 @@ def _traceable_linspace(start: Any, end: Any, steps: Any, **options: Any) -> tor
     return spaced
 
 
-def _traceable_as_tensor(data: Any, **options: Any) -> torch.Tensor:
+def _traceable_tensor(make: Callable[..., torch.Tensor], data: Any, **options: Any) -> torch.Tensor:
     """Of the sizes of feature maps the tracer keeps those of its example, unless they are stacked."""
-    if _is_tracing() and isinstance(data, list) and data and all(isinstance(row, tuple) for row in data):
+    if _is_tracing() and isinstance(data, list) and data and all(isinstance(row, tuple | list) for row in data):
         return torch.stack([torch.stack([_as_tensor(value, **options) for value in row]) for row in data])
-    return _as_tensor(data, **options)
+    return make(data, **options)
+
+
+def _traceable_adaptive_avg_pool2d(input: torch.Tensor, output_size: Any) -> torch.Tensor:  # noqa: A002  # PyTorch's name
+    """As products with constant matrices of means, for images of the example's size alone."""
+    if not _is_tracing() or output_size == 1:
+        return _adaptive_avg_pool2d(input, output_size)
+    height, width = (output_size, output_size) if isinstance(output_size, int) else output_size
+    rows, columns = _means(int(input.shape[-2]), height), _means(int(input.shape[-1]), width)
+    pooled: torch.Tensor = rows @ input @ columns.T
+    return pooled
+
+
+def _means(count: int, pooled: int) -> torch.Tensor:
+    """`[pooled, count]`: what of each of `count` values is in each mean, by PyTorch's rule for where means begin."""
+    means = torch.zeros(pooled, count)
+    for index in range(pooled):
+        begin, end = index * count // pooled, -(-(index + 1) * count // pooled)
+        means[index, begin:end] = 1 / (end - begin)
+    return means
 
 
 def _is_tracing() -> bool:

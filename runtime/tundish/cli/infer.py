@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
+from tundish.cli.mask_files import MaskFiles
 from tundish.cli.rendering import prediction_json, prediction_table, tensors_table
 from tundish.client import Client
 from tundish.errors import InvalidInputError, TundishError
@@ -31,6 +32,9 @@ def infer(
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds after which an answer is of no use.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    save_masks: Annotated[
+        Path | None, typer.Option(help="Directory for the masks of segments, a PNG file each; made if it is not there.")
+    ] = None,
 ) -> None:
     """Ask MODEL of a running server about images, texts or tensors, and show its answers.
 
@@ -40,6 +44,7 @@ def infer(
     items = _items({name: values for name, values in given.items() if values})
     if bool(items) == bool(tensors):
         raise typer.BadParameter("give --tensors, or what the model reads, such as --image or --text")
+    masks = None if save_masks is None else MaskFiles(save_masks, image or ())
     console = Console(highlight=False)
     with Client(url, timeout=timeout) as client:
         if tensors:
@@ -52,6 +57,8 @@ def infer(
         failed = False
         for name, outcome in _predict(client, model, items, version, timeout):
             failed |= isinstance(outcome, TundishError)
+            if masks is not None and isinstance(outcome, Prediction):
+                masks.write(name, outcome)
             if as_json:
                 print(json.dumps(prediction_json(name, outcome)))
             elif isinstance(outcome, TundishError):

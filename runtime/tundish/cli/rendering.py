@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -17,10 +18,12 @@ from tundish.manifest import Manifest
 from tundish.results import (
     Entity,
     FeatureExtraction,
+    ImageSegmentation,
     Label,
     ObjectDetection,
     Prediction,
     Result,
+    Segment,
     StageTimes,
     TokenClassification,
 )
@@ -53,6 +56,15 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
         ]
     elif isinstance(result, TokenClassification):
         content["entities"] = [asdict(entity) for entity in result.entities]
+    elif isinstance(result, ImageSegmentation):
+        content["segments"] = [
+            {
+                "label": segment.label,
+                "score": segment.score,
+                "mask": {"size": segment.mask.size, "counts": segment.mask.counts.decode()},
+            }
+            for segment in result.segments
+        ]
     else:
         content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
     if hasattr(result, "truncated"):
@@ -122,6 +134,8 @@ def _body(result: Result) -> RenderableType:
         return _objects(result)
     if isinstance(result, TokenClassification):
         return _entities(result.entities)
+    if isinstance(result, ImageSegmentation):
+        return _segments(result.segments)
     return _labels(result.labels)
 
 
@@ -157,6 +171,27 @@ def _objects(result: ObjectDetection) -> RenderableType:
         place = f"({box.x_min:.0f}, {box.y_min:.0f}) to ({box.x_max:.0f}, {box.y_max:.0f})"
         table.add_row(f"  {found.label}", f"{found.score:.4f}", place, _bar(found.score))
     return table
+
+
+def _segments(segments: tuple[Segment, ...]) -> RenderableType:
+    """A line for each segment: its share of the image, and the pixels that it lies between."""
+    if not segments:
+        return Text("  nothing found")
+    table = Table.grid(padding=(0, 2))
+    for segment in segments:
+        pixels = segment.mask.to_array()
+        score = "" if segment.score is None else f"{segment.score:.4f}"
+        share = float(pixels.mean())
+        table.add_row(Text(f"  {segment.label}"), score, f"{share:7.2%}", _extent(pixels), _bar(share))
+    return table
+
+
+def _extent(pixels: NDArray[np.bool_]) -> str:
+    """From the upper left corner to the lower right one, as of an object; empty if no pixel is left of the segment."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return ""
+    return f"({columns[0]}, {rows[0]}) to ({columns[-1] + 1}, {rows[-1] + 1})"
 
 
 def _vector(result: FeatureExtraction) -> Text:

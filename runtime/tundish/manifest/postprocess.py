@@ -10,6 +10,12 @@ from tundish.manifest.terms import Part, PositiveInt
 
 Aggregation = Literal["none", "simple", "first", "average", "max"]
 """How tokens become entities; transformers' strategies of the same names."""
+Subtask = Literal["panoptic", "instance", "semantic"]
+"""What the segments of an image are; transformers' subtasks of the same names.
+
+`panoptic`: things, each by itself, and stretches of what is no thing; no pixel has two. `instance`: things alone.
+`semantic`: of each label, all that has it.
+"""
 
 
 class ClassificationPostprocess(Part):
@@ -72,6 +78,41 @@ class SigmoidDetrPostprocess(DetectionPostprocess):
     """How many objects a result lists, at most."""
 
 
+class SegmentationPostprocess(Part):
+    """What every way from a network's outputs to segments says; each way is a class with a `kind` of its own."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """A name may stand for several classes."""
+
+
+class SemanticPostprocess(SegmentationPostprocess):
+    """From `logits` `[batch, labels, height, width]` to one segment for each label that a pixel has; without scores.
+
+    Logits are interpolated to the image's size (bilinear, centres aligned); a pixel has the label of its highest.
+    """
+
+    kind: Literal["semantic"] = "semantic"
+
+
+class MaskQueriesPostprocess(SegmentationPostprocess):
+    """MaskFormer's: a set of queries, each with the logits of its label and of its mask's pixels.
+
+    From `class_queries_logits` `[batch, queries, labels + 1]`, the last of which says that there is nothing, and
+    `masks_queries_logits` `[batch, queries, height, width]`; a pixel's probability is its logit's sigmoid.
+    """
+
+    kind: Literal["mask-queries"] = "mask-queries"
+    subtask: Subtask
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """What a segment's score is above (`panoptic`), or at least (`instance`)."""
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Of `panoptic`: the probability, times the score, from which on a pixel belongs to a query's whole mask."""
+    overlap_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Of `panoptic`: the share of its whole mask that a query must be the best of, or it is left out."""
+    mask_size: tuple[PositiveInt, PositiveInt] | None = None
+    """Height and width to which the masks' logits are interpolated before all else; None if they stay as they are."""
+
+
 class EntityPostprocess(Part):
     """From logits `[batch, tokens, labels]` to a text's entities; those labelled `O` are left out."""
 
@@ -91,6 +132,8 @@ Postprocess = Annotated[
     | VectorPostprocess
     | DetrPostprocess
     | SigmoidDetrPostprocess
-    | EntityPostprocess,
+    | EntityPostprocess
+    | SemanticPostprocess
+    | MaskQueriesPostprocess,
     Field(discriminator="kind"),
 ]

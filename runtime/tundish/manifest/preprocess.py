@@ -31,7 +31,9 @@ class ShortestEdgeResize(Part):
     longest: PositiveInt | None = None
     """The most that the longer side may have: where it would have more, it gets this, and the shorter one less."""
     multiple_of: PositiveInt = 1
-    """Each side is cut down to a multiple of it."""
+    """Each side is rounded to a multiple of it."""
+    rounding: Literal["down", "up"] = "down"
+    """Which multiple; `up` is the way of MaskFormer's processors, which cut fractions where DETR's round them."""
 
 
 class ImagePreprocess(Part):

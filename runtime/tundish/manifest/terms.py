@@ -15,6 +15,7 @@ TaskName = Literal[
     "zero-shot-image-classification",
     "object-detection",
     "token-classification",
+    "image-segmentation",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

@@ -34,7 +34,9 @@ class Accuracy(Part):
     """Labels that are right; answers equal to the float model's; mean cosine to the float model's vectors.
 
     Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's; of
-    entities, of those with the same label and place.
+    entities, of those with the same label and place. Of segments with scores, it is the F1 score of those that have a
+    partner of their label with an intersection over union of a half or more; of segments without, the mean over labels
+    of the intersection over union of their pixels in all samples.
     """
     value: float
     reference: float

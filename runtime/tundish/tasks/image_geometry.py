@@ -41,6 +41,8 @@ def _resized(rule: StretchResize | ShortestEdgeResize | None, height: int, width
         return Window.stretch((rule.height, rule.width))
     if rule.longest is None and rule.multiple_of == 1:
         return Window.shortest_edge((height, width), rule.length)
+    if rule.rounding == "up":
+        return Window.stretch(_covering(rule, height, width))
     resized = _within(rule, height, width)
     height, width = (extent - extent % rule.multiple_of for extent in resized)
     if not height or not width:
@@ -65,3 +67,17 @@ def _within(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, int
     if shorter == length and (height <= width or rule.multiple_of == 1):
         return height, width
     return (length, int(exact * width / height)) if height <= width else (int(exact * height / width), length)
+
+
+def _covering(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, int]:
+    """The resized height and width, rounded up to multiples, in the very steps of MaskFormer's image processors."""
+    shorter, longer = min(height, width), max(height, width)
+    short, long = rule.length, int(rule.length * longer / shorter)
+    if rule.longest is not None and long > rule.longest:
+        short, long = int(rule.longest * short / long), rule.longest
+    short, long = (-(-extent // rule.multiple_of) * rule.multiple_of for extent in (short, long))
+    if not short:
+        raise InvalidInputError(
+            f"The image of {width} x {height} pixels is too long and thin: resized, its shorter edge has no pixel left."
+        )
+    return (long, short) if width <= height else (short, long)

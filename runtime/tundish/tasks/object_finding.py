@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from tundish.errors import BundleError, EngineError
 from tundish.manifest import DetectionPostprocess, DetrPostprocess, SigmoidDetrPostprocess, TensorSpec
 from tundish.results import Box, DetectedObject
 from tundish.tasks import not_finite
+from tundish.tasks.activations import sigmoid, softmax
 
 Found = tuple[DetectedObject, ...]
 
@@ -68,12 +69,12 @@ class DetrFinder:
     def _find(
         self, logits: NDArray[np.float32], boxes: NDArray[np.float32], size: tuple[int, int]
     ) -> Found | EngineError:
-        softmax = isinstance(self._rule, DetrPostprocess)
-        scores = _softmax(logits)[:, :-1] if softmax else _sigmoid(logits)
+        one_each = isinstance(self._rule, DetrPostprocess)
+        scores = softmax(logits)[:, :-1] if one_each else sigmoid(logits)
         # A NaN is never above the threshold, so that what is left may not show it.
         if not np.isfinite(scores).all() or not np.isfinite(boxes).all():
             return not_finite("scores and boxes")
-        found = self._best_of_each(scores) if softmax else self._best_of_all(scores)
+        found = self._best_of_each(scores) if one_each else self._best_of_all(scores)
         order = np.argsort(-found.scores, kind="stable")
         if isinstance(self._rule, SigmoidDetrPostprocess):
             order = order[: self._rule.top_k]
@@ -96,18 +97,6 @@ class DetrFinder:
         """Of `[queries, labels]`, all that are above the threshold."""
         queries, labels = np.nonzero(scores > self._rule.threshold)
         return _Candidates(scores[queries, labels], labels, queries)
-
-
-def _softmax(logits: NDArray[np.float32]) -> Any:
-    # A logit of infinity makes a NaN, which is found later.
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> Any:
-    """By the hyperbolic tangent, which does not overflow."""
-    return np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * logits)
 
 
 def _in_pixels(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.image_classification import ImageClassificationTask, ZeroShotImageClassificationTask
 from tundish.tasks.image_feature_extraction import ImageFeatureExtractionTask
+from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.text_classification import TextClassificationTask
 from tundish.tasks.token_classification import TokenClassificationTask
@@ -25,6 +26,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         ZeroShotImageClassificationTask,
         ObjectDetectionTask,
         TokenClassificationTask,
+        ImageSegmentationTask,
     )
 }
 

@@ -14,6 +14,7 @@ from tundish.errors import BundleError, EngineError
 from tundish.manifest import EntityPostprocess, ModelSpec, TensorSpec, TextPreprocess
 from tundish.results import Entity, TokenClassification
 from tundish.tasks import Task, not_finite
+from tundish.tasks.activations import softmax
 from tundish.tasks.entities import find_entities
 from tundish.tasks.text_tokenizers import LocatedText, load_locating_tokenizer
 from tundish.tasks.tokenizing import TextReader
@@ -64,7 +65,7 @@ class TokenClassificationTask(Task[LocatedText, TokenClassification]):
 
     def _result(self, logits: NDArray[np.float32], item: LocatedText) -> TokenClassification | EngineError:
         inside = ~item.special
-        scores = _softmax(logits[inside])
+        scores = softmax(logits[inside])
         if not np.isfinite(scores).all():
             return not_finite("scores")
         continues = item.continues
@@ -114,11 +115,3 @@ class TokenClassificationTask(Task[LocatedText, TokenClassification]):
         """See `Task.from_message`."""
         entities = tuple(Entity(each.label, each.score, each.start, each.end, each.text) for each in message.entities)
         return TokenClassification(entities, message.truncated)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each row, in NumPy: the scores of all labels are needed, and the kernel gives those of the best alone."""
-    with np.errstate(invalid="ignore"):  # what is no number is told from the result
-        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        scores: NDArray[np.float32] = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return scores

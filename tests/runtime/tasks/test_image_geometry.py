@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transformers.image_transforms import center_crop, get_resize_output_image_size
 from transformers.image_utils import ChannelDimension
 from transformers.models.detr import image_processing_detr
+from transformers.models.maskformer import image_processing_maskformer
 from transformers.models.yolos import image_processing_yolos
 
 from tundish.errors import InvalidInputError
@@ -137,3 +138,26 @@ def test_edges_within_bounds_are_resized_as_detr_and_yolos_do(height: int, width
             continue
         landed = window(rule(resize, None), height, width)
         assert landed == (*expected, 0, 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(height=edges, width=edges, length=st.integers(1, 900), share=st.integers(1, 900))
+@example(height=480, width=640, length=800, share=533)
+@example(height=640, width=479, length=640, share=1920)
+@example(height=3000, width=1, length=800, share=533)
+def test_edges_are_rounded_up_as_maskformer_does(height: int, width: int, length: int, share: int) -> None:
+    longest = length + share
+    resize = ShortestEdgeResize(length=length, longest=longest, multiple_of=32, rounding="up")
+    expected = image_processing_maskformer.get_maskformer_resize_output_image_size(
+        blank(height, width),
+        length,
+        longest,
+        size_divisor=32,
+        default_to_square=False,
+        input_data_format="channels_last",
+    )
+    if 0 in expected:
+        with pytest.raises(InvalidInputError, match="its shorter edge has no pixel left"):
+            window(rule(resize, None), height, width)
+    else:
+        assert window(rule(resize, None), height, width) == (*expected, 0, 0)

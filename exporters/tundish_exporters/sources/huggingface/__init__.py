@@ -12,6 +12,7 @@ from tundish_exporters.sources.huggingface.classification import ImageClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
+from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
 from tundish_exporters.sources.huggingface.zero_shot import ZeroShotClassifier
 
@@ -24,6 +25,7 @@ FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
         ImageEmbedder,
         Detector,
         EntityTagger,
+        Segmenter,
         ZeroShotClassifier,
     )
 }

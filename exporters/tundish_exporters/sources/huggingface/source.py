@@ -42,8 +42,10 @@ class Choices:
     """The model that an adapter was trained beside, if the adapter does not say where it lies."""
     trust_pickle: bool = False
     """Whether weights may be pickles of more than tensors, which can run code."""
-    threshold: float = 0.5
-    """Of the objects of object-detection."""
+    threshold: float | None = None
+    """Of the scores of objects or segments; None for that of transformers' pipeline."""
+    subtask: manifest.Subtask | None = None
+    """What the segments of image-segmentation are; None for what transformers' pipeline does first."""
     candidate_labels: tuple[str, ...] = ()
     """What zero-shot-image-classification chooses from."""
     hypothesis_template: str = "This is a photo of {}."
@@ -56,7 +58,7 @@ class HuggingFaceSource(ABC):
     """See `Source`."""
 
     architecture: ClassVar[Architecture]
-    outputs: ClassVar[tuple[str, ...]] = ("logits",)
+    outputs: tuple[str, ...] = ("logits",)
     """Of the network, those that the task reads."""
     preprocess: manifest.ImagePreprocess | manifest.TextPreprocess
     postprocess: manifest.Postprocess
@@ -177,6 +179,14 @@ class TextSource(HuggingFaceSource):
 def label_names(config: Any) -> tuple[str, ...]:
     """The classes' names in their order, which a configuration makes up if nobody has said them."""
     return tuple(str(config.id2label[index]) for index in range(config.num_labels))
+
+
+def complete_label_names(config: Any) -> tuple[str, ...]:
+    """The names of all classes in their order; raises ExportError if one has none."""
+    names = config.id2label
+    if unnamed := [index for index in range(len(names)) if index not in names]:
+        raise ExportError(f"config.json has {len(names)} labels, but none for class {unnamed[0]}; complete id2label.")
+    return tuple(str(names[index]) for index in range(len(names)))
 
 
 def as_pillow(data: bytes) -> Any:

@@ -1,0 +1,39 @@
+"""From the logits of an image's pixels to one segment for each label that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tundish.masks import Mask
+from tundish.results import Segment
+from tundish_kernels import upsample_argmax
+
+_BLOCK = 2**20
+"""Pixels that are counted at a time, each as an integer of eight bytes."""
+
+
+def label_segments(logits: NDArray[np.float32], labels: Sequence[str], size: tuple[int, int]) -> tuple[Segment, ...]:
+    """The segments of an image in the order of the labels; logits are `[labels, height, width]`, of any size."""
+    indices = best_of(logits, size)
+    return tuple(Segment(labels[index], None, Mask.of(indices == index)) for index in _present(indices, len(labels)))
+
+
+def best_of(logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8] | NDArray[np.int32]:
+    """Of `[count, height, width]`, the index of the greatest at each pixel of an image of this size."""
+    dtype: DTypeLike = np.uint8 if len(logits) <= 2**8 else np.int32
+    best: NDArray[np.uint8] | NDArray[np.int32] = upsample_argmax(
+        np.ascontiguousarray(logits[np.newaxis]), size, dtype=dtype
+    )[0]
+    return best
+
+
+def _present(indices: NDArray[np.uint8] | NDArray[np.int32], count: int) -> list[int]:
+    """Which of `count` indices there are, in their order."""
+    pixels = indices.ravel()
+    counts = np.zeros(count, np.int64)
+    for start in range(0, pixels.size, _BLOCK):
+        counts += np.bincount(pixels[start : start + _BLOCK], minlength=count)
+    return np.flatnonzero(counts).tolist()
