@@ -21,15 +21,24 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.onnx_flags import (
     ActivationFlag,
+    AnchorsFlag,
+    BackgroundFlag,
+    BoxFormFlag,
+    BoxUnitFlag,
+    ClassAgnosticFlag,
     ColorFlag,
     InterpolationFlag,
+    IouFlag,
     LabelsFlag,
     LayoutFlag,
     MeanFlag,
+    NmsFlag,
+    PaddingFlag,
     ResizeFlag,
     ScaleFlag,
     SizeFlag,
     StdFlag,
+    is_onnx,
     read_hints,
 )
 from tundish_exporters.progress import Progress
@@ -89,7 +98,7 @@ def export(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
+            help="Score that an object must be above, for object-detection; default 0.5, for ONNX files 0.25."
         ),
     ] = None,
     labels: LabelsFlag = None,
@@ -99,9 +108,17 @@ def export(
     layout: LayoutFlag = None,
     size: SizeFlag = None,
     resize: ResizeFlag = None,
+    padding: PaddingFlag = None,
     interpolation: InterpolationFlag = None,
     color: ColorFlag = None,
     activation: ActivationFlag = None,
+    iou: IouFlag = None,
+    class_agnostic: ClassAgnosticFlag = None,
+    nms: NmsFlag = None,
+    box_form: BoxFormFlag = None,
+    box_unit: BoxUnitFlag = None,
+    anchors: AnchorsFlag = None,
+    background: BackgroundFlag = None,
 ) -> None:
     """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
     console = Console(highlight=False)
@@ -114,9 +131,18 @@ def export(
         layout=layout,
         size=size,
         resize=resize,
+        padding=padding,
         interpolation=interpolation,
         color=color,
         activation=activation,
+        threshold=threshold if is_onnx(source) else None,
+        iou=iou,
+        class_agnostic=class_agnostic,
+        nms=nms,
+        box_form=box_form,
+        box_unit=box_unit,
+        anchors=anchors,
+        background=background,
     )
     with loading_frameworks(), progress_bars(console) as progress:
         asked: Any = {
@@ -135,8 +161,8 @@ def export(
         }
         if hints is None:
             exported = export_huggingface(source, base=base, threshold=threshold, aggregation=aggregation, **asked)
-        elif (base, threshold, aggregation) != (None, None, None):
-            raise ExportError(f"{source} is an ONNX file; leave --base, --threshold and --aggregation out.")
+        elif (base, aggregation) != (None, None):
+            raise ExportError(f"{source} is an ONNX file; leave --base and --aggregation out.")
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)
