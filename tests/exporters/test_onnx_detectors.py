@@ -1,0 +1,261 @@
+"""Detectors in the layouts of other exporters: what their bundles find is what was written into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.images import encoded
+from support.onnx_detectors import (
+    ANCHORS,
+    SIZE,
+    Array,
+    Place,
+    Truth,
+    by_stride,
+    naive_objects,
+    out_of_letterbox,
+    out_of_stretch,
+    truth,
+    undecoded,
+    write_detector,
+)
+
+from tundish.engines.onnx import OnnxEngine
+from tundish.manifest import ModelSpec
+from tundish.pipeline import Answer, Pipeline, run_batch
+from tundish.results import ObjectDetection
+from tundish.tasks.registry import load_task
+from tundish_exporters import DetectorHints, OnnxHints
+from tundish_exporters.parity import compare_results
+from tundish_exporters.sources.onnx_file import load_onnx
+
+LABELS = ("crack", "scratch", "dent")
+THRESHOLD, IOU = 0.25, 0.45
+IMAGES = [("red", (64, 64)), ("blue", (64, 64)), ("red", (128, 48)), ("blue", (30, 90)), ("blue", (128, 48))]
+"""Colour, and width and height: images that are stretched, shrunk and padded either way."""
+
+Outputs = dict[str, Array]
+
+
+def with_batch(rows: Array) -> Array:
+    return rows[np.newaxis]
+
+
+def yolo8(given: Truth) -> Outputs:
+    return {"output0": with_batch(np.concatenate([given.centred, given.classes], axis=1).T)}
+
+
+def yolo8_transposed(given: Truth) -> Outputs:
+    return {"output0": yolo8(given)["output0"].transpose(0, 2, 1)}
+
+
+def yolo8_with_masks(given: Truth) -> Outputs:
+    rows = np.concatenate([given.centred, given.classes, np.full((len(given.centres), 32), 0.7)], axis=1)
+    return {"output0": with_batch(rows.T), "output1": np.zeros((1, 32, 16, 16))}
+
+
+def yolo8_in_two(given: Truth) -> Outputs:
+    return {"scores": with_batch(given.classes.T), "boxes": with_batch(given.centred.T)}
+
+
+def yolo5(given: Truth) -> Outputs:
+    return {"output": with_batch(np.concatenate([given.centred, given.objectness, given.classes], axis=1))}
+
+
+def yolox(given: Truth) -> Outputs:
+    return {"output": with_batch(undecoded(given, "offsets"))}
+
+
+def darknet_maps(given: Truth) -> Outputs:
+    maps = by_stride(given, undecoded(given, "darknet"))
+    planes = [part.transpose(0, 3, 1, 2).reshape(1, -1, *part.shape[1:3]) for part in maps]
+    return {f"head_{len(part[0, 0])}": part for part in reversed(planes)}
+
+
+def keras_maps(given: Truth) -> Outputs:
+    maps = by_stride(given, undecoded(given, "darknet"))
+    return {f"conv_{number}": with_batch(part.transpose(1, 2, 0, 3)) for number, part in enumerate(maps)}
+
+
+def flat_keras_maps(given: Truth) -> Outputs:
+    maps = by_stride(given, undecoded(given, "darknet"))
+    return {
+        f"{number}": with_batch(part.transpose(1, 2, 0, 3).reshape(*part.shape[1:3], -1))
+        for number, part in enumerate(maps)
+    }
+
+
+def yolo5_maps(given: Truth) -> Outputs:
+    maps = by_stride(given, undecoded(given, "yolov5"))
+    return {f"map_{number}": with_batch(part) for number, part in enumerate(maps)}
+
+
+def yolo5_maps_after_sigmoid(given: Truth) -> Outputs:
+    return {name: 1 / (1 + np.exp(-part)) for name, part in yolo5_maps(given).items()}
+
+
+def yolo5_with_its_maps(given: Truth) -> Outputs:
+    return yolo5(given) | yolo5_maps(given)
+
+
+def yolo4_of_pytorch(given: Truth) -> Outputs:
+    return {"boxes": with_batch(given.corners / SIZE)[:, :, np.newaxis], "confs": with_batch(given.classes)}
+
+
+def ssd(given: Truth) -> Outputs:
+    background = 1.5 - given.classes.max(axis=1, keepdims=True)
+    scores = np.concatenate([background, given.classes], axis=1)
+    return {"scores": with_batch(scores / scores.sum(axis=1, keepdims=True)), "boxes": with_batch(given.corners / SIZE)}
+
+
+def ssd_of_logits(given: Truth) -> Outputs:
+    return ssd(given) | {"scores": np.log(ssd(given)["scores"]) + 3}
+
+
+def detr(given: Truth) -> Outputs:
+    logits = np.roll(ssd_of_logits(given)["scores"], -1, axis=2)
+    return {"logits": logits, "pred_boxes": with_batch(given.centred / SIZE)}
+
+
+def scrfd(given: Truth) -> Outputs:
+    """Rows of its outputs have all candidates of a cell together, and no batch."""
+    corners, points = given.corners, given.cells * given.strides
+    distances = np.concatenate([points - corners[:, :2], corners[:, 2:] - points], axis=1) / given.strides
+    outputs = {}
+    for kind, rows in (("score", given.classes), ("bbox", distances), ("kps", np.tile(distances, (1, 3))[:, :10])):
+        for number, part in enumerate(by_stride(given, rows)):
+            outputs[f"{kind}_{number}"] = part.transpose(1, 2, 0, 3).reshape(-1, part.shape[3])
+    return outputs
+
+
+def yunet(given: Truth) -> Outputs:
+    raw = undecoded(given, "offsets")
+    outputs = {}
+    for kind, rows in (("cls", given.classes), ("obj", given.objectness), ("bbox", raw[:, :4])):
+        for stride, part in zip((8, 16, 32), by_stride(given, rows), strict=True):
+            outputs[f"{kind}_{stride}"] = part.reshape(1, -1, part.shape[3])
+    return outputs
+
+
+def products(given: Truth) -> Array:
+    return given.classes * given.objectness
+
+
+def of_ssd(given: Truth) -> Array:
+    return np.asarray(ssd(given)["scores"][0, :, 1:])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layout, what is said of it, and how what it finds is reckoned."""
+
+    outputs: Callable[[Truth], Outputs]
+    scores: Callable[[Truth], Array] = lambda given: given.classes
+    each: int = 1
+    labels: tuple[str, ...] = LABELS
+    said: Mapping[str, Any] = field(default_factory=dict)
+    place: Place = out_of_letterbox
+    takes_batches: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+OF_OURS = {"anchors": tuple(ANCHORS.flatten().tolist())}
+SEGMENTS = {"names": str(dict(enumerate(LABELS))), "stride": "32", "task": "segment", "imgsz": "[64, 64]"}
+
+CASES = {
+    "v8": Case(yolo8),
+    "v8 transposed": Case(yolo8_transposed),
+    "v8 with masks": Case(yolo8_with_masks, metadata=SEGMENTS),
+    "v8 in two outputs": Case(yolo8_in_two, place=out_of_stretch),
+    "v8 of every label's rival": Case(yolo8, said={"class_agnostic": True}),
+    "v5": Case(yolo5, products, each=3),
+    "v5 of one label": Case(yolo5, products, each=3, labels=("face",)),
+    "v5 with its maps": Case(yolo5_with_its_maps, products, each=3),
+    "v5 without its last layer": Case(yolo5_maps, products, each=3, said=OF_OURS),
+    "v5 without it, after a sigmoid": Case(yolo5_maps_after_sigmoid, products, each=3, said=OF_OURS),
+    "YOLOX": Case(yolox, products, place=partial(out_of_letterbox, corner=True)),
+    "YOLOX of one label": Case(yolox, products, labels=("text",), place=partial(out_of_letterbox, corner=True)),
+    "v3": Case(darknet_maps, products, each=3, said=OF_OURS),
+    "v3 of Keras": Case(keras_maps, products, each=3, said=OF_OURS),
+    "v3 of Keras, flat": Case(flat_keras_maps, products, each=3, said=OF_OURS),
+    "v4 of PyTorch": Case(yolo4_of_pytorch, place=out_of_stretch),
+    "SSD": Case(ssd, of_ssd, place=out_of_stretch),
+    "SSD with a background named": Case(ssd, of_ssd, labels=("BACKGROUND", *LABELS), place=out_of_stretch),
+    "SSD of logits": Case(ssd_of_logits, of_ssd, place=out_of_stretch),
+    "DETR": Case(detr, of_ssd, place=out_of_stretch),
+    "UltraFace": Case(ssd, of_ssd, labels=("face",), place=out_of_stretch),
+    "SCRFD": Case(scrfd, each=2, labels=("face",), place=partial(out_of_letterbox, corner=True), takes_batches=False),
+    "YuNet": Case(
+        yunet,
+        lambda given: np.sqrt(products(given)),
+        labels=("face",),
+        place=partial(out_of_letterbox, corner=True),
+    ),
+}
+
+
+def found_by(path: Path, hints: OnnxHints, directory: Path) -> tuple[list[ObjectDetection], ModelSpec]:
+    """What the exported network finds in the images, all in one batch; held against the source's own answers."""
+    source = load_onnx(path, "object-detection", hints)
+    written = directory / "written.onnx"
+    source.write_onnx(written)
+    engine = OnnxEngine(written, threads=1)
+    spec = ModelSpec(
+        task="object-detection",
+        inputs=engine.inputs,
+        outputs=engine.outputs,
+        preprocess=source.preprocess,
+        postprocess=source.postprocess,
+    )
+    images = [encoded(color, size=size) for color, size in IMAGES]
+    task = load_task(spec, directory)
+    batches = [images] if spec.takes_batches else [[image] for image in images]
+    answers = [answer for batch in batches for answer in run_batch(Pipeline(task, engine), batch)]
+    results = []
+    for image, answer in zip(images, answers, strict=True):
+        assert isinstance(answer, Answer), answer
+        assert isinstance(answer.output, ObjectDetection)
+        kept = [each for each in source.predict(image).objects if each.score > hints.detector.threshold]  # type: ignore[union-attr]
+        assert compare_results(ObjectDetection(tuple(kept)), answer.output)[1] == ""
+        results.append(answer.output)
+    return results, spec
+
+
+def assert_found(actual: ObjectDetection, expected: list[tuple[str, float, list[float]]], tolerance: float) -> None:
+    assert [found.label for found in actual.objects] == [label for label, _, _ in expected]
+    np.testing.assert_allclose([found.score for found in actual.objects], [each[1] for each in expected], atol=1e-5)
+    boxes = np.array([found.box for found in actual.objects]).reshape(-1, 4)
+    np.testing.assert_allclose(boxes, np.array([each[2] for each in expected]).reshape(-1, 4), atol=tolerance)
+
+
+@pytest.mark.parametrize("batch", ["n", 1])
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_layout_says_is_found(name: str, batch: int | str, tmp_path: Path) -> None:
+    case = CASES[name]
+    labels = tuple(label for label in case.labels if label != "BACKGROUND")
+    red, blue = (truth(seed, len(labels), case.each) for seed in (1, 2))
+    first, second = case.outputs(red), case.outputs(blue)
+    written = {key: (first[key], second[key]) for key in first}
+    path = write_detector(
+        tmp_path / "m.onnx", written, batch=batch if case.takes_batches else 1, metadata=case.metadata
+    )
+    hints = OnnxHints(labels=None if case.metadata else case.labels, detector=DetectorHints(**case.said))
+    results, spec = found_by(path, hints, tmp_path)
+    assert spec.takes_batches == case.takes_batches
+    agnostic = case.said.get("class_agnostic", False)
+    counts = set()
+    for (color, (width, height)), actual in zip(IMAGES, results, strict=True):
+        given = red if color == "red" else blue
+        objects = naive_objects(given.corners, case.scores(given), threshold=THRESHOLD, iou=IOU, agnostic=agnostic)
+        counts.add(len(objects))
+        expected = [(labels[label], score, case.place(box, width, height)) for label, score, box in objects]
+        # Rounding to whole pixels of the network's input moves an edge by up to half of one.
+        tolerance = 0.01 if width == height or case.place is out_of_stretch else 1.01 * max(width, height) / SIZE
+        assert_found(actual, expected, tolerance)
+    assert len(counts) == 2, "images in which the same is found prove nothing"
