@@ -173,10 +173,13 @@ Place = Callable[[list[float], int, int], list[float]]
 
 
 def out_of_letterbox(box: list[float], width: int, height: int, *, corner: bool = False) -> list[float]:
-    """By Ultralytics' arithmetic, in which both axes have one factor; so to about a pixel of the network's input."""
+    """Of an image that was resized to whole pixels: its edges are those of what lies in the letterbox."""
     ratio = min(SIZE / width, SIZE / height)
-    left, top = (0, 0) if corner else (round((SIZE - edge * ratio) / 2 - 0.1) for edge in (width, height))
-    return [(box[0] - left) / ratio, (box[1] - top) / ratio, (box[2] - left) / ratio, (box[3] - top) / ratio]
+    across, down = round(width * ratio), round(height * ratio)
+    # Ultralytics' way to say that an odd pixel goes below or to the right.
+    left, top = (0, 0) if corner else (round((SIZE - across) / 2 - 0.1), round((SIZE - down) / 2 - 0.1))
+    x, y = width / across, height / down
+    return [(box[0] - left) * x, (box[1] - top) * y, (box[2] - left) * x, (box[3] - top) * y]
 
 
 def out_of_stretch(box: list[float], width: int, height: int) -> list[float]:
