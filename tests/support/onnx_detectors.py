@@ -17,6 +17,7 @@ Array = NDArray[Any]
 SIZE = 64
 """Of the images, each way."""
 STRIDES = (8, 16, 32)
+FEWER = 4
 ANCHORS = np.array([[[4, 5], [8, 6], [10, 12]], [[12, 14], [16, 24], [30, 20]], [[30, 30], [44, 36], [50, 60]]], float)
 """Width and height, by stride."""
 
@@ -109,7 +110,7 @@ def write_detector(
         path: the file.
         outputs: by name; of integers they stay integers.
         batch: the input's. An output whose first dimension is 1 has it as well.
-        varying: outputs that are said to have any number of rows.
+        varying: outputs that have `FEWER` rows of an image that is not red.
         metadata: of the model.
     """
     nodes = [
@@ -125,12 +126,23 @@ def write_detector(
         constants |= {f"{name}_red": red, f"{name}_other": other}
         constants[f"{name}_shape"] = np.array([-1] + [1] * (red.ndim - 1))
         nodes.append(helper.make_node("Reshape", ["is_red", f"{name}_shape"], [f"{name}_choice"]))
-        nodes.append(helper.make_node("Where", [f"{name}_choice", f"{name}_red", f"{name}_other"], [name]))
+        whole = f"{name}_whole" if name in varying else name
+        nodes.append(helper.make_node("Where", [f"{name}_choice", f"{name}_red", f"{name}_other"], [whole]))
         shape: list[int | str] = [*red.shape]
         if shape[0] == 1:
             shape[0] = batch
         if name in varying:
-            shape[-2 if red.ndim > 1 else -1] = "found"
+            axis = 1 if red.ndim == 3 else 0
+            shape[axis] = "found"
+            constants |= {
+                f"{name}_all": np.array([red.shape[axis]]),
+                f"{name}_less": np.array([red.shape[axis] - FEWER]),
+            }
+            constants |= {f"{name}_begin": np.array([0]), f"{name}_axis": np.array([axis]), "flat": np.array([-1])}
+            nodes.append(helper.make_node("Reshape", ["is_red", "flat"], [f"{name}_flat"]))
+            nodes.append(helper.make_node("Where", [f"{name}_flat", f"{name}_all", f"{name}_less"], [f"{name}_end"]))
+            bounds = [f"{name}_{bound}" for bound in ("begin", "end", "axis")]
+            nodes.append(helper.make_node("Slice", [whole, *bounds], [name]))
         infos.append(helper.make_tensor_value_info(name, TensorProto.INT64 if is_whole else TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,

@@ -39,9 +39,9 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
-    coarsens it for all the others. The first layer stays in float, and so do the last ones and what follows them; with attention behind the
-    convolutions, as detectors have it, all but these does. The figures behind it stand in
-    docs/decisions/2026-11-24-quantisation.md and 2026-11-26-object-detection.md.
+    coarsens it for all the others. The first layer stays in float, and so do the last ones and what follows them; with
+    attention behind the convolutions, as some detectors have it, all but these does. The figures behind it stand in
+    docs/decisions/2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md.
 
     Raises:
         ExportError: there are no calibration inputs.
@@ -71,8 +71,8 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
 def _ends(graph: onnx.GraphProto) -> list[str]:
     """The names of the nodes that stay in float: up to the first layer, and from the last ones on.
 
-    What comes behind the last layers may be the arithmetic of boxes, of whose edges 256 steps are pixels apart, and which
-    share a tensor with scores.
+    What comes behind the last layers may be the arithmetic of boxes, whose edges 256 steps would put pixels apart, and
+    in a tensor with scores leave these none.
     """
     sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
     weights = set(sizes)
