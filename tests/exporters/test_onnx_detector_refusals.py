@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exporters.test_onnx_detectors import LABELS
-from support.onnx_detectors import Outputs, Truth, truth, write_detector
+from support.detector_layouts import Outputs, columns, darknet_maps, ssd, yolo8, yolox
+from support.onnx_detectors import Truth, truth, write_detector
 from support.onnx_networks import write_classifier
 
 from tundish.manifest import LetterboxResize
 from tundish_exporters import DetectorHints, ExportError, OnnxHints
 from tundish_exporters.sources.onnx_file import load_onnx
 
+LABELS = ("crack", "scratch", "dent")
 GREY_BOX = LetterboxResize(height=8, width=6, padding=114)
 
 Change = tuple[Callable[[Truth], Outputs], int, dict[str, Any], dict[str, Any], str]
