@@ -44,6 +44,8 @@ class BoxFinder:
         boxes, scores = (_floats(outputs[name]) for name in ("boxes", "scores"))
         if rule.candidates_last:
             boxes, scores = boxes.swapaxes(1, 2), scores.swapaxes(1, 2)
+        if not boxes.shape[1]:  # some networks drop what is not sure
+            return [() for _ in images]
         found = non_max_suppression(
             boxes,
             scores,
