@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.detector_layouts import Outputs, columns, darknet_maps, ssd, yolo8, yolox
+from support.detector_layouts import Outputs, columns, darknet_maps, ssd, yolo5, yolo8, yolox
 from support.onnx_detectors import Truth, truth, write_detector
 from support.onnx_networks import write_classifier
 
@@ -53,6 +53,16 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(name: str, tmp_path: Path)
     with pytest.raises(ExportError, match=message) as raised:
         load_onnx(path, "object-detection", hints)
     assert "\n" not in str(raised.value)
+
+
+def test_turned_boxes_are_refused(tmp_path: Path) -> None:
+    rows = yolo5(truth(5, 3))
+    metadata = {"names": str(dict(enumerate(LABELS))), "stride": "32", "task": "obb"}
+    path = write_detector(tmp_path / "m.onnx", {key: (value, value) for key, value in rows.items()}, metadata=metadata)
+    with pytest.raises(
+        ExportError, match="for the task 'obb' by its metadata; tundish reads the boxes of detect, pose"
+    ):
+        load_onnx(path, "object-detection", OnnxHints())
 
 
 @pytest.mark.parametrize(

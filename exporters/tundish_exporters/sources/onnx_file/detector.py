@@ -21,6 +21,8 @@ from tundish_exporters.sources.onnx_file.layouts import Seen, find_layout
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
 from tundish_exporters.sources.pillow_images import place_in_image, processed_image
 
+_TASKS = frozenset({"", "detect", "segment", "pose"})
+"""By the metadata, those with boxes that are not turned."""
 _BACKGROUNDS = frozenset({"background", "__background__", "bg"})
 """What a class that stands for nothing is called in files of labels."""
 
@@ -33,6 +35,11 @@ class DetectorSource(OnnxSource):
     def __init__(self, path: Path, hints: OnnxHints) -> None:
         """See `OnnxSource`; raises ExportError also if the outputs are of no layout that is known."""
         super().__init__(path, hints)
+        if self._metadata.task not in _TASKS:
+            raise ExportError(
+                f"{path} is a model for the task '{self._metadata.task}' by its metadata; tundish reads the boxes of "
+                f"{', '.join(sorted(_TASKS - {''}))}."
+            )
         self._labels = _without_background(self._labels)
         seen = Seen(self._answers, len(self._labels), self._network.size, hints.detector, self._metadata.more)
         found = find_layout(seen)

@@ -33,7 +33,7 @@ Array = NDArray[np.generic]
 _YOLO = Letterbox(114, "centre")
 _FACES = Letterbox(0, "top-left")
 """As SCRFD's and YuNet's own scripts have it."""
-_IS_CLASS = re.compile("class|label|cls|categor", re.IGNORECASE)
+_IS_CLASS = re.compile("class|label|cls|categories", re.IGNORECASE)
 _IS_SCORE = re.compile("score|conf|prob", re.IGNORECASE)
 _IS_BOX = re.compile("box|loc|dets|coord", re.IGNORECASE)
 _TENSORFLOW = "detection_boxes"
