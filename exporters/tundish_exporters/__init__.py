@@ -5,11 +5,13 @@ export_huggingface("checkpoints/reviews", task="text-classification", name="revi
 """
 
 from tundish_exporters.api import export_huggingface, export_module, export_onnx
+from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import DataError, ExportError, ParityError
 from tundish_exporters.onnx_hints import OnnxHints
 
 __all__ = [
     "DataError",
+    "DetectorHints",
     "ExportError",
     "OnnxHints",
     "ParityError",

@@ -155,12 +155,13 @@ def export_onnx(
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
-    """Exports a ready ONNX file of an image classifier to a bundle in `repository`; needs no PyTorch.
+    """Exports a ready ONNX file of an image classifier or an object detector to a bundle; needs no PyTorch.
 
     Args:
-        model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`, one output with a
-            score or logit for each label. Weights may lie in files beside it.
-        task: `image-classification`.
+        model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`. A classifier has
+            an output with a score or logit for each label; the forms of detectors stand in
+            `tundish_exporters.sources.onnx_file.heads`. Weights may lie in files beside it.
+        task: `image-classification` or `object-detection`.
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
         hints: what the file does not say of itself.
@@ -168,16 +169,16 @@ def export_onnx(
         settings: see `ExportSettings`.
 
     Raises:
-        ExportError: see `tundish_exporters.exporting.export` and `OnnxSource`.
+        ExportError: see `tundish_exporters.exporting.export` and `load_onnx`.
     """
     options = ExportOptions.of(name, repository, settings)
     _check_task(task)
 
     from tundish_exporters.exporting import export
-    from tundish_exporters.sources.onnx_file import OnnxSource
+    from tundish_exporters.sources.onnx_file import load_onnx
 
     progress("load the source", 0, 1)
-    source = OnnxSource(Path(model), task, hints)
+    source = load_onnx(Path(model), task, hints)
     progress("load the source", 1, 1)
     exported = export(source, options, progress)
     return replace(exported, warnings=(*source.warnings, *exported.warnings))

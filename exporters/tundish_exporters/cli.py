@@ -21,15 +21,24 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.onnx_flags import (
     ActivationFlag,
+    AnchorsFlag,
+    BackgroundFlag,
+    BoxFormFlag,
+    BoxUnitFlag,
+    ClassAgnosticFlag,
     ColorFlag,
     InterpolationFlag,
+    IouFlag,
     LabelsFlag,
     LayoutFlag,
     MeanFlag,
+    NmsFlag,
+    PaddingFlag,
     ResizeFlag,
     ScaleFlag,
     SizeFlag,
     StdFlag,
+    is_onnx,
     read_hints,
 )
 from tundish_exporters.progress import Progress
@@ -89,8 +98,7 @@ def export(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Score that an object (default 0.5) or a segment (default 0.9) must be above.",
-            rich_help_panel=_HUGGING_FACE,
+            help="Score that an object must be above (default 0.5, of ONNX files 0.25), or a segment (default 0.9)."
         ),
     ] = None,
     subtask: Annotated[
@@ -128,9 +136,17 @@ def export(
     layout: LayoutFlag = None,
     size: SizeFlag = None,
     resize: ResizeFlag = None,
+    padding: PaddingFlag = None,
     interpolation: InterpolationFlag = None,
     color: ColorFlag = None,
     activation: ActivationFlag = None,
+    iou: IouFlag = None,
+    class_agnostic: ClassAgnosticFlag = None,
+    nms: NmsFlag = None,
+    box_form: BoxFormFlag = None,
+    box_unit: BoxUnitFlag = None,
+    anchors: AnchorsFlag = None,
+    background: BackgroundFlag = None,
 ) -> None:
     """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
     console = Console(highlight=False)
@@ -143,14 +159,23 @@ def export(
         layout=layout,
         size=size,
         resize=resize,
+        padding=padding,
         interpolation=interpolation,
         color=color,
         activation=activation,
+        threshold=threshold if is_onnx(source) else None,
+        iou=iou,
+        class_agnostic=class_agnostic,
+        nms=nms,
+        box_form=box_form,
+        box_unit=box_unit,
+        anchors=anchors,
+        background=background,
     )
     of_directory: dict[str, Any] = {
         "base": base,
         "aggregation": aggregation,
-        "threshold": threshold,
+        "threshold": None if is_onnx(source) else threshold,
         "subtask": subtask,
         "candidate_labels": _listed(candidate_labels),
         "hypothesis_template": hypothesis_template,

@@ -9,17 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from tundish.manifest import Interpolation
+from tundish_exporters.detector_hints import Background, BoxForm, BoxUnit, DetectorHints, Suppression
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import Activation, Color, Layout, OnnxHints
 
 SUFFIX = ".onnx"
 
 _PANEL = "ONNX sources"
+_DETECTORS = "ONNX sources for object-detection; what is not said is found from the network's answers"
 _NUMBERS = "NUMBER|R,G,B"
 
 
-def _flag(text: str, metavar: str | None = None) -> Any:
-    return typer.Option(help=text, metavar=metavar, rich_help_panel=_PANEL, show_default=False)
+def _flag(text: str, metavar: str | None = None, panel: str = _PANEL) -> Any:
+    return typer.Option(help=text, metavar=metavar, rich_help_panel=panel, show_default=False)
 
 
 LabelsFlag = Annotated[
@@ -34,16 +36,56 @@ SizeFlag = Annotated[str | None, _flag("Of the network's input, if it takes any.
 ResizeFlag = Annotated[
     str | None,
     _flag(
-        "How, before the centre is cropped to the network's size; default stretch, to that size itself.",
-        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|none",
+        "How, before the centre is cropped to the network's size; default stretch, to that size itself, but for YOLO "
+        "letterbox.",
+        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|letterbox[-top-left][:HEIGHTxWIDTH]|none",
     ),
 ]
+PaddingFlag = Annotated[int | None, _flag("Pixel value around a letterboxed image; default 114.")]
 InterpolationFlag = Annotated[Interpolation | None, _flag("How to resize; default bilinear.")]
 ColorFlag = Annotated[Color | None, _flag("Order of the network's channels; default rgb.")]
 ActivationFlag = Annotated[
     Activation | None,
     _flag("What makes scores of the outputs; default: softmax, or sigmoid for one, unless the network has it itself."),
 ]
+IouFlag = Annotated[
+    float | None,
+    _flag(
+        "Overlap (intersection over union) above which the better object drops the other; default 0.45.",
+        panel=_DETECTORS,
+    ),
+]
+ClassAgnosticFlag = Annotated[bool | None, _flag("A better object drops one of another label, too.", panel=_DETECTORS)]
+NmsFlag = Annotated[
+    Suppression | None, _flag("Where overlapping objects are dropped: inside the network or outside.", panel=_DETECTORS)
+]
+BoxFormFlag = Annotated[
+    BoxForm | None,
+    _flag(
+        "What four numbers are: centre and size, corners, corners with y first, or undecoded: offsets (YOLOX), "
+        "distances, and with anchors darknet (v3, v4) or yolov5 (v5, v7).",
+        panel=_DETECTORS,
+    ),
+]
+BoxUnitFlag = Annotated[
+    BoxUnit | None, _flag("Of decoded boxes: pixels of the network's input, or shares of it.", panel=_DETECTORS)
+]
+AnchorsFlag = Annotated[
+    str | None,
+    _flag(
+        "Widths and heights in pixels, those of the finest grid first, as in Darknet's cfg; default the family's.",
+        "W,H,W,H,...",
+        _DETECTORS,
+    ),
+]
+BackgroundFlag = Annotated[
+    Background | None, _flag("Where the class that stands for nothing is among the scores.", panel=_DETECTORS)
+]
+
+
+def is_onnx(source: Path) -> bool:
+    """By its name."""
+    return source.suffix.lower() == SUFFIX
 
 
 def read_hints(source: Path, **flags: Any) -> OnnxHints | None:
@@ -54,9 +96,9 @@ def read_hints(source: Path, **flags: Any) -> OnnxHints | None:
         typer.BadParameter: numbers have another form.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    if source.suffix.lower() != SUFFIX:
+    if not is_onnx(source):
         if given:
-            said = ", ".join(f"--{name}" for name in given)
+            said = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise ExportError(f"{source} is no ONNX file, to which alone {said} belong; leave them out.")
         return None
     for name in ("mean", "std"):
@@ -64,19 +106,26 @@ def read_hints(source: Path, **flags: Any) -> OnnxHints | None:
             given[name] = _channels(f"--{name}", given[name])
     if "size" in given:
         given["size"] = _size(given["size"])
-    return OnnxHints(**given)
+    if "anchors" in given:
+        given["anchors"] = _floats("--anchors", given["anchors"])
+    of_detectors = {name: given.pop(name) for name in DetectorHints.__slots__ if name in given}
+    return OnnxHints(**given, detector=DetectorHints(**of_detectors))
 
 
 def _channels(flag: str, text: str) -> float | tuple[float, float, float]:
-    try:
-        values = [float(part) for part in re.split(r"[,\s]+", text.strip())]
-    except ValueError:
-        values = []
+    values = _floats(flag, text)
     if len(values) == 1:
         return values[0]
     if len(values) != 3:
         raise typer.BadParameter(f"'{text}' is neither a number nor three with commas between.", param_hint=flag)
     return (values[0], values[1], values[2])
+
+
+def _floats(flag: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in re.split(r"[,\s]+", text.strip()))
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no list of numbers with commas between.", param_hint=flag) from None
 
 
 def _size(text: str) -> tuple[int, int]:

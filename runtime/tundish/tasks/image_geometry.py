@@ -5,9 +5,13 @@ The rounding is that of transformers' image processors, which is what sources we
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, ShortestEdgeResize, StretchResize
+from tundish.manifest import ImagePreprocess, LetterboxResize, Resize, ShortestEdgeResize, StretchResize
 from tundish_kernels import Window
+
+_PLACEMENTS: dict[str, Literal["centre", "top_left"]] = {"centre": "centre", "top-left": "top_left"}
 
 MAX_EDGE = 65_536
 """Of an image and of its resized form, in pixels; what `resize_normalize` takes."""
@@ -34,9 +38,11 @@ def resized_size(rule: ImagePreprocess, height: int, width: int) -> tuple[int, i
     return place.resized_height, place.resized_width
 
 
-def _resized(rule: StretchResize | ShortestEdgeResize | None, height: int, width: int) -> Window:
+def _resized(rule: Resize | None, height: int, width: int) -> Window:
     if rule is None:
         return Window.stretch((height, width))
+    if isinstance(rule, LetterboxResize):
+        return Window.letterbox((height, width), (rule.height, rule.width), placement=_PLACEMENTS[rule.placement])
     if isinstance(rule, StretchResize):
         return Window.stretch((rule.height, rule.width))
     if rule.longest is None and rule.multiple_of == 1:

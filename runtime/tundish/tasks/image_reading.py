@@ -66,6 +66,7 @@ class ImageReader:
             scale=rule.rescale,
             mean=rule.mean,
             std=rule.std,
+            pad=rule.padding,
             output=self._output,
         )
         return {self._input: batch}

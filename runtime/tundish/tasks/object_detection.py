@@ -52,7 +52,7 @@ class ObjectDetectionTask(Task[PreparedImage, ObjectDetection]):
 
     def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ObjectDetection | EngineError]:
         """See `Task.finish`."""
-        rows = self._finder.find(outputs, [item.size for item in items])
+        rows = self._finder.find(outputs, items)
         return [row if isinstance(row, EngineError) else ObjectDetection(row) for row in rows]
 
     @staticmethod

