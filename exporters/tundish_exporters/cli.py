@@ -92,6 +92,30 @@ def export(
             help="Score that an object must be above, for object-detection; default 0.5.", rich_help_panel=_HUGGING_FACE
         ),
     ] = None,
+    pairs: Annotated[
+        bool | None,
+        typer.Option(
+            "--pairs",
+            help="The model reads two texts, text and text_pair, for text-classification.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    no_answer: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-answer",
+            help="A context may hold no answer, as in SQuAD 2; for question-answering.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Answers of question-answering, default 1, or tokens of fill-mask, default 5.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
     labels: LabelsFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
@@ -133,10 +157,18 @@ def export(
             "intended_use": intended_use,
             "progress": progress,
         }
+        of_directories: Any = {
+            "base": base,
+            "threshold": threshold,
+            "aggregation": aggregation,
+            "pairs": pairs,
+            "no_answer": no_answer,
+            "top_k": top_k,
+        }
         if hints is None:
-            exported = export_huggingface(source, base=base, threshold=threshold, aggregation=aggregation, **asked)
-        elif (base, threshold, aggregation) != (None, None, None):
-            raise ExportError(f"{source} is an ONNX file; leave --base, --threshold and --aggregation out.")
+            exported = export_huggingface(source, **of_directories, **asked)
+        elif given := [f"--{flag.replace('_', '-')}" for flag, value in of_directories.items() if value is not None]:
+            raise ExportError(f"{source} is an ONNX file; leave {' and '.join(given)} out.")
         else:
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)

@@ -272,12 +272,12 @@ def test_flags_of_another_source_are_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("flag", [("--base", "0.5"), ("--threshold", "0.5"), ("--aggregation", "max")])
-def test_flags_of_hugging_face_directories_are_refused(flag: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", [("--base", "0.5"), ("--threshold", "0.5"), ("--aggregation", "max"), ("--pairs",)])
+def test_flags_of_hugging_face_directories_are_refused(flag: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", *flag)
     assert outcome.returncode == 1
-    assert outcome.stderr == f"error: {path} is an ONNX file; leave --base, --threshold and --aggregation out.\n"
+    assert outcome.stderr == f"error: {path} is an ONNX file; leave {flag[0]} out.\n"
 
 
 def test_flags_become_hints() -> None:

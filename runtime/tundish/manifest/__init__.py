@@ -13,12 +13,15 @@ from pydantic import Field, model_validator
 from tundish.manifest.model_spec import ModelSpec, StateTensor, TensorSpec
 from tundish.manifest.postprocess import (
     Aggregation,
+    AnswerPostprocess,
     ClassificationPostprocess,
     DetectionPostprocess,
     DetrPostprocess,
     EntityPostprocess,
+    MaskPostprocess,
     PoolingPostprocess,
     Postprocess,
+    ScorePostprocess,
     SigmoidDetrPostprocess,
 )
 from tundish.manifest.preprocess import (
@@ -28,6 +31,7 @@ from tundish.manifest.preprocess import (
     Preprocess,
     ShortestEdgeResize,
     StretchResize,
+    TextInput,
     TextPreprocess,
 )
 from tundish.manifest.terms import (
@@ -50,6 +54,7 @@ __all__ = [
     "TENSORS",
     "Accuracy",
     "Aggregation",
+    "AnswerPostprocess",
     "BundleFile",
     "ClassificationPostprocess",
     "Datatype",
@@ -63,6 +68,7 @@ __all__ = [
     "Interpolation",
     "Latency",
     "Manifest",
+    "MaskPostprocess",
     "ModelName",
     "ModelSpec",
     "PoolingPostprocess",
@@ -70,6 +76,7 @@ __all__ = [
     "Postprocess",
     "Precision",
     "Preprocess",
+    "ScorePostprocess",
     "Serving",
     "Sha256",
     "ShortestEdgeResize",
@@ -80,6 +87,7 @@ __all__ = [
     "StretchResize",
     "TaskName",
     "TensorSpec",
+    "TextInput",
     "TextPreprocess",
     "Variant",
     "json_schema",

@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 TaskName = Literal[
-    "image-classification", "text-classification", "feature-extraction", "object-detection", "token-classification"
+    "image-classification",
+    "text-classification",
+    "feature-extraction",
+    "object-detection",
+    "token-classification",
+    "text-ranking",
+    "question-answering",
+    "fill-mask",
+    "sentence-similarity",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

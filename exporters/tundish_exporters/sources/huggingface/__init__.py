@@ -8,15 +8,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from tundish.manifest import TaskName
+from tundish_exporters.sources.huggingface.answering import AnswerFinder
 from tundish_exporters.sources.huggingface.classification import ImageClassifier, TextClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
-from tundish_exporters.sources.huggingface.embedding import TextEmbedder
+from tundish_exporters.sources.huggingface.embedding import SentenceComparer, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
+from tundish_exporters.sources.huggingface.masks import MaskFiller
+from tundish_exporters.sources.huggingface.ranking import TextRanker
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
     family.architecture.task: family
-    for family in (ImageClassifier, TextClassifier, TextEmbedder, Detector, EntityTagger)
+    for family in (
+        ImageClassifier,
+        TextClassifier,
+        TextEmbedder,
+        Detector,
+        EntityTagger,
+        TextRanker,
+        AnswerFinder,
+        MaskFiller,
+        SentenceComparer,
+    )
 }
 
 

@@ -36,9 +36,9 @@ class EntityTagger(TextSource):
             aggregation_strategy=choices.aggregation,
         )
 
-    def predict(self, data: bytes) -> TokenClassification:
+    def predict(self, item: bytes) -> TokenClassification:
         """See `Source.predict`."""
-        text = data.decode()
+        text = item.decode()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a tokenizer marks no words, of each token
             answer = self._pipeline(text)

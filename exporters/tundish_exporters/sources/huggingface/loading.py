@@ -29,6 +29,8 @@ class Architecture:
     """An `AutoModelFor…`."""
     unread: str | None = None
     """Weights with this in their name may be missing, since nothing that the task reads comes of them."""
+    exported_as: str | None = None
+    """Optimum's name for what the network does, where it has not the task's."""
 
 
 @dataclass(frozen=True, slots=True)
