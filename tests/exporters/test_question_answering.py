@@ -38,7 +38,8 @@ Answers = tuple[FoundAnswer, ...]
 
 def answers_of(source: Path, question: str, context: str, top_k: int, *, no_answer: bool) -> Answers:
     """What a user of transformers gets."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source, model_max_length=POSITIONS)
+    load: Any = transformers.AutoTokenizer.from_pretrained
+    tokenizer = load(source, model_max_length=POSITIONS)
     pipeline: Any = transformers.pipeline("question-answering", model=str(source), tokenizer=tokenizer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that tensors become arrays as NumPy 1 had it
@@ -117,31 +118,39 @@ async def test_answers_are_served_by_every_way(tmp_path: Path, minilm_directory:
         answer = stock.infer("answers", tensors)
         columns = {name: answer.as_numpy(name) for name in ("answer", "score", "start", "end")}
         for row_number, answers in enumerate(expected):
-            values = zip(*(array[row_number].tolist() for array in columns.values()), strict=True)
-            assert_answers(answers, tuple(FoundAnswer(text.decode(), *rest) for text, *rest in values))
+            found = zip(*(array[row_number].tolist() for array in columns.values()), strict=True)
+            assert_answers(answers, tuple(FoundAnswer(text.decode(), *rest) for text, *rest in found))
         stock.close()
 
 
-def found(*texts: str, score: float = 0.5) -> QuestionAnswering:
+def answered(*texts: str, score: float = 0.5) -> QuestionAnswering:
     return QuestionAnswering(tuple(FoundAnswer(text, score, 0, len(text)) for text in texts))
 
 
 def test_the_gate_counts_best_answers_that_are_equal() -> None:
-    wanted = [found("Graz", "Wien"), found("Linz"), found()]
-    assert measure([found("Graz"), found("Steyr"), found()], wanted, None).value == pytest.approx(2 / 3)
+    wanted = [answered("Graz", "Wien"), answered("Bonn"), answered()]
+    assert measure([answered("Graz"), answered("Steyr"), answered()], wanted, None).value == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(
     ("actual", "fault"),
     [
-        (found("Graz", score=0.5004), ""),
-        (found("Graz", score=0.502), "'Graz' has the score 0.5020, where the source has 0.5000"),
-        (found("Wien", score=0.3), "'Wien' at 0 to 4 is no answer of the source"),
-        (found(), "it has 0 answers, not 1"),
+        (answered("Graz", score=0.5004), ""),
+        (answered("Graz", score=0.502), "'Graz' has the score 0.5020, where the source has 0.5000"),
+        (answered("Wien", score=0.3), "'Wien' at 0 to 4 is no answer of the source"),
+        (answered(), "it has 0 answers, not 1"),
     ],
 )
 def test_parity_says_where_answers_part(actual: QuestionAnswering, fault: str) -> None:
-    assert compare_results(found("Graz"), actual)[1] == fault
+    assert compare_results(answered("Graz"), actual)[1] == fault
+
+
+def test_a_tokenizer_that_pads_at_the_left_is_refused(tmp_path: Path, minilm_directory: Path) -> None:
+    source = save_answer_finder(tmp_path / "source", "bert", minilm_directory)
+    path = source / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "padding_side": "left"}))
+    with pytest.raises(ExportError, match="pads at the left"):
+        export_huggingface(source, task="question-answering", name="m", repository=tmp_path / "models")
 
 
 @pytest.mark.parametrize(("flag", "value"), [("no_answer", True), ("top_k", 3)])

@@ -67,7 +67,8 @@ def test_a_classifier_of_pairs_answers_as_its_pipeline(family: str, tmp_path: Pa
     assert isinstance(bundle.manifest.preprocess, TextPreprocess)
     assert bundle.manifest.preprocess.reads == ("text", "text_pair")
     ask = pair_pipeline(source)
-    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(source)
+    load: Any = transformers.AutoTokenizer.from_pretrained
+    tokenizer = load(source)
     expected = [ask(*pair) for pair in PAIRS]
     assert np.ptp([row[0]["score"] for row in expected]) > 0.01
     with tundish.open(tmp_path / "models", instances=1) as runtime:
@@ -128,7 +129,8 @@ def column(name: str, texts: list[str]) -> Any:
 
 def test_a_module_may_read_pairs(tmp_path: Path) -> None:
     tokenizer = save_tokenizer(tmp_path / "words.json")
-    oracle = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tokenizer))
+    make: Any = transformers.PreTrainedTokenizerFast
+    oracle = make(tokenizer_file=str(tokenizer))
     network = BagOfWords(len(oracle), 3).eval()
     names = ("input_ids", "attention_mask")
     export_module(

@@ -47,7 +47,7 @@ def export(source: Path, repository: Path, name: str = "ranker") -> Bundle:
 
 
 IDENTITY = "torch.nn.modules.linear.Identity"
-CASES: dict[str, tuple[str, dict[str, Any], str]] = {
+CASES: dict[str, tuple[str, dict[str, Any], Any]] = {
     "bert": ("bert", {}, "sigmoid"),
     "roberta": ("roberta", {"sentence_transformers": {"activation_fn": IDENTITY}}, "none"),
     "distilbert": ("distilbert", {"sbert_ce_default_activation_function": IDENTITY}, "none"),

@@ -25,15 +25,13 @@ class WindowTokenizer:
         """Neighbouring windows have `stride` tokens in common; raises BundleError if `path` is no tokenizer."""
         self._library = load_library(path)
         self._library.no_padding()
-        # As transformers' pipeline has it: what is padded at its left end has the context first.
-        self._question_first = rule.padding_side == "right"
         self._maximum = rule.maximum_tokens
         self._stride = stride
         self._special = self._library.num_special_tokens_to_add(True)
         self._library.enable_truncation(
             rule.maximum_tokens,
             stride=stride,
-            strategy="only_second" if self._question_first else "only_first",
+            strategy="only_second",
             direction=rule.truncation_side,
         )
         self._plain = load_library(path)  # one tokenizer cannot do both, for several threads
@@ -46,27 +44,25 @@ class WindowTokenizer:
         Raises:
             InvalidInputError: the question leaves a window no room to move on by.
         """
-        texts = (question, context) if self._question_first else (context, question)
-        whole: Any = self._plain.encode(*texts)
+        whole: Any = self._plain.encode(question, context)
         if len(whole.ids) <= self._maximum:
-            return (self._window(whole),)
-        tokens = whole.sequence_ids.count(0 if self._question_first else 1)
+            return (_window(whole),)
+        tokens = whole.sequence_ids.count(0)
         most = self._maximum - self._special - self._stride - 1
         if tokens > most:
             raise InvalidInputError(
                 f"The question has {tokens} tokens; before a context of several windows, this model takes {most}."
             )
-        cut: Any = self._library.encode(*texts)
-        return tuple(self._window(each) for each in (cut, *cut.overflowing))
+        cut: Any = self._library.encode(question, context)
+        return tuple(_window(each) for each in (cut, *cut.overflowing))
 
-    def _window(self, encoding: Any) -> Window:
-        context = 1 if self._question_first else 0
-        words = [_OF_NO_WORD if word is None else word for word in encoding.word_ids]
-        return Window(
-            ids=np.array(encoding.ids, np.int32),
-            type_ids=np.array(encoding.type_ids, np.int32),
-            truncated=False,
-            in_context=np.array([part == context for part in encoding.sequence_ids], np.bool_),
-            spans=np.array(encoding.offsets, np.int64).reshape(-1, 2),
-            words=np.array(words, np.int64),
-        )
+
+def _window(encoding: Any) -> Window:
+    return Window(
+        ids=np.array(encoding.ids, np.int32),
+        type_ids=np.array(encoding.type_ids, np.int32),
+        truncated=False,
+        in_context=np.array([part == 1 for part in encoding.sequence_ids], np.bool_),
+        spans=np.array(encoding.offsets, np.int64).reshape(-1, 2),
+        words=np.array([_OF_NO_WORD if word is None else word for word in encoding.word_ids], np.int64),
+    )

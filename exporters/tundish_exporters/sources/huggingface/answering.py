@@ -13,8 +13,9 @@ from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import FoundAnswer, QuestionAnswering
 from tundish.tasks import Item
+from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, TextSource, texts_of
+from tundish_exporters.sources.huggingface.source import Choices, TextSource, make_pipeline, texts_of
 
 _MAXIMUM_TOKENS = 384
 """Of a window, and what two have in common: as transformers' pipeline has them."""
@@ -30,15 +31,18 @@ class AnswerFinder(TextSource):
 
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
+        if self.preprocess.padding_side == "left":
+            raise ExportError(
+                f"The tokenizer of {directory} pads at the left, where transformers' pipeline finds answers in the "
+                "question as well; tundish does not reproduce that."
+            )
         maximum = min(self.preprocess.maximum_tokens, _MAXIMUM_TOKENS)
         self.preprocess = self.preprocess.model_copy(
             update={"maximum_tokens": maximum, "stride": min(maximum // 2, _MAXIMUM_STRIDE)}
         )
         rule = manifest.AnswerPostprocess(cls_id=self._processor.cls_token_id, no_answer=choices.no_answer)
         self.postprocess = rule if choices.top_k is None else rule.model_copy(update={"top_k": choices.top_k})
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", tokenizer=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", tokenizer=self._processor)
 
     @classmethod
     def reads(cls, choices: Choices) -> tuple[manifest.TextInput, ...]:  # noqa: ARG003
@@ -49,10 +53,10 @@ class AnswerFinder(TextSource):
         """See `Source.processed`; a row for each window."""
         rule = self.preprocess
         question, context = texts_of(item)
-        question_first = rule.padding_side == "right"
         encoded = self._processor(
-            *((question, context) if question_first else (context, question)),
-            truncation="only_second" if question_first else "only_first",
+            question,
+            context,
+            truncation="only_second",
             max_length=rule.maximum_tokens,
             stride=rule.stride,
             padding=True,

@@ -17,6 +17,7 @@ from tundish_exporters.sources.huggingface.source import (
     TextSource,
     as_pillow,
     label_names,
+    make_pipeline,
     texts_of,
 )
 
@@ -30,9 +31,7 @@ class ImageClassifier(ImageSource):
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
         self.postprocess = _read_labels(self._model.config, regression="softmax")
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", image_processor=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", image_processor=self._processor)
 
     def predict(self, item: bytes) -> ImageClassification:
         """See `Source.predict`."""
@@ -47,9 +46,7 @@ class TextClassifier(TextSource):
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
         self.postprocess = _read_labels(self._model.config, regression="none")
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", tokenizer=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", tokenizer=self._processor)
 
     @classmethod
     def reads(cls, choices: Choices) -> tuple[manifest.TextInput, ...]:

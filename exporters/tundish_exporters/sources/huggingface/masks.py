@@ -13,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import FilledToken, FillMask
+from tundish.tasks import Item
 from tundish.tasks.fill_mask import MASK_POSITIONS
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, TextSource
+from tundish_exporters.sources.huggingface.source import Choices, TextSource, make_pipeline
 
 _MORE = 2
 """Times as many tokens as a bundle lists are asked for, since those of nearly equal scores may change places."""
@@ -39,14 +40,14 @@ class MaskFiller(TextSource):
             tidy_spaces=bool(tokenizer.clean_up_tokenization_spaces),
         )
         self.postprocess = rule if choices.top_k is None else rule.model_copy(update={"top_k": choices.top_k})
-        self._pipeline: Any = transformers.pipeline(self.task, model=self._model, device="cpu", tokenizer=tokenizer)
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", tokenizer=tokenizer)
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`; by optimum, and then with logits at the masks alone."""
         super().write_onnx(path)
         read_at_masks(path)
 
-    def processed(self, item: bytes) -> Arrays:
+    def processed(self, item: Item) -> Arrays:
         """See `Source.processed`."""
         inputs = super().processed(item)
         places = np.flatnonzero(inputs["input_ids"][0] == self.postprocess.mask_id)
@@ -54,7 +55,7 @@ class MaskFiller(TextSource):
 
     def network(self, inputs: Arrays) -> Arrays:
         """See `Source.network`."""
-        places = inputs[MASK_POSITIONS]
+        places = inputs[MASK_POSITIONS].astype(np.int64)
         tokens = {name: array for name, array in inputs.items() if name != MASK_POSITIONS}
         logits = super().network(tokens)["logits"]
         return {"logits": np.take_along_axis(logits, places[:, :, np.newaxis], axis=1)}

@@ -35,6 +35,10 @@ from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
 
 
+make_pipeline: Any = transformers.pipeline
+"""Of a task by its name; without the types that know but transformers' own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
     """What the user says of a model that its directory does not."""
