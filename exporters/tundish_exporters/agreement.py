@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from tundish.results import (
     Box,
     DetectedObject,
+    FillMask,
     ImageClassification,
     ImageSegmentation,
     Label,
     ObjectDetection,
+    QuestionAnswering,
     Result,
     Segment,
+    SentenceSimilarity,
     TextClassification,
+    TextRanking,
     TokenClassification,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
@@ -40,7 +44,7 @@ ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
 
 def agreement(results: Sequence[Result], others: Sequence[Result], function: ScoreFunction) -> float:
-    """From 0 to 1, of results of one kind on the same samples: labels, objects, entities or segments.
+    """From 0 to 1, of results of one kind on the same samples: labels, objects, entities, segments, answers or scores.
 
     Where neither of two detectors finds anything in any sample they agree.
     """
@@ -51,6 +55,11 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
             return _same_entities(_places(results), _places(others))
         case ImageSegmentation():
             return _same_segments(_segments(results), _segments(others))
+        case QuestionAnswering() | FillMask():
+            same_best = [_best(result) == _best(other) for result, other in zip(results, others, strict=True)]
+            return float(np.mean(same_best))
+        case TextRanking() | SentenceSimilarity():
+            return _same_value(_as_values(results), _as_values(others))
         case _:
             same = {"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function]
             return same(labels_of(results), labels_of(others))
@@ -59,6 +68,23 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
 def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
     """Of a classifier's results."""
     return [result.labels for result in results if isinstance(result, ImageClassification | TextClassification)]
+
+
+def _best(result: Result) -> object:
+    """The best answer to a question, with its place; the best token for each mask."""
+    match result:
+        case QuestionAnswering(answers=answers):
+            return [(answer.text, answer.start) for answer in answers[:1]]
+        case FillMask(masks=masks):
+            return [mask[0].token_id for mask in masks]
+    return None
+
+
+def _as_values(results: Sequence[Result]) -> list[Sequence[Label]]:
+    """Scores as a regression gives them."""
+    return [
+        (Label("score", result.score),) for result in results if isinstance(result, TextRanking | SentenceSimilarity)
+    ]
 
 
 def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:

@@ -41,6 +41,9 @@ def export_huggingface(
     candidate_labels: Sequence[str] | None = None,
     hypothesis_template: str | None = None,
     trust_pickle: bool = False,
+    pairs: bool | None = None,
+    no_answer: bool | None = None,
+    top_k: int | None = None,
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
@@ -63,6 +66,12 @@ def export_huggingface(
         candidate_labels: of zero-shot-image-classification, the texts that images are compared with.
         hypothesis_template: what makes a sentence of each of these; "This is a photo of {}." if none is given.
         trust_pickle: read weights from a pickle of more than tensors, which can run any code of its maker.
+        pairs: of text-classification, whether the model reads two texts, as those for inference, paraphrases or
+            likeness do; data then have the columns `text` and `text_pair`. It reads one if nothing is said.
+        no_answer: of question-answering, whether a result may say that the context holds no answer, as models for
+            SQuAD 2 do; it may not if nothing is said.
+        top_k: how many answers question-answering lists, or tokens fill-mask for each mask; 1 and 5, as in
+            transformers' pipelines, if nothing is said.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`.
 
@@ -75,6 +84,11 @@ def export_huggingface(
     _check_subtask(task, subtask)
     _check_aggregation(task, aggregation)
     _check_candidates(task, candidate_labels, hypothesis_template)
+    _check_choice("pairs", pairs, task, ("text-classification",))
+    _check_choice("no_answer", no_answer, task, ("question-answering",))
+    _check_choice("top_k", top_k, task, ("question-answering", "fill-mask"))
+    if top_k is not None and top_k < 1:
+        raise ExportError(f"top_k is a number of answers or tokens, at least 1, got {top_k}.")
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
@@ -90,6 +104,9 @@ def export_huggingface(
         "candidate_labels": None if candidate_labels is None else tuple(candidate_labels),
         "hypothesis_template": hypothesis_template,
         "trust_pickle": trust_pickle,
+        "pairs": pairs,
+        "no_answer": no_answer,
+        "top_k": top_k,
     }
     choices = Choices(**{name: value for name, value in given.items() if value is not None})
     source = load_source(Path(directory), task, choices)
@@ -182,6 +199,11 @@ def export_onnx(
     progress("load the source", 1, 1)
     exported = export(source, options, progress)
     return replace(exported, warnings=(*source.warnings, *exported.warnings))
+
+
+def _check_choice(name: str, value: object, task: str, tasks: Sequence[str]) -> None:
+    if value is not None and task not in tasks:
+        raise ExportError(f"{name} is for {' and '.join(tasks)}, not for {task}; leave it out.")
 
 
 def _check_task(task: str) -> None:

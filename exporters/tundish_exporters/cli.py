@@ -129,6 +129,30 @@ def export(
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = False,
+    pairs: Annotated[
+        bool | None,
+        typer.Option(
+            "--pairs",
+            help="The model reads two texts, text and text_pair, for text-classification.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    no_answer: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-answer",
+            help="A context may hold no answer, as in SQuAD 2; for question-answering.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Answers of question-answering, default 1, or tokens of fill-mask, default 5.",
+            rich_help_panel=_HUGGING_FACE,
+        ),
+    ] = None,
     labels: LabelsFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
@@ -179,6 +203,9 @@ def export(
         "subtask": subtask,
         "candidate_labels": _listed(candidate_labels),
         "hypothesis_template": hypothesis_template,
+        "pairs": pairs,
+        "no_answer": no_answer,
+        "top_k": top_k,
         "trust_pickle": trust_pickle or None,
     }
     of_directory = {flag: value for flag, value in of_directory.items() if value is not None}

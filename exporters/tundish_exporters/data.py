@@ -6,7 +6,7 @@
 | texts | `.txt`, one a line |
 | table | `.csv`, `.tsv` or `.jsonl` with a column for each part that the model reads, `label` if labelled |
 
-Such a part is `text`, `text_pair` or `image`, which is a path beside the file.
+Such a part is `image`, which is a path beside the file, or `text`, `text_pair`, `question`, `context` or `query`.
 
 A table may have a column of any name by which the accuracy is told apart: its slices.
 """

@@ -68,7 +68,7 @@ def load_export_data(
     if slice_column is not None and inputs_path is None:
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
-        return ExportData(probe_inputs(rule.reads), None)
+        return ExportData(probe_inputs(rule.reads, source.postprocess), None)
     inputs = [sample.read() for sample in load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)]
     takes_any_size = isinstance(rule, ImagePreprocess) and not rule.has_one_size
     return ExportData(
@@ -76,7 +76,7 @@ def load_export_data(
         GateData(_sliced(inputs_path, rule.reads, slice_column), None)
         if evaluation is None
         else _evaluation(source, evaluation, slice_column),
-        of_other_sizes=probe_inputs(rule.reads)[:_OTHER_SIZES] if takes_any_size else (),
+        of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if takes_any_size else (),
     )
 
 

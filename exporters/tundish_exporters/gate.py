@@ -1,8 +1,9 @@
 """The gate: whether a variant's accuracy is close enough to the float variant's to be served.
 
 Measured by what the data allow: with labels, the share that is right; without, the share that agrees with the float
-variant: on the label, on which labels hold if several may, on the value of a regression, on the objects or segments of
-an image, on the entities of a text. For vectors, the mean cosine to the float variant's.
+variant: on the label, on which labels hold if several may, on the value of a regression or a score, on the objects or
+segments of an image, on the entities of a text, on the best answer to a question, on the best token for each mask. For
+vectors, the mean cosine to the float variant's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
-from tundish.results import FeatureExtraction, ImageSegmentation, ObjectDetection, Result, TokenClassification
+from tundish.results import (
+    FeatureExtraction,
+    ImageSegmentation,
+    ObjectDetection,
+    QuestionAnswering,
+    Result,
+    TokenClassification,
+)
 from tundish_exporters.agreement import ScoreFunction, agreement, labels_of
 from tundish_exporters.errors import DataError
 from tundish_exporters.parity import cosine
@@ -36,6 +44,8 @@ def _finds(result: Result) -> bool:
     match result:
         case ObjectDetection(objects=found) | TokenClassification(entities=found) | ImageSegmentation(segments=found):
             return bool(found)
+        case QuestionAnswering(answers=answers):
+            return any(answer.text for answer in answers)
         case _:
             return True
 

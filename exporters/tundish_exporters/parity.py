@@ -22,13 +22,19 @@ from tundish.results import (
     DetectedObject,
     Entity,
     FeatureExtraction,
+    FilledToken,
+    FillMask,
+    FoundAnswer,
     ImageClassification,
     ImageSegmentation,
     Label,
     ObjectDetection,
+    QuestionAnswering,
     Result,
     Segment,
+    SentenceSimilarity,
     TextClassification,
+    TextRanking,
     TokenClassification,
 )
 from tundish.tasks import Item, Task
@@ -165,6 +171,12 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_segments(expected.segments, actual.segments)
     if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
         return _compare_entities(expected.entities, actual.entities)
+    if isinstance(expected, TextRanking | SentenceSimilarity) and isinstance(actual, type(expected)):
+        return _compare_scores(expected.score, actual.score)
+    if isinstance(expected, QuestionAnswering) and isinstance(actual, QuestionAnswering):
+        return _compare_answers(expected.answers, actual.answers)
+    if isinstance(expected, FillMask) and isinstance(actual, FillMask):
+        return _compare_masks(expected.masks, actual.masks)
     classified = ImageClassification | TextClassification
     if not isinstance(expected, classified) or not isinstance(actual, classified):
         return np.inf, f"a {type(actual).__name__} stands for a {type(expected).__name__}"
@@ -250,6 +262,58 @@ def _compare_entities(expected: Sequence[Entity], actual: Sequence[Entity]) -> t
         if not largest <= SCORE_TOLERANCE:
             return largest, f"entity {place} has the score {entity.score:.4f}, not {wanted.score:.4f}"
     return largest, ""
+
+
+def _compare_scores(expected: float, actual: float) -> tuple[float, str]:
+    distance = abs(expected - actual)
+    # A score without bounds is compared by its own size.
+    fault = (
+        ""
+        if distance <= SCORE_TOLERANCE * max(1.0, abs(expected))
+        else f"the score is {actual:.4f}, not {expected:.4f}"
+    )
+    return distance, fault
+
+
+def _compare_answers(expected: Sequence[FoundAnswer], actual: Sequence[FoundAnswer]) -> tuple[float, str]:
+    """Where the source has none above a score of 0, the pipeline lists empty ones."""
+    real = [answer for answer in expected if answer.score > 0]
+    if len(real) != len(actual):
+        return np.inf, f"it has {len(actual)} answers, not {len(real)}"
+    scores = {(answer.text, answer.start, answer.end): answer.score for answer in real}
+    largest = 0.0
+    for answer, wanted in zip(actual, real, strict=True):
+        place = (answer.text, answer.start, answer.end)
+        near = abs(wanted.score - answer.score)
+        # Answers of nearly equal scores may change places, also with one that is not listed any more.
+        if place not in scores and near > SCORE_TOLERANCE:
+            return np.inf, f"'{answer.text}' at {answer.start} to {answer.end} is no answer of the source"
+        largest = max(largest, near)
+        if not near <= SCORE_TOLERANCE:
+            return largest, f"'{answer.text}' has the score {answer.score:.4f}, where the source has {wanted.score:.4f}"
+    return largest, ""
+
+
+def _compare_masks(
+    expected: Sequence[Sequence[FilledToken]], actual: Sequence[Sequence[FilledToken]]
+) -> tuple[float, str]:
+    if len(expected) != len(actual):
+        return np.inf, f"it has {len(actual)} masks, not {len(expected)}"
+    largest = 0.0
+    for wanted, filled in zip(expected, actual, strict=True):
+        distance, fault = _compare_labels(_labels_of(wanted), _labels_of(filled))
+        largest = max(largest, distance)
+        if fault:
+            return largest, fault
+        texts = {each.token_id: (each.token, each.sequence) for each in wanted}
+        for each in filled:
+            if texts[each.token_id] != (each.token, each.sequence):
+                return largest, f"token {each.token_id} makes '{each.sequence}', not '{texts[each.token_id][1]}'"
+    return largest, ""
+
+
+def _labels_of(mask: Sequence[FilledToken]) -> list[Label]:
+    return [Label(f"token {each.token_id}", each.score) for each in mask]
 
 
 def _compare_vectors(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, str]:

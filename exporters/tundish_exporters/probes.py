@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from tundish.manifest import InputName
+from tundish.manifest import InputName, MaskPostprocess, Postprocess
 from tundish.tasks import Item
 
 _SIZES = ((224, 224), (320, 240), (240, 427), (97, 61), (640, 480), (33, 200), (512, 512), (255, 256))
@@ -23,14 +23,28 @@ _TEXTS = (
     "WARNING: pressure below limit!!!",
     "a b c d e f g h i j k l m n o p q r s t u v w x y z",
 )
+_LONG = 5
+"""Times that the texts stand in the long one: more than the windows of most models hold."""
 
 
-def probe_inputs(reads: Sequence[InputName]) -> list[Item]:
-    """Eight items: of fixed texts, or of PNG images of blurred noise in several sizes."""
-    texts = [text.encode() for text in _TEXTS]
-    # Each further text of an item is another one.
-    columns = [list(_images()) if name == "image" else texts[turn:] + texts[:turn] for turn, name in enumerate(reads)]
+def probe_inputs(reads: Sequence[InputName], postprocess: Postprocess) -> list[Item]:
+    """Eight items: of fixed texts, with a mask where the model fills some, or of PNG images of blurred noise."""
+    texts = list(_TEXTS)
+    if isinstance(postprocess, MaskPostprocess):
+        texts = [f"{postprocess.mask_token} {text}" for text in texts]
+    columns = [
+        list(_images()) if name == "image" else [text.encode() for text in _column(name, texts, turn)]
+        for turn, name in enumerate(reads)
+    ]
     return [parts if len(parts) > 1 else parts[0] for parts in zip(*columns, strict=True)]
+
+
+def _column(name: InputName, texts: Sequence[str], turn: int) -> list[str]:
+    """The texts of a part, of which each further part has others: questions are short, and one context is long."""
+    turned = [*texts[turn:], *texts[:turn]]
+    if name == "question":
+        return [" ".join(text.split()[:2]) for text in turned]
+    return [_LONG * " ".join(turned), *turned[1:]] if name == "context" else turned
 
 
 @cache

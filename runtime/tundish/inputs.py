@@ -24,10 +24,15 @@ class Inputs(TypedDict, total=False):
     image: ImageInput
     text: str
     text_pair: str
-    """The second text of a model that reads two."""
+    """The second text of a model that compares two."""
+    question: str
+    context: str
+    """The text in which the answer to the question stands."""
+    query: str
+    """What texts are ranked by."""
 
 
-INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair")
+INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair", "question", "context", "query")
 """All there are."""
 
 

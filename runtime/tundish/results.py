@@ -118,6 +118,73 @@ class ImageSegmentation:
     segments: tuple[Segment, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TextRanking:
+    """How well a text answers a query: higher is better, and what the scores are is the model's own."""
+
+    score: float
+    truncated: bool = False
+    """The query and the text were longer than the model reads; the rest was left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedText:
+    """One of the texts that a client had ranked."""
+
+    index: int
+    """Its place among the texts as they were given."""
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceSimilarity:
+    """How alike two texts are: the cosine of the angle between their vectors."""
+
+    score: float
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAnswer:
+    """A stretch of a context that answers a question; an empty one says that the context holds no answer."""
+
+    text: str
+    score: float
+    start: int
+    """Of its first character in the context as it was sent, in Unicode code points."""
+    end: int
+    """Of what is behind its last character."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswering:
+    """Answers to a question, best first; there are none where the context has no token to begin with."""
+
+    answers: tuple[FoundAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilledToken:
+    """A token that a mask may stand for."""
+
+    token: str
+    score: float
+    token_id: int
+    """In the tokenizer's vocabulary."""
+    sequence: str
+    """The text with the token in the mask's place, as the tokenizer writes it; other masks stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class FillMask:
+    """For each mask of a text, in its order, the tokens that it may stand for, best first."""
+
+    masks: tuple[tuple[FilledToken, ...], ...]
+    truncated: bool = False
+    """The text was longer than the model reads; no mask of the rest is there."""
+
+
 Result = (
     ImageClassification
     | TextClassification
@@ -125,6 +192,10 @@ Result = (
     | ObjectDetection
     | TokenClassification
     | ImageSegmentation
+    | TextRanking
+    | SentenceSimilarity
+    | QuestionAnswering
+    | FillMask
 )
 
 

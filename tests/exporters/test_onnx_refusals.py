@@ -272,8 +272,8 @@ def test_flags_of_another_source_are_refused(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("flag", [("--base", "0.5"), ("--aggregation", "max")])
-def test_flags_of_hugging_face_directories_are_refused(flag: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", [("--base", "0.5"), ("--aggregation", "max"), ("--pairs",)])
+def test_flags_of_hugging_face_directories_are_refused(flag: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", *flag)
     assert outcome.returncode == 1

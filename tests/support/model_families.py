@@ -320,6 +320,17 @@ def _albert() -> Made:
     return hf.AlbertForSequenceClassification(config), hf.AlbertTokenizerFast(tokenizer_object=_unigram())
 
 
+def _deberta(type_ids: int) -> Made:
+    """With SentencePiece's unigram model, as DeBERTa v3 has it, and with attention by relative positions."""
+    config = hf.DebertaV2Config(
+        vocab_size=_UNIGRAM_TOKENS, max_position_embeddings=POSITIONS, type_vocab_size=type_ids,
+        relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=16, norm_rel_ebd="layer_norm",
+        share_att_key=True, position_biased_input=False, **_BLOCKS, **_NAMED,
+    )  # fmt: skip
+    tokenizer = hf.DebertaV2TokenizerFast(tokenizer_object=_unigram(), unk_token="<unk>", pad_token="<pad>")
+    return hf.DebertaV2ForSequenceClassification(config), tokenizer
+
+
 TEXT_FAMILIES: dict[str, Callable[[Path], Made]] = {
     "bert": bert,
     "bert with many labels at once": lambda words: bert(words, problem_type="multi_label_classification"),
@@ -333,5 +344,7 @@ TEXT_FAMILIES: dict[str, Callable[[Path], Made]] = {
     "roberta": lambda _: _roberta(),
     "roberta that drops the beginning": lambda _: _roberta(truncation_side="left"),
     "albert": lambda _: _albert(),
+    "deberta": lambda _: _deberta(0),
+    "deberta with type ids": lambda _: _deberta(2),
 }
 """What they are made of word pieces take those of the directory."""

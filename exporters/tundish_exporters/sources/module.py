@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +17,14 @@ from tokenizers import Tokenizer
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
+from tundish.tasks.text_classification import classified_parts
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.pillow_images import processed_image
 from tundish_exporters.sources.pooling import pooled
 
+_TASKS = ("image-classification", "text-classification", "feature-extraction")
 _SCORES = {"softmax": lambda logits: logits.softmax(-1), "sigmoid": torch.sigmoid, "none": lambda logits: logits}
 
 
@@ -53,7 +56,7 @@ class ModuleSource:
             ExportError: a text task has no tokenizer, an input has no batch dimension, a program takes one size of
                 batch alone, or the task is one that only Hugging Face directories are exported for.
         """
-        if task in ("object-detection", "image-segmentation"):
+        if task not in _TASKS:
             raise ExportError(f"A module cannot be exported for {task}; give a Hugging Face directory.")
         if isinstance(preprocess, manifest.TextPreprocess) and tokenizer is None:
             raise ExportError(f"The task {task} reads texts: pass the tokenizer's JSON file as tokenizer=.")
@@ -107,14 +110,14 @@ class ModuleSource:
         self._tokenizer.save(str(directory / self.preprocess.tokenizer))
         return [self.preprocess.tokenizer]
 
-    def processed(self, data: bytes) -> Arrays:
+    def processed(self, item: Any) -> Arrays:
         """See `Source.processed`."""
         if isinstance(self.preprocess, manifest.ImagePreprocess):
-            return {next(iter(self._examples)): processed_image(self.preprocess, data)}
+            return {next(iter(self._examples)): processed_image(self.preprocess, item)}
         assert self._tokenizer is not None
         # Not Encoding.truncate, which would cut off the special tokens at the end.
         self._tokenizer.enable_truncation(self.preprocess.maximum_tokens, direction=self.preprocess.truncation_side)
-        encoding = self._tokenizer.encode(data.decode())
+        encoding = self._tokenizer.encode(*(part.decode() for part in classified_parts(item)))
         self._tokenizer.no_truncation()
         made = {
             "input_ids": encoding.ids,
@@ -132,9 +135,9 @@ class ModuleSource:
             raise ExportError(f"{name} returns a {type(output).__name__}; wrap it so that it returns one tensor.")
         return {self._output: output.numpy()}
 
-    def predict(self, data: bytes) -> Result:
+    def predict(self, item: Any) -> Result:
         """See `Source.predict`."""
-        inputs = self.processed(data)
+        inputs = self.processed(item)
         output = torch.from_numpy(np.array(self.network(inputs)[self._output]))
         if isinstance(self.postprocess, manifest.PoolingPostprocess):
             mask = torch.ones(output.shape[:2])

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tundish.manifest import TextPreprocess
+from tundish.manifest import TextInput, TextPreprocess
 from tundish_exporters.errors import ExportError
 
 _UNSET_LENGTH = 10**9
@@ -18,8 +18,8 @@ _POSITIONS_BEGIN_BEHIND_PADDING = frozenset(
 """Architectures whose position numbers begin one behind the padding id, so that so many positions are lost."""
 
 
-def read_tokenizer(tokenizer: Any, config: Any, directory: Path) -> TextPreprocess:
-    """The rule by which the tokenizer prepares a text.
+def read_tokenizer(tokenizer: Any, config: Any, directory: Path, reads: tuple[TextInput, ...]) -> TextPreprocess:
+    """The rule by which the tokenizer prepares a text, or several as one sequence: the parts that the model reads.
 
     Raises:
         ExportError: it has no fast form, or nothing says how long a text may be.
@@ -29,6 +29,7 @@ def read_tokenizer(tokenizer: Any, config: Any, directory: Path) -> TextPreproce
             f"{directory} has only a slow tokenizer ({type(tokenizer).__name__}); save its fast form beside it."
         )
     return TextPreprocess(
+        reads=reads,
         maximum_tokens=_maximum_tokens(tokenizer, config, directory),
         truncation_side=tokenizer.truncation_side,
         padding_side=tokenizer.padding_side,

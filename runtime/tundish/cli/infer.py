@@ -15,18 +15,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from tundish.cli.mask_files import MaskFiles
-from tundish.cli.rendering import prediction_json, prediction_table, tensors_table
+from tundish.cli.rendering import prediction_json, prediction_table, ranking_table, tensors_table
 from tundish.client import Client
 from tundish.errors import InvalidInputError, TundishError
 from tundish.inputs import Inputs
-from tundish.results import Prediction
+from tundish.results import Prediction, TextRanking
 
 
 def infer(
     model: Annotated[str, typer.Argument(help="Name of the model; NAME.engine for --tensors to its bare engine.")],
     image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="Text; may be given several times.")] = None,
-    text_pair: Annotated[list[str] | None, typer.Option(help="Second text, of a model that reads two.")] = None,
+    text_pair: Annotated[list[str] | None, typer.Option(help="Second text, of a model that compares two.")] = None,
+    question: Annotated[list[str] | None, typer.Option(help="Question to a context.")] = None,
+    context: Annotated[list[str] | None, typer.Option(help="Text that holds the answer.")] = None,
+    query: Annotated[list[str] | None, typer.Option(help="What to rank texts by.")] = None,
     tensors: Annotated[Path | None, typer.Option(help=".npz file with one array for each input.")] = None,
     url: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1:8001",
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
@@ -40,7 +43,14 @@ def infer(
 
     Of a model that reads several things, give each as often, or once for all.
     """
-    given: dict[str, Sequence[Any]] = {"image": image or (), "text": text or (), "text_pair": text_pair or ()}
+    given: dict[str, Sequence[Any] | None] = {
+        "image": image,
+        "text": text,
+        "text_pair": text_pair,
+        "question": question,
+        "context": context,
+        "query": query,
+    }
     items = _items({name: values for name, values in given.items() if values})
     if bool(items) == bool(tensors):
         raise typer.BadParameter("give --tensors, or what the model reads, such as --image or --text")
@@ -55,6 +65,7 @@ def infer(
                 console.print(tensors_table(outputs))
             return
         failed = False
+        ranked: list[tuple[str, Prediction]] = []
         for name, outcome in _predict(client, model, items, version, timeout):
             failed |= isinstance(outcome, TundishError)
             if masks is not None and isinstance(outcome, Prediction):
@@ -63,8 +74,12 @@ def infer(
                 print(json.dumps(prediction_json(name, outcome)))
             elif isinstance(outcome, TundishError):
                 console.print(f"[bold]{escape(name)}[/]: [red]error:[/] {escape(str(outcome))}", soft_wrap=True)
+            elif isinstance(outcome.result, TextRanking):
+                ranked.append((name, outcome))
             else:
                 console.print(prediction_table(name, outcome))
+        if ranked:
+            console.print(ranking_table(ranked))
     if failed:
         raise typer.Exit(1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,13 +18,17 @@ from tundish.manifest import Manifest
 from tundish.results import (
     Entity,
     FeatureExtraction,
+    FillMask,
     ImageSegmentation,
     Label,
     ObjectDetection,
     Prediction,
+    QuestionAnswering,
     Result,
     Segment,
+    SentenceSimilarity,
     StageTimes,
+    TextRanking,
     TokenClassification,
 )
 
@@ -48,30 +52,48 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
         return {"input": name, "error": str(outcome), "status": outcome.status.name}
     result = outcome.result
     content: dict[str, Any] = {"input": name, "model": outcome.model, "version": outcome.version}
-    if isinstance(result, FeatureExtraction):
-        content["vector"] = result.vector.tolist()
-    elif isinstance(result, ObjectDetection):
-        content["objects"] = [
-            {"label": found.label, "score": found.score, "box": found.box._asdict()} for found in result.objects
-        ]
-    elif isinstance(result, TokenClassification):
-        content["entities"] = [asdict(entity) for entity in result.entities]
-    elif isinstance(result, ImageSegmentation):
-        content["segments"] = [
-            {
-                "label": segment.label,
-                "score": segment.score,
-                "mask": {"size": segment.mask.size, "counts": segment.mask.counts.decode()},
-            }
-            for segment in result.segments
-        ]
-    else:
-        content["labels"] = [{"name": label.name, "score": label.score} for label in result.labels]
+    content |= _json(result)
     if hasattr(result, "truncated"):
         content["truncated"] = result.truncated
     times = outcome.stage_times
     content["stage_times"] = {field: getattr(times, field) for field in StageTimes.__slots__}
     return content
+
+
+def _json(result: Result) -> dict[str, Any]:
+    """What a result says, but for whether it was truncated."""
+    match result:
+        case FeatureExtraction():
+            return {"vector": result.vector.tolist()}
+        case ObjectDetection():
+            objects = ((found.label, found.score, found.box._asdict()) for found in result.objects)
+            return {"objects": [dict(zip(("label", "score", "box"), each, strict=True)) for each in objects]}
+        case TokenClassification():
+            return {"entities": [asdict(entity) for entity in result.entities]}
+        case ImageSegmentation():
+            return {"segments": [_segment_json(segment) for segment in result.segments]}
+        case TextRanking() | SentenceSimilarity():
+            return {"score": result.score}
+        case QuestionAnswering():
+            return {"answers": [asdict(answer) for answer in result.answers]}
+        case FillMask():
+            return {"masks": [[asdict(filled) for filled in mask] for mask in result.masks]}
+        case _:
+            return {"labels": [asdict(label) for label in result.labels]}
+
+
+def _segment_json(segment: Segment) -> dict[str, Any]:
+    mask = {"size": segment.mask.size, "counts": segment.mask.counts.decode()}
+    return {"label": segment.label, "score": segment.score, "mask": mask}
+
+
+def ranking_table(named: Sequence[tuple[str, Prediction]]) -> RenderableType:
+    """The answers of a model for text-ranking as one table, the best text first."""
+    table = Table.grid(padding=(0, 2))
+    scored = [(each.result.score, name) for name, each in named if isinstance(each.result, TextRanking)]
+    for place, (score, name) in enumerate(sorted(scored, reverse=True), 1):
+        table.add_row(f"  {place}", f"{score:.4f}", Text(name))
+    return table
 
 
 def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
@@ -136,7 +158,31 @@ def _body(result: Result) -> RenderableType:
         return _entities(result.entities)
     if isinstance(result, ImageSegmentation):
         return _segments(result.segments)
+    if isinstance(result, TextRanking | SentenceSimilarity):
+        return Text(f"  {result.score:.4f}")
+    if isinstance(result, QuestionAnswering):
+        return _answers(result)
+    if isinstance(result, FillMask):
+        return _masks(result)
     return _labels(result.labels)
+
+
+def _answers(result: QuestionAnswering) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for answer in result.answers:
+        place = f"{answer.start}-{answer.end}" if answer.text else ""
+        table.add_row(f"  {answer.score:.4f}", place, Text(answer.text or "no answer"))
+    return table if result.answers else Text("  no answer")
+
+
+def _masks(result: FillMask) -> RenderableType:
+    """A line for each token, with the number of its mask where there are several."""
+    table = Table.grid(padding=(0, 2))
+    for number, mask in enumerate(result.masks, 1):
+        for filled in mask:
+            mark = f"{number}  " if len(result.masks) > 1 else ""
+            table.add_row(Text(f"  {mark}{filled.token}"), f"{filled.score:.4f}", Text(filled.sequence))
+    return table
 
 
 def _entities(entities: tuple[Entity, ...]) -> RenderableType:

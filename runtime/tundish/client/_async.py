@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Unpack
@@ -19,11 +19,12 @@ from tundish.client._messages import (
     infer_outputs,
     infer_request,
     predict_request,
+    ranked,
     stream_outcome,
 )
 from tundish.errors import TundishError
 from tundish.inputs import Inputs
-from tundish.results import Prediction
+from tundish.results import Prediction, RankedText
 from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.wire import read_prediction
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -85,6 +86,27 @@ class AsyncClient:
                 yield stream_outcome(response)
         if failures:
             raise failures[0]
+
+    async def rank(
+        self,
+        model: str,
+        query: str,
+        texts: Sequence[str],
+        *,
+        version: int | None = None,
+        timeout: float | None = None,  # it becomes the request's deadline
+        priority: int = DEFAULT_PRIORITY,
+    ) -> list[RankedText]:
+        """See `Client.rank`."""
+
+        async def items() -> AsyncIterator[Inputs]:
+            for text in texts:
+                yield {"query": query, "text": text}
+
+        outcomes = self.predict_stream(
+            model, items(), version=version, timeout=self._seconds(timeout), priority=priority
+        )
+        return ranked(texts, enumerate([outcome async for outcome in outcomes]), model)
 
     async def infer(
         self,

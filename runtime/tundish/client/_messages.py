@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ from tundish import errors
 from tundish.datatypes import datatype_of
 from tundish.errors import ERROR_METADATA_KEY, PUSHBACK_METADATA_KEY, TundishError
 from tundish.inputs import Inputs, read_inputs
-from tundish.results import Prediction
+from tundish.results import Prediction, RankedText, TextRanking
 from tundish.tensors import decode_tensor, encode_tensor
 from tundish.wire import read_prediction
 from tundish_proto import open_inference_pb2 as oip
@@ -78,6 +78,20 @@ def stream_outcome(response: typed.PredictStreamResponse) -> Prediction | Tundis
     code = _CODES.get(error.code, grpc.StatusCode.UNKNOWN)
     named = _named(error.error_class, error.message, error.retry_after_milliseconds)
     return named or _BY_STATUS.get(code, TundishError)(error.message)
+
+
+def ranked(
+    texts: Sequence[str], outcomes: Iterable[tuple[int, Prediction | TundishError]], model: str
+) -> list[RankedText]:
+    """The texts with their scores, best first; raises the first error, and InvalidInputError if they are no scores."""
+    found = []
+    for index, outcome in outcomes:
+        if isinstance(outcome, TundishError):
+            raise outcome
+        if not isinstance(outcome.result, TextRanking):
+            raise errors.InvalidInputError(f"Model '{model}' does not rank texts; ask one for text-ranking.")
+        found.append(RankedText(index, texts[index], outcome.result.score))
+    return sorted(found, key=lambda each: -each.score)
 
 
 def error_of(failure: grpc.RpcError, url: str) -> TundishError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Unpack
@@ -19,11 +19,12 @@ from tundish.client._messages import (
     infer_outputs,
     infer_request,
     predict_request,
+    ranked,
     stream_outcome,
 )
 from tundish.errors import TundishError
 from tundish.inputs import Inputs
-from tundish.results import Prediction
+from tundish.results import Prediction, RankedText
 from tundish.scheduling import DEFAULT_PRIORITY
 from tundish.wire import read_prediction
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -93,6 +94,24 @@ class Client:
                 yield stream_outcome(response)
         if failures:
             raise failures[0]
+
+    def rank(
+        self,
+        model: str,
+        query: str,
+        texts: Sequence[str],
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
+    ) -> list[RankedText]:
+        """The texts by how well they answer the query, best first, by a model for text-ranking.
+
+        `timeout` bounds them all. Raises TundishError, for the first text that fails; see `tundish.errors`.
+        """
+        items: list[Inputs] = [{"query": query, "text": text} for text in texts]
+        outcomes = self.predict_stream(model, items, version=version, timeout=self._seconds(timeout), priority=priority)
+        return ranked(texts, enumerate(outcomes), model)
 
     def infer(
         self,

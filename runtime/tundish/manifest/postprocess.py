@@ -156,6 +156,40 @@ class EntityPostprocess(Part):
     """Of the token for what the tokenizer does not know, which is always a word of its own; None if it has none."""
 
 
+class ScorePostprocess(Part):
+    """From a logit `[batch, 1]` to one score."""
+
+    kind: Literal["score"] = "score"
+    function: Literal["sigmoid", "none"]
+
+
+class AnswerPostprocess(Part):
+    """From `start_logits` and `end_logits` `[windows, tokens]` to the stretches of a context that answer a question."""
+
+    kind: Literal["answers"] = "answers"
+    top_k: PositiveInt = 1
+    """How many answers a result lists, at most."""
+    maximum_tokens: PositiveInt = 15
+    """Of an answer."""
+    no_answer: bool = False
+    """Whether a result may say that the context holds none, as models for SQuAD 2 do."""
+    cls_id: int | None = None
+    """Of the token that stands for having no answer, which counts beside the context's; None if there is none."""
+
+
+class MaskPostprocess(Part):
+    """From logits `[batch, masks, vocabulary]` to the tokens that each mask of a text may stand for."""
+
+    kind: Literal["masks"] = "masks"
+    mask_token: str
+    """As it is written in a text."""
+    mask_id: int
+    top_k: PositiveInt = 5
+    """How many tokens a result lists for each mask, at most."""
+    tidy_spaces: bool
+    """Whether spaces before punctuation and contractions are left out of decoded texts, as the tokenizer has it."""
+
+
 Postprocess = Annotated[
     ClassificationPostprocess
     | PoolingPostprocess
@@ -166,6 +200,9 @@ Postprocess = Annotated[
     | ListedPostprocess
     | EntityPostprocess
     | SemanticPostprocess
-    | MaskQueriesPostprocess,
+    | MaskQueriesPostprocess
+    | ScorePostprocess
+    | AnswerPostprocess
+    | MaskPostprocess,
     Field(discriminator="kind"),
 ]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tundish.manifest.terms import Part, PathInside, PositiveInt
 
-TextInput = Literal["text", "text_pair"]
+TextInput = Literal["text", "text_pair", "question", "context", "query"]
 InputName = Literal["image"] | TextInput
 """A part of what a request asks about: the name of a field of the typed API, and of a tensor of the pipeline."""
 
@@ -125,6 +125,8 @@ class TextPreprocess(Part):
     """The parts of an item, in their order."""
     maximum_tokens: PositiveInt
     """Special tokens included; what is beyond is left out."""
+    stride: Annotated[int, Field(ge=0)] | None = None
+    """A context that is too long comes in windows of so many tokens in common; None leaves out what is too long."""
     truncation_side: Literal["right", "left"] = "right"
     padding_side: Literal["right", "left"] = "right"
     padding_id: int = 0

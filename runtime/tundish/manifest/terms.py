@@ -16,6 +16,10 @@ TaskName = Literal[
     "object-detection",
     "token-classification",
     "image-segmentation",
+    "text-ranking",
+    "question-answering",
+    "fill-mask",
+    "sentence-similarity",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

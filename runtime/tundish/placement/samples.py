@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from tundish.bundle import Bundle
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, ShortestEdgeResize, TextPreprocess
+from tundish.manifest import ImagePreprocess, InputName, MaskPostprocess, ShortestEdgeResize, TextPreprocess
 from tundish.tasks import Item
 from tundish.tasks.registry import load_task
 
@@ -29,6 +29,8 @@ MAX_READ = 512
 """How many of the user's are used."""
 
 _TOKENS = (8, 256)
+_FEW_WORDS = 8
+"""Of a query or a question."""
 _MAX_SIDE = 2048
 _SLOPE = 1.2
 _PHOTOGRAPH = (4, 3)
@@ -149,10 +151,17 @@ def _texts(bundle: Bundle, rule: TextPreprocess) -> list[Item]:
     low, high = _TOKENS
     lengths = np.exp(np.linspace(np.log(low), np.log(max(low, min(high, rule.maximum_tokens))), MADE))
     generator.shuffle(lengths)
-    return [_split(generator.choice(words, max(1, round(length) - 2)), len(rule.reads)) for length in lengths]
+    drawn = [generator.choice(words, max(1, round(length) - 2)).astype(object) for length in lengths]
+    postprocess = bundle.manifest.postprocess
+    if isinstance(postprocess, MaskPostprocess):
+        for text in drawn:
+            text[0] = postprocess.mask_token
+    return [_split(text, rule.reads) for text in drawn]
 
 
-def _split(words: NDArray[np.str_], parts: int) -> Item:
-    """The words as a text, or as so many of about the same length."""
-    texts = tuple(" ".join(part).encode() for part in np.array_split(words, parts))
-    return texts if parts > 1 else texts[0]
+def _split(words: NDArray[np.object_], reads: Sequence[InputName]) -> Item:
+    """The words as a text, or as so many of about the same length; as a query or question are few of them."""
+    if len(reads) == 1:
+        return " ".join(words).encode()
+    few = min(_FEW_WORDS, len(words) // 2) if reads[0] in ("query", "question") else len(words) // 2
+    return tuple(" ".join(part).encode() or b"word" for part in (words[:few], words[few:]))

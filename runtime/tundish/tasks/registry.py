@@ -9,11 +9,15 @@ from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.feature_extraction import FeatureExtractionTask
+from tundish.tasks.fill_mask import FillMaskTask
 from tundish.tasks.image_classification import ImageClassificationTask, ZeroShotImageClassificationTask
 from tundish.tasks.image_feature_extraction import ImageFeatureExtractionTask
 from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.object_detection import ObjectDetectionTask
+from tundish.tasks.question_answering import QuestionAnsweringTask
+from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
+from tundish.tasks.text_ranking import TextRankingTask
 from tundish.tasks.token_classification import TokenClassificationTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
@@ -27,6 +31,10 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         ObjectDetectionTask,
         TokenClassificationTask,
         ImageSegmentationTask,
+        TextRankingTask,
+        QuestionAnsweringTask,
+        FillMaskTask,
+        SentenceSimilarityTask,
     )
 }
 

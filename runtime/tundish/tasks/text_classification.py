@@ -20,6 +20,12 @@ from tundish.tasks.tokenizing import TextReader
 from tundish_proto.v1 import inference_pb2 as typed
 
 
+def classified_parts(item: Item) -> tuple[bytes, ...]:
+    """What is tokenized of an item: where the second text is empty the first alone, as in transformers' pipeline."""
+    text, *pair = parts_of(item)
+    return text, *filter(None, pair)
+
+
 class TextClassificationTask(Task[TokenizedText, TextClassification]):
     """See `Task`."""
 
@@ -38,7 +44,7 @@ class TextClassificationTask(Task[TokenizedText, TextClassification]):
 
     def prepare(self, item: Item) -> TokenizedText:
         """See `Task.prepare`."""
-        return self._reader.read(*parts_of(item))
+        return self._reader.read(*classified_parts(item))
 
     def length(self, item: TokenizedText) -> int:
         """See `Task.length`."""

@@ -63,7 +63,7 @@ class LoadTokenizer(Protocol[MadeT]):
 
 def load_text_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer[TokenizedText]:
     """See `LoadTokenizer`."""
-    library = _load_library(path)
+    library = load_library(path)
     try:
         return NativeWordPiece(library, path, maximum_tokens, truncation_side)
     except ValueError:
@@ -72,7 +72,7 @@ def load_text_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Sid
 
 def load_locating_tokenizer(path: Path, *, maximum_tokens: int, truncation_side: Side) -> TextTokenizer[LocatedText]:
     """See `LoadTokenizer`."""
-    library = _load_library(path)
+    library = load_library(path)
     try:
         found: _Locating = NativeWordPiece(library, path, maximum_tokens, truncation_side)
     except ValueError:
@@ -184,7 +184,8 @@ def _tokens(encoding: Any) -> TokenizedText:
     )
 
 
-def _load_library(path: Path) -> Tokenizer:
+def load_library(path: Path) -> Tokenizer:
+    """Hugging Face's tokenizer of a file; raises BundleError if the file is none."""
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exception

@@ -12,37 +12,21 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays
 from tundish.errors import InvalidInputError
 from tundish.manifest import ModelSpec, TextPreprocess
-from tundish.tasks.text_tokenizers import LoadTokenizer, TextT
+from tundish.tasks.text_tokenizers import LoadTokenizer, TextT, TokenizedText
 from tundish_kernels import pack
 
 MAX_TEXT_BYTES = 4 * 2**20
 """Longer texts are refused: but for WordPiece, all of a text is tokenized before it is truncated, at 3 MB a second."""
 
 
-class TextReader(Generic[TextT]):
-    """Tokenizes texts and pads them to batches, by the rules of a bundle."""
+class Padding:
+    """Pads tokenized texts to batches, by the rules of a bundle."""
 
-    def __init__(self, spec: ModelSpec, rule: TextPreprocess, directory: Path, load: LoadTokenizer[TextT]) -> None:
+    def __init__(self, spec: ModelSpec, rule: TextPreprocess) -> None:
         self._rule = rule
         self._input_names = [spec.name for spec in spec.inputs]
-        self._tokenizer = load(
-            directory / rule.tokenizer, maximum_tokens=rule.maximum_tokens, truncation_side=rule.truncation_side
-        )
 
-    def read(self, data: bytes, pair: bytes | None = None) -> TextT:
-        """Tokenizes one UTF-8 text, or two as one sequence, truncated to the model's length.
-
-        Of two, the longer loses tokens until both fit, as transformers' `longest_first` has it.
-
-        Raises:
-            InvalidInputError: one is over the limit or not UTF-8, or no token comes of it.
-        """
-        tokens = self._tokenizer.tokenize(_decoded(data), None if pair is None else _decoded(pair))
-        if len(tokens.ids) == 0:
-            raise InvalidInputError("The text is empty, and this model's tokenizer makes no token of it.")
-        return tokens
-
-    def collate(self, items: Sequence[TextT]) -> Arrays:
+    def collate(self, items: Sequence[TokenizedText]) -> Arrays:
         """Pads to the longest item: what the model takes of ids, mask and type ids, `[batch, tokens] int64`."""
         rule = self._rule
         starts = np.zeros(len(items) + 1, np.int64)
@@ -60,7 +44,7 @@ class TextReader(Generic[TextT]):
         made = {"input_ids": packed.ids, "attention_mask": packed.mask, "token_type_ids": packed.type_ids}
         return {name: made[name] for name in self._input_names}
 
-    def mask(self, items: Sequence[TextT], length: int) -> NDArray[np.bool_]:
+    def mask(self, items: Sequence[TokenizedText], length: int) -> NDArray[np.bool_]:
         """Which of a batch's `[batch, length]` positions hold tokens and not padding."""
         counts = np.array([len(item.ids) for item in items])[:, np.newaxis]
         positions = np.arange(length)
@@ -70,7 +54,31 @@ class TextReader(Generic[TextT]):
         return mask
 
 
-def _decoded(data: bytes) -> str:
+class TextReader(Padding, Generic[TextT]):
+    """Tokenizes texts as well."""
+
+    def __init__(self, spec: ModelSpec, rule: TextPreprocess, directory: Path, load: LoadTokenizer[TextT]) -> None:
+        super().__init__(spec, rule)
+        self._tokenizer = load(
+            directory / rule.tokenizer, maximum_tokens=rule.maximum_tokens, truncation_side=rule.truncation_side
+        )
+
+    def read(self, data: bytes, pair: bytes | None = None) -> TextT:
+        """Tokenizes one UTF-8 text, or two as one sequence, truncated to the model's length.
+
+        Of two, the longer loses tokens until both fit, as transformers' `longest_first` has it.
+
+        Raises:
+            InvalidInputError: one is over the limit or not UTF-8, or no token comes of it.
+        """
+        tokens = self._tokenizer.tokenize(decoded(data), None if pair is None else decoded(pair))
+        if len(tokens.ids) == 0:
+            raise InvalidInputError("The text is empty, and this model's tokenizer makes no token of it.")
+        return tokens
+
+
+def decoded(data: bytes) -> str:
+    """The text of a part; raises InvalidInputError if it is over the limit, or not UTF-8."""
     if len(data) > MAX_TEXT_BYTES:
         raise InvalidInputError(f"The text has {len(data)} bytes, the limit is {MAX_TEXT_BYTES}.")
     try:

@@ -333,6 +333,10 @@ def test_reflection_tells_every_service_and_message(hand_made: Connection) -> No
         "feature_extraction",
         "object_detection",
         "token_classification",
+        "text_ranking",
+        "question_answering",
+        "fill_mask",
+        "sentence_similarity",
     ]
     infer = pool.FindServiceByName(OPEN_SERVICE).methods_by_name["ModelInfer"]
     assert infer.input_type.fields_by_name["raw_input_contents"].number == 7

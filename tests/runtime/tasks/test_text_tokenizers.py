@@ -34,11 +34,12 @@ def assert_agree(
     made: TextTokenizer[TokenizedText], path: Path, text: str, maximum: int = 8, side: Side = "right"
 ) -> None:
     library = LibraryTokenizer(Tokenizer.from_file(str(path)), maximum, side)
-    expected, got = library.tokenize(text), made.tokenize(text)
-    assert got.ids.dtype == expected.ids.dtype == got.type_ids.dtype == expected.type_ids.dtype
-    assert got.ids.tolist() == expected.ids.tolist()
-    assert got.type_ids.tolist() == expected.type_ids.tolist()
-    assert got.truncated == expected.truncated
+    for pair in (None, text, f"{text} {text}"):
+        expected, got = library.tokenize(text, pair), made.tokenize(text, pair)
+        assert got.ids.dtype == expected.ids.dtype == got.type_ids.dtype == expected.type_ids.dtype
+        assert got.ids.tolist() == expected.ids.tolist()
+        assert got.type_ids.tolist() == expected.type_ids.tolist()
+        assert got.truncated == expected.truncated
 
 
 @pytest.fixture(scope="module")

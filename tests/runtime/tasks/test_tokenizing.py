@@ -80,6 +80,23 @@ def test_a_text_is_tokenized_as_transformers_does(
 
 @sides
 @many_examples
+@given(text=texts, pair=texts.filter(bool), maximum=st.integers(3, 32))
+@example(text="a b c d", pair="e", maximum=6)
+@example(text="a", pair="b c d e", maximum=6)
+@example(text="a b c d", pair="e f g h", maximum=8)
+def test_two_texts_are_tokenized_as_one_sequence_as_transformers_does(
+    bundle_directory: Path, oracles: dict[Side, Any], side: Side, text: str, pair: str, maximum: int
+) -> None:
+    made = reader(bundle_directory, maximum_tokens=maximum, truncation_side=side)
+    expected = oracles[side](text, pair, truncation=True, max_length=maximum)
+    read = made.read(text.encode(), pair.encode())
+    assert read.ids.tolist() == expected["input_ids"]
+    assert read.type_ids.tolist() == expected["token_type_ids"]
+    assert read.truncated == (len(oracles[side](text, pair)["input_ids"]) > maximum)
+
+
+@sides
+@many_examples
 @given(batch=st.lists(texts, min_size=1, max_size=6))
 def test_a_batch_is_padded_as_transformers_does(
     bundle_directory: Path, oracles: dict[Side, Any], side: Side, batch: list[str]

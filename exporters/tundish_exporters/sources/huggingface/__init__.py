@@ -8,10 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tundish.manifest import TaskName
+from tundish_exporters.sources.huggingface.answering import AnswerFinder
 from tundish_exporters.sources.huggingface.classification import ImageClassifier, TextClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
-from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, TextEmbedder
+from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, SentenceComparer, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
+from tundish_exporters.sources.huggingface.masks import MaskFiller
+from tundish_exporters.sources.huggingface.ranking import TextRanker
 from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
 from tundish_exporters.sources.huggingface.zero_shot import ZeroShotClassifier
@@ -26,6 +29,10 @@ FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
         Detector,
         EntityTagger,
         Segmenter,
+        TextRanker,
+        AnswerFinder,
+        MaskFiller,
+        SentenceComparer,
         ZeroShotClassifier,
     )
 }

@@ -9,8 +9,17 @@ import transformers
 
 from tundish import manifest
 from tundish.results import ImageClassification, Label, TextClassification
+from tundish.tasks import Item
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, ImageSource, TextSource, as_pillow, label_names
+from tundish_exporters.sources.huggingface.source import (
+    Choices,
+    ImageSource,
+    TextSource,
+    as_pillow,
+    label_names,
+    make_pipeline,
+    texts_of,
+)
 
 
 class ImageClassifier(ImageSource):
@@ -22,13 +31,11 @@ class ImageClassifier(ImageSource):
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
         self.postprocess = _read_labels(self._model.config, regression="softmax")
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", image_processor=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", image_processor=self._processor)
 
-    def predict(self, data: bytes) -> ImageClassification:
+    def predict(self, item: bytes) -> ImageClassification:
         """See `Source.predict`."""
-        return ImageClassification(_labels(self._pipeline(as_pillow(data), top_k=len(self.postprocess.labels))))
+        return ImageClassification(_labels(self._pipeline(as_pillow(item), top_k=len(self.postprocess.labels))))
 
 
 class TextClassifier(TextSource):
@@ -39,13 +46,17 @@ class TextClassifier(TextSource):
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
         self.postprocess = _read_labels(self._model.config, regression="none")
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", tokenizer=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", tokenizer=self._processor)
 
-    def predict(self, data: bytes) -> TextClassification:
+    @classmethod
+    def reads(cls, choices: Choices) -> tuple[manifest.TextInput, ...]:
+        """See `TextSource.reads`."""
+        return ("text", "text_pair") if choices.pairs else ("text",)
+
+    def predict(self, item: Item) -> TextClassification:
         """See `Source.predict`."""
-        answer = self._pipeline(data.decode(), top_k=None, truncation=True, max_length=self.preprocess.maximum_tokens)
+        asked = dict(zip(self.preprocess.reads, texts_of(item), strict=True))
+        answer = self._pipeline(asked, top_k=None, truncation=True, max_length=self.preprocess.maximum_tokens)
         return TextClassification(_labels(answer))
 
 

@@ -49,9 +49,9 @@ class Detector(ImageSource):
         write_image_network(self._exported, self.preprocess, path, outputs=axes, example=_EXAMPLE)
 
     @torch.inference_mode()
-    def predict(self, data: bytes) -> ObjectDetection:
+    def predict(self, item: bytes) -> ObjectDetection:
         """See `Source.predict`; as transformers' pipeline, which leaves out low scores and rounds boxes, does it."""
-        image = as_converted(data)
+        image = as_converted(item)
         outputs = self._model(**self._processor(images=[image], return_tensors="pt"))
         (found,) = self._processor.post_process_object_detection(
             outputs, threshold=0.0, target_sizes=[(image.height, image.width)]

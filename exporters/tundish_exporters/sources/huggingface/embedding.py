@@ -1,4 +1,4 @@
-"""Networks that make vectors of texts and of images."""
+"""Networks that make vectors of texts and of images, and compare them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import transformers
 
 from tundish import manifest
 from tundish.engines import Arrays
-from tundish.results import FeatureExtraction
+from tundish.results import FeatureExtraction, SentenceSimilarity
+from tundish.tasks import Item
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.image_network import write_image_network
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, ImageSource, TextSource, as_converted, as_pillow
+from tundish_exporters.sources.huggingface.source import (
+    Choices,
+    ImageSource,
+    TextSource,
+    as_converted,
+    as_pillow,
+    make_pipeline,
+    texts_of,
+)
 from tundish_exporters.sources.pooling import pooled, read_pooling
 
 _VECTOR = "embedding"
@@ -32,11 +41,51 @@ class TextEmbedder(TextSource):
         super().__init__(directory, choices)
         self.postprocess = read_pooling(self._base or directory, self._processor)
 
-    def predict(self, data: bytes) -> FeatureExtraction:
+    def predict(self, item: bytes) -> FeatureExtraction:
         """See `Source.predict`; by the pooling rule, of which transformers' pipeline knows nothing."""
-        inputs = self.processed(data)
+        inputs = self.processed(item)
         tokens = torch.from_numpy(self.network(inputs)["last_hidden_state"])
         return FeatureExtraction(pooled(tokens, torch.from_numpy(inputs["attention_mask"]), self.postprocess).numpy())
+
+
+class SentenceComparer(TextSource):
+    """`sentence-similarity`."""
+
+    architecture = Architecture(
+        "sentence-similarity", transformers.AutoModel, optional="pooler", exported_as="feature-extraction"
+    )
+    outputs = ("last_hidden_state",)
+    postprocess: manifest.PoolingPostprocess
+
+    def __init__(self, directory: Path, choices: Choices) -> None:
+        super().__init__(directory, choices)
+        self.postprocess = read_pooling(self._base or directory, self._processor)
+        if self.postprocess.pooling == "none":
+            raise ExportError(f"{directory} does not say how it pools: it has no modules.json with a Pooling.")
+
+    @classmethod
+    def reads(cls, choices: Choices) -> tuple[manifest.TextInput, ...]:  # noqa: ARG003
+        """See `TextSource.reads`."""
+        return ("text", "text_pair")
+
+    def processed(self, item: Item) -> Arrays:
+        """See `Source.processed`; a row for each text."""
+        encoded = self._processor(
+            texts_of(item),
+            truncation=True,
+            max_length=self.preprocess.maximum_tokens,
+            padding=True,
+            return_tensors="np",
+        )
+        return {name: np.asarray(array, np.int64) for name, array in encoded.items()}
+
+    def predict(self, item: Item) -> SentenceSimilarity:
+        """See `Source.predict`."""
+        inputs = self.processed(item)
+        tokens = torch.from_numpy(self.network(inputs)["last_hidden_state"])
+        masks = torch.from_numpy(inputs["attention_mask"])
+        first, second = (pooled(tokens[row : row + 1], masks[row : row + 1], self.postprocess) for row in range(2))
+        return SentenceSimilarity(float(torch.nn.functional.cosine_similarity(first, second, dim=0)))
 
 
 class ImageEmbedder(ImageSource):
@@ -48,9 +97,7 @@ class ImageEmbedder(ImageSource):
     def __init__(self, directory: Path, choices: Choices) -> None:
         super().__init__(directory, choices)
         self.postprocess = manifest.VectorPostprocess(of=_vector_of(self._model, self.preprocess.size))
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", image_processor=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", image_processor=self._processor)
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`."""

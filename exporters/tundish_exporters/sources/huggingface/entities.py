@@ -11,7 +11,7 @@ import transformers
 from tundish import manifest
 from tundish.results import Entity, TokenClassification
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, TextSource, label_names
+from tundish_exporters.sources.huggingface.source import Choices, TextSource, label_names, make_pipeline
 
 
 class EntityTagger(TextSource):
@@ -28,7 +28,7 @@ class EntityTagger(TextSource):
         )
         # This pipeline takes no max_length, it truncates to what its tokenizer says.
         self._processor.model_max_length = self.preprocess.maximum_tokens
-        self._pipeline: Any = transformers.pipeline(
+        self._pipeline: Any = make_pipeline(
             self.task,
             model=self._model,
             device="cpu",
@@ -36,9 +36,9 @@ class EntityTagger(TextSource):
             aggregation_strategy=choices.aggregation,
         )
 
-    def predict(self, data: bytes) -> TokenClassification:
+    def predict(self, item: bytes) -> TokenClassification:
         """See `Source.predict`."""
-        text = data.decode()
+        text = item.decode()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a tokenizer marks no words, of each token
             answer = self._pipeline(text)

@@ -30,6 +30,8 @@ class Architecture:
     """An `AutoModelFor…`."""
     optional: str | None = None
     """A layer of the network that it can do without: if its weights are missing, it is taken out."""
+    exported_as: str | None = None
+    """Optimum's name for what the network does, where it has not the task's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ from tundish.results import ImageSegmentation, Segment
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.image_network import write_image_network
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_pillow, complete_label_names
+from tundish_exporters.sources.huggingface.source import (
+    Choices,
+    ImageSource,
+    as_pillow,
+    complete_label_names,
+    make_pipeline,
+)
 from tundish_exporters.sources.image_processors import read_image_processor
 
 _SEMANTIC: dict[str, dict[int, str]] = {"logits": {0: "batch"}}
@@ -62,11 +68,9 @@ class Segmenter(ImageSource):
         self.postprocess = _read_segmentation(self._processor, self._model.config, choices)
         self._axes = _QUERIES if isinstance(self.postprocess, MaskQueriesPostprocess) else _SEMANTIC
         self.outputs = tuple(self._axes)
-        self._pipeline: Any = transformers.pipeline(
-            self.task, model=self._model, device="cpu", image_processor=self._processor
-        )
+        self._pipeline: Any = make_pipeline(self.task, model=self._model, device="cpu", image_processor=self._processor)
 
-    def _read_processor(self, directory: Path) -> ImagePreprocess:  # noqa: ARG002  # the processor says it all
+    def _read_processor(self, directory: Path, choices: Choices) -> ImagePreprocess:  # noqa: ARG002
         return read_image_processor(self._processor, any_size=_asks_with_queries(self._model.config))
 
     def write_onnx(self, path: Path) -> None:

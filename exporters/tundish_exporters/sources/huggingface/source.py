@@ -26,12 +26,16 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import Result
+from tundish.tasks import Item, parts_of
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.huggingface.description import describe
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, Weights, load_network, loaded
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
+
+make_pipeline: Any = transformers.pipeline
+"""Of a task by its name; without the types that know but transformers' own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,12 @@ class Choices:
     """What makes a text of each of them; the default is that of transformers' pipeline."""
     aggregation: manifest.Aggregation = "simple"
     """How token-classification makes entities of tokens."""
+    pairs: bool = False
+    """Whether a model for text-classification reads two texts."""
+    no_answer: bool = False
+    """Whether question-answering may say that a context holds no answer."""
+    top_k: int | None = None
+    """How many answers or tokens a result lists; None for as many as transformers' pipeline."""
 
 
 class HuggingFaceSource(ABC):
@@ -77,13 +87,13 @@ class HuggingFaceSource(ABC):
         self._model, self._exported = network.model, network.exported
         with_processor = directory if network.base is None or _has_processor(directory) else network.base
         self._processor: Any = loaded(with_processor, lambda: self._load_processor(with_processor))
-        self.preprocess = self._read_processor(with_processor)
+        self.preprocess = self._read_processor(with_processor, choices)
 
     @abstractmethod
     def _load_processor(self, directory: Path) -> Any: ...
 
     @abstractmethod
-    def _read_processor(self, directory: Path) -> Any:
+    def _read_processor(self, directory: Path, choices: Choices) -> Any:
         """The processor's rule."""
 
     def describe(self) -> manifest.Source:
@@ -96,7 +106,12 @@ class HuggingFaceSource(ABC):
             warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
             try:
                 onnx_export_from_model(
-                    self._exported, scratch, task=self.task, opset=OPSET, do_validation=False, no_post_process=True
+                    self._exported,
+                    scratch,
+                    task=self.architecture.exported_as or self.task,
+                    opset=OPSET,
+                    do_validation=False,
+                    no_post_process=True,
                 )
             except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
                 raise ExportError(
@@ -111,7 +126,7 @@ class HuggingFaceSource(ABC):
         """See `Source.write_assets`."""
 
     @abstractmethod
-    def processed(self, data: bytes) -> Arrays:
+    def processed(self, item: Any) -> Arrays:
         """See `Source.processed`."""
 
     def network(self, inputs: Arrays) -> Arrays:
@@ -121,7 +136,7 @@ class HuggingFaceSource(ABC):
         return {name: outputs[name].numpy() for name in self.outputs}
 
     @abstractmethod
-    def predict(self, data: bytes) -> Result:
+    def predict(self, item: Any) -> Result:
         """See `Source.predict`."""
 
 
@@ -135,7 +150,7 @@ class ImageSource(HuggingFaceSource):
     def _load_processor(self, directory: Path) -> Any:
         return AutoImageProcessor.from_pretrained(directory, **LOCAL, use_fast=False)
 
-    def _read_processor(self, directory: Path) -> manifest.ImagePreprocess:  # noqa: ARG002  # the processor says it all
+    def _read_processor(self, directory: Path, choices: Choices) -> manifest.ImagePreprocess:  # noqa: ARG002
         return read_image_processor(self._processor, any_size=self.any_size)
 
     def write_onnx(self, path: Path) -> None:
@@ -147,9 +162,9 @@ class ImageSource(HuggingFaceSource):
         """See `Source.write_assets`."""
         return []
 
-    def processed(self, data: bytes) -> Arrays:
+    def processed(self, item: bytes) -> Arrays:
         """See `Source.processed`."""
-        return dict(self._processor(as_converted(data), return_tensors="np"))
+        return dict(self._processor(as_converted(item), return_tensors="np"))
 
 
 class TextSource(HuggingFaceSource):
@@ -157,23 +172,40 @@ class TextSource(HuggingFaceSource):
 
     preprocess: manifest.TextPreprocess
 
+    @classmethod
+    def reads(cls, choices: Choices) -> tuple[manifest.TextInput, ...]:  # noqa: ARG003 - for those that read by them
+        """The parts of an item."""
+        return ("text",)
+
     def _load_processor(self, directory: Path) -> Any:
         return AutoTokenizer.from_pretrained(directory, **LOCAL)
 
-    def _read_processor(self, directory: Path) -> manifest.TextPreprocess:
-        return read_tokenizer(self._processor, self._model.config, directory)
+    def _read_processor(self, directory: Path, choices: Choices) -> manifest.TextPreprocess:
+        return read_tokenizer(self._processor, self._model.config, directory, self.reads(choices))
 
     def write_assets(self, directory: Path) -> list[str]:
         """See `Source.write_assets`."""
         write_tokenizer(self._processor, directory / self.preprocess.tokenizer)
         return [self.preprocess.tokenizer]
 
-    def processed(self, data: bytes) -> Arrays:
-        """See `Source.processed`."""
+    def processed(self, item: Item) -> Arrays:
+        """See `Source.processed`; of two texts, transformers' `truncation=True` cuts the longer."""
         encoded = self._processor(
-            data.decode(), truncation=True, max_length=self.preprocess.maximum_tokens, return_tensors="np"
+            *texts_of(item), truncation=True, max_length=self.preprocess.maximum_tokens, return_tensors="np"
         )
         return {name: np.asarray(array, np.int64) for name, array in encoded.items()}
+
+
+def as_batch(processor: Any, item: Item, **settings: Any) -> Arrays:
+    """A batch of the two texts of one item: given them alone, transformers takes an empty second one for none."""
+    text, pair = texts_of(item)
+    encoded = processor([text], [pair], return_tensors="np", **settings)
+    return {name: np.asarray(array, np.int64) for name, array in encoded.items()}
+
+
+def texts_of(item: Item) -> list[str]:
+    """The texts of an item, in the order in which the model reads them."""
+    return [part.decode() for part in parts_of(item)]
 
 
 def label_names(config: Any) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from tundish.results import ImageClassification, Label
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.image_network import write_image_network
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, loaded
-from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_pillow
+from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_pillow, make_pipeline
 
 _SIGLIP_TEXTS: dict[str, Any] = {"padding": "max_length", "max_length": 64, "truncation": True}
 """How SigLIP's texts were padded in training; its text tower reads the padding."""
@@ -52,7 +52,7 @@ class ZeroShotClassifier(ImageSource):
         texts = [choices.hypothesis_template.format(label) for label in choices.candidate_labels]
         tokens = self._tokenizer(texts, return_tensors="pt", **(_SIGLIP_TEXTS if is_siglip else {"padding": True}))
         self._vectors = _text_vectors(self._model, tokens)
-        self._pipeline: Any = transformers.pipeline(
+        self._pipeline: Any = make_pipeline(
             self.task, model=self._model, device="cpu", image_processor=self._processor, tokenizer=self._tokenizer
         )
 
