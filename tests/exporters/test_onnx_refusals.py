@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from support.commands import run_tundish
 from support.onnx_networks import write_classifier
 
-from tundish_exporters import ExportError, OnnxHints, export_onnx
+from tundish_exporters import DetectorHints, ExportError, OnnxHints, export_onnx
 from tundish_exporters.onnx_flags import read_hints
 from tundish_exporters.sources.onnx_file import load_onnx, reading
 
@@ -286,7 +286,16 @@ def test_flags_become_hints() -> None:
     assert read_hints(source, mean="0.5", std="1, 2,3e0", size="224x192", layout="nhwc") == OnnxHints(
         mean=0.5, std=(1.0, 2.0, 3.0), size=(224, 192), layout="nhwc"
     )
+    assert read_hints(source, iou=0.5, anchors="10,14, 23,27", box_form="darknet", padding=0, resize="letterbox") == (
+        OnnxHints(
+            padding=0,
+            resize="letterbox",
+            detector=DetectorHints(iou=0.5, anchors=(10.0, 14.0, 23.0, 27.0), box_form="darknet"),
+        )
+    )
     assert read_hints(Path("checkpoints/parts"), labels=None, mean=None) is None
+    with pytest.raises(ExportError, match="to which alone --box-form belong"):
+        read_hints(Path("checkpoints/parts"), box_form="corners")
 
 
 @pytest.mark.parametrize(
@@ -294,6 +303,7 @@ def test_flags_become_hints() -> None:
     [
         ({"mean": "0.5,0.5"}, "'0.5,0.5' is neither a number nor three with commas between"),
         ({"std": "wide"}, "'wide' is no list of numbers with commas between"),
+        ({"anchors": "10,14;23,27"}, "'10,14;23,27' is no list of numbers with commas between"),
         ({"size": "224"}, "'224' is no HEIGHTxWIDTH, such as 224x224"),
         ({"size": "0x224"}, "'0x224' is no HEIGHTxWIDTH"),
     ],

@@ -133,11 +133,14 @@ def _strides(seen: Seen) -> Layout | None:
     for name, array in seen.outputs:
         if array.ndim in (2, 3) and (array.ndim == 2 or len(array) == 1):
             groups.setdefault(array.size // array.shape[-1] if array.shape[-1] else 0, []).append((name, array))
-    found = [(level, groups[rows]) for rows in sorted(groups, reverse=True) if (level := _level(rows, seen.size))]
-    parts = [_parts_of_stride(group, seen.labels) for _, group in found]
-    if len(found) < 2 or any(part is None for part in parts) or len({len(part) for part in parts if part}) != 1:
+    found = [
+        (level, parts)
+        for rows in sorted(groups, reverse=True)
+        if (level := _level(rows, seen.size)) and (parts := _parts_of_stride(groups[rows], seen.labels))
+    ]
+    if len(found) < 2 or len({len(parts) for _, parts in found}) != 1:
         return None
-    boxes, scores, *objectness = zip(*(part for part in parts if part), strict=True)
+    boxes, scores, *objectness = zip(*(parts for _, parts in found), strict=True)
     return Layout(
         boxes=boxes,
         scores=scores,
