@@ -34,7 +34,8 @@ class Accuracy(Part):
     """Labels that are right; answers equal to the float model's; mean cosine to the float model's vectors.
 
     Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's; of
-    entities, of those with the same label and place.
+    entities, of those with the same label and place. Of answers, the best one is the same, of masks, the best token of
+    each; a score differs by little of the scores' range.
     """
     value: float
     reference: float

@@ -34,7 +34,6 @@ from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, l
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
 
-
 make_pipeline: Any = transformers.pipeline
 """Of a task by its name; without the types that know but transformers' own."""
 
