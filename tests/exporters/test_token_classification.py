@@ -38,6 +38,7 @@ FAMILIES: dict[str, Aggregation] = {
     "roberta": "average",
     "roberta that drops the beginning": "none",
     "albert": "first",
+    "deberta": "first",
 }
 
 

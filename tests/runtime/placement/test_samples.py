@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -16,10 +17,19 @@ from tokenizers import Tokenizer
 
 from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, Manifest, StretchResize, TextPreprocess
+from tundish.manifest import (
+    ImagePreprocess,
+    Manifest,
+    MaskPostprocess,
+    StretchResize,
+    TensorSpec,
+    TextInput,
+    TextPreprocess,
+)
 from tundish.placement.measuring import shares_of_work
-from tundish.placement.samples import MADE, MAX_READ, made_inputs, read_inputs
+from tundish.placement.samples import MADE, MAX_READ, _split, made_inputs, read_inputs
 from tundish.tasks import parts_of
+from tundish.tasks.fill_mask import MASK_POSITIONS
 from tundish.tasks.registry import load_task
 
 WORDS = [f"{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"]
@@ -51,6 +61,32 @@ def test_made_texts_are_8_to_256_tokens_by_the_library(tmp_path: Path) -> None:
     assert (min(lengths), max(lengths)) == (8, 256)
     assert len(set(lengths)) > MADE // 2
     assert all(library.token_to_id("[UNK]") not in library.encode(item.decode()).ids for item in items)
+
+
+@pytest.mark.parametrize(
+    ("reads", "few"), [(("question", "context"), 8), (("query", "text"), 8), (("text", "text_pair"), None)]
+)
+def test_made_items_have_all_parts(reads: tuple[TextInput, ...], few: int | None) -> None:
+    for count in (1, 2, 40):
+        item = _split(np.array(["word"] * count, object), reads)
+        first, second = (part.decode().split() for part in parts_of(item))
+        assert len(first) == min(few or count, max(1, count // 2))
+        assert len(second) == max(1, count - count // 2 if few is None else count - len(first))
+
+
+def test_made_texts_have_a_mask_where_the_model_fills_some(tmp_path: Path) -> None:
+    bundle = text_bundle(tmp_path)
+    mask_id = Tokenizer.from_file(str(bundle.path("tokenizer.json"))).token_to_id("[MASK]")
+    changes = {
+        "task": "fill-mask",
+        "inputs": (
+            *bundle.manifest.inputs,
+            TensorSpec(name=MASK_POSITIONS, datatype="INT64", shape=("batch", "masks")),
+        ),
+        "postprocess": MaskPostprocess(mask_token="[MASK]", mask_id=mask_id, tidy_spaces=False),
+    }
+    masked = dataclasses.replace(bundle, manifest=bundle.manifest.model_copy(update=changes))
+    assert all(item.startswith(b"[MASK]") for item in made_parts(masked))
 
 
 def test_made_texts_are_no_longer_than_the_model_reads(tmp_path: Path) -> None:

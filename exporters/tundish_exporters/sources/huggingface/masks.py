@@ -77,7 +77,7 @@ class MaskFiller(TextSource):
 def read_at_masks(path: Path) -> None:
     """Gives a language model's graph the input `mask_positions` `[batch, masks]`, and logits of these tokens alone.
 
-    They are gathered before the last multiplication, by the vocabulary, which is a third of a small network's work.
+    They are gathered before the product with the vocabulary, which is a fifth of the work of BERT of base size.
 
     Raises:
         ExportError: the graph does not end in that multiplication.
