@@ -44,17 +44,15 @@ class WindowTokenizer:
         Raises:
             InvalidInputError: the question leaves a window no room to move on by.
         """
-        whole: Any = self._plain.encode(question, context)
-        if len(whole.ids) <= self._maximum:
-            return (_window(whole),)
-        tokens = whole.sequence_ids.count(0)
+        tokens = len(self._plain.encode(question, add_special_tokens=False).ids)
         most = self._maximum - self._special - self._stride - 1
-        if tokens > most:
+        # What leaves the library no room to cut a context by is only read with a context that needs no cut.
+        encoding: Any = (self._library if tokens <= most else self._plain).encode(question, context)
+        if len(encoding.ids) > self._maximum:
             raise InvalidInputError(
                 f"The question has {tokens} tokens; before a context of several windows, this model takes {most}."
             )
-        cut: Any = self._library.encode(question, context)
-        return tuple(_window(each) for each in (cut, *cut.overflowing))
+        return tuple(_window(each) for each in (encoding, *encoding.overflowing))
 
 
 def _window(encoding: Any) -> Window:
