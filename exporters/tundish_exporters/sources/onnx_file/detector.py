@@ -160,7 +160,7 @@ class DetectorSource(OnnxSource):
         head = self._head
         if isinstance(head, ListedHead):
             named = list(dict.fromkeys(part.output for part in (head.boxes, head.scores, head.classes)))
-            how = f"objects that the network has chosen, with {head.form} in {head.unit}, classes from {head.first_class}"
+            how = f"objects that the network chose, with {head.form} in {head.unit}, classes from {head.first_class}"
         else:
             layout = head.layout
             named = list(dict.fromkeys(part.output for part in (*layout.boxes, *layout.scores, *layout.objectness)))
