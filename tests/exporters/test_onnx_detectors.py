@@ -194,12 +194,24 @@ class ListedCase:
     varying: tuple[str, ...] = ()
     labels: int = 3
     most: int = MOST
+    names: tuple[str, ...] = ()
+    """What is given for the labels, if that is more than they."""
     said: Mapping[str, Any] = field(default_factory=dict)
     place: Place = out_of_letterbox
     takes_batches: bool = True
 
 
+OF_TORCHVISION = ("2546", "2547", "2548")
+
 LISTED_CASES = {
+    "torchvision's of one label": ListedCase(
+        torchvision,
+        OF_TORCHVISION,
+        labels=1,
+        names=("__background__", LABELS[0]),
+        place=out_of_stretch,
+        takes_batches=False,
+    ),
     "v10": ListedCase(columns),
     "v10 of one label": ListedCase(columns, labels=1),
     "v10 of two labels": ListedCase(columns, labels=2),
@@ -208,7 +220,7 @@ LISTED_CASES = {
     "v7": ListedCase(yolo7, ("output",), takes_batches=False),
     "TensorRT's": ListedCase(tensorrt, most=MOST - 8, place=out_of_stretch),
     "TensorFlow's": ListedCase(tensorflow, place=out_of_stretch),
-    "torchvision's": ListedCase(torchvision, ("2546", "2547", "2548"), place=out_of_stretch, takes_batches=False),
+    "torchvision's": ListedCase(torchvision, OF_TORCHVISION, place=out_of_stretch, takes_batches=False),
 }
 
 
@@ -224,7 +236,9 @@ def test_what_a_network_has_chosen_itself_is_found(name: str, tmp_path: Path) ->
         batch="n" if case.takes_batches else 1,
         varying=case.varying,
     )
-    results, spec = found_by(path, OnnxHints(labels=labels, detector=DetectorHints(**case.said)), tmp_path)
+    results, spec = found_by(
+        path, OnnxHints(labels=case.names or labels, detector=DetectorHints(**case.said)), tmp_path
+    )
     assert spec.takes_batches == case.takes_batches
     for (color, (width, height)), actual in zip(IMAGES, results, strict=True):
         is_red = color == "red"

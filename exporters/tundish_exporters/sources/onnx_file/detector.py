@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.results import Box, DetectedObject, ObjectDetection, Result
+from tundish_exporters.detector_hints import Background
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.evidence import settle, settle_listed
@@ -40,8 +42,11 @@ class DetectorSource(OnnxSource):
                 f"{path} is a model for the task '{self._metadata.task}' by its metadata; tundish reads the boxes of "
                 f"{', '.join(sorted(_TASKS - {''}))}."
             )
-        self._labels = _without_background(self._labels)
-        seen = Seen(self._answers, len(self._labels), self._network.size, hints.detector, self._metadata.more)
+        said = hints.detector
+        if not self._metadata.is_of_yolo:  # whose classes are all of something, whatever they are called
+            self._labels, background = _without_background(self._labels)
+            said = said if said.background is not None else replace(said, background=background)
+        seen = Seen(self._answers, len(self._labels), self._network.size, said, self._metadata.more)
         found = find_layout(seen)
         if found is None:
             raise ExportError(self._misfit())
@@ -155,7 +160,7 @@ class DetectorSource(OnnxSource):
         head = self._head
         if isinstance(head, ListedHead):
             named = list(dict.fromkeys(part.output for part in (head.boxes, head.scores, head.classes)))
-            how = f"objects that the network has chosen, with {head.form} in {head.unit}"
+            how = f"objects that the network chose, with {head.form} in {head.unit}, classes from {head.first_class}"
         else:
             layout = head.layout
             named = list(dict.fromkeys(part.output for part in (*layout.boxes, *layout.scores, *layout.objectness)))
@@ -174,11 +179,13 @@ class DetectorSource(OnnxSource):
         )
 
 
-def _without_background(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """A file of labels may name the class that stands for nothing, which is not found."""
-    begin = 1 if labels[0].lower() in _BACKGROUNDS else 0
-    end = -1 if len(labels) > 1 and labels[-1].lower() in _BACKGROUNDS else None
-    return labels[begin:end] or labels
+def _without_background(labels: tuple[str, ...]) -> tuple[tuple[str, ...], Background | None]:
+    """Labels without the class that stands for nothing, which is not found; and where it was named, if it was."""
+    if len(labels) > 1 and labels[0].lower() in _BACKGROUNDS:
+        return labels[1:], "first"
+    if len(labels) > 1 and labels[-1].lower() in _BACKGROUNDS:
+        return labels[:-1], "last"
+    return labels, None
 
 
 def _in_words(resize: manifest.Resize) -> str:
