@@ -22,8 +22,8 @@ from tundish.results import (
     TokenClassification,
 )
 from tundish_exporters.agreement import ScoreFunction, agreement, labels_of
+from tundish_exporters.equality import cosine
 from tundish_exporters.errors import DataError
-from tundish_exporters.parity import cosine
 
 LEAST_BOUNDED = 20
 """Samples of a slice that is held to a bound."""

@@ -13,8 +13,8 @@ from tundish.manifest import Accuracy
 from tundish.results import Box, DetectedObject, ImageClassification, Label, ObjectDetection, TokenClassification
 from tundish_exporters import DataError
 from tundish_exporters.agreement import overlap
+from tundish_exporters.equality import compare_results
 from tundish_exporters.gate import check_measurable, measure
-from tundish_exporters.parity import compare_results
 
 PART = Box(10, 10, 30, 30)
 

@@ -21,8 +21,8 @@ from tundish.errors import InvalidInputError
 from tundish.manifest import MaskPostprocess
 from tundish.results import FilledToken, FillMask
 from tundish_exporters import export_huggingface
+from tundish_exporters.equality import compare_results
 from tundish_exporters.gate import measure
-from tundish_exporters.parity import compare_results
 
 TEXTS = (
     "Bearing seven runs {0} again.",

@@ -61,7 +61,7 @@ from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import ObjectDetection
 from tundish.tasks.registry import load_task
 from tundish_exporters import DetectorHints, OnnxHints
-from tundish_exporters.parity import compare_results
+from tundish_exporters.equality import compare_results
 from tundish_exporters.sources.onnx_file import load_onnx
 
 LABELS = ("crack", "scratch", "dent")

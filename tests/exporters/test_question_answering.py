@@ -22,8 +22,8 @@ from tundish.errors import InvalidInputError
 from tundish.manifest import TextPreprocess
 from tundish.results import FoundAnswer, QuestionAnswering
 from tundish_exporters import ExportError, export_huggingface
+from tundish_exporters.equality import compare_results
 from tundish_exporters.gate import measure
-from tundish_exporters.parity import compare_results
 
 QUESTIONS = (
     ("Where is it?", "It is in Salzburg, unbelievably."),

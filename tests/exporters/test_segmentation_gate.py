@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tundish.masks import Mask
 from tundish.results import ImageSegmentation, Segment
 from tundish_exporters import DataError
+from tundish_exporters.equality import compare_results
 from tundish_exporters.gate import check_measurable, measure
 from tundish_exporters.mask_runs import common_pixels, mask_overlap, runs_of
-from tundish_exporters.parity import compare_results
 
 SIZE = (40, 60)
 

@@ -18,8 +18,8 @@ from tundish.client import AsyncClient, Client
 from tundish.manifest import Aggregation, EntityPostprocess
 from tundish.results import Entity, TokenClassification
 from tundish_exporters import ExportError, export_huggingface
+from tundish_exporters.equality import compare_results
 from tundish_exporters.gate import measure
-from tundish_exporters.parity import compare_results
 
 TEXTS = (
     "Wolfgang Amadeus Mozart lived in Salzburg.",
