@@ -13,17 +13,15 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import ImageClassification
-from tundish.tasks import Task
-from tundish.tasks.image_reading import ImageReader, PreparedImage
+from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish.tasks.labelling import Labelling, labels_from_message, labels_to_message, labels_to_tensors
 from tundish_proto.v1 import inference_pb2 as typed
 
 
-class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
+class ImageClassificationTask(ImageTask[ImageClassification]):
     """See `Task`."""
 
     name: ClassVar[str] = "image-classification"
-    reads = (("image",),)
     result_type: ClassVar[type[ImageClassification]] = ImageClassification
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:
@@ -36,14 +34,6 @@ class ImageClassificationTask(Task[PreparedImage, ImageClassification]):
         self._output = spec.outputs[0].name
         self._labelling = Labelling(postprocess)
         self.output_specs: tuple[TensorSpec, ...] = self._labelling.output_specs
-
-    def prepare(self, data: bytes) -> PreparedImage:
-        """See `ImageReader.read`."""
-        return self._reader.read(data)
-
-    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
-        """See `ImageReader.collate`."""
-        return self._reader.collate(items)
 
     def finish(
         self,

@@ -13,17 +13,16 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ImagePreprocess, ModelSpec, TensorSpec, VectorPostprocess
 from tundish.results import FeatureExtraction
-from tundish.tasks import Task, not_finite
+from tundish.tasks import not_finite
 from tundish.tasks.feature_extraction import FeatureExtractionTask
-from tundish.tasks.image_reading import ImageReader, PreparedImage
+from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish_proto.v1 import inference_pb2 as typed
 
 
-class ImageFeatureExtractionTask(Task[PreparedImage, FeatureExtraction]):
+class ImageFeatureExtractionTask(ImageTask[FeatureExtraction]):
     """See `Task`; its result is that of `FeatureExtractionTask`."""
 
     name: ClassVar[str] = "image-feature-extraction"
-    reads = (("image",),)
     result_type: ClassVar[type[FeatureExtraction]] = FeatureExtraction
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:
@@ -36,18 +35,6 @@ class ImageFeatureExtractionTask(Task[PreparedImage, FeatureExtraction]):
         self._reader = ImageReader(spec, preprocess)
         self._output = output.name
         self.output_specs = (TensorSpec(name="embedding", datatype="FP32", shape=("batch", output.shape[1])),)
-
-    def prepare(self, data: bytes) -> PreparedImage:
-        """See `ImageReader.read`."""
-        return self._reader.read(data)
-
-    def shape(self, item: PreparedImage) -> tuple[int, int]:
-        """See `ImageReader.shape`."""
-        return self._reader.shape(item)
-
-    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
-        """See `ImageReader.collate`."""
-        return self._reader.collate(items)
 
     def finish(
         self,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import tundish_kernels
 from tundish.engines import Arrays
 from tundish.manifest import ImagePreprocess, ModelSpec
+from tundish.tasks import ResultT, Task
 from tundish.tasks.image_decoding import decode_image
 from tundish.tasks.image_geometry import resized_size, window
 from tundish_kernels import ImageOutput
@@ -70,3 +71,22 @@ class ImageReader:
             output=self._output,
         )
         return {self._input: batch}
+
+
+class ImageTask(Task[PreparedImage, ResultT]):
+    """A task whose items are images; see `Task`."""
+
+    reads = (("image",),)
+    _reader: ImageReader
+
+    def prepare(self, item: bytes) -> PreparedImage:
+        """See `ImageReader.read`."""
+        return self._reader.read(item)
+
+    def shape(self, item: PreparedImage) -> tuple[int, int]:
+        """See `ImageReader.shape`."""
+        return self._reader.shape(item)
+
+    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
+        """See `ImageReader.collate`."""
+        return self._reader.collate(items)

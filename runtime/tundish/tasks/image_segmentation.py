@@ -14,17 +14,15 @@ from tundish.errors import BundleError, EngineError, InvalidInputError
 from tundish.manifest import ImagePreprocess, ModelSpec, SegmentationPostprocess, TensorSpec
 from tundish.masks import MAX_EDGE, Mask
 from tundish.results import ImageSegmentation, Segment
-from tundish.tasks import Task
-from tundish.tasks.image_reading import ImageReader, PreparedImage
+from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish.tasks.segment_finding import load_finder
 from tundish_proto.v1 import inference_pb2 as typed
 
 
-class ImageSegmentationTask(Task[PreparedImage, ImageSegmentation]):
+class ImageSegmentationTask(ImageTask[ImageSegmentation]):
     """See `Task`."""
 
     name: ClassVar[str] = "image-segmentation"
-    reads = (("image",),)
     result_type: ClassVar[type[ImageSegmentation]] = ImageSegmentation
     output_specs = (
         TensorSpec(name="label", datatype="BYTES", shape=("batch", "segments")),
@@ -40,21 +38,13 @@ class ImageSegmentationTask(Task[PreparedImage, ImageSegmentation]):
         self._reader = ImageReader(spec, preprocess)
         self._finder = load_finder(postprocess, spec.outputs, directory)
 
-    def prepare(self, data: bytes) -> PreparedImage:
+    def prepare(self, item: bytes) -> PreparedImage:
         """See `ImageReader.read`; an edge may not be longer than a mask's."""
-        image = self._reader.read(data)
+        image = super().prepare(item)
         if max(image.size) > MAX_EDGE:
             height, width = image.size
             raise InvalidInputError(f"The image of {width} x {height} pixels is too long: a mask may have {MAX_EDGE}.")
         return image
-
-    def shape(self, item: PreparedImage) -> tuple[int, int]:
-        """See `ImageReader.shape`."""
-        return self._reader.shape(item)
-
-    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
-        """See `ImageReader.collate`."""
-        return self._reader.collate(items)
 
     def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ImageSegmentation | EngineError]:
         """See `Task.finish`."""

@@ -13,17 +13,15 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import DetectionPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import Box, DetectedObject, ObjectDetection
-from tundish.tasks import Task
-from tundish.tasks.image_reading import ImageReader, PreparedImage
+from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish.tasks.object_finding import load_finder
 from tundish_proto.v1 import inference_pb2 as typed
 
 
-class ObjectDetectionTask(Task[PreparedImage, ObjectDetection]):
+class ObjectDetectionTask(ImageTask[ObjectDetection]):
     """See `Task`."""
 
     name: ClassVar[str] = "object-detection"
-    reads = (("image",),)
     result_type: ClassVar[type[ObjectDetection]] = ObjectDetection
     output_specs = (
         TensorSpec(name="label", datatype="BYTES", shape=("batch", "objects")),
@@ -37,18 +35,6 @@ class ObjectDetectionTask(Task[PreparedImage, ObjectDetection]):
             raise BundleError(f"{directory} must read images and give objects to do {self.name}.")
         self._reader = ImageReader(spec, preprocess)
         self._finder = load_finder(postprocess, spec.outputs, directory)
-
-    def prepare(self, data: bytes) -> PreparedImage:
-        """See `ImageReader.read`."""
-        return self._reader.read(data)
-
-    def shape(self, item: PreparedImage) -> tuple[int, int]:
-        """See `ImageReader.shape`."""
-        return self._reader.shape(item)
-
-    def collate(self, items: Sequence[PreparedImage]) -> Arrays:
-        """See `ImageReader.collate`."""
-        return self._reader.collate(items)
 
     def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ObjectDetection | EngineError]:
         """See `Task.finish`."""
