@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 from tundish.manifest import (
+    MAX_LISTED,
     Aggregation,
     ClassificationPostprocess,
     ImagePreprocess,
@@ -87,8 +88,8 @@ def export_huggingface(
     _check_choice("pairs", pairs, task, ("text-classification",))
     _check_choice("no_answer", no_answer, task, ("question-answering",))
     _check_choice("top_k", top_k, task, ("question-answering", "fill-mask"))
-    if top_k is not None and top_k < 1:
-        raise ExportError(f"top_k is a number of answers or tokens, at least 1, got {top_k}.")
+    if top_k is not None and not 1 <= top_k <= MAX_LISTED:
+        raise ExportError(f"top_k is a number of answers or tokens from 1 to {MAX_LISTED}, got {top_k}.")
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from tundish.cli.rendering import slices_table, variants_table
-from tundish.manifest import Aggregation, Subtask, TaskName
+from tundish.manifest import MAX_LISTED, Aggregation, Manifest, Subtask, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from tundish_exporters.exporting import Exported
 
 _TASKS = ", ".join(get_args(TaskName))
+_FEW_SAMPLES = 100
+"""Below so many, one sample is more than a point."""
 _HUGGING_FACE = "Hugging Face sources"
 
 
@@ -149,6 +151,7 @@ def export(
         int | None,
         typer.Option(
             min=1,
+            max=MAX_LISTED,
             help="Answers of question-answering, default 1, or tokens of fill-mask, default 5.",
             rich_help_panel=_HUGGING_FACE,
         ),
@@ -255,8 +258,22 @@ def show_export(console: Console, exported: Exported) -> None:
     console.print(variants_table(manifest))
     if slices := slices_table(manifest):
         console.print(slices)
-    for warning in exported.warnings:
+    warnings = [*exported.warnings, *_cautions(manifest)]
+    for warning in warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+
+
+def _cautions(manifest: Manifest) -> list[str]:
+    """What the gate's data cannot show, if they are few."""
+    counted = [variant.accuracy for variant in manifest.variants if variant.accuracy and variant.precision != "fp32"]
+    few = [accuracy.samples for accuracy in counted if accuracy.metric != "cosine" and accuracy.samples < _FEW_SAMPLES]
+    if not few:
+        return []
+    step = 100 / few[0]
+    return [
+        f"The gate had {few[0]} samples, of which each is {step:.2g} points: it cannot see a smaller drop; "
+        "pass more with --evaluation or --calibration."
+    ]
 
 
 @contextmanager

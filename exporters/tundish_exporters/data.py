@@ -131,11 +131,19 @@ def _file(path: Path, reads: Sequence[InputName], slice_column: str | None) -> I
             elif suffix == ".jsonl":
                 yield from (_row(path, reads, json.loads(line), slice_column) for line in lines if line.strip())
             else:
-                raise DataError(f"{path} is no form of {' and '.join(reads)} data; give a .csv, .tsv or .jsonl file.")
+                raise DataError(f"{path} is no form of {' and '.join(reads)} data; give {_forms(reads)}.")
     except (ValueError, RecursionError, csv.Error) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise DataError(f"{path} cannot be read as {suffix} in UTF-8: {error}.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _forms(reads: Sequence[InputName]) -> str:
+    first: dict[tuple[str, ...], str] = {
+        ("image",): "a folder of images, or ",
+        ("text",): "a .txt file with a text a line, or ",
+    }
+    return f"{first.get(tuple(reads), '')}a .csv, .tsv or .jsonl file"
 
 
 def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_column: str | None) -> Sample:

@@ -122,7 +122,11 @@ TEXT_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         drop_head,
         "has no trained weights for text-classification: classifier.bias, classifier.weight are missing; fine-tune",
     ),
-    "no tokenizer": (drop_tokenizer, "cannot be loaded by transformers"),
+    "no tokenizer": (drop_tokenizer, "has no tokenizer; write it there with its save_pretrained"),
+    "a head of another task, alike in names and shapes": (
+        lambda source: edit_json(source / "config.json", architectures=["BertForTokenClassification"]),
+        "holds a BertForTokenClassification, which was not trained for text-classification; give its own task",
+    ),
     "damaged tokenizer": (
         lambda source: (source / "tokenizer.json").write_text("{}"),
         "cannot be loaded by transformers",
@@ -143,6 +147,12 @@ def test_a_directory_with_a_fault_is_refused_with_the_reason(fault: str, tmp_pat
     said = refusal(source, "text-classification", tmp_path / "models")
     assert str(source) in said
     assert re.search(message, said), said
+
+
+@pytest.mark.parametrize("top_k", [0, 101])
+def test_a_result_lists_neither_nothing_nor_everything(top_k: int, tmp_path: Path, texts: Path) -> None:
+    said = refusal(texts, "fill-mask", tmp_path / "models", top_k=top_k)
+    assert said == f"top_k is a number of answers or tokens from 1 to 100, got {top_k}."
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a-file"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,15 +82,17 @@ class OpenVinoEngine:
         try:
             # By its own reader alone; OpenVINO would try those of six other formats on a file that it does not know.
             reader = FrontEndManager().load_by_framework("onnx")
-            self._model = reader.convert(reader.load(str(path)))
+            graph = reader.load(str(path))
+            names = [name for place in (*graph.get_inputs(), *graph.get_outputs()) for name in place.get_names()]
+            self._model = reader.convert(graph)  # which leaves the graph empty
         except Exception as error:  # OpenVINO's errors have no common base but Exception
             raise self._not_taken(error) from error
         compiled = self._compile()
         got = compiled.get_property("INFERENCE_PRECISION_HINT")
         if got != _HINTS[precision]:
             raise EngineError(f"OpenVINO computes {path} in {got.get_type_name()}, not {precision}, on this processor.")
-        self.inputs = tuple(map(_spec, compiled.inputs))
-        self.outputs = tuple(map(_spec, compiled.outputs))
+        self.inputs = tuple(_spec(port, names) for port in compiled.inputs)
+        self.outputs = tuple(_spec(port, names) for port in compiled.outputs)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """See `Engine.run`."""
@@ -157,13 +159,15 @@ def load(path: Path, *, precision: Precision, threads: int) -> OpenVinoEngine:
     return OpenVinoEngine(path, precision=precision, threads=threads)
 
 
-def _spec(port: openvino.ConstOutput) -> TensorSpec:
+def _spec(port: openvino.ConstOutput, graph_names: Sequence[str]) -> TensorSpec:
+    """What of a port's names is the graph's: where an operation fell away, the port has the names of both its ends."""
+    name = next((name for name in graph_names if name in port.names), port.any_name)
     kind = port.get_element_type().get_type_name()
     if kind not in _DATATYPES:
-        raise EngineError(f"Tensor '{port.any_name}' has the type {kind}, which tundish does not serve by OpenVINO.")
+        raise EngineError(f"Tensor '{name}' has the type {kind}, which tundish does not serve by OpenVINO.")
     # OpenVINO forgets the names of dimensions.
     shape = (f"dim{index}" if dim.is_dynamic else dim.get_length() for index, dim in enumerate(port.partial_shape))
-    return TensorSpec(name=port.any_name, datatype=_DATATYPES[kind], shape=tuple(shape))
+    return TensorSpec(name=name, datatype=_DATATYPES[kind], shape=tuple(shape))
 
 
 def _last_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from tundish.manifest.model_spec import ModelSpec, StateTensor, TensorSpec
 from tundish.manifest.postprocess import (
+    MAX_LISTED,
     Aggregation,
     AnswerPostprocess,
     BoxPostprocess,
@@ -59,6 +60,7 @@ from tundish.manifest.variants import Accuracy, BundleFile, Gate, Latency, Slice
 
 __all__ = [
     "FORMAT_VERSION",
+    "MAX_LISTED",
     "MAX_STATEMENT",
     "TENSORS",
     "Accuracy",

@@ -17,6 +17,9 @@ Subtask = Literal["panoptic", "instance", "semantic"]
 `semantic`: of each label, all that has it.
 """
 
+MAX_LISTED = 100
+"""Answers to a question, or tokens for a mask, that a result may list."""
+
 
 class ClassificationPostprocess(Part):
     """From logits `[batch, labels]` to labels with scores, highest first."""
@@ -167,7 +170,7 @@ class AnswerPostprocess(Part):
     """From `start_logits` and `end_logits` `[windows, tokens]` to the stretches of a context that answer a question."""
 
     kind: Literal["answers"] = "answers"
-    top_k: PositiveInt = 1
+    top_k: Annotated[int, Field(gt=0, le=MAX_LISTED)] = 1
     """How many answers a result lists, at most."""
     maximum_tokens: PositiveInt = 15
     """Of an answer."""
@@ -184,7 +187,7 @@ class MaskPostprocess(Part):
     mask_token: str
     """As it is written in a text."""
     mask_id: int
-    top_k: PositiveInt = 5
+    top_k: Annotated[int, Field(gt=0, le=MAX_LISTED)] = 5
     """How many tokens a result lists for each mask, at most."""
     tidy_spaces: bool
     """Whether spaces before punctuation and contractions are left out of decoded texts, as the tokenizer has it."""

@@ -83,6 +83,24 @@ def test_onnx_runtime_does_not_compute_in_bf16() -> None:
     assert "does not compute in bf16" in str(obstacle("onnx", "bf16"))
 
 
+def test_a_graph_keeps_its_names_where_operations_fall_away(tmp_path: Path) -> None:
+    """A cast to what it is already, and the addition of zeros: OpenVINO folds both, and names the ends after them."""
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 64]) for name in ("x", "y")]
+    weights = {"matrix": np.eye(64, dtype=np.float32), "bias": np.zeros(64, np.float32)}
+    nodes = [
+        helper.make_node("Cast", ["x"], ["a_cast"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["a_cast", "matrix"], ["a_product"]),
+        helper.make_node("Add", ["a_product", "bias"], ["y"]),
+    ]
+    arrays = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "graph", tensors[:1], tensors[1:], arrays)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "model.onnx")
+    engine = OpenVinoEngine(tmp_path / "model.onnx", precision="fp32", threads=1)
+    assert [spec.name for spec in (*engine.inputs, *engine.outputs)] == ["x", "y"]
+    x = np.random.default_rng(0).random((3, 64), np.float32)
+    np.testing.assert_allclose(engine.run({"x": x})["y"], x, rtol=1e-6)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
 def test_integers_that_it_would_wrap_are_refused(value: int, tmp_path: Path) -> None:
     engine = OpenVinoEngine(

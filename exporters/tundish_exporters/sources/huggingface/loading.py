@@ -20,6 +20,9 @@ ThingT = TypeVar("ThingT")
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is fetched, and transformers does not ask at the terminal whether it may run the directory's code."""
 
+_ALIKE_HEADS = ("ForSequenceClassification", "ForTokenClassification")
+"""Classes whose last layers have the same names, so that the weights of one load into the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
@@ -101,12 +104,24 @@ def _began_with_a_pickle(error: BaseException | None) -> bool:
 def _load_model(directory: Path, architecture: Architecture, weights: Weights) -> Any:
     config = loaded(directory, lambda: AutoConfig.from_pretrained(directory, **LOCAL))
     model, missing = _load_weights(directory, config, architecture, weights)
+    _check_head(directory, config, model, architecture)
     if missing:
         raise ExportError(
             f"{directory} has no trained weights for {architecture.task}: {', '.join(missing[:3])} are missing; "
             "fine-tune the model for the task first, or give its own task."
         )
     return model
+
+
+def _check_head(directory: Path, config: Any, model: Any, architecture: Architecture) -> None:
+    """Raises ExportError if the weights are those of another head, of the same names and shapes."""
+    saved = config.architectures or ()
+    if type(model).__name__ in saved:
+        return
+    if others := [name for name in saved if name.endswith(_ALIKE_HEADS)]:
+        raise ExportError(
+            f"{directory} holds a {others[0]}, which was not trained for {architecture.task}; give its own task."
+        )
 
 
 def _load_base(base: Path, adapter: Path, architecture: Architecture, weights: Weights) -> Any:

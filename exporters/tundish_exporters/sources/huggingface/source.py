@@ -37,6 +37,9 @@ from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
 make_pipeline: Any = transformers.pipeline
 """Of a task by its name; without the types that know but transformers' own."""
 
+_TOKENIZERS = ("tokenizer*.json", "vocab.*", "*.model")
+"""Files of which a tokenizer has one at least."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -178,6 +181,8 @@ class TextSource(HuggingFaceSource):
         return ("text",)
 
     def _load_processor(self, directory: Path) -> Any:
+        if not [path for pattern in _TOKENIZERS for path in directory.glob(pattern)]:
+            raise ExportError(f"{directory} has no tokenizer; write it there with its save_pretrained.")
         return AutoTokenizer.from_pretrained(directory, **LOCAL)
 
     def _read_processor(self, directory: Path, choices: Choices) -> manifest.TextPreprocess:
