@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
+from typing import NamedTuple
 
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, InputName
 from tundish.tasks import Item
@@ -19,6 +21,8 @@ MAX_SLICES = 100
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
 _OTHER_SIZES = 3
+_NAME_WIDTH = 200
+"""Characters of a sample that a sentence about it quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,13 @@ class GateData:
         return groups or None
 
 
+class NamedItem(NamedTuple):
+    """An item, and what a sentence about it calls it."""
+
+    name: str
+    item: Item
+
+
 @dataclass(frozen=True, slots=True)
 class ExportData:
     """The data of an export."""
@@ -45,13 +56,20 @@ class ExportData:
     gate: GateData | None
     """None if no data was given: then nothing but the float model can be served."""
 
+    names: Sequence[str] = ()
+    """What the inputs are, in their order; none of probes."""
+
     of_other_sizes: Sequence[Item] = ()
     """More items to compare on; only for a network that takes images of any size, which one camera's are not."""
 
     @property
-    def parity_inputs(self) -> list[Item]:
+    def parity_inputs(self) -> list[NamedItem]:
         """Items to compare with the source on."""
-        return [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
+        compared = [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
+        known = [f" ({name})" for name in self.names[:PARITY_SAMPLES]]
+        names = [*known, *([""] * (len(compared) - len(known)))]
+        named = enumerate(zip(names, compared, strict=True))
+        return [NamedItem(f"sample {index}{name}", item) for index, (name, item) in named]
 
 
 def load_export_data(
@@ -69,13 +87,14 @@ def load_export_data(
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         return ExportData(probe_inputs(rule.reads, source.postprocess), None)
-    inputs = [sample.read() for sample in load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)]
+    samples = load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)
     takes_any_size = isinstance(rule, ImagePreprocess) and not rule.has_one_size
     return ExportData(
-        inputs,
+        [sample.read() for sample in samples],
         GateData(_sliced(inputs_path, rule.reads, slice_column), None)
         if evaluation is None
         else _evaluation(source, evaluation, slice_column),
+        names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if takes_any_size else (),
     )
 

@@ -18,10 +18,11 @@ from tundish.errors import TundishError
 from tundish.manifest import DetectionPostprocess, MaskQueriesPostprocess, ModelSpec
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Result
-from tundish.tasks import Item, Task
+from tundish.tasks import Task
 from tundish.tasks.registry import load_task
 from tundish_exporters.equality import compare_results
 from tundish_exporters.errors import ParityError
+from tundish_exporters.export_data import NamedItem
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.sources import Source
 
@@ -74,7 +75,7 @@ def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
 
 
 def check_parity(
-    source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[Item], progress: Progress
+    source: Source, task: Task[object, Result], engine: Engine, samples: Sequence[NamedItem], progress: Progress
 ) -> tuple[Parity, list[Result]]:
     """Compares source and export on each sample; returns how close they are, and what the source answered.
 
@@ -87,10 +88,10 @@ def check_parity(
     preprocessing = network = Difference(0.0, 0.0)
     largest = 0.0
     answers = []
-    for index, data in enumerate(tracked(samples, "compare with the source", progress)):
+    for name, data in tracked(samples, "compare with the source", progress):
         (answer,) = run_batch(pipeline, [data])  # first, because it says in a sentence what is wrong with the data
         if not isinstance(answer, Answer):
-            raise ParityError(f"Calibration sample {index} fails: {answer}") from answer
+            raise ParityError(f"Calibration {name} fails: {answer}") from answer
         actual_inputs = task.collate([task.prepare(data)])
         try:
             expected_inputs, expected = source.processed(data), source.predict(data)
@@ -98,7 +99,7 @@ def check_parity(
         except TundishError:
             raise
         except Exception as error:  # whatever the source's own code raises
-            raise ParityError(f"The source itself fails on calibration sample {index}: {error}") from error
+            raise ParityError(f"The source itself fails on calibration {name}: {error}") from error
         answers.append(expected)
         preprocessing = _larger(preprocessing, _difference(expected_inputs, actual_inputs))
         network = _larger(network, _difference(expected_outputs, engine.run(actual_inputs)))
@@ -108,7 +109,7 @@ def check_parity(
             fault = "the network's inputs do, although its answers are equal on these data"
         if fault:
             raise ParityError(
-                f"The exported model differs from its source on calibration sample {index}: {fault}. "
+                f"The exported model differs from its source on calibration {name}: {fault}. "
                 f"They part at {_stage(preprocessing, network)} (pre-processing differs by "
                 f"{preprocessing.absolute:.2g}, the network by {network.absolute:.2g})."
             )
@@ -116,15 +117,15 @@ def check_parity(
 
 
 def difference_from_source(
-    task: Task[object, Result], engine: Engine, samples: Sequence[Item], answers: Sequence[Result]
+    task: Task[object, Result], engine: Engine, samples: Sequence[NamedItem], answers: Sequence[Result]
 ) -> str:
     """In a sentence, where an engine answers otherwise than the source did; empty if it does not."""
     pipeline = Pipeline(task, engine)
-    for index, (data, expected) in enumerate(zip(samples, answers, strict=True)):
+    for (name, data), expected in zip(samples, answers, strict=True):
         (answer,) = run_batch(pipeline, [data])
         fault = compare_results(expected, answer.output)[1] if isinstance(answer, Answer) else str(answer)
         if fault:
-            return f"It differs from its source on calibration sample {index}: {fault}."
+            return f"It differs from its source on calibration {name}: {fault}."
     return ""
 
 

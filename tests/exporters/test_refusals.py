@@ -421,7 +421,7 @@ def test_a_file_that_is_no_image_among_the_calibration_data_is_refused(tmp_path:
     data.mkdir()
     (data / "broken.jpg").write_bytes(b"no image")
     said = refusal(images, "image-classification", tmp_path / "models", calibration=data)
-    assert "Calibration sample 0 fails: The image is none of JPEG, PNG, BMP, WEBP" in said
+    assert f"Calibration sample 0 ({data / 'broken.jpg'}) fails: The image is none of JPEG, PNG, BMP, WEBP" in said
 
 
 def test_a_file_that_is_no_image_among_the_evaluation_data_is_named(tmp_path: Path, images: Path) -> None:
@@ -446,7 +446,7 @@ def test_a_text_that_no_token_comes_of_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "texts.csv"
     data.write_text("text,label\n,crack\n")
     said = refusal(source, "text-classification", tmp_path / "models", calibration=data)
-    assert "Calibration sample 0 fails: The text is empty, and this model's tokenizer makes no token of it" in said
+    assert "Calibration sample 0 () fails: The text is empty, and this model's tokenizer makes no token of it" in said
 
 
 def test_data_that_the_source_itself_cannot_read_are_refused(tmp_path: Path, images: Path) -> None:
