@@ -333,6 +333,7 @@ def test_reflection_tells_every_service_and_message(hand_made: Connection) -> No
         "feature_extraction",
         "object_detection",
         "token_classification",
+        "image_segmentation",
         "text_ranking",
         "question_answering",
         "fill_mask",
