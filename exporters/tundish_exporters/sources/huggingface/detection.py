@@ -13,7 +13,7 @@ from tundish.results import Box, DetectedObject, ObjectDetection
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.image_network import write_image_network
 from tundish_exporters.sources.huggingface.loading import Architecture
-from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_converted, complete_label_names
+from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_converted, label_names
 
 _OUTPUTS = ("logits", "pred_boxes")
 """Of a network, as the runtime reads them."""
@@ -71,7 +71,7 @@ def _read_detection(processor: Any, config: Any, threshold: float | None) -> Det
     Raises:
         ExportError: there is no such rule in the manifest, or a class has no name.
     """
-    labels = complete_label_names(config)
+    labels = label_names(config)
     threshold = _DEFAULT_THRESHOLD if threshold is None else threshold
     kind = type(processor).__name__
     if kind in _SOFTMAX:

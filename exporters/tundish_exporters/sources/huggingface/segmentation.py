@@ -22,7 +22,7 @@ from tundish_exporters.sources.huggingface.source import (
     Choices,
     ImageSource,
     as_pillow,
-    complete_label_names,
+    label_names,
     make_pipeline,
 )
 from tundish_exporters.sources.image_processors import read_image_processor
@@ -105,7 +105,7 @@ def _read_segmentation(processor: Any, config: Any, choices: Choices) -> Semanti
     Raises:
         ExportError: there is no such rule in the manifest, a class has no name, or the choices do not fit the network.
     """
-    name, labels = type(processor).__name__, complete_label_names(config)
+    name, labels = type(processor).__name__, label_names(config)
     if _asks_with_queries(config):
         if name not in _MASK_SIZES:
             known = ", ".join(sorted(_MASK_SIZES))

@@ -88,9 +88,9 @@ class HuggingFaceSource(ABC):
         self._directory = directory
         self._base = network.base
         self._model, self._exported = network.model, network.exported
-        with_processor = directory if network.base is None or _has_processor(directory) else network.base
-        self._processor: Any = loaded(with_processor, lambda: self._load_processor(with_processor))
-        self.preprocess = self._read_processor(with_processor, choices)
+        self._with_processor = directory if network.base is None or _has_processor(directory) else network.base
+        self._processor: Any = loaded(self._with_processor, lambda: self._load_processor(self._with_processor))
+        self.preprocess = self._read_processor(self._with_processor, choices)
 
     @abstractmethod
     def _load_processor(self, directory: Path) -> Any: ...
@@ -214,12 +214,11 @@ def texts_of(item: Item) -> list[str]:
 
 
 def label_names(config: Any) -> tuple[str, ...]:
-    """The classes' names in their order, which a configuration makes up if nobody has said them."""
-    return tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    """The classes' names in their order, which a configuration makes up if nobody has said them.
 
-
-def complete_label_names(config: Any) -> tuple[str, ...]:
-    """The names of all classes in their order; raises ExportError if one has none."""
+    Raises:
+        ExportError: some have been said, but not all.
+    """
     names = config.id2label
     if unnamed := [index for index in range(len(names)) if index not in names]:
         raise ExportError(f"config.json has {len(names)} labels, but none for class {unnamed[0]}; complete id2label.")

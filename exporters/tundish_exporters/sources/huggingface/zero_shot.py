@@ -48,7 +48,8 @@ class ZeroShotClassifier(ImageSource):
             function="sigmoid" if is_siglip else "softmax",
             top_k=len(choices.candidate_labels),
         )
-        self._tokenizer: Any = loaded(directory, lambda: AutoTokenizer.from_pretrained(directory, **LOCAL))
+        files = self._with_processor
+        self._tokenizer: Any = loaded(files, lambda: AutoTokenizer.from_pretrained(files, **LOCAL))
         texts = [choices.hypothesis_template.format(label) for label in choices.candidate_labels]
         tokens = self._tokenizer(texts, return_tensors="pt", **(_SIGLIP_TEXTS if is_siglip else {"padding": True}))
         self._vectors = _text_vectors(self._model, tokens)
