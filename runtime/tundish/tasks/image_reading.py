@@ -14,8 +14,9 @@ import tundish_kernels
 from tundish.engines import Arrays
 from tundish.manifest import ImagePreprocess, ModelSpec
 from tundish.tasks import ResultT, Task
-from tundish.tasks.image_decoding import decode_image
+from tundish.tasks.image_decoding import DecodedImage, decode_image
 from tundish.tasks.image_geometry import resized_size, window
+from tundish.tasks.shared_image import SharedImage
 from tundish_kernels import ImageOutput
 
 _LAYOUTS: dict[str, Literal["chw", "hwc"]] = {"CHW": "chw", "HWC": "hwc"}
@@ -40,16 +41,17 @@ class ImageReader:
         self._input = spec.inputs[0].name
         self._output = ImageOutput(layout=_LAYOUTS[rule.layout], order=_ORDERS[rule.color_order])
 
-    def read(self, data: bytes) -> PreparedImage:
-        """Decodes one JPEG, PNG, BMP or WebP file.
+    def read(self, image: bytes | SharedImage) -> PreparedImage:
+        """Decodes one JPEG, PNG, BMP or WebP file, if nobody has yet.
 
         Raises:
             InvalidInputError: see `decode_image`.
         """
         rule = self._rule
-        image = decode_image(data, cover=partial(resized_size, rule) if rule.reduced_jpeg else None)
+        decoded = self._decoded(image)
         # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
-        return PreparedImage(image.pixels, window(rule, image.height, image.width), (image.height, image.width))
+        size = decoded.height, decoded.width
+        return PreparedImage(decoded.pixels, window(rule, *size), size)
 
     def shape(self, item: PreparedImage) -> tuple[int, int]:
         """Height and width of the network's input for this image."""
@@ -72,6 +74,11 @@ class ImageReader:
         )
         return {self._input: batch}
 
+    def _decoded(self, image: bytes | SharedImage) -> DecodedImage:
+        if isinstance(image, SharedImage):
+            return image.decoded()
+        return decode_image(image, cover=partial(resized_size, self._rule) if self._rule.reduced_jpeg else None)
+
 
 class ImageTask(Task[PreparedImage, ResultT]):
     """A task whose items are images; see `Task`."""
@@ -79,7 +86,7 @@ class ImageTask(Task[PreparedImage, ResultT]):
     reads = (("image",),)
     _reader: ImageReader
 
-    def prepare(self, item: bytes) -> PreparedImage:
+    def prepare(self, item: bytes | SharedImage) -> PreparedImage:
         """See `ImageReader.read`."""
         return self._reader.read(item)
 

@@ -1,0 +1,43 @@
+"""Images as the parts of a composed bundle hand them on: decoded once, and looked at by all of them without a copy."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.errors import InvalidInputError
+from tundish.tasks.image_decoding import DecodedImage, decode_image
+
+
+class SharedImage:
+    """The file of an image, which whoever needs its pixels first decodes for all. Any number of threads may ask."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._lock = threading.Lock()
+        self._outcome: DecodedImage | InvalidInputError | None = None
+
+    def decoded(self) -> DecodedImage:
+        """Its pixels in full size, not to be written to; raises InvalidInputError as `decode_image` does."""
+        with self._lock:
+            if self._outcome is None:
+                try:
+                    self._outcome = decode_image(self._data)
+                except InvalidInputError as error:
+                    self._outcome = error
+                self._data = b""
+        if isinstance(self._outcome, InvalidInputError):
+            raise InvalidInputError(str(self._outcome))
+        return self._outcome
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageRegion:
+    """A quadrilateral of an image, which a model reads as an image of its own."""
+
+    image: SharedImage
+    corners: NDArray[np.float32]
+    """`[4, 2]`, x and y in pixels of the image, clockwise from the corner that is the upper left one of its content."""
