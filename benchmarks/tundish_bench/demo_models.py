@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tundish.bundle import Bundle, publish_bundle, read_bundle, staged_bundle, versions_in
+from tundish.bundle import Bundle, publish_bundle, read_single_bundle, staged_bundle, versions_in
 from tundish.manifest import Variant
 from tundish.placement.machine import usable_cores
 from tundish.placement.placement import Placement, unmeasured
@@ -115,7 +115,7 @@ def newest_bundle(repository: Path, model: str) -> Bundle:
     versions = versions_in(repository / model)
     if not versions:
         raise BenchmarkError(f"{repository} holds no model '{model}'; run tundish demo, or leave --repository out.")
-    return read_bundle(repository / model / str(versions[-1]))
+    return read_single_bundle(repository / model / str(versions[-1]))
 
 
 def repository_of(directory: Path, *bundles: Bundle) -> Path:

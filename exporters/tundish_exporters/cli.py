@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from tundish.cli.infer import read_list
 from tundish.cli.rendering import slices_table, variants_table
 from tundish.manifest import MAX_LISTED, Aggregation, Manifest, Subtask, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
@@ -204,7 +205,7 @@ def export(
         "aggregation": aggregation,
         "threshold": None if is_onnx(source) else threshold,
         "subtask": subtask,
-        "candidate_labels": _listed(candidate_labels),
+        "candidate_labels": None if candidate_labels is None else read_list(candidate_labels),
         "hypothesis_template": hypothesis_template,
         "pairs": pairs,
         "no_answer": no_answer,
@@ -236,10 +237,6 @@ def export(
             exported = export_onnx(source, hints=hints, **asked)
     show_export(console, exported)
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
-
-
-def _listed(labels: str | None) -> list[str] | None:
-    return None if labels is None else [label.strip() for label in labels.split(",") if label.strip()]
 
 
 def show_export(console: Console, exported: Exported) -> None:

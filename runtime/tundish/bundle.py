@@ -1,4 +1,7 @@
-"""Reads, verifies and writes bundles: a manifest and the files it names, each with its hash."""
+"""Reads, verifies and writes bundles: a manifest and the files it names, each with its hash.
+
+A composed bundle holds others, its components, each a directory with a manifest of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,23 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, overload
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tundish.errors import BundleError
-from tundish.manifest import FORMAT_VERSION, TENSORS, BundleFile, Manifest, TaskName
+from tundish.manifest import FORMAT_VERSION, TENSORS, AnyManifest, BundleFile, Composition, Manifest, TaskName
 
 MANIFEST_NAME = "bundle.json"
 MAX_MANIFEST_BYTES = 64 * 2**20
 """A manifest is a few kilobytes, or a few megabytes with very many labels; more is refused unread."""
 
 _STAGING_PREFIX = ".staging-"
+_MANIFESTS: TypeAdapter[Manifest | Composition] = TypeAdapter(AnyManifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +41,67 @@ class Bundle:
         return self.directory / (file if isinstance(file, str) else file.path)
 
 
-def read_bundle(directory: Path) -> Bundle:
-    """Reads and verifies a bundle.
+@dataclass(frozen=True, slots=True)
+class ComposedBundle:
+    """A bundle of bundles, whose files all matched their hashes when it was read."""
+
+    directory: Path
+    manifest: Composition
+    components: Mapping[str, Bundle]
+    """By name, in the manifest's order."""
+
+
+AnyBundle = Bundle | ComposedBundle
+
+
+def read_bundle(directory: Path) -> AnyBundle:
+    """Reads and verifies a bundle, and those that it is composed of.
 
     Raises:
-        BundleError: the manifest is missing, damaged, of a newer format or not valid, or a file is missing or
-            differs from its hash.
+        BundleError: a manifest is missing, damaged, of a newer format or not valid, or a file is missing or differs
+            from its hash; or a component is that of another bundle.
     """
     manifest = _read_manifest(directory / MANIFEST_NAME)
-    bundle = Bundle(directory, manifest)
     for file in manifest.files:
-        _verify_file(bundle, file)
+        _verify_file(directory, file)
+    if isinstance(manifest, Manifest):
+        return Bundle(directory, manifest)
+    components = {
+        each.name: _read_component(directory / each.bundle.path, manifest, each.name) for each in manifest.components
+    }
+    return ComposedBundle(directory, manifest, components)
+
+
+def read_single_bundle(directory: Path) -> Bundle:
+    """Reads and verifies a bundle that is one network; raises BundleError as `read_bundle` does, or if it is not."""
+    bundle = read_bundle(directory)
+    if not isinstance(bundle, Bundle):
+        raise BundleError(f"{directory} is composed of others; one network is wanted here.")
     return bundle
 
 
-def _read_manifest(path: Path) -> Manifest:
+def _read_component(path: Path, whole: Composition, name: str) -> Bundle:
+    component = read_single_bundle(path.parent)
+    said = component.manifest
+    if (said.model, said.version) != (component_name(whole.model, name), whole.version):
+        raise BundleError(
+            f"{path} holds version {said.version} of '{said.model}', not '{name}' of '{whole.model}' version "
+            f"{whole.version}; export the model again."
+        )
+    return component
+
+
+def component_name(model: str, component: str) -> str:
+    """What a component of a model is called among models."""
+    return f"{model}.{component}"
+
+
+def component_directory(directory: Path, component: str) -> Path:
+    """Where a composed bundle in `directory` has a component."""
+    return directory / "components" / component
+
+
+def _read_manifest(path: Path) -> Manifest | Composition:
     try:
         size = path.stat().st_size
         if size > MAX_MANIFEST_BYTES:
@@ -69,10 +119,10 @@ def _read_manifest(path: Path) -> Manifest:
     if content.get("digest") != _digest(content):
         raise BundleError(f"{path} does not match its own digest; export the model again.")
     try:
-        return Manifest.model_validate(content)
+        return _MANIFESTS.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "manifest"
+        where = ".".join(map(str, first["loc"][1:])) or "manifest"  # the first is the format's version
         raise BundleError(f"{path} is not valid at '{where}': {first['msg']}.") from None
 
 
@@ -95,11 +145,11 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _verify_file(bundle: Bundle, file: BundleFile) -> None:
-    path = bundle.path(file)
+def _verify_file(directory: Path, file: BundleFile) -> None:
+    path = directory / file.path
     try:
         # A link could point anywhere, and its target could change after it was verified.
-        if not path.resolve(strict=True).is_relative_to(bundle.directory.resolve()):
+        if not path.resolve(strict=True).is_relative_to(directory.resolve()):
             raise BundleError(f"{path} leads out of the bundle.")
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -147,18 +197,31 @@ def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
                 directory.rmdir()
 
 
-def publish_bundle(staging: Path, manifest: Manifest) -> Bundle:
+def write_manifest(directory: Path, manifest: Manifest | Composition) -> None:
+    """Writes the manifest of the bundle in `directory`, whose files are there already; all of it reaches the disk."""
+    content = manifest.model_dump(mode="json")
+    content["digest"] = _digest(content)
+    path = directory / MANIFEST_NAME
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name in [*(file.path for file in manifest.files), MANIFEST_NAME]:
+        _sync(directory / name)
+
+
+@overload
+def publish_bundle(staging: Path, manifest: Manifest) -> Bundle: ...
+
+
+@overload
+def publish_bundle(staging: Path, manifest: Composition) -> ComposedBundle: ...
+
+
+def publish_bundle(staging: Path, manifest: Manifest | Composition) -> AnyBundle:
     """Writes the manifest into a staged directory and makes it the model's version, in one rename.
 
     Raises:
         BundleError: the version exists already.
     """
-    content = manifest.model_dump(mode="json")
-    content["digest"] = _digest(content)
-    path = staging / MANIFEST_NAME
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name in [*(file.path for file in manifest.files), MANIFEST_NAME]:
-        _sync(staging / name)
+    write_manifest(staging, manifest)
     staging.chmod(0o755)  # mkdtemp's default hides it from a server that runs as another user
     target = staging.parent / str(manifest.version)
     try:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tundish.errors import InvalidInputError
-from tundish.manifest import InputName
+from tundish.manifest import InputName, ListInput
+from tundish.tasks import ItemPart
 
 ImageInput = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 """A path, the content of an image file, or `[height, width, 3] uint8` RGB pixels."""
@@ -30,13 +32,17 @@ class Inputs(TypedDict, total=False):
     """The text in which the answer to the question stands."""
     query: str
     """What texts are ranked by."""
+    candidate_labels: Sequence[str]
+    """What an image is compared with."""
 
 
-INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair", "question", "context", "query")
+INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair", "question", "context", "query", "candidate_labels")
 """All there are."""
+LISTS: frozenset[str] = frozenset(get_args(ListInput))
+"""Those that are several texts."""
 
 
-def read_inputs(inputs: Inputs) -> dict[InputName, bytes]:
+def read_inputs(inputs: Inputs) -> dict[InputName, ItemPart]:
     """The bytes of each part that is given.
 
     Raises:
@@ -45,11 +51,15 @@ def read_inputs(inputs: Inputs) -> dict[InputName, bytes]:
     given: dict[str, Any] = dict(inputs)
     if unknown := [name for name in given if name not in INPUT_NAMES]:
         raise InvalidInputError(f"There is no input '{unknown[0]}'; there are {', '.join(INPUT_NAMES)}.")
-    return {
-        name: _read_image(given[name]) if name == "image" else _read_text(name, given[name])
-        for name in INPUT_NAMES
-        if name in given
-    }
+    return {name: _read(name, given[name]) for name in INPUT_NAMES if name in given}
+
+
+def _read(name: InputName, value: Any) -> ItemPart:
+    if name in LISTS:
+        if isinstance(value, str):
+            raise InvalidInputError(f"The {name} are a list of texts, got one text, '{value[:40]}'.")
+        return tuple(_read_text(name, text) for text in value)
+    return _read_image(value) if name == "image" else _read_text(name, value)
 
 
 def _read_text(name: InputName, text: str) -> bytes:

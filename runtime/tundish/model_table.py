@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tundish.bundle import Bundle
+from tundish.bundle import AnyBundle
+from tundish.composed_model import ComposedModel
 from tundish.errors import ModelNotFoundError, ModelNotReadyError, TundishError
 from tundish.memory import give_back_memory
 from tundish.model import Model
@@ -38,7 +39,7 @@ class Version:
 class ModelTable:
     """The versions of a repository. Any number of threads may ask it; changes are made one at a time, and block."""
 
-    def __init__(self, repository: Path, load: Callable[[Bundle], Model]) -> None:
+    def __init__(self, repository: Path, load: Callable[[AnyBundle], Model]) -> None:
         self._repository = repository
         self._make = load
         self._versions: dict[str, dict[int, Version]] = {}
@@ -87,12 +88,17 @@ class ModelTable:
                 self._unload(name, number)
 
     def find(self, name: str, version: str | int | None = None) -> Model:
-        """The version asked for; without one, the highest that is ready.
+        """The version asked for; without one, the highest that is ready. `NAME.COMPONENT` is a component of one.
 
         Raises:
-            ModelNotFoundError: there is no such model or version.
+            ModelNotFoundError: there is no such model, version or component.
             ModelNotReadyError: it is there but does not answer.
         """
+        whole, _, component = name.partition(".")
+        found = self._find(whole, version)
+        return _component(found, component) if component else found
+
+    def _find(self, name: str, version: str | int | None) -> Model:
         versions = self._check_known(name)
         if version is None or version == "":
             ready = [number for number, found in versions.items() if found.loaded]
@@ -151,14 +157,15 @@ class ModelTable:
             entry.model,
             entry.version,
             model.manifest.task,
-            model.placement,
+            model.placed,
         )
         return Version(entry.model, entry.version, "READY", loaded=model)
 
     def _replace(self, entry: Entry) -> TundishError | None:
         """Loads a version in place of what there is of it; the error if it cannot be."""
         old = self._versions.get(entry.model, {}).get(entry.version)
-        if isinstance(entry.content, Bundle) and old and old.loaded and old.loaded.manifest == entry.content.manifest:
+        content = entry.content
+        if not isinstance(content, TundishError) and old and old.loaded and old.loaded.manifest == content.manifest:
             return None
         if old is None or not old.loaded:
             self._set(Version(entry.model, entry.version, "LOADING", reason="It is being loaded."))
@@ -180,3 +187,11 @@ class ModelTable:
         del loaded
         give_back_memory()
         self._set(Version(name, number, "UNAVAILABLE", reason="It was unloaded; load it again to use it."))
+
+
+def _component(model: Model, name: str) -> Model:
+    components = model.components if isinstance(model, ComposedModel) else {}
+    if name not in components:
+        known = ", ".join(f"'{model.name}.{each}'" for each in components) or "none"
+        raise ModelNotFoundError(f"Model '{model.name}' has no component '{name}'; it has {known}.")
+    return components[name]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tundish.bundle import Bundle, read_bundle, versions_in
+from tundish.bundle import AnyBundle, read_bundle, versions_in
 from tundish.errors import BundleError, RepositoryError
 
 
@@ -16,7 +16,7 @@ class Entry:
 
     model: str
     version: int
-    content: Bundle | BundleError
+    content: AnyBundle | BundleError
 
 
 def scan(repository: Path) -> Iterator[Entry]:
@@ -53,7 +53,7 @@ def scan_model(repository: Path, model: str) -> Iterator[Entry]:
         yield Entry(model, version, _read(directory / str(version), model, version))
 
 
-def _read(directory: Path, model: str, version: int) -> Bundle | BundleError:
+def _read(directory: Path, model: str, version: int) -> AnyBundle | BundleError:
     try:
         bundle = read_bundle(directory)
         said = bundle.manifest

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
+from tundish.composed_model import ComposedModel
 from tundish.errors import DeadlineExceededError, RepositoryError
 from tundish.inputs import Inputs, read_inputs
+from tundish.loading import Loader
 from tundish.model import Model
 from tundish.model_table import ModelTable
 from tundish.placement.machine import usable_cores
@@ -45,16 +47,10 @@ class Runtime:
         """
         self._cores = Cores(usable_cores())
         placer = Placer(repository, self._cores, instances=instances)
-        self.table = ModelTable(
-            repository,
-            lambda bundle: Model(
-                bundle,
-                self._cores,
-                placement=placer.place(bundle),
-                run_limit_seconds=run_limit_seconds,
-                sequence_idle_seconds=sequence_idle_seconds,
-            ),
+        loader = Loader(
+            self._cores, placer, run_limit_seconds=run_limit_seconds, sequence_idle_seconds=sequence_idle_seconds
         )
+        self.table = ModelTable(repository, loader.load)
         try:
             self.table.load_all()
             if not any(self.ready_models()):
@@ -69,8 +65,12 @@ class Runtime:
         return self.table.find(name, version)
 
     def ready_models(self) -> Iterator[Model]:
-        """Every version that answers."""
-        return (version.loaded for version in self.table.versions() if version.loaded)
+        """Every version that answers, each with its components behind it."""
+        for version in self.table.versions():
+            if version.loaded:
+                yield version.loaded
+            if isinstance(version.loaded, ComposedModel):
+                yield from version.loaded.components.values()
 
     @property
     def ready(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tundish.results import Prediction, StageTimes
-from tundish.tasks.registry import TASKS
+from tundish.tasks.registry import COMPOSED_TASKS, TASKS
 from tundish_proto.v1 import inference_pb2 as typed
 
 _FIELDS = {
@@ -12,7 +12,7 @@ _FIELDS = {
     if field.message_type is not None
 }
 """The field of each message, which has the name of its result's class."""
-_BY_FIELD = {_FIELDS[task.result_type.__name__]: task for task in TASKS.values()}
+_BY_FIELD = {_FIELDS[task.result_type.__name__]: task for task in (*TASKS.values(), *COMPOSED_TASKS.values())}
 """Tasks with the same result write and read it alike."""
 
 

@@ -15,7 +15,7 @@ import pytest
 from support.model_families import bert, save_family, save_resnet_that_int8_breaks
 from support.server_process import wait_until
 
-from tundish.bundle import read_bundle, versions_in
+from tundish.bundle import read_single_bundle, versions_in
 from tundish_exporters import export_huggingface
 
 SECONDS = 120.0
@@ -75,7 +75,7 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     assert "warning: onnx-int8-cpu does not pass the gate and will not be served: agreement 0." in outcome.stdout
     assert f"Serve it with: tundish serve {repository}" in outcome.stdout
 
-    bundle = read_bundle(repository / "parts" / "1")
+    bundle = read_single_bundle(repository / "parts" / "1")
     manifest = bundle.manifest
     assert {file.path: (file.sha256, file.bytes) for file in manifest.files} == {
         path.name: (sha256(path), path.stat().st_size)

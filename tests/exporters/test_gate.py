@@ -23,7 +23,7 @@ from support.networks import (
 )
 
 import tundish
-from tundish.bundle import read_bundle
+from tundish.bundle import read_single_bundle
 from tundish.manifest import Accuracy, ClassificationPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish_exporters import ExportError, export_module
@@ -153,7 +153,7 @@ def test_a_variant_that_fails_keeps_its_figures_and_not_its_files(labelled: bool
     exported = export(
         tmp_path, outlier=True, calibration=None if labelled else images, evaluation=images if labelled else None
     )
-    bundle = read_bundle(exported.bundle.directory)
+    bundle = read_single_bundle(exported.bundle.directory)
     floating, quantised = bundle.manifest.variants
     assert bundle.manifest.servable == (floating,)
     assert quantised.files == ()

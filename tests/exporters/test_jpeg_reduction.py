@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from support.loaded import engine_model
 from support.networks import COLOR_EDGE, COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, COLORS, ColorNetwork
 
 import tundish
@@ -85,7 +86,7 @@ def test_the_server_reduces_what_the_gate_saw_reduced(tmp_path: Path) -> None:
     draft = Image.open(io.BytesIO(data))
     draft.draft("RGB", (COLOR_EDGE, COLOR_EDGE))
     with tundish.open(tmp_path / "models", instances=1) as runtime:
-        model = runtime.model("colors")
+        model = engine_model(runtime, "colors")
         assert model.variant.precision == "int8"
         np.testing.assert_array_equal(model.require_task().prepare(data).pixels, np.asarray(draft))
         result = runtime.predict("colors", image=data).result

@@ -12,7 +12,7 @@ from support.engines import hidden_openvino
 from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, ColorNetwork, write_color_images
 
 import tundish
-from tundish.bundle import read_bundle
+from tundish.bundle import read_single_bundle
 from tundish.engines import Arrays
 from tundish.engines import openvino as engine_module
 from tundish.engines.openvino import OpenVinoEngine
@@ -79,7 +79,7 @@ def names(exported: Exported) -> list[str]:
 @pytest.mark.usefixtures("no_bf16")
 def test_each_file_has_a_variant_of_each_engine(tmp_path: Path, images: Path) -> None:
     exported = export(tmp_path, evaluation=images)
-    manifest = read_bundle(exported.bundle.directory).manifest
+    manifest = read_single_bundle(exported.bundle.directory).manifest
     assert names(exported) == ["onnx-fp32-cpu", "onnx-int8-cpu", "openvino-fp32-cpu", "openvino-int8-cpu"]
     floating, quantised, *others = manifest.variants
     assert [variant.engine for variant in others] == ["openvino", "openvino"]

@@ -12,7 +12,7 @@ from support.exported_segmenters import THRESHOLD, segmenter_folder
 from support.segmentations import segment_faults, segmentation_pipeline, segmented_by
 from support.segmenter_families import SEGMENTERS
 
-from tundish.bundle import Bundle, read_bundle
+from tundish.bundle import Bundle, read_single_bundle
 from tundish.engines import load_file
 from tundish.manifest import ImagePreprocess, MaskQueriesPostprocess, Subtask
 from tundish.pipeline import Answer, Pipeline, run_batch
@@ -53,7 +53,7 @@ def images(photographs: list[Path]) -> dict[str, bytes]:
 @pytest.fixture(scope="module", params=SEGMENTERS)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = segmenter_folder(tmp_path_factory)
-    return Exported(folder / "sources" / request.param, read_bundle(folder / "models" / request.param / "1"))
+    return Exported(folder / "sources" / request.param, read_single_bundle(folder / "models" / request.param / "1"))
 
 
 def test_a_segmenter_finds_what_its_pipeline_finds(exported: Exported, images: dict[str, bytes]) -> None:

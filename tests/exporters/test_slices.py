@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.model_families import bert, save_family, save_resnet_that_int8_breaks
 
 import tundish
-from tundish.bundle import Bundle, read_bundle
+from tundish.bundle import Bundle, read_single_bundle
 from tundish.cli.models import show
 from tundish.engines import load_engine
 from tundish.manifest import Accuracy, SliceAccuracy
@@ -163,7 +163,7 @@ def test_an_export_measures_slices_and_labels_and_the_card_shows_them(
     assert {each["name"]: each["value"] for each in by_label} == right_by(bundle, rows, "label")
 
     assert bundle.manifest.source.license == "cc-by-4.0"
-    assert read_bundle(bundle.directory).manifest == bundle.manifest
+    assert read_single_bundle(bundle.directory).manifest == bundle.manifest
     capsys.readouterr()
     show(tmp_path / "models", "rollers")
     shown = capsys.readouterr().out

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bundles import make_bundle
 
-from tundish.bundle import MANIFEST_NAME, Bundle, next_version, read_bundle, staged_bundle, versions_in
+from tundish.bundle import MANIFEST_NAME, Bundle, next_version, read_single_bundle, staged_bundle, versions_in
 from tundish.errors import BundleError, RepositoryError
 from tundish.manifest import Manifest, json_schema
 from tundish.repository import scan
@@ -38,7 +38,7 @@ def rewrite(bundle: Bundle, **changes: Any) -> None:
 
 
 def test_a_bundle_is_read_as_it_was_written(bundle: Bundle) -> None:
-    assert read_bundle(bundle.directory) == bundle
+    assert read_single_bundle(bundle.directory) == bundle
     assert bundle.manifest.servable[0].name == "onnx-fp32-cpu"
 
 
@@ -54,7 +54,7 @@ def test_one_flipped_bit_is_found_and_the_file_named(bundle: Bundle, name: str, 
     path.write_bytes(damaged)
     try:
         try:
-            read = read_bundle(bundle.directory)
+            read = read_single_bundle(bundle.directory)
         except BundleError as error:
             assert str(path) in str(error)
         else:  # a flip that leaves the manifest's meaning alone: one white space for another
@@ -67,26 +67,26 @@ def test_one_flipped_bit_is_found_and_the_file_named(bundle: Bundle, name: str, 
 def test_a_missing_file_is_named(bundle: Bundle) -> None:
     bundle.path("model.onnx").unlink()
     with pytest.raises(BundleError, match=r"model\.onnx is missing"):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 def test_a_shortened_file_is_named_with_both_sizes(bundle: Bundle) -> None:
     path = bundle.path("model.onnx")
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(BundleError, match=r"model\.onnx has \d+ bytes, its manifest says \d+"):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 def test_a_newer_format_says_to_update(bundle: Bundle) -> None:
     rewrite(bundle, format_version=2, something_new=True)
     with pytest.raises(BundleError, match="format version 2, this tundish reads up to 1; update tundish"):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 def test_an_unknown_task_is_named_with_those_there_are(bundle: Bundle) -> None:
     rewrite(bundle, task="mind-reading")
     with pytest.raises(BundleError, match="unknown task 'mind-reading'; this tundish knows image-classification"):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 @pytest.mark.parametrize("path", ["../outside.onnx", "/etc/passwd", "a/../../b", "", "a\0b"])
@@ -95,7 +95,7 @@ def test_a_path_out_of_the_bundle_is_refused(bundle: Bundle, path: str) -> None:
     manifest["variants"][0]["files"][0]["path"] = path
     rewrite(bundle, variants=manifest["variants"])
     with pytest.raises(BundleError, match="not valid"):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 def test_a_link_out_of_the_bundle_is_refused(bundle: Bundle, tmp_path: Path) -> None:
@@ -103,25 +103,25 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Bundle, tmp_path: Path) -> 
     path.rename(tmp_path / "elsewhere.onnx")
     path.symlink_to(tmp_path / "elsewhere.onnx")
     with pytest.raises(BundleError, match="leads out of the bundle"):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b"\xff\xfe", b"[" * 100_000, b'{"digest": 1}'])
 def test_a_manifest_of_nonsense_is_an_error_of_the_tree(bundle: Bundle, content: bytes) -> None:
     bundle.path(MANIFEST_NAME).write_bytes(content)
     with pytest.raises(BundleError, match=MANIFEST_NAME):
-        read_bundle(bundle.directory)
+        read_single_bundle(bundle.directory)
 
 
 def test_a_directory_that_is_no_bundle_says_so(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is not a bundle"):
-        read_bundle(tmp_path)
+        read_single_bundle(tmp_path)
 
 
 def test_a_version_is_never_overwritten(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="exists already"):
         make_bundle(tmp_path)
-    assert read_bundle(bundle.directory) == bundle
+    assert read_single_bundle(bundle.directory) == bundle
 
 
 def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:

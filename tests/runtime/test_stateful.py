@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.bundles import make_bundle
+from support.loaded import engine_model
 from support.tensor_bundles import make_adder_bundle, make_scaler_bundle
 
 import tundish
@@ -112,7 +113,7 @@ def test_a_state_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_a_model_in_process_keeps_the_state_of_its_sequences(tmp_path: Path) -> None:
     make_adder_bundle(tmp_path)
     with tundish.open(tmp_path, instances=2) as runtime:
-        model = runtime.model("adder")
+        model = engine_model(runtime, "adder")
         sums = []
         for value in (1.0, 2.0, 3.0):
             inputs = {"value": np.array([[value]], np.float32)}
@@ -128,7 +129,7 @@ def test_a_model_in_process_keeps_the_state_of_its_sequences(tmp_path: Path) -> 
 def test_rows_run_together_only_if_they_agree_on_what_the_engine_takes_one_of(tmp_path: Path) -> None:
     make_scaler_bundle(tmp_path)
     with tundish.open(tmp_path, instances=1) as runtime:
-        model = runtime.model("scaler")
+        model = engine_model(runtime, "scaler")
         futures = []
         for factor in (2, 2, 3, 2) * 10:
             inputs = {"value": np.array([[1], [5]], np.float32), "factor": np.full(2, factor, np.float32)}

@@ -30,6 +30,9 @@ def infer(
     question: Annotated[list[str] | None, typer.Option(help="Question to a context.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="Text that holds the answer.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="What to rank texts by.")] = None,
+    candidate_labels: Annotated[
+        list[str] | None, typer.Option(help="What to compare an image with; commas between.")
+    ] = None,
     tensors: Annotated[Path | None, typer.Option(help=".npz file with one array for each input.")] = None,
     url: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1:8001",
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
@@ -50,6 +53,7 @@ def infer(
         "question": question,
         "context": context,
         "query": query,
+        "candidate_labels": None if candidate_labels is None else [read_list(each) for each in candidate_labels],
     }
     items = _items({name: values for name, values in given.items() if values})
     if bool(items) == bool(tensors):
@@ -94,14 +98,23 @@ def _items(given: Mapping[str, Sequence[Any]]) -> list[Inputs]:
     return [cast("Inputs", dict(zip(given, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
+def read_list(text: str) -> list[str]:
+    """The texts of an option, which commas tell apart."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def _predict(
     client: Client, model: str, items: list[Inputs], version: int | None, timeout: float
 ) -> Iterator[tuple[str, Prediction | TundishError]]:
-    names = [" | ".join(map(str, item.values())) for item in items]
+    names = [" | ".join(map(_shown, item.values())) for item in items]
     outcomes = client.predict_stream(model, items, version=version, timeout=timeout)
     # Not strict: an unreadable file ends the stream early, and says so itself.
     yield from zip(names, outcomes, strict=False)
     yield from ((names[-1], outcome) for outcome in outcomes)
+
+
+def _shown(part: object) -> str:
+    return ", ".join(map(str, part)) if isinstance(part, list) else str(part)
 
 
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tundish.bundle import Bundle
-from tundish.cli.rendering import slices_table, variants_table
-from tundish.errors import ModelNotFoundError
-from tundish.manifest import ImagePreprocess, Source, Variant
+from tundish.bundle import AnyBundle, Bundle, ComposedBundle
+from tundish.cli.rendering import slices_table, steps_table, variants_table
+from tundish.errors import BundleError, ModelNotFoundError
+from tundish.manifest import Composition, ImagePreprocess, Manifest, Source, Variant
 from tundish.placement.availability import obstacles
 from tundish.placement.store import Choice, PlacementStore
 from tundish.repository import scan
@@ -62,14 +62,28 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False,
 ) -> None:
     """Show one version as a model card: what it is for, whence it comes, and what each variant was measured to do."""
-    manifest = find_bundle(repository, model, version).manifest
+    bundle = find_bundle(repository, model, version)
     if as_json:
-        print(manifest.model_dump_json(indent=2))
+        print(bundle.manifest.model_dump_json(indent=2))
         return
     console = Console(highlight=False)
+    _show_origin(console, bundle.manifest)
+    if isinstance(bundle, Bundle):
+        _show_variants(console, bundle.manifest, repository)
+        return
+    console.print(steps_table(bundle.manifest))
+    for component in bundle.components.values():
+        console.print(f"[bold]{component.manifest.model}[/], {component.manifest.task}")
+        _show_variants(console, component.manifest, repository)
+
+
+def _show_origin(console: Console, manifest: Manifest | Composition) -> None:
     console.print(f"[bold]{manifest.model}[/] version {manifest.version}, {manifest.task}")
     for line in _origin(manifest.source):
         console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _show_variants(console: Console, manifest: Manifest, repository: Path) -> None:
     for side, specs in (("input", manifest.inputs), ("output", manifest.outputs)):
         for spec in specs:
             console.print(f"  {side:6} {spec.name} {spec.datatype} {list(spec.shape)}", markup=False)
@@ -83,22 +97,28 @@ def show(
     console.print(_placement(PlacementStore(repository).find(manifest)), markup=False, soft_wrap=True)
 
 
-def find_bundle(repository: Path, model: str, version: int | None) -> Bundle:
-    """The version asked for, or the highest; verified.
+def find_bundle(repository: Path, model: str, version: int | None) -> AnyBundle:
+    """The version asked for, or the highest; verified. `NAME.COMPONENT` is a component of one.
 
     Raises:
         RepositoryError: the repository is not there, or is empty.
         ModelNotFoundError: it has no such version.
         BundleError: the version is broken.
     """
-    found = [entry for entry in scan(repository) if entry.model == model and version in (None, entry.version)]
+    whole, _, component = model.partition(".")
+    found = [entry for entry in scan(repository) if entry.model == whole and version in (None, entry.version)]
     if not found:
         wanted = f"'{model}'" if version is None else f"'{model}' version {version}"
         raise ModelNotFoundError(f"{repository} holds no model {wanted}; `tundish models list` shows what there is.")
     content = found[-1].content
-    if not isinstance(content, Bundle):
+    if isinstance(content, BundleError):
         raise content
-    return content
+    if not component:
+        return content
+    components = content.components if isinstance(content, ComposedBundle) else {}
+    if component not in components:
+        raise ModelNotFoundError(f"'{whole}' has no component '{component}'; it has {', '.join(components) or 'none'}.")
+    return components[component]
 
 
 def _origin(source: Source) -> list[str]:
@@ -133,7 +153,7 @@ def verify(repository: RepositoryArgument) -> None:
     console = Console(highlight=False)
     broken = False
     for entry in scan(repository):
-        good = isinstance(entry.content, Bundle)
+        good = not isinstance(entry.content, BundleError)
         broken |= not good
         verdict = "[green]verified[/]" if good else f"[red]broken:[/] {escape(str(entry.content))}"
         console.print(f"{entry.model} {entry.version}: {verdict}", soft_wrap=True)
@@ -141,9 +161,11 @@ def verify(repository: RepositoryArgument) -> None:
         raise typer.Exit(1)
 
 
-def _summary(content: Bundle | Exception) -> dict[str, str]:
-    if not isinstance(content, Bundle):
+def _summary(content: AnyBundle | BundleError) -> dict[str, str]:
+    if isinstance(content, BundleError):
         return {"error": str(content)}
+    if isinstance(content, ComposedBundle):
+        return {"task": content.manifest.task, "variant": f"composed of {', '.join(content.components)}"}
     manifest = content.manifest
     left_out = obstacles(manifest)
     runnable = (variant.name for variant in manifest.servable if variant.name not in left_out)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tundish.errors import TundishError
-from tundish.manifest import Manifest
+from tundish.manifest import Composition, Manifest, Step
 from tundish.results import (
     Entity,
     FeatureExtraction,
@@ -125,6 +125,19 @@ def variants_table(manifest: Manifest) -> Table:
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
         )
     return table
+
+
+def steps_table(composition: Composition) -> Table:
+    """How an item goes through the components: what each step takes, and what it makes."""
+    table = Table("step", "component", "takes", "remembers")
+    for step in composition.steps:
+        remembered = f"the last {step.remembered:,}" if step.remembered else ""
+        table.add_row(step.name, step.component, ", ".join(_taken(step)), remembered)
+    return table
+
+
+def _taken(step: Step) -> list[str]:
+    return [f"each of {name}" if name == step.for_each else name for name in step.inputs]
 
 
 def slices_table(manifest: Manifest) -> Table | None:

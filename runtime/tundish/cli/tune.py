@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tundish.bundle import ComposedBundle
 from tundish.cli.models import find_bundle
+from tundish.errors import InvalidInputError
 from tundish.placement.figures import Measured
 from tundish.placement.tuning import Tuned
 from tundish.placement.tuning import tune as run
@@ -40,6 +42,9 @@ def tune(
     Whatever else the machine does meanwhile is measured with it.
     """
     bundle = find_bundle(repository, model, version)
+    if isinstance(bundle, ComposedBundle):
+        names = " and ".join(component.manifest.model for component in bundle.components.values())
+        raise InvalidInputError(f"'{model}' is composed of others; tune {names}, each by itself.")
     # On standard error, so that the JSON can be piped.
     with Progress(
         TextColumn("{task.description}"),

@@ -47,7 +47,10 @@ def predict_request(
     """The request for one item; raises InvalidInputError for an unreadable one."""
     request = typed.PredictRequest(model_name=model, model_version=_version(version), id=request_id, priority=priority)
     for name, data in read_inputs(inputs).items():
-        setattr(request, name, data if name == "image" else data.decode())
+        if isinstance(data, tuple):
+            getattr(request, name).extend(text.decode() for text in data)
+        else:
+            setattr(request, name, data if name == "image" else data.decode())
     return request
 
 

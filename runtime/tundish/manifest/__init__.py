@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
+from tundish.manifest.composition import ENGINE, Component, Composition, SimilarityPostprocess, Step
 from tundish.manifest.model_spec import ModelSpec, StateTensor, TensorSpec
 from tundish.manifest.postprocess import (
     MAX_LISTED,
@@ -37,6 +38,7 @@ from tundish.manifest.preprocess import (
     InputName,
     Interpolation,
     LetterboxResize,
+    ListInput,
     Preprocess,
     Resize,
     ShortestEdgeResize,
@@ -57,8 +59,10 @@ from tundish.manifest.terms import (
     TaskName,
 )
 from tundish.manifest.variants import Accuracy, BundleFile, Gate, Latency, SliceAccuracy, Variant
+from tundish.manifest.version import Source, Version
 
 __all__ = [
+    "ENGINE",
     "FORMAT_VERSION",
     "MAX_LISTED",
     "MAX_STATEMENT",
@@ -66,9 +70,12 @@ __all__ = [
     "Accuracy",
     "Aggregation",
     "AnswerPostprocess",
+    "AnyManifest",
     "BoxPostprocess",
     "BundleFile",
     "ClassificationPostprocess",
+    "Component",
+    "Composition",
     "Datatype",
     "DetectionPostprocess",
     "DetrPostprocess",
@@ -80,6 +87,7 @@ __all__ = [
     "Interpolation",
     "Latency",
     "LetterboxResize",
+    "ListInput",
     "ListedPostprocess",
     "Manifest",
     "MaskPostprocess",
@@ -99,9 +107,11 @@ __all__ = [
     "Sha256",
     "ShortestEdgeResize",
     "SigmoidDetrPostprocess",
+    "SimilarityPostprocess",
     "SliceAccuracy",
     "Source",
     "StateTensor",
+    "Step",
     "StretchResize",
     "Subtask",
     "TaskName",
@@ -110,25 +120,12 @@ __all__ = [
     "TextPreprocess",
     "Variant",
     "VectorPostprocess",
+    "Version",
     "json_schema",
 ]
 
-FORMAT_VERSION: Literal[1] = 1
-"""The newest bundle format that this runtime reads, and the one it writes."""
-
-
-class Source(Part):
-    """What the exporter read."""
-
-    kind: Literal["huggingface", "module", "onnx"]
-    files: dict[str, Sha256]
-    """Name of each file that was read, to its SHA-256; empty for a module that came from memory."""
-    frameworks: dict[str, str]
-    """Versions of the packages that read and exported it."""
-    license: Annotated[str, Field(max_length=MAX_STATEMENT)] | None = None
-    """Of the weights, as its maker or the source's model card names it; None if nobody has said."""
-    intended_use: Annotated[str, Field(max_length=MAX_STATEMENT)] | None = None
-    """What the model is for, and what it is not, in its maker's words."""
+FORMAT_VERSION: Literal[2] = 2
+"""The newest bundle format that this runtime reads: that of composed bundles. Others are written as format 1."""
 
 
 class Serving(Part):
@@ -146,17 +143,12 @@ class Serving(Part):
     """Items that may wait; more are refused."""
 
 
-class Manifest(ModelSpec):
-    """One version of a model."""
+class Manifest(ModelSpec, Version):
+    """One version of a model that is one network."""
 
-    format_version: Literal[1] = FORMAT_VERSION
-    digest: Sha256 = "0" * 64
-    """SHA-256 of the manifest itself: of its canonical JSON (sorted keys, no spaces) without this field."""
-    model: ModelName
-    version: PositiveInt
-    source: Source
-    assets: tuple[BundleFile, ...]
-    """Files that no variant owns: the tokenizer, the report."""
+    format_version: Literal[1] = 1
+    model: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}(\.[a-z][a-z0-9_]{0,31})?$")]
+    """Its name; of a component, `NAME.COMPONENT`."""
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
     serving: Serving
 
@@ -181,6 +173,10 @@ class Manifest(ModelSpec):
         return self
 
 
+AnyManifest = Annotated[Manifest | Composition, Field(discriminator="format_version")]
+"""What a bundle.json may hold."""
+
+
 def json_schema() -> str:
-    """The manifest's JSON Schema, as committed in `docs/bundle.schema.json`."""
-    return json.dumps(Manifest.model_json_schema(), indent=2) + "\n"
+    """The JSON Schema of both manifests, as committed in `docs/bundle.schema.json`."""
+    return json.dumps(TypeAdapter(AnyManifest).json_schema(), indent=2) + "\n"

@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from tundish.manifest.terms import Part, PathInside, PositiveInt
 
 TextInput = Literal["text", "text_pair", "question", "context", "query"]
-InputName = Literal["image"] | TextInput
+ListInput = Literal["candidate_labels"]
+"""Parts that are several texts."""
+InputName = Literal["image"] | TextInput | ListInput
 """A part of what a request asks about: the name of a field of the typed API, and of a tensor of the pipeline."""
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]

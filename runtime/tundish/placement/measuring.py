@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from tundish.bundle import Bundle
-from tundish.model import Model
+from tundish.engine_model import EngineModel
 from tundish.placement.figures import Measurement
 from tundish.placement.placement import Placement
 from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
@@ -30,7 +30,7 @@ def measure(bundle: Bundle, items: Sequence[Item], cores: Cores, placement: Plac
         EngineError: the engine does not take the variant, or fails.
         InvalidInputError: the model cannot read an item.
     """
-    model = Model(
+    model = EngineModel(
         bundle,
         cores,
         placement=placement,
@@ -57,7 +57,7 @@ class _Question:
 class _ClosedLoop:
     """Callers that each wait for an answer and ask again; all of them on the thread that calls `run`."""
 
-    def __init__(self, model: Model, items: Sequence[Item], callers: int) -> None:
+    def __init__(self, model: EngineModel, items: Sequence[Item], callers: int) -> None:
         self._model = model
         self._items = itertools.cycle(zip(items, shares_of_work(model.require_task(), items), strict=True))
         self._answers: SimpleQueue[tuple[float, Future[Any]]] = SimpleQueue()

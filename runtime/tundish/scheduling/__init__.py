@@ -1,6 +1,7 @@
 """Scheduling: a model's queue, its batching rule, its instances, and the cores that all models share."""
 
 from tundish.scheduling.batching import SEQUENCE_IDLE_SECONDS, Batching
+from tundish.scheduling.coordinator import Coordinator
 from tundish.scheduling.cores import Cores
 from tundish.scheduling.instance import any_instance_hangs
 from tundish.scheduling.item import EntryName, Step
@@ -13,6 +14,7 @@ __all__ = [
     "RUN_LIMIT_SECONDS",
     "SEQUENCE_IDLE_SECONDS",
     "Batching",
+    "Coordinator",
     "Cores",
     "EntryName",
     "Scheduler",

@@ -18,6 +18,7 @@ due by the clock is done when `tick` is called.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +96,10 @@ class Dispatcher:
         """`core_seconds` of the lane that got cores last."""
 
     def add_lane(self, name: str, batching: Batching, *, threads: int, run_limit_seconds: float) -> Lane:
-        """A lane without instances yet; each of its instances computes on `threads` cores, or on all there are."""
+        """A lane without instances yet; each of its instances computes on `threads` cores, or on all there are.
+
+        Instances that leave the computing to other lanes have none, and may have no limit.
+        """
         lane = Lane(name, ItemQueue(batching), min(threads, self.cores), run_limit_seconds)
         with self._lock:
             self._lanes.append(lane)
@@ -106,8 +110,8 @@ class Dispatcher:
         with self._event():
             lane.idle.append(instance)
 
-    def submit(self, lane: Lane, items: Sequence[Item]) -> None:
-        """Queues the items of a request, all or none.
+    def submit(self, lane: Lane, items: Sequence[Item], *, accepted: bool = False) -> None:
+        """Queues the items of a request, all or none; see `ItemQueue.put` for `accepted`.
 
         Raises:
             QueueFullError: see `ItemQueue.put`.
@@ -118,12 +122,16 @@ class Dispatcher:
         with self._event() as now:
             if not lane.queue and not lane.running:
                 lane.core_seconds = max(lane.core_seconds, self._served)
-            at_once = max(1, min(len(lane.idle) + len(lane.running), self.cores // lane.threads))
+            at_once = len(lane.idle) + len(lane.running)
+            if lane.threads:
+                at_once = min(at_once, self.cores // lane.threads)
+            at_once = max(1, at_once)
             lane.queue.put(
                 items,
                 now,
                 seconds_per_item=lane.seconds_per_item / at_once,
                 seconds_ahead=lane.seconds_per_batch,
+                accepted=accepted,
             )
 
     def finish(self, lane: Lane, instance: Instance, prepared: Sequence[Item] = ()) -> bool:
@@ -216,7 +224,7 @@ class Dispatcher:
         """When something is due by the clock alone."""
         times = []
         for lane in self._lanes:
-            if lane.running:
+            if lane.running and math.isfinite(lane.run_limit_seconds):
                 times.append(min(running.since for running in lane.running.values()) + lane.run_limit_seconds)
             # What is ready waits for a core or an instance, not for the clock.
             if lane.idle and (seconds := lane.queue.seconds_until_ready(now)):
@@ -235,7 +243,8 @@ class Dispatcher:
         charged = lane.threads * lane.seconds_per_batch
         lane.running[instance] = _Running(work, now, charged)
         self._free -= lane.threads
-        self._served = lane.core_seconds
+        if lane.threads:  # others say nothing of who has had how much
+            self._served = lane.core_seconds
         lane.core_seconds += charged
         instance.start(work)
 

@@ -15,6 +15,7 @@ The rules, in full:
    between preparation and batch. It is never run.
 6. Refusal. A full queue first lets go of what rule 5 drops, then refuses new items at once. So does one whose items
    ahead will take longer than the new item's deadline leaves: run late, it would only take time from those behind it.
+   What belongs to a request that is under way, as the next step of a composed model, is never refused so.
 7. Stopping. A closed queue refuses all, gives out what it has, and holds nothing back.
 8. Sequences. An item of a sequence takes its place in the order when its turn in the sequence has come: see
    `Sequences`. Until then it is in no batch, so that a batch has no two items of one sequence.
@@ -62,7 +63,15 @@ class ItemQueue:
     def __len__(self) -> int:
         return len(self._waiting) + self.sequences.following
 
-    def put(self, items: Sequence[Item], now: float, *, seconds_per_item: float, seconds_ahead: float) -> None:
+    def put(
+        self,
+        items: Sequence[Item],
+        now: float,
+        *,
+        seconds_per_item: float,
+        seconds_ahead: float,
+        accepted: bool = False,
+    ) -> None:
         """Accepts all of the items or none.
 
         Args:
@@ -70,6 +79,7 @@ class ItemQueue:
             now: On the dispatcher's clock.
             seconds_per_item: What the model takes to answer one, all its instances together.
             seconds_ahead: What it still needs for what it has begun.
+            accepted: Whether they belong to a request that is under way: rule 6 is not for them.
 
         Raises:
             QueueFullError: they do not fit, those ahead will take too long, or there are too many sequences.
@@ -79,16 +89,18 @@ class ItemQueue:
         limit = self.batching.max_queue_size
         if self.closed:
             raise self.closed
-        if len(self) + len(items) > limit:
+        is_full = not accepted and len(self) + len(items) > limit
+        if is_full:
             self._drop([item for item in self._waiting if _is_dead(item, now)], now)
             self._refuse_late(self.sequences.remove_followers(lambda item: _is_dead(item, now)))
-        if len(self) + len(items) > limit:
+        if is_full and len(self) + len(items) > limit:
             raise QueueFullError(
                 f"The queue holds {len(self)} of at most {limit} items, {len(items)} more do not fit; try again later.",
                 retry_after_seconds=seconds_per_item * limit / 2,
             )
         placed = [self._placed(item, now) for item in items]
-        self._check_deadline(placed[0], now, seconds_per_item, seconds_ahead)
+        if not accepted:
+            self._check_deadline(placed[0], now, seconds_per_item, seconds_ahead)
         for item in placed:
             if item.step is None or self.sequences.arrive(item, item.step, now):
                 bisect.insort(self._waiting, item, key=_order)

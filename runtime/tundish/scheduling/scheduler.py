@@ -84,12 +84,14 @@ class Scheduler:
         deadline: float | None = None,
         priority: int = DEFAULT_PRIORITY,
         step: Step | None = None,
+        accepted: bool = False,
     ) -> list[Future[Any]]:
         """Queues one item for each payload, all or none, and returns their futures of `Answer`; never blocks.
 
         Cancelling a future before its item began drops the item. Items share a batch only with items of the same
         entry and `shape_key`. `deadline` is in seconds on `time.monotonic()`'s clock. `step` is the place of the only
         payload in its sequence; cancelling its future has the sequence stay as it is, also if the item has begun.
+        Items that are `accepted` belong to a request that is under way already, and are never refused for others.
 
         Raises:
             QueueFullError: the items do not all fit, would be answered after the deadline, or begin one sequence too
@@ -102,7 +104,7 @@ class Scheduler:
             Item(entry=entry, payload=payload, shape_key=shape_key, priority=priority, deadline=deadline, step=step)
             for payload in payloads
         ]
-        self._dispatcher.submit(self._lane, items)
+        self._dispatcher.submit(self._lane, items, accepted=accepted)
         return [item.future for item in items]
 
     def close(self) -> None:

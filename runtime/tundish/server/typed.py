@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from tundish.errors import TundishError, answerable
-from tundish.inputs import INPUT_NAMES
+from tundish.inputs import INPUT_NAMES, LISTS
 from tundish.manifest import InputName
 from tundish.results import Prediction
 from tundish.runtime import Runtime
@@ -21,6 +21,7 @@ from tundish.server.calls import (
     shortened,
 )
 from tundish.server.services import check_wellformed
+from tundish.tasks import ItemPart
 from tundish.wire import write_prediction
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -73,6 +74,16 @@ class TypedFront:
         return write_prediction(prediction, request.id)
 
 
-def _inputs_of(request: typed.PredictRequest) -> dict[InputName, bytes]:
-    given = {name: getattr(request, name) for name in INPUT_NAMES if request.HasField(name)}
-    return {name: value if isinstance(value, bytes) else value.encode() for name, value in given.items()}
+def _inputs_of(request: typed.PredictRequest) -> dict[InputName, ItemPart]:
+    return {name: _part(request, name) for name in INPUT_NAMES if _has(request, name)}
+
+
+def _has(request: typed.PredictRequest, name: InputName) -> bool:
+    return bool(getattr(request, name)) if name in LISTS else request.HasField(name)
+
+
+def _part(request: typed.PredictRequest, name: InputName) -> ItemPart:
+    value = getattr(request, name)
+    if name in LISTS:
+        return tuple(text.encode() for text in value)
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,7 +1,8 @@
-"""Tasks: what happens before and after the engine. One file a task, all subclasses of `Task`.
+"""Tasks: what happens before and after the engine. One file a task, all subclasses of `Task` or of `ComposedTask`.
 
 A task turns one request item into arrays, and the engine's arrays into typed results. It is made from
-a model's spec and holds no state of a request, so that all instances of a model share it.
+a model's spec and holds no state of a request, so that all instances of a model share it. That of a composed model
+turns an item into values for its components, and what these answer into a typed result.
 """
 
 from __future__ import annotations
@@ -23,17 +24,19 @@ from tundish.results import Result
 PreparedT = TypeVar("PreparedT")
 ResultT = TypeVar("ResultT", bound=Result)
 
-Item = bytes | tuple[bytes, ...]
-"""What a request asks about: an image file or a UTF-8 text, or its parts where the model reads several of them."""
+ItemPart = bytes | tuple[bytes, ...]
+"""An image file, a UTF-8 text, or a list of these."""
+Item = bytes | tuple[ItemPart, ...]
+"""What a request asks about: a part, or several where the model reads several of them."""
 
 
-def parts_of(item: Item) -> tuple[bytes, ...]:
+def parts_of(item: Item) -> tuple[Any, ...]:
     """The parts of an item, of which one stands for itself."""
     return item if isinstance(item, tuple) else (item,)
 
 
-class Task(ABC, Generic[PreparedT, ResultT]):
-    """Pre-processing, post-processing and typed result of one task."""
+class TypedTask(ABC, Generic[ResultT]):
+    """A task as those see it who ask and answer: what it reads, and its typed result."""
 
     name: ClassVar[str]
     """Hugging Face's name of the pipeline."""
@@ -42,6 +45,25 @@ class Task(ABC, Generic[PreparedT, ResultT]):
     result_type: ClassVar[type[Any]]
     output_specs: tuple[TensorSpec, ...]
     """The tensors that the pipeline answers over the Open Inference Protocol."""
+
+    @staticmethod
+    @abstractmethod
+    def to_tensors(results: Sequence[ResultT]) -> dict[str, NDArray[np.generic]]:
+        """Results as the tensors of `output_specs`; BYTES as object arrays of bytes."""
+
+    @staticmethod
+    @abstractmethod
+    def to_message(result: ResultT) -> Message:
+        """A result as the typed API's message, which has the name of the result's class."""
+
+    @staticmethod
+    @abstractmethod
+    def from_message(message: Any) -> ResultT:
+        """The inverse of `to_message`."""
+
+
+class Task(TypedTask[ResultT], Generic[PreparedT, ResultT]):
+    """Pre-processing, post-processing and typed result of one network."""
 
     @abstractmethod
     def __init__(self, spec: ModelSpec, directory: Path) -> None:
@@ -66,21 +88,6 @@ class Task(ABC, Generic[PreparedT, ResultT]):
     @abstractmethod
     def finish(self, outputs: Arrays, items: Sequence[PreparedT]) -> list[ResultT | EngineError]:
         """Makes one result for each item of the batch; an error where the engine gave NaN or an infinity for it."""
-
-    @staticmethod
-    @abstractmethod
-    def to_tensors(results: Sequence[ResultT]) -> dict[str, NDArray[np.generic]]:
-        """Results as the tensors of `output_specs`; BYTES as object arrays of bytes."""
-
-    @staticmethod
-    @abstractmethod
-    def to_message(result: ResultT) -> Message:
-        """A result as the typed API's message, which has the name of the result's class."""
-
-    @staticmethod
-    @abstractmethod
-    def from_message(message: Any) -> ResultT:
-        """The inverse of `to_message`."""
 
 
 def not_finite(what: str) -> EngineError:

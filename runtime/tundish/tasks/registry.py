@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tundish.bundle import ComposedBundle
 from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
+from tundish.tasks.composed import ComposedTask
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.fill_mask import FillMaskTask
 from tundish.tasks.image_classification import ImageClassificationTask, ZeroShotImageClassificationTask
@@ -19,6 +21,7 @@ from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
 from tundish.tasks.text_ranking import TextRankingTask
 from tundish.tasks.token_classification import TokenClassificationTask
+from tundish.tasks.zero_shot import RequestedLabelsTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
     task.name: task
@@ -38,6 +41,8 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
     )
 }
 
+COMPOSED_TASKS: dict[str, type[ComposedTask[Any]]] = {task.name: task for task in (RequestedLabelsTask,)}
+
 
 def load_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
     """The model's task, ready to pre- and post-process; raises BundleError if the bundle does not fit it."""
@@ -45,3 +50,15 @@ def load_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
     if rule is not None and rule.reads not in task.reads:
         raise BundleError(f"{directory} reads {' and '.join(rule.reads)}, which no model for {task.name} does.")
     return task(spec, directory)
+
+
+def load_composed_task(bundle: ComposedBundle) -> ComposedTask[Any]:
+    """The same of a composed model."""
+    manifest = bundle.manifest
+    task = COMPOSED_TASKS.get(manifest.task)
+    if task is None or manifest.reads not in task.reads:
+        raise BundleError(
+            f"{bundle.directory} is composed and reads {' and '.join(manifest.reads)}, which no such model for "
+            f"{manifest.task} does."
+        )
+    return task(manifest, {name: component.manifest for name, component in bundle.components.items()})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,11 @@ class SharedImage:
         self._lock = threading.Lock()
         self._outcome: DecodedImage | InvalidInputError | None = None
 
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the file: what tells images apart."""
+        return hashlib.sha256(self._data).digest()
+
     def decoded(self) -> DecodedImage:
         """Its pixels in full size, not to be written to; raises InvalidInputError as `decode_image` does."""
         with self._lock:
@@ -28,7 +35,6 @@ class SharedImage:
                     self._outcome = decode_image(self._data)
                 except InvalidInputError as error:
                     self._outcome = error
-                self._data = b""
         if isinstance(self._outcome, InvalidInputError):
             raise InvalidInputError(str(self._outcome))
         return self._outcome

@@ -11,6 +11,7 @@ import pytest
 from support.bundles import make_bundle
 from support.engines import by_openvino, republish
 from support.images import encoded
+from support.loaded import engine_model
 
 import tundish
 from tundish.bundle import Bundle, publish_bundle, staged_bundle
@@ -96,10 +97,10 @@ def test_a_repository_that_cannot_be_written_is_measured_once_a_process(
     make_heavy_bundle(tmp_path)
     (tmp_path / ".tundish").touch()
     with tundish.open(tmp_path) as runtime:
-        first = runtime.model("colors").placement
+        first = engine_model(runtime, "colors").placement
         runtime.table.unload("colors")
         runtime.table.load("colors")
-        assert runtime.model("colors").placement == first
+        assert engine_model(runtime, "colors").placement == first
         result = runtime.predict("colors", image=encoded("green"), timeout=10).result
         assert isinstance(result, tundish.ImageClassification)
         assert result.labels[0].name == "green"

@@ -19,7 +19,7 @@ from support.calls import ANSWER_SECONDS, Connection, connect, image_request, in
 from support.images import encoded
 from support.server_process import ServerProcess
 
-from tundish.bundle import Bundle, publish_bundle, read_bundle, staged_bundle
+from tundish.bundle import Bundle, publish_bundle, read_single_bundle, staged_bundle
 from tundish.manifest import Serving
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
@@ -38,7 +38,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """
     root = tmp_path_factory.mktemp("batching")
     for path in sorted(repository.glob("[!.]*")):
-        republish(read_bundle(path / "1"), root, Serving(max_batch_size=4))
+        republish(read_single_bundle(path / "1"), root, Serving(max_batch_size=4))
     with ServerProcess(root) as process:
         yield process
         assert process.running, process.output

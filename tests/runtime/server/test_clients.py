@@ -20,7 +20,7 @@ from support.images import encoded
 from support.server_process import ServerProcess
 
 import tundish
-from tundish.bundle import read_bundle
+from tundish.bundle import read_single_bundle
 from tundish.client import AsyncClient, Client
 from tundish.errors import InvalidInputError, TundishError
 from tundish.inputs import ImageInput, Inputs
@@ -171,7 +171,7 @@ def test_a_closed_client_is_closed(colors: ServerProcess) -> None:
 async def test_tensors_give_what_the_engine_gives_in_this_process(
     repository: Path, server: ServerProcess, tmp_path: Path, model: str
 ) -> None:
-    bundle = read_bundle(repository / model / "1")
+    bundle = read_single_bundle(repository / model / "1")
     generator = np.random.default_rng(11)
     inputs: dict[str, NDArray[Any]]
     if model == "minilm":

@@ -11,7 +11,7 @@ from support.engines import by_openvino, republish
 from support.server_process import ServerProcess
 
 from tundish import FeatureExtraction, ImageClassification, TextClassification
-from tundish.bundle import read_bundle
+from tundish.bundle import read_single_bundle
 from tundish.client import Client
 from tundish.errors import EngineError
 from tundish.manifest import Variant
@@ -28,7 +28,7 @@ def serve(repository: Path, directory: Path, *, openvino: bool) -> ServerProcess
         return by_openvino(variant) if openvino else variant
 
     for name in MODELS:
-        bundle = read_bundle(repository / name / "1")
+        bundle = read_single_bundle(repository / name / "1")
         floating = next(variant for variant in bundle.manifest.variants if variant.precision == "fp32")
         republish(bundle, directory, chosen(floating))
     return ServerProcess(directory, "--instances", "2")

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.datatypes import datatype_of
+from tundish.engine_model import EngineModel
 from tundish.engines import Arrays
 from tundish.errors import InvalidInputError, TundishError, answerable
+from tundish.inputs import LISTS
 from tundish.model import check_names
 from tundish.pipeline import Answer
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Step
@@ -21,6 +23,7 @@ from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.parameters import read_count, read_flag
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
+from tundish.tasks import ItemPart
 from tundish.tensors import Tensor
 from tundish_proto import open_inference_pb2 as oip
 
@@ -68,9 +71,9 @@ class InferenceMethods(Methods):
             until = earlier(until, timeout)
             priority = min(read_count(request.parameters, "priority") or DEFAULT_PRIORITY, PRIORITIES)
             inputs = read_inputs(request, self._shared_memory)
-            if target.bare:
+            if (engine := target.engine_model) is not None:
                 item = "row {}"
-                futures = _submit_rows(target, inputs, until, priority, read_step(request))
+                futures = _submit_rows(engine, inputs, until, priority, read_step(request))
             else:
                 item = f"{target.model.reads[0]}[{{}}]"
                 futures = _submit_items(target, inputs, until, priority)
@@ -92,29 +95,33 @@ def _submit_items(target: Target, inputs: Arrays, until: float | None, priority:
     return model.submit(items, deadline=until, priority=priority)
 
 
-def _column(name: str, items: NDArray[np.generic]) -> list[bytes]:
+def _column(name: str, items: NDArray[np.generic]) -> list[ItemPart]:
     if items.dtype != np.object_:
         raise InvalidInputError(f"Input '{name}' must be BYTES, got {datatype_of(items.dtype)}.")
+    if name in LISTS:
+        if items.ndim != 2:
+            raise InvalidInputError(f"Input '{name}' must have the shape [batch, {name}], got {list(items.shape)}.")
+        return [tuple(row) for row in items.tolist()]
     if items.shape not in ((items.size,), (items.size, 1)):
         raise InvalidInputError(f"Input '{name}' must have the shape [batch, 1] or [batch], got {list(items.shape)}.")
-    column: list[bytes] = items.ravel().tolist()
+    column: list[ItemPart] = items.ravel().tolist()
     return column
 
 
 def _submit_rows(
-    target: Target, inputs: dict[str, Tensor], until: float | None, priority: int, step: Step | None
+    model: EngineModel, inputs: dict[str, Tensor], until: float | None, priority: int, step: Step | None
 ) -> list[Future[Answer[Any]]]:
-    for spec in target.model.request_inputs:
+    for spec in model.request_inputs:
         array = inputs.get(spec.name)
         if len(spec.shape) == 1 and array is not None and array.shape == (array.size, 1):
             inputs[spec.name] = array.ravel()
-    return target.model.submit_tensors(inputs, deadline=until, priority=priority, step=step)
+    return model.submit_tensors(inputs, deadline=until, priority=priority, step=step)
 
 
 def _outputs(target: Target, answers: Sequence[Answer[Any]]) -> Arrays:
     """The answers to the items of a request as one batch."""
     rows = [answer.output for answer in answers]
-    if not target.bare:
+    if target.engine_model is None:
         return target.model.require_task().to_tensors(rows)
     return rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 

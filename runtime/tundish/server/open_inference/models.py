@@ -94,7 +94,7 @@ class ModelMethods(Methods):
                 instance_group=[
                     config.ModelInstanceGroup(
                         name=target.name,
-                        count=target.model.placement.instances,
+                        count=target.model.live_instances,
                         kind=config.ModelInstanceGroup.KIND_CPU,
                     )
                 ],

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tundish.manifest import ClassificationPostprocess, TensorSpec
+from tundish.composed_model import ComposedModel
+from tundish.engine_model import EngineModel
+from tundish.errors import ModelNotFoundError
+from tundish.inputs import LISTS
+from tundish.manifest import ENGINE, ClassificationPostprocess, TensorSpec
 from tundish.model import Model
 from tundish.runtime import Runtime
 from tundish.scheduling import EntryName
@@ -13,7 +17,7 @@ from tundish.server.admission import Admission
 from tundish.server.shared_memory import SharedMemory
 from tundish.statistics import Statistics
 
-_ENGINE_SUFFIX = ".engine"
+_ENGINE_SUFFIX = f".{ENGINE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,9 @@ class Target:
     entry: EntryName
 
     @property
-    def bare(self) -> bool:
-        """Whether it is the engine, not the pipeline."""
-        return self.entry == "engine"
+    def engine_model(self) -> EngineModel | None:
+        """The model whose bare engine it is; None for a pipeline."""
+        return self.model if self.entry == "engine" and isinstance(self.model, EngineModel) else None
 
     @property
     def version(self) -> str:
@@ -49,19 +53,24 @@ class Target:
     @property
     def platform(self) -> str:
         """What answers, in the protocol's terms."""
-        return f"{self.model.variant.engine}_engine" if self.bare else "tundish_pipeline"
+        return f"{self.engine_model.variant.engine}_engine" if self.engine_model else "tundish_pipeline"
 
     @property
     def inputs(self) -> Sequence[TensorSpec]:
         """The tensors that it takes."""
-        if self.bare:
-            return tuple(map(_advertised, self.model.request_inputs))
-        return tuple(TensorSpec(name=name, datatype="BYTES", shape=("batch", 1)) for name in self.model.reads)
+        if self.engine_model:
+            return tuple(map(_advertised, self.engine_model.request_inputs))
+        return tuple(
+            TensorSpec(name=name, datatype="BYTES", shape=("batch", name if name in LISTS else 1))
+            for name in self.model.reads
+        )
 
     @property
     def outputs(self) -> Sequence[TensorSpec]:
         """The tensors that it answers."""
-        return self.model.manifest.answer_outputs if self.bare else self.model.require_task().output_specs
+        if self.engine_model:
+            return self.engine_model.manifest.answer_outputs
+        return self.model.require_task().output_specs
 
 
 def _advertised(spec: TensorSpec) -> TensorSpec:
@@ -74,9 +83,10 @@ def _advertised(spec: TensorSpec) -> TensorSpec:
 
 def targets_of(model: Model) -> tuple[Target, ...]:
     """The entries of a version of a model, each by one name."""
-    if model.task is None:
-        return (Target(model.name, model, "engine"),)
-    return Target(model.name, model, "pipeline"), Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
+    pipeline, engine = Target(model.name, model, "pipeline"), Target(f"{model.name}{_ENGINE_SUFFIX}", model, "engine")
+    if isinstance(model, ComposedModel):
+        return (pipeline,)
+    return (Target(model.name, model, "engine"),) if model.task is None else (pipeline, engine)
 
 
 class Methods:
@@ -96,4 +106,9 @@ class Methods:
         """
         base = name.removesuffix(_ENGINE_SUFFIX)
         model = self._runtime.model(base, version)
-        return Target(name, model, "pipeline" if base == name and model.task is not None else "engine")
+        if base == name and model.task is not None:
+            return Target(name, model, "pipeline")
+        if isinstance(model, ComposedModel):
+            engines = ", ".join(f"'{each.name}{_ENGINE_SUFFIX}'" for each in model.components.values())
+            raise ModelNotFoundError(f"Model '{base}' is composed of several engines; ask one of {engines}.")
+        return Target(name, model, "engine")

@@ -1,0 +1,107 @@
+"""What a composed bundle says: which bundles it is made of, and how an item goes through them.
+
+A component is a bundle inside the bundle, `components/<name>/bundle.json`, complete and judged for itself: it has its
+own variants, gate and files, and is loaded as a model of its own, `NAME.COMPONENT`. The steps are a graph: a step hands
+values to a component, and what that answers is a value under the step's name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tundish.manifest.preprocess import InputName
+from tundish.manifest.terms import Part, PositiveInt, TaskName
+from tundish.manifest.variants import BundleFile
+from tundish.manifest.version import Version
+
+MAX_COMPONENTS = 8
+MAX_STEPS = 16
+
+ValueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+"""Of a value in the graph: a part of the item, or what a step made."""
+
+ENGINE = "engine"
+"""`NAME.engine` is a model's bare engine, so that no component may have this name."""
+
+
+class Component(Part):
+    """A bundle inside the bundle."""
+
+    name: ValueName
+    bundle: BundleFile
+    """Its bundle.json, whose hash stands for all that it names."""
+
+
+class Step(Part):
+    """One call of a component, or one for each element of a list."""
+
+    name: ValueName
+    """Of what comes of it."""
+    component: ValueName
+    inputs: Annotated[tuple[ValueName, ...], Field(min_length=1, max_length=4)]
+    """The values that make the component's item; an image and a place in it are the image's region there."""
+    for_each: ValueName | None = None
+    """The input that is a list: there is a call for each element in its place, and a list comes of the step."""
+    remembered: Annotated[int, Field(ge=0)] = 0
+    """How many answers are kept, those used last, for items that come again."""
+
+
+class SimilarityPostprocess(Part):
+    """From an image's vector and those of texts to labels with scores, highest first.
+
+    The score of a text is the function of `scale * cosine + bias`.
+    """
+
+    kind: Literal["similarity"] = "similarity"
+    function: Literal["softmax", "sigmoid"]
+    scale: Annotated[float, Field(allow_inf_nan=False)]
+    bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    template: str
+    """What makes a text of a label, which comes in the place of its `{}`."""
+
+
+ComposedPostprocess = SimilarityPostprocess
+"""How the values of the steps become a typed result."""
+
+
+class Composition(Version):
+    """One version of a model that is composed of others."""
+
+    format_version: Literal[2] = 2
+    task: TaskName
+    reads: Annotated[tuple[InputName, ...], Field(min_length=1)]
+    """The parts of an item, in their order."""
+    components: Annotated[tuple[Component, ...], Field(min_length=1, max_length=MAX_COMPONENTS)]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+    """In an order in which each has its inputs."""
+    postprocess: ComposedPostprocess
+    max_queue_size: PositiveInt = 256
+    """Items that may wait; more are refused."""
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """Every file of the bundle but the manifest itself and what its components name."""
+        return (*self.assets, *(component.bundle for component in self.components))
+
+    @model_validator(mode="after")
+    def _is_a_graph(self) -> Composition:
+        names = [component.name for component in self.components]
+        if len(set(names)) < len(names) or ENGINE in names:
+            raise ValueError(f"components must have different names, and none '{ENGINE}', got {names}")
+        made = [step.name for step in self.steps]
+        if twice := [name for index, name in enumerate(made) if name in (*self.reads, *made[:index])]:
+            raise ValueError(f"two values have the name '{twice[0]}'")
+        known: set[str] = set(self.reads)
+        for step in self.steps:
+            if step.component not in names:
+                raise ValueError(f"step '{step.name}' calls '{step.component}', which is none of {names}")
+            if missing := [name for name in step.inputs if name not in known]:
+                raise ValueError(f"step '{step.name}' takes '{missing[0]}', which nothing before it makes")
+            if step.for_each is not None and step.for_each not in step.inputs:
+                raise ValueError(f"step '{step.name}' goes through '{step.for_each}', which is none of its inputs")
+            known.add(step.name)
+        if unused := set(names) - {step.component for step in self.steps}:
+            raise ValueError(f"no step calls {sorted(unused)}")
+        return self

@@ -1,0 +1,46 @@
+"""What is before the first and behind the last step of a composed model; the steps themselves stand in its manifest."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tundish.manifest import Composition, ModelSpec
+from tundish.results import ObjectDetection
+from tundish.tasks import Item, ResultT, TypedTask
+from tundish.tasks.shared_image import ImageRegion, SharedImage
+
+
+class ComposedTask(TypedTask[ResultT]):
+    """A task that several networks do together."""
+
+    @abstractmethod
+    def __init__(self, composition: Composition, components: Mapping[str, ModelSpec]) -> None:
+        """Raises BundleError if the composition or a component is not fit for the task."""
+
+    @abstractmethod
+    def read(self, item: Item) -> dict[str, Any]:
+        """The values that steps may take, by the parts of the item; costs next to nothing.
+
+        Raises:
+            InvalidInputError: the item cannot be read.
+        """
+
+    @abstractmethod
+    def join(self, values: Mapping[str, Any]) -> ResultT:
+        """The result, by all values; costs next to nothing."""
+
+
+def item_of(values: Sequence[Any]) -> Any:
+    """What a component is asked about: its one value, the region of an image that is there, or several values."""
+    if len(values) == 1:
+        return values[0]
+    if len(values) == 2 and isinstance(values[0], SharedImage) and hasattr(values[1], "corners"):
+        return ImageRegion(values[0], values[1].corners)
+    return tuple(values)
+
+
+def elements_of(value: Any) -> Sequence[Any]:
+    """What a step goes through: a list, or the objects that were found in an image."""
+    return value.objects if isinstance(value, ObjectDetection) else value
