@@ -26,6 +26,7 @@ from tundish_exporters.sources.adapters import CONFIG, check_adapter, find_base,
 if TYPE_CHECKING:
     import torch
 
+    from tundish_exporters.composing import ExportedComposition
     from tundish_exporters.exporting import Exported
 
 
@@ -113,6 +114,51 @@ def export_huggingface(
     source = load_source(Path(directory), task, choices)
     progress("load the source", 1, 1)
     return export(source, options, progress)
+
+
+def export_towers(
+    directory: PathLike,
+    *,
+    name: str,
+    repository: PathLike,
+    hypothesis_template: str | None = None,
+    trust_pickle: bool = False,
+    progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
+) -> ExportedComposition:
+    """Exports CLIP's or SigLIP's directory to a bundle that compares images with labels that come with them.
+
+    Both towers are components of it, `NAME.image` and `NAME.text`, which give their vectors also by themselves. Labels
+    that are known at export cost less as `candidate_labels` of `export_huggingface`.
+
+    Args:
+        directory: see `export_huggingface`.
+        name: of the model in the repository; the bundle becomes its next version.
+        repository: directory of bundles; made if it is not there.
+        hypothesis_template: what makes a sentence of each label; "This is a photo of {}." if none is given.
+        trust_pickle: see `export_huggingface`.
+        progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`; data for both towers are a table with the columns `image` and
+            `candidate_labels`, a folder of images has none for that of texts.
+
+    Raises:
+        ExportError: see `tundish_exporters.composing.export_composed`.
+    """
+    options = ExportOptions.of(name, repository, settings)
+    _check_template(hypothesis_template)
+    _check_directory(Path(directory), None)
+
+    from tundish_exporters.composing import export_composed
+    from tundish_exporters.sources.huggingface.source import Choices
+    from tundish_exporters.sources.huggingface.towers import Towers
+
+    progress("load the source", 0, 1)
+    choices = Choices(trust_pickle=trust_pickle)
+    if hypothesis_template is not None:
+        choices = replace(choices, hypothesis_template=hypothesis_template)
+    source = Towers(Path(directory), choices)
+    progress("load the source", 1, 1)
+    return export_composed(source, options, progress)
 
 
 def export_module(
@@ -251,6 +297,10 @@ def _check_candidates(task: str, labels: Sequence[str] | None, template: str | N
         return
     if not labels:
         raise ExportError(f"{task} compares images with labels: pass --candidate-labels 'a crack, a dent'.")
+    _check_template(template)
+
+
+def _check_template(template: str | None) -> None:
     if template is not None and template.count("{}") != 1:
         raise ExportError(f"The template '{template}' must have one {{}}, where the label comes.")
 

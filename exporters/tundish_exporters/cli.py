@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from tundish.cli.infer import read_list
-from tundish.cli.rendering import slices_table, variants_table
-from tundish.manifest import MAX_LISTED, Aggregation, Manifest, Subtask, TaskName
-from tundish_exporters.api import export_huggingface, export_onnx
+from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
+from tundish_exporters.api import export_huggingface, export_onnx, export_towers
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.onnx_flags import (
@@ -42,14 +40,16 @@ from tundish_exporters.onnx_flags import (
     is_onnx,
     read_hints,
 )
+from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.progress import Progress
+from tundish_exporters.showing import show_export
 
 if TYPE_CHECKING:
+    from tundish_exporters.composing import ExportedComposition
     from tundish_exporters.exporting import Exported
 
 _TASKS = ", ".join(get_args(TaskName))
-_FEW_SAMPLES = 100
-"""Below so many, one sample is more than a point."""
+_ZERO_SHOT: TaskName = "zero-shot-image-classification"
 _HUGGING_FACE = "Hugging Face sources"
 
 
@@ -214,8 +214,7 @@ def export(
     }
     of_directory = {flag: value for flag, value in of_directory.items() if value is not None}
     with loading_frameworks(), progress_bars(console) as progress:
-        asked: Any = {
-            "task": task,
+        asked: dict[str, Any] = {
             "name": name,
             "repository": repository,
             "precision": precision,
@@ -228,49 +227,26 @@ def export(
             "intended_use": intended_use,
             "progress": progress,
         }
-        if hints is None:
-            exported = export_huggingface(source, **of_directory, **asked)
-        elif of_directory:
-            flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in of_directory)
-            raise ExportError(f"{source} is an ONNX file, to which {flags} do not belong; leave them out.")
-        else:
-            exported = export_onnx(source, hints=hints, **asked)
+        exported = _export(source, task, hints, of_directory, asked)
     show_export(console, exported)
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
 
 
-def show_export(console: Console, exported: Exported) -> None:
-    """Prints the parity, the gate's table and the warnings of an export."""
-    manifest, parity = exported.bundle.manifest, exported.parity
-    console.print(
-        f"[bold]{manifest.model}[/] version {manifest.version}: {escape(str(exported.bundle.directory))}",
-        soft_wrap=True,
-    )
-    console.print(
-        f"Equal to its source on {parity.samples} samples. Largest differences: pre-processing "
-        f"{parity.preprocessing.absolute:.1e}, network {parity.network.absolute:.1e} "
-        f"(relative {parity.network.relative:.1e}), result {parity.scores:.1e}.",
-        soft_wrap=True,
-    )
-    console.print(variants_table(manifest))
-    if slices := slices_table(manifest):
-        console.print(slices)
-    warnings = [*exported.warnings, *_cautions(manifest)]
-    for warning in warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+def _export(
+    source: Path, task: TaskName, hints: OnnxHints | None, of_directory: dict[str, Any], asked: dict[str, Any]
+) -> Exported | ExportedComposition:
+    if hints is not None:
+        _check_flags(of_directory, (), f"{source} is an ONNX file")
+        return export_onnx(source, task=task, hints=hints, **asked)
+    if task == _ZERO_SHOT and "candidate_labels" not in of_directory:
+        _check_flags(of_directory, ("hypothesis_template", "trust_pickle"), f"{source} is exported for {task}")
+        return export_towers(source, **of_directory, **asked)
+    return export_huggingface(source, task=task, **of_directory, **asked)
 
 
-def _cautions(manifest: Manifest) -> list[str]:
-    """What the gate's data cannot show, if they are few."""
-    counted = [variant.accuracy for variant in manifest.variants if variant.accuracy and variant.precision != "fp32"]
-    few = [accuracy.samples for accuracy in counted if accuracy.metric != "cosine" and accuracy.samples < _FEW_SAMPLES]
-    if not few:
-        return []
-    step = 100 / few[0]
-    return [
-        f"The gate had {few[0]} samples, of which each is {step:.2g} points: it cannot see a smaller drop; "
-        "pass more with --evaluation or --calibration."
-    ]
+def _check_flags(given: dict[str, Any], known: Sequence[str], reason: str) -> None:
+    if odd := [f"--{flag.replace('_', '-')}" for flag in given if flag not in known]:
+        raise ExportError(f"{reason}, to which {', '.join(odd)} do not belong; leave them out.")
 
 
 @contextmanager

@@ -6,7 +6,8 @@
 | texts | `.txt`, one a line |
 | table | `.csv`, `.tsv` or `.jsonl` with a column for each part that the model reads, `label` if labelled |
 
-Such a part is `image`, which is a path beside the file, or `text`, `text_pair`, `question`, `context` or `query`.
+Such a part is `image`, which is a path beside the file, or `text`, `text_pair`, `question`, `context` or `query`; or
+`candidate_labels`, which in a `.jsonl` are a list, and elsewhere have commas between.
 
 A table may have a column of any name by which the accuracy is told apart: its slices.
 """
@@ -21,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tundish.inputs import LISTS
 from tundish.manifest import InputName
-from tundish.tasks import Item
+from tundish.tasks import Item, ItemPart
 from tundish_exporters.errors import DataError
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl"})
@@ -36,32 +38,42 @@ _SEED = 20
 class Sample:
     """One item of data, with its label if it has one."""
 
-    content: tuple[str | Path, ...]
-    """The texts, or the path of the image: a part for each that the model reads."""
+    content: tuple[str | Path | ItemPart, ...]
+    """A part for each that the model reads: a text, several, the path of the image, or the very bytes of either."""
     label: str | None
     slice: str | None = None
     """The group that it belongs to, if the data are told apart by one."""
 
     def read(self) -> Item:
         """As a request would carry it."""
-        parts = tuple(_read(part) for part in self.content)
+        parts = self.parts()
         return parts if len(parts) > 1 else parts[0]
+
+    def parts(self) -> tuple[Any, ...]:
+        """Each as a request would carry it."""
+        return tuple(_read(part) for part in self.content)
 
     def __str__(self) -> str:
         """For sentences about it."""
-        return " | ".join(map(str, self.content))
+        return " | ".join("made of another" if isinstance(part, bytes) else str(part) for part in self.content)
 
 
-def _read(part: str | Path) -> bytes:
+def _read(part: str | Path | ItemPart) -> ItemPart:
+    if isinstance(part, bytes | tuple):
+        return part
     if isinstance(part, str):
-        try:
-            return part.encode()
-        except UnicodeEncodeError:
-            raise DataError("A text holds half a surrogate pair, which UTF-8 cannot carry.") from None
+        return _encoded(part)
     try:
         return part.read_bytes()
     except OSError as error:
         raise DataError(f"The image {part} cannot be read: {error.strerror}.") from error
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise DataError("A text holds half a surrogate pair, which UTF-8 cannot carry.") from None
 
 
 def load_samples(
@@ -148,13 +160,22 @@ def _forms(reads: Sequence[InputName]) -> str:
 
 def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_column: str | None) -> Sample:
     for name in reads:
+        if name in LISTS and isinstance(row, Mapping) and isinstance(row.get(name), list):
+            continue
         if not isinstance(row, Mapping) or not isinstance(row.get(name), str):
             columns = list(row) if isinstance(row, Mapping) else []
             raise DataError(f"{path} must have a column '{name}' in every row, got {columns}.")
-    content = tuple(path.parent / row[name] if name == "image" else row[name] for name in reads)
+    content = tuple(_content(path, name, row[name]) for name in reads)
     label, group = row.get("label"), None
     if slice_column is not None:
         group = row.get(slice_column)
         if group is None:
             raise DataError(f"{path} must have the column '{slice_column}' in every row, got {list(row)}.")
     return Sample(content, None if label is None else str(label), None if group is None else str(group))
+
+
+def _content(path: Path, name: InputName, value: Any) -> str | Path | ItemPart:
+    if name in LISTS:
+        texts = value if isinstance(value, list) else value.split(",")
+        return tuple(_encoded(str(text).strip()) for text in texts)
+    return path.parent / value if name == "image" else str(value)

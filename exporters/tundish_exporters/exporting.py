@@ -64,35 +64,60 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
     if options.precision == "int8" and data.gate is None:
         raise DataError("int8 must pass the gate, which needs data: pass --evaluation, --calibration or both.")
     with staged_bundle(options.repository, options.name) as staging:
-        assets = source.write_assets(staging)
-        floating = _write_float(source, staging, progress)
-        spec, task, parity, answers = _check(source, floating, data, staging, progress)
-        inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-        candidates, not_made = _candidates(floating, inputs, data, options, progress)
-        engines, not_taken = load_for_latency(candidates, spec, inputs[0])
-        latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
-        judge = Judge(spec, staging, data, answers, floating, options, progress)
-        judgements = {each: judge.judge(each) for each in engines}
-        variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
-        batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
-        limits = best_limits(batch_times)
-        write_report(
-            staging / REPORT_NAME,
-            parity=parity,
-            batches=batch_times,
-            labels={each.name: judgement.labels for each, judgement in judgements.items()},
-        )
-        manifest = Manifest(
-            **dict(spec),
-            model=options.name,
-            version=next_version(options.repository, options.name),
-            source=source.describe().model_copy(update=options.statements),
-            assets=tuple(describe_file(staging, name) for name in [*assets, REPORT_NAME]),
-            variants=variants,
-            serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
-        )
-        _remove_rejected(candidates, variants)
-        return Exported(publish_bundle(staging, manifest), parity, (*not_made, *not_taken, *_warnings(variants, data)))
+        version = next_version(options.repository, options.name)
+        built = build(source, data, staging, options, model=options.name, version=version, progress=progress)
+        return Exported(publish_bundle(staging, built.manifest), built.parity, built.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A bundle whose files are written, but for its manifest."""
+
+    manifest: Manifest
+    parity: Parity
+    warnings: tuple[str, ...]
+
+
+def build(
+    source: Source,
+    data: ExportData,
+    directory: Path,
+    options: ExportOptions,
+    *,
+    model: str,
+    version: int,
+    progress: Progress,
+) -> Built:
+    """Exports a source into an empty directory; raises ExportError as `export` does."""
+    assets = source.write_assets(directory)
+    floating = _write_float(source, directory, progress)
+    spec, task, parity, answers = _check(source, floating, data, directory, progress)
+    inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
+    candidates, not_made = _candidates(floating, inputs, data, options, progress)
+    engines, not_taken = load_for_latency(candidates, spec, inputs[0])
+    latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
+    judge = Judge(spec, directory, data, answers, floating, options, progress)
+    judgements = {each: judge.judge(each) for each in engines}
+    variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
+    batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
+    limits = best_limits(batch_times)
+    write_report(
+        directory / REPORT_NAME,
+        parity=parity,
+        batches=batch_times,
+        labels={each.name: judgement.labels for each, judgement in judgements.items()},
+    )
+    manifest = Manifest(
+        **dict(spec),
+        model=model,
+        version=version,
+        source=source.describe().model_copy(update=options.statements),
+        assets=tuple(describe_file(directory, name) for name in [*assets, REPORT_NAME]),
+        variants=variants,
+        serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
+    )
+    _remove_rejected(candidates, variants)
+    return Built(manifest, parity, (*not_made, *not_taken, *_warnings(variants, data)))
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:

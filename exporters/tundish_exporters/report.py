@@ -23,14 +23,28 @@ def write_report(
         "parity": asdict(parity),
         "batches": [asdict(times) for times in batches],
         "labels": {variant: [each.model_dump() for each in measured] for variant, measured in labels.items()},
-        "environment": {
-            "machine": platform.machine(),
-            "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
-            "python": platform.python_version(),
-        },
+        "environment": _environment(),
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_composed_report(path: Path, *, samples: int, scores: float, parities: Mapping[str, Parity]) -> None:
+    """Of a composed bundle; each component has a report of its own."""
+    content: dict[str, Any] = {
+        "parity": {"samples": samples, "scores": scores},
+        "components": {name: asdict(parity) for name, parity in parities.items()},
+        "environment": _environment(),
+    }
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
 
 
 def _processor() -> str:

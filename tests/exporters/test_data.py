@@ -18,7 +18,7 @@ from tundish_exporters.data import Sample, label_indices, load_samples
 ROWS = [("The strand cracks, badly.", "bad"), ('He said "good".\nTwice.', "good"), ("Größe 漢字", "good")]
 
 
-def as_set(samples: list[Sample]) -> set[tuple[str | Path, str | None]]:
+def as_set(samples: list[Sample]) -> set[tuple[object, str | None]]:
     return {(sample.content[0], sample.label) for sample in samples}
 
 

@@ -78,8 +78,8 @@ def test_a_shortened_file_is_named_with_both_sizes(bundle: Bundle) -> None:
 
 
 def test_a_newer_format_says_to_update(bundle: Bundle) -> None:
-    rewrite(bundle, format_version=2, something_new=True)
-    with pytest.raises(BundleError, match="format version 2, this tundish reads up to 1; update tundish"):
+    rewrite(bundle, format_version=3, something_new=True)
+    with pytest.raises(BundleError, match="format version 3, this tundish reads up to 2; update tundish"):
         read_single_bundle(bundle.directory)
 
 

@@ -16,10 +16,11 @@ from rich.console import Console
 from tundish.bundle import read_bundle, versions_in
 from tundish.errors import BundleError
 from tundish_exporters.api import export_huggingface, export_module
-from tundish_exporters.cli import loading_frameworks, progress_bars, show_export
+from tundish_exporters.cli import loading_frameworks, progress_bars
 from tundish_exporters.demo.assets import PHOTOGRAPHS, default_cache, fetch
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
+from tundish_exporters.showing import show_export
 
 if TYPE_CHECKING:
     from tundish_exporters.exporting import Exported

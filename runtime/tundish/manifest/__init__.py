@@ -10,7 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from tundish.manifest.composition import ENGINE, Component, Composition, SimilarityPostprocess, Step
+from tundish.manifest.composition import (
+    ENGINE,
+    Component,
+    ComposedPostprocess,
+    Composition,
+    SimilarityPostprocess,
+    Step,
+)
 from tundish.manifest.model_spec import ModelSpec, StateTensor, TensorSpec
 from tundish.manifest.postprocess import (
     MAX_LISTED,
@@ -75,6 +82,7 @@ __all__ = [
     "BundleFile",
     "ClassificationPostprocess",
     "Component",
+    "ComposedPostprocess",
     "Composition",
     "Datatype",
     "DetectionPostprocess",

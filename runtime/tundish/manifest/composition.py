@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from tundish.manifest.preprocess import InputName
 from tundish.manifest.terms import Part, PositiveInt, TaskName
-from tundish.manifest.variants import BundleFile
+from tundish.manifest.variants import Accuracy, BundleFile, Gate
 from tundish.manifest.version import Version
 
 MAX_COMPONENTS = 8
@@ -77,6 +77,10 @@ class Composition(Version):
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
     """In an order in which each has its inputs."""
     postprocess: ComposedPostprocess
+    accuracy: Accuracy | None
+    """What the fastest variants together were measured to get right; None if there was nothing to measure it on."""
+    gate: Gate
+    """Of them; the components' own gates are in their manifests."""
     max_queue_size: PositiveInt = 256
     """Items that may wait; more are refused."""
 

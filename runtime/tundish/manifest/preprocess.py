@@ -133,6 +133,8 @@ class TextPreprocess(Part):
     padding_side: Literal["right", "left"] = "right"
     padding_id: int = 0
     padding_type_id: int = 0
+    padded_tokens: PositiveInt | None = None
+    """What each text is padded to, where the network reads its padding as well, as SigLIP's does."""
 
 
 Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]

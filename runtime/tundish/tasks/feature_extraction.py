@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
-from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess
+from tundish.manifest import ModelSpec, PoolingPostprocess, TensorSpec, TextPreprocess, VectorPostprocess
 from tundish.results import FeatureExtraction
 from tundish.tasks import Task, not_finite
 from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
@@ -29,14 +29,16 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
 
     def __init__(self, spec: ModelSpec, directory: Path) -> None:
         preprocess, postprocess = spec.preprocess, spec.postprocess
-        if not isinstance(preprocess, TextPreprocess) or not isinstance(postprocess, PoolingPostprocess):
+        if not isinstance(preprocess, TextPreprocess) or not isinstance(
+            postprocess, PoolingPostprocess | VectorPostprocess
+        ):
             raise BundleError(f"{directory} must read text and give vectors to do {self.name}.")
         self._reader = TextReader(spec, preprocess, directory, load_text_tokenizer)
         self._rule = postprocess
         output = spec.outputs[0]
         self._output = output.name
-        pooled = postprocess.pooling != "none"
-        shape = (output.shape[0], output.shape[-1]) if pooled else output.shape
+        keeps_tokens = isinstance(postprocess, PoolingPostprocess) and postprocess.pooling == "none"
+        shape = output.shape if keeps_tokens else (output.shape[0], output.shape[-1])
         self.output_specs = (TensorSpec(name="embedding", datatype="FP32", shape=shape),)
 
     def prepare(self, data: bytes) -> TokenizedText:
@@ -53,20 +55,21 @@ class FeatureExtractionTask(Task[TokenizedText, FeatureExtraction]):
 
     def finish(self, outputs: Arrays, items: Sequence[TokenizedText]) -> list[FeatureExtraction | EngineError]:
         """See `Task.finish`."""
-        tokens = outputs[self._output].astype(np.float32, copy=False)
-        mask = self._reader.mask(items, tokens.shape[1])
-        if self._rule.pooling == "none":
-            # Copies, so that a result does not keep its whole batch alive.
-            vectors = [row[kept].copy() for row, kept in zip(tokens, mask, strict=True)]
-        else:
-            pooled = pool_normalize(
-                np.ascontiguousarray(tokens), mask, pooling=self._rule.pooling, normalize=self._rule.normalize
-            )
-            vectors = list(pooled)
+        vectors = self._vectors(outputs[self._output].astype(np.float32, copy=False), items)
         return [
             FeatureExtraction(vector, item.truncated) if np.isfinite(vector).all() else not_finite("vectors")
             for vector, item in zip(vectors, items, strict=True)
         ]
+
+    def _vectors(self, made: NDArray[np.float32], items: Sequence[TokenizedText]) -> list[NDArray[np.float32]]:
+        """Those of each item; copies, so that a result does not keep its whole batch alive."""
+        rule = self._rule
+        if isinstance(rule, VectorPostprocess):
+            return [row.copy() for row in made]
+        mask = self._reader.mask(items, made.shape[1])
+        if rule.pooling == "none":
+            return [row[kept].copy() for row, kept in zip(made, mask, strict=True)]
+        return list(pool_normalize(np.ascontiguousarray(made), mask, pooling=rule.pooling, normalize=rule.normalize))
 
     @staticmethod
     def to_tensors(results: Sequence[FeatureExtraction]) -> dict[str, NDArray[np.generic]]:

@@ -41,8 +41,21 @@ class Padding:
         )
         assert packed.mask is not None
         assert packed.type_ids is not None  # there were some
-        made = {"input_ids": packed.ids, "attention_mask": packed.mask, "token_type_ids": packed.type_ids}
+        made = {
+            "input_ids": self._widened(packed.ids, rule.padding_id),
+            "attention_mask": self._widened(packed.mask, 0),
+            "token_type_ids": self._widened(packed.type_ids, rule.padding_type_id),
+        }
         return {name: made[name] for name in self._input_names}
+
+    def _widened(self, rows: NDArray[np.int64], value: int) -> NDArray[np.int64]:
+        """The rows with padding up to what every text is padded to."""
+        missing = (self._rule.padded_tokens or 0) - rows.shape[1]
+        if missing <= 0:
+            return rows
+        return np.pad(
+            rows, ((0, 0), (0, missing) if self._rule.padding_side == "right" else (missing, 0)), constant_values=value
+        )
 
     def mask(self, items: Sequence[TokenizedText], length: int) -> NDArray[np.bool_]:
         """Which of a batch's `[batch, length]` positions hold tokens and not padding."""

@@ -14,7 +14,6 @@ from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish.tasks import Item, parts_of
 from tundish.tasks.composed import ComposedTask
 from tundish.tasks.image_classification import ImageClassificationTask
-from tundish.tasks.shared_image import SharedImage
 from tundish_kernels import softmax_top_k
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -56,7 +55,7 @@ class RequestedLabelsTask(ComposedTask[ImageClassification]):
         except UnicodeDecodeError as error:
             raise InvalidInputError(f"A candidate label is not UTF-8: {error}.") from None
         texts = [f"{self._before}{name}{self._behind}".encode() for name in names]
-        return {"image": SharedImage(image), "candidate_labels": texts, _NAMES: names}
+        return {"image": image, "candidate_labels": texts, _NAMES: names}
 
     def join(self, values: Mapping[str, Any]) -> ImageClassification:
         """See `ComposedTask.join`; equal scores keep the order of the labels."""

@@ -37,18 +37,41 @@ def write_image_network(
     Raises:
         ExportError: PyTorch cannot export it.
     """
-    axes = dict(outputs) | {"pixel_values": {0: "batch"} | ({} if rule.has_one_size else {2: "height", 3: "width"})}
+    free = {} if rule.has_one_size else {2: "height", 3: "width"}
     size = rule.size if rule.has_one_size else example
+    pixels = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    write_network(model, {"pixel_values": pixels}, {"pixel_values": {0: "batch"} | free}, path, outputs)
+
+
+def write_network(
+    model: Any,
+    examples: Mapping[str, torch.Tensor],
+    axes: Mapping[str, dict[int, str]],
+    path: Path,
+    outputs: Mapping[str, dict[int, str]],
+) -> None:
+    """Writes the network from the inputs that the examples name.
+
+    Args:
+        model: of transformers.
+        examples: what it is traced with.
+        axes: their dimensions that are not fixed.
+        path: of the ONNX file.
+        outputs: the names of those to keep, with their dimensions that are not fixed.
+
+    Raises:
+        ExportError: PyTorch cannot export it.
+    """
     with warnings.catch_warnings(), traceable_functions():
         warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
         try:
             torch.onnx.export(
-                _Selected(model, list(outputs)).eval(),
-                (torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0)),),
+                _Selected(model, list(examples), list(outputs)).eval(),
+                tuple(examples.values()),
                 path,
-                input_names=["pixel_values"],
+                input_names=list(examples),
                 output_names=list(outputs),
-                dynamic_axes=axes,
+                dynamic_axes={**axes, **outputs},
                 opset_version=OPSET,
                 dynamo=False,  # as for modules
             )
@@ -62,12 +85,13 @@ def write_image_network(
 class _Selected(torch.nn.Module):
     """The network without the outputs that only training needs."""
 
-    def __init__(self, model: Any, names: Sequence[str]) -> None:
+    def __init__(self, model: Any, inputs: Sequence[str], names: Sequence[str]) -> None:
         super().__init__()
         self._model = model
+        self._inputs = inputs
         self._names = names
 
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """`[batch, 3, height, width]` to the outputs in the order of their names."""
-        outputs = self._model(pixel_values=pixel_values)
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The inputs to the outputs, both in the order of their names."""
+        outputs = self._model(**dict(zip(self._inputs, inputs, strict=True)))
         return tuple(outputs[name] for name in self._names)

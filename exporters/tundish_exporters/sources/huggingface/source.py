@@ -92,6 +92,16 @@ class HuggingFaceSource(ABC):
         self._processor: Any = loaded(self._with_processor, lambda: self._load_processor(self._with_processor))
         self.preprocess = self._read_processor(self._with_processor, choices)
 
+    @property
+    def model(self) -> Any:
+        """The network in its framework."""
+        return self._model
+
+    @property
+    def processor(self) -> Any:
+        """What makes its inputs there."""
+        return self._processor
+
     @abstractmethod
     def _load_processor(self, directory: Path) -> Any: ...
 
@@ -180,13 +190,18 @@ class TextSource(HuggingFaceSource):
         """The parts of an item."""
         return ("text",)
 
+    @property
+    def text_config(self) -> Any:
+        """The configuration that says how long a text may be."""
+        return self._model.config
+
     def _load_processor(self, directory: Path) -> Any:
         if not [path for pattern in _TOKENIZERS for path in directory.glob(pattern)]:
             raise ExportError(f"{directory} has no tokenizer; write it there with its save_pretrained.")
         return AutoTokenizer.from_pretrained(directory, **LOCAL)
 
     def _read_processor(self, directory: Path, choices: Choices) -> manifest.TextPreprocess:
-        return read_tokenizer(self._processor, self._model.config, directory, self.reads(choices))
+        return read_tokenizer(self._processor, self.text_config, directory, self.reads(choices))
 
     def write_assets(self, directory: Path) -> list[str]:
         """See `Source.write_assets`."""

@@ -23,8 +23,22 @@ from tundish_exporters.sources.huggingface.image_network import write_image_netw
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, loaded
 from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_pillow, make_pipeline
 
-_SIGLIP_TEXTS: dict[str, Any] = {"padding": "max_length", "max_length": 64, "truncation": True}
+SIGLIP_TEXTS: dict[str, Any] = {"padding": "max_length", "max_length": 64, "truncation": True}
 """How SigLIP's texts were padded in training; its text tower reads the padding."""
+
+
+def check_towers(model: Any) -> None:
+    """Raises ExportError unless the network is a pair of towers."""
+    if not all(hasattr(model, part) for part in ("get_image_features", "get_text_features", "logit_scale")):
+        raise ExportError(
+            f"The architecture '{model.config.model_type}' does not compare vectors of images and texts; CLIP and "
+            "SigLIP do."
+        )
+
+
+def is_siglip(model: Any) -> bool:
+    """Whether its scores are each a probability, and its texts are padded."""
+    return "siglip" in model.config.model_type
 
 
 class ZeroShotClassifier(ImageSource):
@@ -36,22 +50,18 @@ class ZeroShotClassifier(ImageSource):
     def __init__(self, directory: Path, choices: Choices) -> None:
         """Raises ExportError also if the network is no pair of towers."""
         super().__init__(directory, choices)
-        model_type = self._model.config.model_type
-        if not all(hasattr(self._model, part) for part in ("get_image_features", "get_text_features", "logit_scale")):
-            raise ExportError(
-                f"The architecture '{model_type}' does not compare vectors of images and texts; CLIP and SigLIP do."
-            )
+        check_towers(self._model)
         self._choices = choices
-        is_siglip = "siglip" in model_type
         self.postprocess = manifest.ClassificationPostprocess(
             labels=choices.candidate_labels,
-            function="sigmoid" if is_siglip else "softmax",
+            function="sigmoid" if is_siglip(self._model) else "softmax",
             top_k=len(choices.candidate_labels),
         )
         files = self._with_processor
         self._tokenizer: Any = loaded(files, lambda: AutoTokenizer.from_pretrained(files, **LOCAL))
         texts = [choices.hypothesis_template.format(label) for label in choices.candidate_labels]
-        tokens = self._tokenizer(texts, return_tensors="pt", **(_SIGLIP_TEXTS if is_siglip else {"padding": True}))
+        padding = SIGLIP_TEXTS if is_siglip(self._model) else {"padding": True}
+        tokens = self._tokenizer(texts, return_tensors="pt", **padding)
         self._vectors = _text_vectors(self._model, tokens)
         self._pipeline: Any = make_pipeline(
             self.task, model=self._model, device="cpu", image_processor=self._processor, tokenizer=self._tokenizer

@@ -1,0 +1,65 @@
+"""Which samples an export of a composed model uses for what, and what its components are asked about for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tundish.manifest import InputName
+from tundish.tasks import Item
+from tundish_exporters.composed_sources import ComposedSource, Parts
+from tundish_exporters.data import Sample, load_samples
+from tundish_exporters.export_data import CALIBRATION_SAMPLES, PARITY_SAMPLES, ExportData, GateData, NamedItem
+from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.probes import probe_inputs
+
+_PROBES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedData:
+    """The data of an export; parts of samples that were not given are made up where a whole item is needed."""
+
+    calibration: Sequence[Parts]
+    evaluation: Sequence[Parts]
+    """What the gates measure on; none if no data was given."""
+    parity: Sequence[NamedItem]
+    """Items to compare with the source on."""
+    gate: Sequence[Item]
+    """What the gate of the whole measures on; none unless every part was given."""
+
+    def of_component(self, source: ComposedSource, name: str) -> ExportData:
+        """What the component is exported with: what it is asked about for these samples, else made-up inputs."""
+        component = source.components[name]
+        inputs = source.items_of(name, self.calibration)[:CALIBRATION_SAMPLES] if self.evaluation else []
+        judged = source.items_of(name, self.evaluation)
+        if not inputs or not judged:
+            return ExportData(probe_inputs(component.preprocess.reads, component.postprocess), None)
+        samples = [Sample(item if isinstance(item, tuple) else (item,), None) for item in judged]
+        return ExportData(inputs, GateData(samples, None))
+
+
+def load_composed_data(source: ComposedSource, options: ExportOptions) -> ComposedData:
+    """Reads both; either may be missing, and a folder of images has but images.
+
+    Raises:
+        DataError: a file cannot be read, or has not the columns that it needs.
+    """
+    calibration_path = options.calibration or options.evaluation
+    if calibration_path is None:
+        probes: list[Parts] = [{} for _ in range(_PROBES)]
+        return ComposedData(probes, [], _named(source, probes), [])
+    calibration = _load(source, calibration_path)
+    evaluation = calibration if options.evaluation is None else _load(source, options.evaluation)
+    whole = [source.completed(parts) for parts in evaluation if set(parts) == set(source.reads)]
+    return ComposedData(calibration, evaluation, _named(source, calibration[:PARITY_SAMPLES]), whole)
+
+
+def _load(source: ComposedSource, path: Path) -> list[Parts]:
+    reads: Sequence[InputName] = ("image",) if path.is_dir() else source.reads
+    return [dict(zip(reads, sample.parts(), strict=True)) for sample in load_samples(path, reads)]
+
+
+def _named(source: ComposedSource, samples: Sequence[Parts]) -> list[NamedItem]:
+    return [NamedItem(f"sample {index}", source.completed(parts)) for index, parts in enumerate(samples)]
