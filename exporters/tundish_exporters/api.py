@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -144,19 +145,53 @@ def export_towers(
     Raises:
         ExportError: see `tundish_exporters.composing.export_composed`.
     """
-    options = ExportOptions.of(name, repository, settings)
     _check_template(hypothesis_template)
+    choices: dict[str, Any] = {"trust_pickle": trust_pickle}
+    if hypothesis_template is not None:
+        choices["hypothesis_template"] = hypothesis_template
+    return _export_composed(
+        directory, "zero-shot-image-classification", choices, ExportOptions.of(name, repository, settings), progress
+    )
+
+
+def export_promptable(
+    directory: PathLike,
+    *,
+    name: str,
+    repository: PathLike,
+    trust_pickle: bool = False,
+    progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
+) -> ExportedComposition:
+    """Exports Segment Anything's directory to a bundle that segments what prompts point at, with points or boxes.
+
+    Args:
+        directory: see `export_huggingface`.
+        name: of the model in the repository; the bundle becomes its next version.
+        repository: directory of bundles; made if it is not there.
+        trust_pickle: see `export_huggingface`.
+        progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`; data are a table with the columns `image` and `prompts`, or a folder of images,
+            which are then asked about what is in their middle.
+
+    Raises:
+        ExportError: see `tundish_exporters.composing.export_composed`.
+    """
+    options = ExportOptions.of(name, repository, settings)
+    return _export_composed(directory, "image-segmentation", {"trust_pickle": trust_pickle}, options, progress)
+
+
+def _export_composed(
+    directory: PathLike, task: TaskName, choices: dict[str, Any], options: ExportOptions, progress: Progress
+) -> ExportedComposition:
     _check_directory(Path(directory), None)
 
     from tundish_exporters.composing import export_composed
+    from tundish_exporters.sources.huggingface import load_composed_source
     from tundish_exporters.sources.huggingface.source import Choices
-    from tundish_exporters.sources.huggingface.towers import Towers
 
     progress("load the source", 0, 1)
-    choices = Choices(trust_pickle=trust_pickle)
-    if hypothesis_template is not None:
-        choices = replace(choices, hypothesis_template=hypothesis_template)
-    source = Towers(Path(directory), choices)
+    source = load_composed_source(Path(directory), task, Choices(**choices))
     progress("load the source", 1, 1)
     return export_composed(source, options, progress)
 
@@ -303,6 +338,15 @@ def _check_candidates(task: str, labels: Sequence[str] | None, template: str | N
 def _check_template(template: str | None) -> None:
     if template is not None and template.count("{}") != 1:
         raise ExportError(f"The template '{template}' must have one {{}}, where the label comes.")
+
+
+def is_promptable(directory: Path) -> bool:
+    """Whether a directory is that of Segment Anything, by its configuration."""
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # which the export says in its own words
+    return isinstance(config, dict) and config.get("model_type") == "sam"
 
 
 def _check_directory(directory: Path, base: PathLike | None) -> None:

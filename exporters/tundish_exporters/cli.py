@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 
 from tundish.cli.infer import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
-from tundish_exporters.api import export_huggingface, export_onnx, export_towers
+from tundish_exporters.api import export_huggingface, export_onnx, export_promptable, export_towers, is_promptable
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.onnx_flags import (
@@ -241,6 +241,9 @@ def _export(
     if task == _ZERO_SHOT and "candidate_labels" not in of_directory:
         _check_flags(of_directory, ("hypothesis_template", "trust_pickle"), f"{source} is exported for {task}")
         return export_towers(source, **of_directory, **asked)
+    if task == "image-segmentation" and is_promptable(source):
+        _check_flags(of_directory, ("trust_pickle",), f"{source} segments by prompts")
+        return export_promptable(source, **of_directory, **asked)
     return export_huggingface(source, task=task, **of_directory, **asked)
 
 

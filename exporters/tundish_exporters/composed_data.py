@@ -32,12 +32,12 @@ class ComposedData:
     def of_component(self, source: ComposedSource, name: str) -> ExportData:
         """What the component is exported with: what it is asked about for these samples, else made-up inputs."""
         component = source.components[name]
-        inputs = source.items_of(name, self.calibration)[:CALIBRATION_SAMPLES] if self.evaluation else []
-        judged = source.items_of(name, self.evaluation)
-        if not inputs or not judged:
+        inputs = source.items_of(name, self.calibration)[:CALIBRATION_SAMPLES]
+        if not inputs:
             return ExportData(probe_inputs(component.preprocess.reads, component.postprocess), None)
+        judged = source.items_of(name, self.evaluation)
         samples = [Sample(item if isinstance(item, tuple) else (item,), None) for item in judged]
-        return ExportData(inputs, GateData(samples, None))
+        return ExportData(inputs, GateData(samples, None) if samples else None)
 
 
 def load_composed_data(source: ComposedSource, options: ExportOptions) -> ComposedData:

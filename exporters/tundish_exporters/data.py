@@ -7,7 +7,8 @@
 | table | `.csv`, `.tsv` or `.jsonl` with a column for each part that the model reads, `label` if labelled |
 
 Such a part is `image`, which is a path beside the file, or `text`, `text_pair`, `question`, `context` or `query`; or
-`candidate_labels`, which in a `.jsonl` are a list, and elsewhere have commas between.
+`candidate_labels` and `prompts`, which in a `.jsonl` are lists; elsewhere labels have commas between, and prompts
+are the JSON of their list.
 
 A table may have a column of any name by which the accuracy is told apart: its slices.
 """
@@ -38,8 +39,8 @@ _SEED = 20
 class Sample:
     """One item of data, with its label if it has one."""
 
-    content: tuple[str | Path | ItemPart, ...]
-    """A part for each that the model reads: a text, several, the path of the image, or the very bytes of either."""
+    content: tuple[Any, ...]
+    """A part for each that the model reads: a text or the path of an image; else what a component is asked about."""
     label: str | None
     slice: str | None = None
     """The group that it belongs to, if the data are told apart by one."""
@@ -55,14 +56,14 @@ class Sample:
 
     def __str__(self) -> str:
         """For sentences about it."""
-        return " | ".join("made of another" if isinstance(part, bytes) else str(part) for part in self.content)
+        return " | ".join(str(part) if isinstance(part, str | Path) else "made of another" for part in self.content)
 
 
-def _read(part: str | Path | ItemPart) -> ItemPart:
-    if isinstance(part, bytes | tuple):
-        return part
+def _read(part: Any) -> Any:
     if isinstance(part, str):
         return _encoded(part)
+    if not isinstance(part, Path):
+        return part
     try:
         return part.read_bytes()
     except OSError as error:
@@ -176,6 +177,6 @@ def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_c
 
 def _content(path: Path, name: InputName, value: Any) -> str | Path | ItemPart:
     if name in LISTS:
-        texts = value if isinstance(value, list) else value.split(",")
-        return tuple(_encoded(str(text).strip()) for text in texts)
+        texts = value if isinstance(value, list) else json.loads(value) if name == "prompts" else value.split(",")
+        return tuple(_encoded(text.strip() if isinstance(text, str) else json.dumps(text)) for text in texts)
     return path.parent / value if name == "image" else str(value)

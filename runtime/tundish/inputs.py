@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
@@ -34,9 +35,21 @@ class Inputs(TypedDict, total=False):
     """What texts are ranked by."""
     candidate_labels: Sequence[str]
     """What an image is compared with."""
+    prompts: Sequence[Mapping[str, Any] | str]
+    """What is to be segmented, by points, a box or both: `{"points": [(x, y), …], "labels": [1, …], "box": (left, top,
+    right, bottom)}` each, or as JSON; see `tundish.tasks.prompts.Prompt`."""
 
 
-INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair", "question", "context", "query", "candidate_labels")
+INPUT_NAMES: tuple[InputName, ...] = (
+    "image",
+    "text",
+    "text_pair",
+    "question",
+    "context",
+    "query",
+    "candidate_labels",
+    "prompts",
+)
 """All there are."""
 LISTS: frozenset[str] = frozenset(get_args(ListInput))
 """Those that are several texts."""
@@ -58,7 +71,7 @@ def _read(name: InputName, value: Any) -> ItemPart:
     if name in LISTS:
         if isinstance(value, str):
             raise InvalidInputError(f"The {name} are a list of texts, got one text, '{value[:40]}'.")
-        return tuple(_read_text(name, text) for text in value)
+        return tuple(_read_text(name, each if isinstance(each, str) else json.dumps(each)) for each in value)
     return _read_image(value) if name == "image" else _read_text(name, value)
 
 

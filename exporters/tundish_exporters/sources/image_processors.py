@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tundish.manifest import ImagePreprocess, Interpolation, ShortestEdgeResize, StretchResize
+from tundish.manifest import ImagePreprocess, Interpolation, Resize, ShortestEdgeResize, StretchResize
 from tundish_exporters.errors import ExportError
 
 _INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
@@ -38,6 +38,16 @@ def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
     if not hasattr(processor, "image_mean"):
         raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no image_mean.")
     resize, crop = _resize_and_crop(processor, name, any_size=any_size)
+    return read_normalization(processor, resize, crop)
+
+
+def read_normalization(processor: Any, resize: Resize | None, crop: tuple[int, int] | None = None) -> ImagePreprocess:
+    """The rule by which the processor makes numbers of pixels, with one by which it resizes.
+
+    Raises:
+        ExportError: it does what the manifest cannot say.
+    """
+    name = type(processor).__name__
     rescale, mean, std = _normalization(processor)
     try:
         return ImagePreprocess(

@@ -32,6 +32,10 @@ def processed_image(rule: ImagePreprocess, data: bytes) -> NDArray[np.float32]:
     if rule.color_order == "BGR":
         pixels = pixels[..., ::-1]
     normalized = (pixels - np.array(rule.mean, np.float32)) / np.array(rule.std, np.float32)
+    if rule.pads_with_zeros:
+        inside = np.zeros((height, width, 1), np.float32)
+        inside[-place.top : place.resized_height - place.top, -place.left : place.resized_width - place.left] = 1
+        normalized = normalized * inside
     laid_out = normalized.transpose(2, 0, 1) if rule.layout == "CHW" else normalized
     return np.ascontiguousarray(laid_out[np.newaxis], np.float32)
 

@@ -33,6 +33,10 @@ def infer(
     candidate_labels: Annotated[
         list[str] | None, typer.Option(help="What to compare an image with; commas between.")
     ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="What to segment: a point 'x,y', a box 'left,top,right,bottom', or JSON; several times."),
+    ] = None,
     tensors: Annotated[Path | None, typer.Option(help=".npz file with one array for each input.")] = None,
     url: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1:8001",
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
@@ -54,6 +58,7 @@ def infer(
         "context": context,
         "query": query,
         "candidate_labels": None if candidate_labels is None else [read_list(each) for each in candidate_labels],
+        "prompts": None if prompt is None else [[_prompt(each) for each in prompt]],
     }
     items = _items({name: values for name, values in given.items() if values})
     if bool(items) == bool(tensors):
@@ -111,6 +116,18 @@ def _predict(
     # Not strict: an unreadable file ends the stream early, and says so itself.
     yield from zip(names, outcomes, strict=False)
     yield from ((names[-1], outcome) for outcome in outcomes)
+
+
+def _prompt(text: str) -> str:
+    """A prompt as JSON, of the coordinates of a point or a box."""
+    numbers = read_list(text)
+    if text.lstrip().startswith("{") or len(numbers) not in (2, 4):
+        return text
+    try:
+        coordinates = [float(number) for number in numbers]
+    except ValueError:
+        raise typer.BadParameter(f"--prompt takes 'x,y', 'left,top,right,bottom' or JSON, not '{text}'") from None
+    return json.dumps({"points": [coordinates]} if len(coordinates) == 2 else {"box": coordinates})
 
 
 def _shown(part: object) -> str:

@@ -62,7 +62,13 @@ class SimilarityPostprocess(Part):
     """What makes a text of a label, which comes in the place of its `{}`."""
 
 
-ComposedPostprocess = SimilarityPostprocess
+class PromptedPostprocess(Part):
+    """From the segment of each prompt to an image's segments, labelled by the number of their prompt, from 0."""
+
+    kind: Literal["prompted"] = "prompted"
+
+
+ComposedPostprocess = Annotated[SimilarityPostprocess | PromptedPostprocess, Field(discriminator="kind")]
 """How the values of the steps become a typed result."""
 
 

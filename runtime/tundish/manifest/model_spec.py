@@ -67,6 +67,11 @@ class ModelSpec(Part):
         return tuple(spec for spec in self.outputs if spec.name not in states)
 
     @property
+    def takes_items(self) -> bool:
+        """Whether requests can ask it about images or texts, and not with tensors, or only another model."""
+        return self.preprocess is not None and bool(self.preprocess.reads)
+
+    @property
     def takes_batches(self) -> bool:
         """Whether the network takes any number of items at a time, and not one alone."""
         return all(isinstance(spec.shape[0], str) for spec in self.inputs if spec.shape)

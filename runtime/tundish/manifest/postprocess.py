@@ -46,9 +46,9 @@ class VectorPostprocess(Part):
     """From vectors `[batch, dimensions]`, which the network makes itself, to one vector an item."""
 
     kind: Literal["vector"] = "vector"
-    of: Literal["projection", "pooler", "first-token"]
+    of: Literal["projection", "pooler", "first-token", "map"]
     """What the network makes it of, for people: its projection to what texts are compared in, its own pooling layer, or
-    the token before all others."""
+    the token before all others; or a map `[batch, dimensions, height, width]` of vectors for another network."""
 
 
 class DetectionPostprocess(Part):
@@ -193,10 +193,21 @@ class MaskPostprocess(Part):
     """Whether spaces before punctuation and contractions are left out of decoded texts, as the tokenizer has it."""
 
 
+class PromptMaskPostprocess(Part):
+    """From logits of a mask `[batch, height, width]`, and its score `[batch]`, to a segment.
+
+    They are of the size of what the image's encoder sees: cut to the image, resized to its size as PyTorch's bilinear
+    `interpolate`, and a pixel is in the mask where they are above 0.
+    """
+
+    kind: Literal["prompt-mask"] = "prompt-mask"
+
+
 Postprocess = Annotated[
     ClassificationPostprocess
     | PoolingPostprocess
     | VectorPostprocess
+    | PromptMaskPostprocess
     | DetrPostprocess
     | SigmoidDetrPostprocess
     | BoxPostprocess

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tundish.manifest.terms import Part, PathInside, PositiveInt
 
 TextInput = Literal["text", "text_pair", "question", "context", "query"]
-ListInput = Literal["candidate_labels"]
+ListInput = Literal["candidate_labels", "prompts"]
 """Parts that are several texts."""
 InputName = Literal["image"] | TextInput | ListInput
 """A part of what a request asks about: the name of a field of the typed API, and of a tensor of the pipeline."""
@@ -48,8 +48,8 @@ class LetterboxResize(Part):
     kind: Literal["letterbox"] = "letterbox"
     height: PositiveInt
     width: PositiveInt
-    padding: Annotated[int, Field(ge=0, le=255)]
-    """Of the pixels around the image, before they are normalised."""
+    padding: Annotated[int, Field(ge=0, le=255)] | None
+    """Of the pixels around the image, before they are normalised; None for zeros after that."""
     placement: Literal["centre", "top-left"] = "centre"
     """Where the image lies; in the centre, an odd pixel of padding goes below or to the right."""
 
@@ -99,8 +99,13 @@ class ImagePreprocess(Part):
 
     @property
     def padding(self) -> int:
-        """The pixel value where the network sees more than the image."""
-        return self.resize.padding if isinstance(self.resize, LetterboxResize) else 0
+        """The pixel value where the network sees more than the image, before it is normalised."""
+        return (self.resize.padding or 0) if isinstance(self.resize, LetterboxResize) else 0
+
+    @property
+    def pads_with_zeros(self) -> bool:
+        """Whether the network sees zeros there, whatever the pixels are normalised by."""
+        return isinstance(self.resize, LetterboxResize) and self.resize.padding is None
 
     @model_validator(mode="after")
     def _has_no_crop_of_a_letterbox(self) -> ImagePreprocess:
@@ -137,4 +142,20 @@ class TextPreprocess(Part):
     """What each text is padded to, where the network reads its padding as well, as SigLIP's does."""
 
 
-Preprocess = Annotated[ImagePreprocess | TextPreprocess, Field(discriminator="kind")]
+class PromptPreprocess(Part):
+    """From a prompt in pixels of an image to points in pixels of what the image's encoder sees of it.
+
+    Only another model asks, of which this is a component: an item is the image, its encoding and the prompt.
+    """
+
+    kind: Literal["prompt"] = "prompt"
+    resize: LetterboxResize
+    """Of the image's encoder; the image lies at the top left."""
+
+    @property
+    def reads(self) -> tuple[InputName, ...]:
+        """No part of a request."""
+        return ()
+
+
+Preprocess = Annotated[ImagePreprocess | TextPreprocess | PromptPreprocess, Field(discriminator="kind")]

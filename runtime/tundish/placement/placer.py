@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tundish.bundle import Bundle
 from tundish.errors import TundishError
-from tundish.manifest import TENSORS
 from tundish.memory import give_back_memory
 from tundish.placement.availability import on_this_machine
 from tundish.placement.figures import best
@@ -59,7 +58,7 @@ class Placer:
         plain = unmeasured(manifest, self._store.machine.cores)
         candidates = core_placements(manifest, self._store.machine.cores)
         if (
-            manifest.task == TENSORS
+            not manifest.takes_items
             or len(candidates) == 1
             or manifest.servable[0].latency.median_milliseconds < QUICK_MILLISECONDS
         ):

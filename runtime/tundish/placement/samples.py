@@ -90,9 +90,9 @@ def _rule(bundle: Bundle) -> ImagePreprocess | TextPreprocess:
     """How the model reads its inputs."""
     manifest = bundle.manifest
     rule = manifest.of_variant(manifest.servable[0]).preprocess
-    if rule is None:
+    if not isinstance(rule, ImagePreprocess | TextPreprocess):
         raise InvalidInputError(
-            f"'{manifest.model}' takes tensors, which cannot be made up; serve it with --instances."
+            f"'{manifest.model}' takes no images or texts, and nothing else can be made up; serve it with --instances."
         )
     return rule
 

@@ -30,11 +30,13 @@ class ImageFeatureExtractionTask(ImageTask[FeatureExtraction]):
         if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, VectorPostprocess):
             raise BundleError(f"{directory} must read images and give vectors to do {self.name}.")
         output = spec.outputs[0]
-        if len(output.shape) != 2:
-            raise BundleError(f"{directory} must give vectors [batch, dimensions], got {list(output.shape)}.")
+        dimensions = ("dimensions", "height", "width") if postprocess.of == "map" else ("dimensions",)
+        if len(output.shape) != 1 + len(dimensions):
+            said = ", ".join(("batch", *dimensions))
+            raise BundleError(f"{directory} must give vectors [{said}], got {list(output.shape)}.")
         self._reader = ImageReader(spec, preprocess)
         self._output = output.name
-        self.output_specs = (TensorSpec(name="embedding", datatype="FP32", shape=("batch", output.shape[1])),)
+        self.output_specs = (TensorSpec(name="embedding", datatype="FP32", shape=("batch", *output.shape[1:])),)
 
     def finish(
         self,
@@ -48,7 +50,7 @@ class ImageFeatureExtractionTask(ImageTask[FeatureExtraction]):
 
     @staticmethod
     def to_tensors(results: Sequence[FeatureExtraction]) -> dict[str, NDArray[np.generic]]:
-        """`embedding` FP32, `[batch, dimensions]`."""
+        """`embedding` FP32, `[batch, dimensions]`, or `[batch, dimensions, height, width]`."""
         return {"embedding": np.stack([result.vector for result in results])}
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +72,24 @@ class ImageReader:
             pad=rule.padding,
             output=self._output,
         )
+        if rule.pads_with_zeros:
+            _blank(batch, items, rule.layout)
         return {self._input: batch}
 
     def _decoded(self, image: bytes | SharedImage) -> DecodedImage:
         if isinstance(image, SharedImage):
             return image.decoded()
         return decode_image(image, cover=partial(resized_size, self._rule) if self._rule.reduced_jpeg else None)
+
+
+def _blank(batch: NDArray[Any], items: Sequence[PreparedImage], layout: Literal["CHW", "HWC"]) -> None:
+    """Puts zeros around the images of a batch."""
+    for seen, item in zip(batch if layout == "HWC" else batch.transpose(0, 2, 3, 1), items, strict=True):
+        place = item.window
+        rows = slice(-place.top, place.resized_height - place.top)
+        columns = slice(-place.left, place.resized_width - place.left)
+        seen[: rows.start] = seen[rows.stop :] = 0
+        seen[:, : columns.start] = seen[:, columns.stop :] = 0
 
 
 class ImageTask(Task[PreparedImage, ResultT]):

@@ -16,6 +16,7 @@ from tundish.tasks.image_classification import ImageClassificationTask, ZeroShot
 from tundish.tasks.image_feature_extraction import ImageFeatureExtractionTask
 from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.object_detection import ObjectDetectionTask
+from tundish.tasks.prompted_segmentation import PromptableSegmentationTask, PromptedSegmentationTask
 from tundish.tasks.question_answering import QuestionAnsweringTask
 from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
@@ -38,10 +39,13 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         QuestionAnsweringTask,
         FillMaskTask,
         SentenceSimilarityTask,
+        PromptedSegmentationTask,
     )
 }
 
-COMPOSED_TASKS: dict[str, type[ComposedTask[Any]]] = {task.name: task for task in (RequestedLabelsTask,)}
+COMPOSED_TASKS: dict[str, type[ComposedTask[Any]]] = {
+    task.name: task for task in (RequestedLabelsTask, PromptableSegmentationTask)
+}
 
 
 def load_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:

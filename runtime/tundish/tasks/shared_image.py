@@ -22,6 +22,11 @@ class SharedImage:
         self._lock = threading.Lock()
         self._outcome: DecodedImage | InvalidInputError | None = None
 
+    @property
+    def data(self) -> bytes:
+        """The file."""
+        return self._data
+
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the file: what tells images apart."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tundish.manifest import TaskName
+from tundish_exporters.composed_sources import ComposedSource
 from tundish_exporters.sources.huggingface.answering import AnswerFinder
 from tundish_exporters.sources.huggingface.classification import ImageClassifier, TextClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, SentenceComparer, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
 from tundish_exporters.sources.huggingface.masks import MaskFiller
+from tundish_exporters.sources.huggingface.promptable import PromptableSegmenter
 from tundish_exporters.sources.huggingface.ranking import TextRanker
 from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
+from tundish_exporters.sources.huggingface.towers import Towers
 from tundish_exporters.sources.huggingface.zero_shot import ZeroShotClassifier
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
@@ -36,6 +39,16 @@ FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
         ZeroShotClassifier,
     )
 }
+
+
+COMPOSED_FAMILIES: dict[TaskName, type[Towers | PromptableSegmenter]] = {
+    family.task: family for family in (Towers, PromptableSegmenter)
+}
+
+
+def load_composed_source(directory: Path, task: TaskName, choices: Choices) -> ComposedSource:
+    """The source of a directory of several networks; raises ExportError, see `HuggingFaceSource`."""
+    return COMPOSED_FAMILIES[task](directory, choices)
 
 
 def load_source(directory: Path, task: TaskName, choices: Choices) -> HuggingFaceSource:
