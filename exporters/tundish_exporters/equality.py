@@ -23,7 +23,10 @@ from tundish.results import (
     Segment,
     SentenceSimilarity,
     TextClassification,
+    TextDetection,
     TextRanking,
+    TextRecognition,
+    TextRegion,
     TokenClassification,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
@@ -43,6 +46,9 @@ _FAINT = 0.05
 """Objects that are neither among the best of their image nor above this score are compared by score alone: which of
 them a network lists, and what it calls them, hangs on rounding. Such segments are not compared."""
 
+_READABLE = 0.5
+"""The score from which on a text is one. Of what is none, which characters a network takes it for hangs on rounding."""
+
 
 def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
     """The largest difference of a score or element, and what makes the two unequal: empty if nothing does."""
@@ -52,6 +58,10 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_objects(expected.objects, actual.objects)
     if isinstance(expected, ImageSegmentation) and isinstance(actual, ImageSegmentation):
         return _compare_segments(expected.segments, actual.segments)
+    if isinstance(expected, TextDetection) and isinstance(actual, TextDetection):
+        return _compare_regions(expected.regions, actual.regions)
+    if isinstance(expected, TextRecognition) and isinstance(actual, TextRecognition):
+        return _compare_texts(expected, actual)
     if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
         return _compare_entities(expected.entities, actual.entities)
     if isinstance(expected, TextRanking | SentenceSimilarity) and isinstance(actual, type(expected)):
@@ -105,6 +115,33 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
         and abs(first.score - second.score) <= SCORE_TOLERANCE
         and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
     )
+
+
+def _compare_regions(expected: Sequence[TextRegion], actual: Sequence[TextRegion]) -> tuple[float, str]:
+    largest = 0.0
+    for regions, others, fault in (
+        (actual, expected, "the region of text with the score {:.4f} at {} is none of the source"),
+        (expected, actual, "the source's region of text with the score {:.4f} at {} is missing"),
+    ):
+        for region in regions:
+            near = [abs(region.score - other.score) for other in others if _is_same_place(region, other)]
+            largest = max(largest, min(near, default=np.inf))
+            if not min(near, default=np.inf) <= SCORE_TOLERANCE:
+                return largest, fault.format(region.score, [tuple(corner) for corner in region.corners])
+    return largest, ""
+
+
+def _is_same_place(first: TextRegion, second: TextRegion) -> bool:
+    return float(np.abs(np.subtract(first.corners, second.corners)).max()) <= BOX_TOLERANCE
+
+
+def _compare_texts(expected: TextRecognition, actual: TextRecognition) -> tuple[float, str]:
+    distance = abs(expected.score - actual.score)
+    if expected.text == actual.text and not distance <= SCORE_TOLERANCE:
+        return distance, f"'{actual.text}' has the score {actual.score:.4f}, not {expected.score:.4f}"
+    if expected.text != actual.text and max(expected.score, actual.score) >= _READABLE:
+        return np.inf, f"the text is '{actual.text}', not '{expected.text}'"
+    return 0.0 if expected.text != actual.text else distance, ""
 
 
 def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) -> tuple[float, str]:

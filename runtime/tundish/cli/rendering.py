@@ -28,7 +28,9 @@ from tundish.results import (
     Segment,
     SentenceSimilarity,
     StageTimes,
+    TextDetection,
     TextRanking,
+    TextRecognition,
     TokenClassification,
 )
 
@@ -78,6 +80,12 @@ def _json(result: Result) -> dict[str, Any]:
             return {"answers": [asdict(answer) for answer in result.answers]}
         case FillMask():
             return {"masks": [[asdict(filled) for filled in mask] for mask in result.masks]}
+        case TextDetection():
+            corners = [[corner._asdict() for corner in region.corners] for region in result.regions]
+            scores = [region.score for region in result.regions]
+            return {"regions": [{"corners": each, "score": score} for each, score in zip(corners, scores, strict=True)]}
+        case TextRecognition():
+            return {"text": result.text, "score": result.score}
         case _:
             return {"labels": [asdict(label) for label in result.labels]}
 
@@ -164,6 +172,10 @@ def _body(result: Result) -> RenderableType:
         return _answers(result)
     if isinstance(result, FillMask):
         return _masks(result)
+    if isinstance(result, TextDetection):
+        return _regions(result)
+    if isinstance(result, TextRecognition):
+        return Text.assemble(f"  {result.score:.4f}  ", result.text or ("nothing read", "dim"))
     return _labels(result.labels)
 
 
@@ -216,6 +228,16 @@ def _objects(result: ObjectDetection) -> RenderableType:
         box = found.box
         place = f"({box.x_min:.0f}, {box.y_min:.0f}) to ({box.x_max:.0f}, {box.y_max:.0f})"
         table.add_row(f"  {found.label}", f"{found.score:.4f}", place, _bar(found.score))
+    return table
+
+
+def _regions(result: TextDetection) -> RenderableType:
+    """A line for each region, in reading order: its corners, clockwise from the upper left one."""
+    if not result.regions:
+        return Text("  no text found")
+    table = Table.grid(padding=(0, 2))
+    for region in result.regions:
+        table.add_row(f"  {region.score:.4f}", *(f"({x:.0f}, {y:.0f})" for x, y in region.corners))
     return table
 
 

@@ -17,7 +17,9 @@ from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.question_answering import QuestionAnsweringTask
 from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
+from tundish.tasks.text_detection import TextDetectionTask
 from tundish.tasks.text_ranking import TextRankingTask
+from tundish.tasks.text_recognition import TextRecognitionTask
 from tundish.tasks.token_classification import TokenClassificationTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
@@ -35,6 +37,8 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         QuestionAnsweringTask,
         FillMaskTask,
         SentenceSimilarityTask,
+        TextDetectionTask,
+        TextRecognitionTask,
     )
 }
 
