@@ -4,7 +4,14 @@ export_huggingface("checkpoints/reviews", task="text-classification", name="revi
                    repository="models", evaluation="reviews.csv")
 """
 
-from tundish_exporters.api import export_huggingface, export_module, export_onnx, export_promptable, export_towers
+from tundish_exporters.api import (
+    export_documents,
+    export_huggingface,
+    export_module,
+    export_onnx,
+    export_promptable,
+    export_towers,
+)
 from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import DataError, ExportError, ParityError
 from tundish_exporters.onnx_hints import OnnxHints
@@ -15,6 +22,7 @@ __all__ = [
     "ExportError",
     "OnnxHints",
     "ParityError",
+    "export_documents",
     "export_huggingface",
     "export_module",
     "export_onnx",

@@ -12,17 +12,21 @@ from numpy.typing import NDArray
 from tundish.results import (
     Box,
     DetectedObject,
+    DocumentReading,
     FillMask,
     ImageClassification,
     ImageSegmentation,
     Label,
     ObjectDetection,
+    Point,
     QuestionAnswering,
     Result,
     Segment,
     SentenceSimilarity,
     TextClassification,
+    TextDetection,
     TextRanking,
+    TextRecognition,
     TokenClassification,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
@@ -35,7 +39,8 @@ _OVERLAP = 0.5
 """The intersection over union from which on two boxes or masks show the same object."""
 
 PlaceT = TypeVar("PlaceT")
-"""A box, or the runs of a mask."""
+"""A box, the corners of a region, or the runs of a mask."""
+Corners = tuple[Point, Point, Point, Point]
 Placed = Sequence[tuple[str, PlaceT]]
 """What is in one image, by its labels and places."""
 
@@ -44,7 +49,7 @@ ScoreFunction = Literal["softmax", "sigmoid", "none"]
 
 
 def agreement(results: Sequence[Result], others: Sequence[Result], function: ScoreFunction) -> float:
-    """From 0 to 1, of results of one kind on the same samples: labels, objects, entities, segments, answers or scores.
+    """From 0 to 1, of results of one kind on the same samples, be they labels, places, texts, answers or scores.
 
     Where neither of two detectors finds anything in any sample they agree.
     """
@@ -58,6 +63,14 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
         case QuestionAnswering() | FillMask():
             same_best = [_best(result) == _best(other) for result, other in zip(results, others, strict=True)]
             return float(np.mean(same_best))
+        case TextDetection():
+            return _same_places(zip(_regions(results), _regions(others), strict=True), quadrilateral_overlap)
+        case DocumentReading():
+            return _same_entities(_texts(results), _texts(others))
+        case TextRecognition():
+            return float(
+                np.mean([_text(result) == _text(other) for result, other in zip(results, others, strict=True)])
+            )
         case TextRanking() | SentenceSimilarity():
             return _same_value(_as_values(results), _as_values(others))
         case _:
@@ -93,6 +106,23 @@ def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
 
 def _segments(results: Sequence[Result]) -> list[Sequence[Segment]]:
     return [result.segments for result in results if isinstance(result, ImageSegmentation)]
+
+
+def _regions(results: Sequence[Result]) -> list[Placed[Corners]]:
+    return [
+        [("", region.corners) for region in result.regions] for result in results if isinstance(result, TextDetection)
+    ]
+
+
+def _texts(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
+    """Of documents; how often each text stands in one says enough of where."""
+    return [
+        Counter((line.text, 0, 0) for line in result.lines) for result in results if isinstance(result, DocumentReading)
+    ]
+
+
+def _text(result: Result) -> str | None:
+    return result.text if isinstance(result, TextRecognition) else None
 
 
 def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
@@ -216,6 +246,16 @@ def overlap(first: Box, second: Box) -> float:
     height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
     shared = max(width, 0.0) * max(height, 0.0)
     union = _area(first) + _area(second) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def quadrilateral_overlap(first: Corners, second: Corners) -> float:
+    """Intersection over union of two convex quadrilaterals; 0 if neither has an area."""
+    import cv2  # an extra that documents alone need
+
+    polygons = np.array([first, second], np.float32)
+    shared = float(cv2.intersectConvexConvex(polygons[0], polygons[1])[0])
+    union = sum(cv2.contourArea(polygon) for polygon in polygons) - shared
     return shared / union if union > 0 else 0.0
 
 

@@ -181,6 +181,44 @@ def export_promptable(
     return _export_composed(directory, "image-segmentation", {"trust_pickle": trust_pickle}, options, progress)
 
 
+def export_documents(
+    detector: PathLike,
+    recognizer: PathLike,
+    *,
+    name: str,
+    repository: PathLike,
+    hints: OnnxHints = OnnxHints(),  # noqa: B008  # immutable
+    labels: PathLike | None = None,
+    progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
+) -> ExportedComposition:
+    """Exports two ONNX files, as PP-OCR's, to a bundle that reads the lines of text of an image.
+
+    Args:
+        detector: of text, see `export_onnx`.
+        recognizer: of the text of a line, see there.
+        name: of the model in the repository; the bundle becomes its next version.
+        repository: directory of bundles; made if it is not there.
+        hints: what the detector's file does not say of itself.
+        labels: a file of the recogniser's characters, one a line, if its own does not name them.
+        progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`; data are a folder of images, or a table with a column of them.
+
+    Raises:
+        ExportError: see `tundish_exporters.composing.export_composed`.
+    """
+    options = ExportOptions.of(name, repository, settings)
+
+    from tundish_exporters.composing import export_composed
+    from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
+
+    progress("load the source", 0, 1)
+    source = DocumentReader(Path(detector), Path(recognizer), hints, None if labels is None else Path(labels))
+    progress("load the source", 1, 1)
+    exported = export_composed(source, options, progress)
+    return replace(exported, warnings=(*source.warnings, *exported.warnings))
+
+
 def _export_composed(
     directory: PathLike, task: TaskName, choices: dict[str, Any], options: ExportOptions, progress: Progress
 ) -> ExportedComposition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -15,7 +16,14 @@ from rich.progress import Progress as Bars
 
 from tundish.cli.infer import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
-from tundish_exporters.api import export_huggingface, export_onnx, export_promptable, export_towers, is_promptable
+from tundish_exporters.api import (
+    export_documents,
+    export_huggingface,
+    export_onnx,
+    export_promptable,
+    export_towers,
+    is_promptable,
+)
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.onnx_flags import (
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
 
 _TASKS = ", ".join(get_args(TaskName))
 _ZERO_SHOT: TaskName = "zero-shot-image-classification"
+_DOCUMENTS: TaskName = "document-reading"
 _HUGGING_FACE = "Hugging Face sources"
 
 
@@ -157,6 +166,10 @@ def export(
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
+    recognizer: Annotated[
+        Path | None,
+        typer.Option(help="ONNX file of the text recogniser, for document-reading; SOURCE is the detector's."),
+    ] = None,
     labels: LabelsFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
@@ -227,17 +240,28 @@ def export(
             "intended_use": intended_use,
             "progress": progress,
         }
-        exported = _export(source, task, hints, of_directory, asked)
+        exported = _export(source, task, hints, recognizer, of_directory, asked)
     show_export(console, exported)
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
 
 
 def _export(
-    source: Path, task: TaskName, hints: OnnxHints | None, of_directory: dict[str, Any], asked: dict[str, Any]
+    source: Path,
+    task: TaskName,
+    hints: OnnxHints | None,
+    recognizer: Path | None,
+    of_directory: dict[str, Any],
+    asked: dict[str, Any],
 ) -> Exported | ExportedComposition:
     if hints is not None:
         _check_flags(of_directory, (), f"{source} is an ONNX file")
+        if task == _DOCUMENTS:
+            return _export_documents(source, recognizer, hints, asked)
+        if recognizer is not None:
+            raise ExportError(f"A recognizer is for {_DOCUMENTS}, not for {task}; leave {recognizer} out.")
         return export_onnx(source, task=task, hints=hints, **asked)
+    if recognizer is not None or task == _DOCUMENTS:
+        raise ExportError(f"{_DOCUMENTS} takes two ONNX files: that of a text detector, and --recognizer.")
     if task == _ZERO_SHOT and "candidate_labels" not in of_directory:
         _check_flags(of_directory, ("hypothesis_template", "trust_pickle"), f"{source} is exported for {task}")
         return export_towers(source, **of_directory, **asked)
@@ -245,6 +269,15 @@ def _export(
         _check_flags(of_directory, ("trust_pickle",), f"{source} segments by prompts")
         return export_promptable(source, **of_directory, **asked)
     return export_huggingface(source, task=task, **of_directory, **asked)
+
+
+def _export_documents(
+    detector: Path, recognizer: Path | None, hints: OnnxHints, asked: dict[str, Any]
+) -> ExportedComposition:
+    """Labels are the recogniser's characters, all other flags of ONNX files the detector's."""
+    if recognizer is None:
+        raise ExportError(f"{_DOCUMENTS} takes two ONNX files: pass that of the text recogniser with --recognizer.")
+    return export_documents(detector, recognizer, hints=replace(hints, labels=None), labels=hints.labels_file, **asked)
 
 
 def _check_flags(given: dict[str, Any], known: Sequence[str], reason: str) -> None:

@@ -17,8 +17,9 @@ Suppression = Literal["inside", "outside"]
 class DetectorHints:
     """How a detector's outputs become objects; what is None is found from what it answers to made images."""
 
-    threshold: float = 0.25
-    """The score that an object must be above; the default is that of YOLO's own scripts."""
+    threshold: float | None = None
+    """The score that an object must be above; None is 0.25, that of YOLO's own scripts. A region of text must have at
+    least this score; None is 0.5, as in RapidOCR."""
     iou: float = 0.45
     """The intersection over union with a better one above which an object is dropped."""
     class_agnostic: bool = False
@@ -38,7 +39,7 @@ class DetectorHints:
     """Where the class that stands for nothing is among the scores."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold < 1:
+        if self.threshold is not None and not 0 <= self.threshold < 1:
             raise ExportError(f"A threshold is a score from 0 to below 1, got {self.threshold}.")
         if not 0 <= self.iou <= 1:
             raise ExportError(f"An intersection over union is from 0 to 1, got {self.iou}.")

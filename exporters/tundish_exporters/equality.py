@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tundish.results import (
     DetectedObject,
+    DocumentReading,
     Entity,
     FeatureExtraction,
     FilledToken,
@@ -23,7 +24,11 @@ from tundish.results import (
     Segment,
     SentenceSimilarity,
     TextClassification,
+    TextDetection,
+    TextLine,
     TextRanking,
+    TextRecognition,
+    TextRegion,
     TokenClassification,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
@@ -43,6 +48,9 @@ _FAINT = 0.05
 """Objects that are neither among the best of their image nor above this score are compared by score alone: which of
 them a network lists, and what it calls them, hangs on rounding. Such segments are not compared."""
 
+_READABLE = 0.5
+"""The score from which on a text is one. Of what is none, which characters a network takes it for hangs on rounding."""
+
 
 def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
     """The largest difference of a score or element, and what makes the two unequal: empty if nothing does."""
@@ -52,6 +60,12 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_objects(expected.objects, actual.objects)
     if isinstance(expected, ImageSegmentation) and isinstance(actual, ImageSegmentation):
         return _compare_segments(expected.segments, actual.segments)
+    if isinstance(expected, TextDetection) and isinstance(actual, TextDetection):
+        return _compare_regions(expected.regions, actual.regions)
+    if isinstance(expected, DocumentReading) and isinstance(actual, DocumentReading):
+        return _compare_lines(expected.lines, actual.lines)
+    if isinstance(expected, TextRecognition) and isinstance(actual, TextRecognition):
+        return _compare_texts(expected, actual)
     if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
         return _compare_entities(expected.entities, actual.entities)
     if isinstance(expected, TextRanking | SentenceSimilarity) and isinstance(actual, type(expected)):
@@ -105,6 +119,49 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
         and abs(first.score - second.score) <= SCORE_TOLERANCE
         and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
     )
+
+
+def _compare_regions(expected: Sequence[TextRegion], actual: Sequence[TextRegion]) -> tuple[float, str]:
+    largest = 0.0
+    for regions, others, fault in (
+        (actual, expected, "the region of text with the score {:.4f} at {} is none of the source"),
+        (expected, actual, "the source's region of text with the score {:.4f} at {} is missing"),
+    ):
+        for region in regions:
+            near = [abs(region.score - other.score) for other in others if _is_same_place(region, other)]
+            largest = max(largest, min(near, default=np.inf))
+            if not min(near, default=np.inf) <= SCORE_TOLERANCE:
+                return largest, fault.format(region.score, [tuple(corner) for corner in region.corners])
+    return largest, ""
+
+
+def _is_same_place(first: TextRegion, second: TextRegion) -> bool:
+    return float(np.abs(np.subtract(first.corners, second.corners)).max()) <= BOX_TOLERANCE
+
+
+def _compare_lines(expected: Sequence[TextLine], actual: Sequence[TextLine]) -> tuple[float, str]:
+    if len(expected) != len(actual):
+        return np.inf, f"it has {len(actual)} lines, not {len(expected)}"
+    largest = 0.0
+    for place, (wanted, line) in enumerate(zip(expected, actual, strict=True)):
+        if line.text != wanted.text:
+            return np.inf, f"line {place} is '{line.text}', not '{wanted.text}'"
+        moved = float(np.abs(np.subtract(wanted.corners, line.corners)).max())
+        if not moved <= BOX_TOLERANCE:
+            return np.inf, f"line {place}, '{line.text}', lies {moved:.1f} pixels elsewhere"
+        largest = max(largest, abs(wanted.score - line.score))
+        if not largest <= SCORE_TOLERANCE:
+            return largest, f"line {place}, '{line.text}', has the score {line.score:.4f}, not {wanted.score:.4f}"
+    return largest, ""
+
+
+def _compare_texts(expected: TextRecognition, actual: TextRecognition) -> tuple[float, str]:
+    distance = abs(expected.score - actual.score)
+    if expected.text == actual.text and not distance <= SCORE_TOLERANCE:
+        return distance, f"'{actual.text}' has the score {actual.score:.4f}, not {expected.score:.4f}"
+    if expected.text != actual.text and max(expected.score, actual.score) >= _READABLE:
+        return np.inf, f"the text is '{actual.text}', not '{expected.text}'"
+    return 0.0 if expected.text != actual.text else distance, ""
 
 
 def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) -> tuple[float, str]:

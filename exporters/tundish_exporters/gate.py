@@ -2,8 +2,8 @@
 
 Measured by what the data allow: with labels, the share that is right; without, the share that agrees with the float
 variant: on the label, on which labels hold if several may, on the value of a regression or a score, on the objects or
-segments of an image, on the entities of a text, on the best answer to a question, on the best token for each mask. For
-vectors, the mean cosine to the float variant's.
+segments of an image, on the entities of a text, on the best answer to a question, on the best token for each mask, on
+the regions of texts in an image, on the text of a line. For vectors, the mean cosine to the float variant's.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import numpy as np
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
 from tundish.results import (
+    DocumentReading,
     FeatureExtraction,
     ImageSegmentation,
     ObjectDetection,
     QuestionAnswering,
     Result,
+    TextDetection,
+    TextRecognition,
     TokenClassification,
 )
 from tundish_exporters.agreement import ScoreFunction, agreement, labels_of
@@ -44,6 +47,12 @@ def _finds(result: Result) -> bool:
     match result:
         case ObjectDetection(objects=found) | TokenClassification(entities=found) | ImageSegmentation(segments=found):
             return bool(found)
+        case DocumentReading(lines=lines):
+            return bool(lines)
+        case TextDetection(regions=regions):
+            return bool(regions)
+        case TextRecognition(text=text):
+            return bool(text)
         case QuestionAnswering(answers=answers):
             return any(answer.text for answer in answers)
         case _:

@@ -54,7 +54,8 @@ class OnnxHints:
 
     labels: Path | str | Sequence[str] | None = None
     """In the order of the scores, or the path of a file with one a line, a JSON list of them, or a JSON object from
-    index to label. None takes those that the ONNX file names itself, as Ultralytics' exporter writes them."""
+    index to label. None takes those that the ONNX file names itself, as Ultralytics' exporter writes them. Of
+    text-recognition, the characters, or the path of a file with one a line."""
     mean: Channels | None = None
     """Of each channel in the order of `color`, or one for all; after scaling. None is 0."""
     std: Channels | None = None
@@ -72,8 +73,8 @@ class OnnxHints:
     padding: int | None = None
     """Pixel value around a letterboxed image; None is 114."""
     interpolation: Interpolation = "bilinear"
-    color: Color = "rgb"
-    """Order of the network's channels."""
+    color: Color | None = None
+    """Order of the network's channels; None is `rgb`, and for networks of documents `bgr`."""
     activation: Activation | None = None
     """What makes scores of the network's outputs; `none` if they are scores already."""
     detector: DetectorHints = DetectorHints()  # noqa: RUF009  # immutable

@@ -16,6 +16,7 @@ import numpy as np
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
 from tundish.manifest import DetectionPostprocess, MaskQueriesPostprocess, ModelSpec
+from tundish.manifest.postprocess import TextRegionPostprocess
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Result
 from tundish.tasks import Task
@@ -58,7 +59,7 @@ class Parity:
 
 
 def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
-    """The task whose answers are compared: with objects and segments of every score; often none is above a threshold.
+    """The task whose answers are compared: with all that is found, whatever its score; often none is above a threshold.
 
     Nor is a segment left out for what others take of it: a count of pixels next to such a bound hangs on rounding.
 
@@ -68,6 +69,8 @@ def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
     postprocess = spec.postprocess
     if isinstance(postprocess, DetectionPostprocess):
         spec = spec.model_copy(update={"postprocess": postprocess.model_copy(update={"threshold": 0.0})})
+    if isinstance(postprocess, TextRegionPostprocess):
+        spec = spec.model_copy(update={"postprocess": postprocess.model_copy(update={"box_threshold": 0.0})})
     if isinstance(postprocess, MaskQueriesPostprocess):
         without = postprocess.model_copy(update={"threshold": 0.0, "overlap_threshold": 0.0})
         spec = spec.model_copy(update={"postprocess": without})
@@ -81,8 +84,8 @@ def check_parity(
 
     Raises:
         ParityError: a typed result differs (another order of labels, other entities, a score off by more than 1e-3, a
-            vector whose cosine is below 0.9999, a box off by more than a pixel, a mask of which less than 0.99 is
-            common), the network's inputs differ by more than rounding, or the source itself fails.
+            vector whose cosine is below 0.9999, a box or region off by more than a pixel, another text, a mask of which
+            less than 0.99 is common), the network's inputs differ by more than rounding, or the source itself fails.
     """
     pipeline = Pipeline(task, engine)
     preprocessing = network = Difference(0.0, 0.0)

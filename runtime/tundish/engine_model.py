@@ -13,7 +13,7 @@ from tundish.bundle import Bundle
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.engines import Arrays, Engine, load_engine
 from tundish.errors import InvalidInputError
-from tundish.manifest import TENSORS, Manifest, TensorSpec, TextPreprocess
+from tundish.manifest import TENSORS, Manifest, TensorSpec
 from tundish.model import MAX_ITEMS_PER_REQUEST, Model, check_names, check_priority
 from tundish.pipeline import Answer, BareEngine, Entry, Pipeline
 from tundish.placement.placement import Placement
@@ -67,7 +67,7 @@ class EngineModel(Model):
             preferred_batch_sizes=serving.preferred_batch_sizes,
             max_queue_delay_microseconds=serving.max_queue_delay_microseconds,
             max_queue_size=max(serving.max_queue_size, MAX_ITEMS_PER_REQUEST),
-            by_length=isinstance(spec.preprocess, TextPreprocess) and placement.max_batch_size > 1,
+            by_length=self._task is not None and self._task.has_lengths and placement.max_batch_size > 1,
             max_batch_tokens=serving.max_batch_tokens,
             sequence_idle_seconds=sequence_idle_seconds,
         )

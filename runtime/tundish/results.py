@@ -185,6 +185,61 @@ class FillMask:
     """The text was longer than the model reads; no mask of the rest is there."""
 
 
+class Point(NamedTuple):
+    """A place in pixels of the image as people see it: of its file's size, the right way up."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextRegion:
+    """Where a line of text is: a quadrilateral, as lines may be turned."""
+
+    corners: tuple[Point, Point, Point, Point]
+    """Clockwise from the upper left one."""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextDetection:
+    """The lines of text of an image in reading order: from top to bottom, and from left to right; there may be none."""
+
+    regions: tuple[TextRegion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecognition:
+    """What a line of text says; empty if nothing was read."""
+
+    text: str
+    score: float
+    """The mean of the scores of its characters; 0 if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text, and where it stands."""
+
+    text: str
+    score: float
+    """The mean of the scores of its characters."""
+    corners: tuple[Point, Point, Point, Point]
+    """See `TextRegion`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReading:
+    """The lines of text of an image in reading order; there may be none."""
+
+    lines: tuple[TextLine, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines, one below the other."""
+        return "\n".join(line.text for line in self.lines)
+
+
 Result = (
     ImageClassification
     | TextClassification
@@ -196,6 +251,9 @@ Result = (
     | SentenceSimilarity
     | QuestionAnswering
     | FillMask
+    | TextDetection
+    | TextRecognition
+    | DocumentReading
 )
 
 

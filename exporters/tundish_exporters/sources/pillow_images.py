@@ -1,4 +1,4 @@
-"""The manifest's rule for images in Pillow and NumPy: what the runtime's own kernel is held against."""
+"""The manifest's rule for images in Pillow, or OpenCV, and NumPy: what the runtime's own kernel is held against."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tundish.manifest import ImagePreprocess
-from tundish.tasks.image_geometry import window
+from tundish.tasks.image_geometry import input_size, window
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -19,13 +19,16 @@ _RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
+_OPENCV = {"nearest": 0, "bilinear": 1, "bicubic": 2, "lanczos": 4}
+"""The values of its `INTER_` flags."""
+
 
 def processed_image(rule: ImagePreprocess, data: bytes) -> NDArray[np.float32]:
     """One image as the network's input, `[1, 3, height, width] float32`, or `[1, height, width, 3]`."""
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     place = window(rule, image.height, image.width)
-    resized = image.resize((place.resized_width, place.resized_height), _RESAMPLING[rule.interpolation])
-    height, width = rule.size
+    resized = _resized(image, rule, (place.resized_width, place.resized_height))
+    height, width = input_size(rule, place)
     seen = Image.new("RGB", (width, height), (rule.padding,) * 3)
     seen.paste(resized, (-place.left, -place.top))
     pixels = np.asarray(seen, np.float32) * np.float32(rule.rescale)
@@ -40,15 +43,30 @@ def processed_image(rule: ImagePreprocess, data: bytes) -> NDArray[np.float32]:
     return np.ascontiguousarray(laid_out[np.newaxis], np.float32)
 
 
+def _resized(image: Image.Image, rule: ImagePreprocess, size: tuple[int, int]) -> Image.Image:
+    """To a width and height."""
+    if rule.resampling == "pillow":
+        return image.resize(size, _RESAMPLING[rule.interpolation])
+    import cv2  # an extra that documents alone need
+
+    return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=_OPENCV[rule.interpolation]))
+
+
+def image_size(data: bytes) -> tuple[int, int]:
+    """Height and width of an image, the right way up."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    return image.height, image.width
+
+
 def place_in_image(rule: ImagePreprocess, data: bytes) -> Callable[[Sequence[float]], list[float]]:
     """What makes corners in pixels of the image of corners `(x, y, x, y)` in pixels of the network's input."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    place = window(rule, image.height, image.width)
+    height, width = image_size(data)
+    place = window(rule, height, width)
 
     def x(pixel: float) -> float:
-        return (pixel + place.left) / place.resized_width * image.width
+        return (pixel + place.left) / place.resized_width * width
 
     def y(pixel: float) -> float:
-        return (pixel + place.top) / place.resized_height * image.height
+        return (pixel + place.top) / place.resized_height * height
 
     return lambda box: [x(box[0]), y(box[1]), x(box[2]), y(box[3])]

@@ -16,6 +16,7 @@ from rich.text import Text
 from tundish.errors import TundishError
 from tundish.manifest import Composition, Manifest, Step
 from tundish.results import (
+    DocumentReading,
     Entity,
     FeatureExtraction,
     FillMask,
@@ -28,7 +29,10 @@ from tundish.results import (
     Segment,
     SentenceSimilarity,
     StageTimes,
+    TextDetection,
+    TextLine,
     TextRanking,
+    TextRecognition,
     TokenClassification,
 )
 
@@ -78,8 +82,20 @@ def _json(result: Result) -> dict[str, Any]:
             return {"answers": [asdict(answer) for answer in result.answers]}
         case FillMask():
             return {"masks": [[asdict(filled) for filled in mask] for mask in result.masks]}
+        case TextDetection():
+            corners = [[corner._asdict() for corner in region.corners] for region in result.regions]
+            scores = [region.score for region in result.regions]
+            return {"regions": [{"corners": each, "score": score} for each, score in zip(corners, scores, strict=True)]}
+        case DocumentReading():
+            return {"lines": [_line_json(line) for line in result.lines]}
+        case TextRecognition():
+            return {"text": result.text, "score": result.score}
         case _:
             return {"labels": [asdict(label) for label in result.labels]}
+
+
+def _line_json(line: TextLine) -> dict[str, Any]:
+    return {"text": line.text, "score": line.score, "corners": [corner._asdict() for corner in line.corners]}
 
 
 def _segment_json(segment: Segment) -> dict[str, Any]:
@@ -177,6 +193,12 @@ def _body(result: Result) -> RenderableType:
         return _answers(result)
     if isinstance(result, FillMask):
         return _masks(result)
+    if isinstance(result, TextDetection):
+        return _regions(result)
+    if isinstance(result, DocumentReading):
+        return _lines(result)
+    if isinstance(result, TextRecognition):
+        return Text.assemble(f"  {result.score:.4f}  ", result.text or ("nothing read", "dim"))
     return _labels(result.labels)
 
 
@@ -229,6 +251,27 @@ def _objects(result: ObjectDetection) -> RenderableType:
         box = found.box
         place = f"({box.x_min:.0f}, {box.y_min:.0f}) to ({box.x_max:.0f}, {box.y_max:.0f})"
         table.add_row(f"  {found.label}", f"{found.score:.4f}", place, _bar(found.score))
+    return table
+
+
+def _lines(result: DocumentReading) -> RenderableType:
+    """Each line with its score, and the corner at which it begins."""
+    if not result.lines:
+        return Text("  no text found")
+    table = Table.grid(padding=(0, 2))
+    for line in result.lines:
+        x, y = line.corners[0]
+        table.add_row(f"  {line.score:.4f}", f"({x:.0f}, {y:.0f})", Text(line.text))
+    return table
+
+
+def _regions(result: TextDetection) -> RenderableType:
+    """A line for each region, in reading order: its corners, clockwise from the upper left one."""
+    if not result.regions:
+        return Text("  no text found")
+    table = Table.grid(padding=(0, 2))
+    for region in result.regions:
+        table.add_row(f"  {region.score:.4f}", *(f"({x:.0f}, {y:.0f})" for x, y in region.corners))
     return table
 
 

@@ -68,7 +68,17 @@ class PromptedPostprocess(Part):
     kind: Literal["prompted"] = "prompted"
 
 
-ComposedPostprocess = Annotated[SimilarityPostprocess | PromptedPostprocess, Field(discriminator="kind")]
+class LinesPostprocess(Part):
+    """From regions of text, and what each says, to the lines of a document."""
+
+    kind: Literal["lines"] = "lines"
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A line's score is at least that; what is below is hardly a text."""
+
+
+ComposedPostprocess = Annotated[
+    SimilarityPostprocess | PromptedPostprocess | LinesPostprocess, Field(discriminator="kind")
+]
 """How the values of the steps become a typed result."""
 
 

@@ -203,6 +203,36 @@ class PromptMaskPostprocess(Part):
     kind: Literal["prompt-mask"] = "prompt-mask"
 
 
+class TextRegionPostprocess(Part):
+    """DB's: from the probability of each pixel to be text, `[batch, 1, height, width]`, to regions of text.
+
+    What is above `threshold` and hangs together lies in a rectangle, of the smallest area and any angle, whose score is
+    the mean of the probabilities in it. The networks learn texts that have shrunk, so it is grown on all sides by its
+    area times `unclip_ratio`, over its perimeter.
+    """
+
+    kind: Literal["text-regions"] = "text-regions"
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Of a pixel."""
+    box_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A region's score is at least that."""
+    unclip_ratio: Annotated[float, Field(gt=0, le=10)] = 1.6
+    dilation: bool = True
+    """Whether each pixel of a text also counts for those below and to the right of it, which joins broken strokes."""
+    max_regions: Annotated[int, Field(gt=0, le=1000)] = 1000
+    """Of an image; the search ends there."""
+
+
+class CtcPostprocess(Part):
+    """From `[batch, steps, classes]` to a text: the best class of each step, without repeats and blanks."""
+
+    kind: Literal["ctc"] = "ctc"
+    characters: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Of each class but the first, which is the blank."""
+    in_network: bool = True
+    """Whether softmax is the network's own last step, so that its outputs are the scores."""
+
+
 Postprocess = Annotated[
     ClassificationPostprocess
     | PoolingPostprocess
@@ -217,6 +247,8 @@ Postprocess = Annotated[
     | MaskQueriesPostprocess
     | ScorePostprocess
     | AnswerPostprocess
-    | MaskPostprocess,
+    | MaskPostprocess
+    | TextRegionPostprocess
+    | CtcPostprocess,
     Field(discriminator="kind"),
 ]

@@ -54,7 +54,38 @@ class LetterboxResize(Part):
     """Where the image lies; in the centre, an odd pixel of padding goes below or to the right."""
 
 
-Resize = Annotated[StretchResize | ShortestEdgeResize | LetterboxResize, Field(discriminator="kind")]
+class EdgeRangeResize(Part):
+    """Resize as little as brings both sides into a range, as text detectors have it; keeps the aspect ratio.
+
+    An image whose longer side is over `longest` is shrunk to that. If the shorter side is below `shortest` then, it is
+    enlarged to it, as far as the longer one stays within `enlarged`. Fractions of pixels are cut, then each side goes
+    to the nearest multiple, half to even, and has one at least.
+    """
+
+    kind: Literal["edge-range"] = "edge-range"
+    shortest: PositiveInt
+    longest: PositiveInt
+    enlarged: PositiveInt
+    multiple_of: PositiveInt
+
+
+class LineResize(Part):
+    """Resize a line of text to this height, keeping its aspect ratio; a short one has zeros behind it.
+
+    The line becomes `height * image width / image height` wide, and `longest` at most. A fraction of a pixel is cut if
+    it is wider than `shortest`, else it counts as one, and zeros, which are numbers of the network's input and no
+    pixels, fill it up to `shortest`.
+    """
+
+    kind: Literal["line"] = "line"
+    height: PositiveInt
+    shortest: PositiveInt
+    longest: PositiveInt
+
+
+Resize = Annotated[
+    StretchResize | ShortestEdgeResize | LetterboxResize | EdgeRangeResize | LineResize, Field(discriminator="kind")
+]
 
 
 class ImagePreprocess(Part):
@@ -66,7 +97,9 @@ class ImagePreprocess(Part):
     kind: Literal["image"] = "image"
     resize: Resize | None
     interpolation: Interpolation = "bilinear"
-    """As Pillow resamples, antialiased when shrinking."""
+    resampling: Literal["pillow", "opencv"] = "pillow"
+    """Whose, to the bit. Pillow's is antialiased when shrinking; OpenCV's, which is an extra, reads the nearest pixels
+    alone."""
     crop: tuple[PositiveInt, PositiveInt] | None
     """Height and width around the centre; zero pixels where the image is smaller."""
     rescale: float
@@ -105,17 +138,25 @@ class ImagePreprocess(Part):
     @property
     def pads_with_zeros(self) -> bool:
         """Whether the network sees zeros there, whatever the pixels are normalised by."""
-        return isinstance(self.resize, LetterboxResize) and self.resize.padding is None
+        return isinstance(self.resize, LineResize) or (
+            isinstance(self.resize, LetterboxResize) and self.resize.padding is None
+        )
 
     @model_validator(mode="after")
-    def _has_no_crop_of_a_letterbox(self) -> ImagePreprocess:
-        if isinstance(self.resize, LetterboxResize) and self.crop is not None:
+    def _crops_what_can_be_cropped(self) -> ImagePreprocess:
+        if self.crop is None:
+            return self
+        if isinstance(self.resize, LetterboxResize):
             raise ValueError(f"a letterbox ends at its own size and is not cropped, got the crop {list(self.crop)}")
+        if isinstance(self.resize, EdgeRangeResize | LineResize):
+            raise ValueError(f"images of texts are not cropped, got the crop {list(self.crop)}")
         return self
 
     @model_validator(mode="after")
     def _has_bounded_size(self) -> ImagePreprocess:
-        is_bounded = isinstance(self.resize, ShortestEdgeResize) and self.resize.longest is not None
+        is_bounded = isinstance(self.resize, EdgeRangeResize | LineResize) or (
+            isinstance(self.resize, ShortestEdgeResize) and self.resize.longest is not None
+        )
         if not self.has_one_size and not is_bounded:
             raise ValueError(
                 "an image must end at a fixed or bounded size: by a stretch, a letterbox, a crop or a longest edge"

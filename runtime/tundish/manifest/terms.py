@@ -21,6 +21,9 @@ TaskName = Literal[
     "fill-mask",
     "sentence-similarity",
     "prompted-segmentation",
+    "text-detection",
+    "text-recognition",
+    "document-reading",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

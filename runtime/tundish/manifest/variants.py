@@ -36,8 +36,9 @@ class Accuracy(Part):
     Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's; of
     entities, of those with the same label and place. Of segments with scores, it is the F1 score of those that have a
     partner of their label with an intersection over union of a half or more; of segments without, the mean over labels
-    of the intersection over union of their pixels in all samples. Of answers,
-    the best one is the same, of masks, the best token of each; a score differs by little of the scores' range.
+    of the intersection over union of their pixels in all samples. Of regions of text, it is the F1 score of those that
+    have a partner with an intersection over union of a half or more; texts are the same, or not. Of answers, the best
+    one is the same, of masks, the best token of each; a score differs by little of the scores' range.
     """
     value: float
     reference: float

@@ -73,6 +73,11 @@ class Task(TypedTask[ResultT], Generic[PreparedT, ResultT]):
     def prepare(self, item: Any) -> PreparedT:
         """Decodes one `Item` of the parts that the model reads; raises InvalidInputError if it cannot be read."""
 
+    @property
+    def has_lengths(self) -> bool:
+        """Whether items differ in `length`, so that those alike are to share a batch."""
+        return type(self).length is not Task.length
+
     def length(self, item: PreparedT) -> int:  # noqa: ARG002 - for those that override it
         """How much of a batch's width the item needs, such as its tokens; 0 where all items are alike."""
         return 0

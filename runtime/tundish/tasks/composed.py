@@ -6,8 +6,10 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tundish.manifest import Composition, ModelSpec
-from tundish.results import ObjectDetection
+from tundish.results import ObjectDetection, TextDetection, TextRegion
 from tundish.tasks import Item, ResultT, TypedTask
 from tundish.tasks.shared_image import ImageRegion, SharedImage
 
@@ -36,11 +38,16 @@ def item_of(values: Sequence[Any]) -> Any:
     """What a component is asked about: its one value, the region of an image that is there, or several values."""
     if len(values) == 1:
         return values[0]
-    if len(values) == 2 and isinstance(values[0], SharedImage) and hasattr(values[1], "corners"):
-        return ImageRegion(values[0], values[1].corners)
+    if len(values) == 2 and isinstance(values[0], SharedImage) and isinstance(values[1], TextRegion):
+        return ImageRegion(values[0], np.array(values[1].corners, np.float32))
     return tuple(values)
 
 
 def elements_of(value: Any) -> Sequence[Any]:
-    """What a step goes through: a list, or the objects that were found in an image."""
-    return value.objects if isinstance(value, ObjectDetection) else value
+    """What a step goes through: a list, or what was found in an image."""
+    match value:
+        case ObjectDetection(objects=found) | TextDetection(regions=found):
+            return found
+        case _:
+            elements: Sequence[Any] = value
+            return elements

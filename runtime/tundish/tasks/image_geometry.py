@@ -5,10 +5,12 @@ The rounding is that of transformers' image processors, which is what sources we
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, LetterboxResize, Resize, ShortestEdgeResize, StretchResize
+from tundish.manifest.preprocess import EdgeRangeResize, LineResize
 from tundish_kernels import Window
 
 _PLACEMENTS: dict[str, Literal["centre", "top_left"]] = {"centre": "centre", "top-left": "top_left"}
@@ -38,6 +40,16 @@ def resized_size(rule: ImagePreprocess, height: int, width: int) -> tuple[int, i
     return place.resized_height, place.resized_width
 
 
+def input_size(rule: ImagePreprocess, place: Window) -> tuple[int, int]:
+    """Height and width of the network's input for an image that lands at `place`."""
+    if rule.has_one_size:
+        return rule.size
+    resize = rule.resize
+    if not isinstance(resize, LineResize):
+        return place.resized_height, place.resized_width
+    return resize.height, max(resize.shortest, place.resized_width)
+
+
 def _resized(rule: Resize | None, height: int, width: int) -> Window:
     if rule is None:
         return Window.stretch((height, width))
@@ -45,6 +57,12 @@ def _resized(rule: Resize | None, height: int, width: int) -> Window:
         return Window.letterbox((height, width), (rule.height, rule.width), placement=_PLACEMENTS[rule.placement])
     if isinstance(rule, StretchResize):
         return Window.stretch((rule.height, rule.width))
+    if isinstance(rule, EdgeRangeResize):
+        return Window.stretch(_in_range(rule, height, width))
+    if isinstance(rule, LineResize):
+        exact = rule.height * (width / height)
+        extent = min(math.ceil(exact), max(rule.shortest, int(exact)), rule.longest)
+        return Window.stretch((rule.height, extent))
     if rule.longest is None and rule.multiple_of == 1:
         return Window.shortest_edge((height, width), rule.length)
     if rule.rounding == "up":
@@ -87,3 +105,17 @@ def _covering(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, i
             f"The image of {width} x {height} pixels is too long and thin: resized, its shorter edge has no pixel left."
         )
     return (long, short) if width <= height else (short, long)
+
+
+def _in_range(rule: EdgeRangeResize, height: int, width: int) -> tuple[int, int]:
+    """The resized height and width, each step rounded as PP-OCR's detectors do."""
+    if max(height, width) > rule.longest:
+        ratio = rule.longest / max(height, width)
+        height, width = int(height * ratio), int(width * ratio)
+    if min(height, width) < rule.shortest:
+        # An edge that has been cut to nothing is one pixel; the longer one bounds the ratio then.
+        height, width = max(height, 1), max(width, 1)
+        ratio = min(rule.shortest / min(height, width), rule.enlarged / max(height, width))
+        height, width = int(height * ratio), int(width * ratio)
+    height, width = (max(1, round(extent / rule.multiple_of)) * rule.multiple_of for extent in (height, width))
+    return height, width

@@ -15,17 +15,24 @@ from tundish.engines import Arrays
 from tundish.manifest import ImagePreprocess, ModelSpec
 from tundish.tasks import ResultT, Task
 from tundish.tasks.image_decoding import DecodedImage, decode_image
-from tundish.tasks.image_geometry import resized_size, window
+from tundish.tasks.image_geometry import input_size, resized_size, window
+from tundish.tasks.opencv import load_opencv
 from tundish.tasks.shared_image import SharedImage
 from tundish_kernels import ImageOutput
 
 _LAYOUTS: dict[str, Literal["chw", "hwc"]] = {"CHW": "chw", "HWC": "hwc"}
+_OPENCV = {
+    "nearest": "INTER_NEAREST",
+    "bilinear": "INTER_LINEAR",
+    "bicubic": "INTER_CUBIC",
+    "lanczos": "INTER_LANCZOS4",
+}
 _ORDERS: dict[str, Literal["rgb", "bgr"]] = {"RGB": "rgb", "BGR": "bgr"}
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """RGB pixels `[height, width, 3] uint8`, and the part of their resized form that the model sees."""
+    """RGB pixels `[height, width, 3] uint8`, and the part of their resized form, which they may be, that is seen."""
 
     pixels: NDArray[np.uint8]
     window: tundish_kernels.Window
@@ -37,8 +44,10 @@ class ImageReader:
     """Decodes images, and resizes and normalises them to batches, by the rule of a bundle."""
 
     def __init__(self, spec: ModelSpec, rule: ImagePreprocess) -> None:
+        """Raises BundleError if the rule needs OpenCV, and it is not there."""
         self._rule = rule
         self._input = spec.inputs[0].name
+        self._opencv = load_opencv() if rule.resampling == "opencv" else None
         self._output = ImageOutput(layout=_LAYOUTS[rule.layout], order=_ORDERS[rule.color_order])
 
     def read(self, image: bytes | SharedImage) -> PreparedImage:
@@ -47,16 +56,21 @@ class ImageReader:
         Raises:
             InvalidInputError: see `decode_image`.
         """
-        rule = self._rule
         decoded = self._decoded(image)
         # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
-        size = decoded.height, decoded.width
-        return PreparedImage(decoded.pixels, window(rule, *size), size)
+        return self.place(decoded.pixels, (decoded.height, decoded.width))
+
+    def place(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> PreparedImage:
+        """Pixels `[height, width, 3]` RGB, of an image whose height and width is `size`."""
+        place = window(self._rule, *size)
+        if self._opencv is not None:
+            how = getattr(self._opencv, _OPENCV[self._rule.interpolation])
+            pixels = self._opencv.resize(pixels, (place.resized_width, place.resized_height), interpolation=how)
+        return PreparedImage(pixels, place, size)
 
     def shape(self, item: PreparedImage) -> tuple[int, int]:
         """Height and width of the network's input for this image."""
-        rule = self._rule
-        return rule.size if rule.has_one_size else (item.window.resized_height, item.window.resized_width)
+        return input_size(self._rule, item.window)
 
     def collate(self, items: Sequence[PreparedImage]) -> Arrays:
         """`[batch, 3, height, width] float32`, or the network's own layout, of images of one shape."""

@@ -10,6 +10,7 @@ from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.composed import ComposedTask
+from tundish.tasks.document_reading import DocumentReadingTask
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.fill_mask import FillMaskTask
 from tundish.tasks.image_classification import ImageClassificationTask, ZeroShotImageClassificationTask
@@ -20,7 +21,9 @@ from tundish.tasks.prompted_segmentation import PromptableSegmentationTask, Prom
 from tundish.tasks.question_answering import QuestionAnsweringTask
 from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
+from tundish.tasks.text_detection import TextDetectionTask
 from tundish.tasks.text_ranking import TextRankingTask
+from tundish.tasks.text_recognition import TextRecognitionTask
 from tundish.tasks.token_classification import TokenClassificationTask
 from tundish.tasks.zero_shot import RequestedLabelsTask
 
@@ -40,11 +43,13 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         FillMaskTask,
         SentenceSimilarityTask,
         PromptedSegmentationTask,
+        TextDetectionTask,
+        TextRecognitionTask,
     )
 }
 
 COMPOSED_TASKS: dict[str, type[ComposedTask[Any]]] = {
-    task.name: task for task in (RequestedLabelsTask, PromptableSegmentationTask)
+    task.name: task for task in (RequestedLabelsTask, PromptableSegmentationTask, DocumentReadingTask)
 }
 
 

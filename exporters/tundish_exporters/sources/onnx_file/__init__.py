@@ -1,4 +1,4 @@
-"""A ready ONNX file, from whichever exporter: of an image classifier, or of an object detector."""
+"""A ready ONNX file, from whichever exporter: of an image classifier, an object detector, or a network of documents."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.classifier import ClassifierSource
 from tundish_exporters.sources.onnx_file.detector import DetectorSource
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
+from tundish_exporters.sources.onnx_file.text_detector import TextDetectorSource
+from tundish_exporters.sources.onnx_file.text_recognizer import TextRecognizerSource
 
 
 def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSource:
@@ -23,8 +25,12 @@ def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSour
             return ClassifierSource(path, hints)
         case "object-detection":
             return DetectorSource(path, hints)
+        case "text-detection":
+            return TextDetectorSource(path, hints)
+        case "text-recognition":
+            return TextRecognizerSource(path, hints)
         case _:
             raise ExportError(
-                f"tundish reads image classifiers and object detectors from ONNX files, not models for {task}; export "
-                "those from their Hugging Face directory."
+                "tundish reads image classifiers, object detectors and networks that detect or recognise texts from "
+                f"ONNX files, not models for {task}; export those from their Hugging Face directory."
             )

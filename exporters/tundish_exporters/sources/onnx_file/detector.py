@@ -25,6 +25,8 @@ from tundish_exporters.sources.pillow_images import place_in_image, processed_im
 
 _TASKS = frozenset({"", "detect", "segment", "pose"})
 """By the metadata, those with boxes that are not turned."""
+_THRESHOLD = 0.25
+"""That of YOLO's own scripts."""
 _BACKGROUNDS = frozenset({"background", "__background__", "bg"})
 """What a class that stands for nothing is called in files of labels."""
 
@@ -136,18 +138,19 @@ class DetectorSource(OnnxSource):
 
     def _objects_rule(self) -> manifest.BoxPostprocess | manifest.ListedPostprocess:
         hints, head = self._hints.detector, self._head
+        threshold = _THRESHOLD if hints.threshold is None else hints.threshold
         if isinstance(head, ListedHead):
-            return manifest.ListedPostprocess(labels=self._labels, threshold=hints.threshold)
+            return manifest.ListedPostprocess(labels=self._labels, threshold=threshold)
         return manifest.BoxPostprocess(
             labels=self._labels,
-            threshold=hints.threshold,
+            threshold=threshold,
             box_form=head.box_form,
             candidates_last=head.layout.candidates_last,
             iou=hints.iou,
             class_agnostic=hints.class_agnostic,
         )
 
-    def _resize_for(self, letterbox: Letterbox | None) -> manifest.Resize:
+    def _resize_for(self, letterbox: Letterbox | None) -> manifest.StretchResize | manifest.LetterboxResize:
         height, width = self._network.size
         if letterbox is None:
             return manifest.StretchResize(height=height, width=width)
@@ -188,8 +191,7 @@ def _without_background(labels: tuple[str, ...]) -> tuple[tuple[str, ...], Backg
     return labels, None
 
 
-def _in_words(resize: manifest.Resize) -> str:
-    assert not isinstance(resize, manifest.ShortestEdgeResize)  # no network is taken to be trained so
+def _in_words(resize: manifest.StretchResize | manifest.LetterboxResize) -> str:
     size = f"{resize.height} by {resize.width} pixels"
     if isinstance(resize, manifest.StretchResize):
         return f"stretched to {size}"

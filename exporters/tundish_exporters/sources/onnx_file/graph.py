@@ -74,7 +74,14 @@ def find_size(shape: Shape, layout: Layout, said: tuple[int, int] | None) -> tup
     return said
 
 
-def input_shape(layout: Layout, size: tuple[int, int], batch: int | str) -> list[int | str]:
+def open_size(shape: Shape, layout: Layout, example: tuple[int, int]) -> tuple[tuple[int, int], Shape]:
+    """Height and width of an image by which to look at an input, and those it takes: names where they are open."""
+    pairs = list(zip(shape[_SPATIAL[layout]], example, ("height", "width"), strict=True))
+    height, width = (extent if isinstance(extent, int) else shown for extent, shown, _ in pairs)
+    return (height, width), tuple(extent if isinstance(extent, int) else name for extent, _, name in pairs)
+
+
+def input_shape(layout: Layout, size: Shape, batch: int | str) -> list[int | str]:
     """Of the images that the network takes."""
     return [batch, _COLORS, *size] if layout == "nchw" else [batch, *size, _COLORS]
 
@@ -104,12 +111,22 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto:
             made = version_converter.convert_version(made, OPSET)
         except Exception:  # no adapter for an operator; it is served as it is then, and int8 says why it cannot be made
             made.CopyFrom(model)
+    _lift_constants(made.graph)
     # Until IR version 4 the weights were listed as inputs, which keeps every optimiser from relying on their values.
     weights = {tensor.name for tensor in made.graph.initializer}
     for value in [value for value in made.graph.input if value.name in weights]:
         made.graph.input.remove(value)
     made.ir_version = max(made.ir_version, 4)
     return made
+
+
+def _lift_constants(graph: onnx.GraphProto) -> None:
+    """Makes weights of what nodes give, as Paddle's exporter writes it: quantisation looks for weights alone."""
+    for node in [node for node in graph.node if _is_constant(node)]:
+        tensor = graph.initializer.add()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        graph.node.remove(node)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,28 @@ from tundish.manifest import TensorSpec
 from tundish.placement.machine import usable_cores
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
-from tundish_exporters.sources.onnx_file.graph import find_layout, find_size
+from tundish_exporters.sources.onnx_file.graph import Shape, find_layout, find_size, open_size
 from tundish_exporters.sources.onnx_file.reading import first_line
 
 
 class Network:
     """A file that was checked, as it is."""
 
-    def __init__(self, path: Path, hints: OnnxHints, written_size: tuple[int, int] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        hints: OnnxHints,
+        written_size: tuple[int, int] | None,
+        example_size: tuple[int, int] | None = None,
+    ) -> None:
         """Loads the file, and finds the form of its images.
 
-        `written_size` is that of the images which the file names besides its graph.
+        Args:
+            path: of the file.
+            hints: what the user says of it.
+            written_size: that of the images which the file names besides its graph.
+            example_size: that of the images by which to look at a network which takes several; None if it must take
+                one.
 
         Raises:
             ExportError: ONNX Runtime does not take it, it does not take one batch of colour images as float32, or it
@@ -40,7 +51,17 @@ class Network:
         said = hints.size or hints.letterbox_size
         if said is None and any(isinstance(extent, str) for extent in image.shape[1:]):
             said = written_size
-        self.size = find_size(image.shape, self.layout, said)
+        self.extents: Shape
+        """Height and width of the images, each a name where the network takes several."""
+        if said is None and example_size is not None:
+            self.size, self.extents = open_size(image.shape, self.layout, example_size)
+        else:
+            self.size = self.extents = find_size(image.shape, self.layout, said)
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether the network takes images of more sizes than one."""
+        return tuple(self.extents) != self.size
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:

@@ -11,6 +11,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnx
@@ -48,6 +49,8 @@ class OnnxSource(ABC):
     """See `Source`."""
 
     task: manifest.TaskName
+    example_size: ClassVar[tuple[int, int] | None] = None
+    """Of images by which to look at a network that takes several sizes; None if it must take one."""
 
     def __init__(self, path: Path, hints: OnnxHints) -> None:
         """Reads the file, and asks its network what it makes of a few images.
@@ -58,12 +61,16 @@ class OnnxSource(ABC):
         self._hints = hints
         self._file = read_onnx(path)
         self._metadata = Metadata.of(self._file.model)
-        self._labels = read_labels(hints, path, self._file.model)
-        self._network = Network(path, hints, self._metadata.image_size)
+        self._labels = self._read_labels()
+        self._network = Network(path, hints, self._metadata.image_size, self.example_size)
         height, width = self._network.size
         self._image_rule = self._rule_for(manifest.StretchResize(height=height, width=width))
         self._images = [processed_image(self._image_rule, _probe(number)) for number in range(_PROBES)]
         self._answers = [self._network.answer(image) for image in self._images]
+
+    def _read_labels(self) -> tuple[str, ...]:
+        """What the network's scores are of."""
+        return read_labels(self._hints, self._file.path, self._file.model)
 
     @property
     def preprocess(self) -> manifest.Preprocess:
@@ -143,7 +150,7 @@ class OnnxSource(ABC):
         plain = modern(self._file.model)
 
         def form(batch: int | str) -> onnx.ModelProto:
-            return with_interface(plain, (network.input, input_shape(network.layout, network.size, batch)), ending)
+            return with_interface(plain, (network.input, input_shape(network.layout, network.extents, batch)), ending)
 
         if self._may_batch:
             batched = form("batch")
