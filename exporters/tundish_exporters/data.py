@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tundish.inputs import LISTS
+from tundish.inputs import LISTS, read_list
 from tundish.manifest import InputName
 from tundish.tasks import Item, ItemPart
 from tundish_exporters.errors import DataError
@@ -176,6 +176,6 @@ def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_c
 
 def _content(path: Path, name: InputName, value: Any) -> str | Path | ItemPart:
     if name in LISTS:
-        texts = value if isinstance(value, list) else value.split(",")
-        return tuple(_encoded(str(text).strip()) for text in texts)
+        texts = map(str, value) if isinstance(value, list) else read_list(value)
+        return tuple(map(_encoded, texts))
     return path.parent / value if name == "image" else str(value)

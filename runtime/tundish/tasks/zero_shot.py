@@ -23,6 +23,11 @@ MAX_LABELS = 1000
 IMAGE_VECTOR, TEXT_VECTORS = "image_vector", "text_vectors"
 """The values that the steps must make, of `image` and of `candidate_labels`."""
 _NAMES = "names"
+_STEPS = {
+    IMAGE_VECTOR: ("image-feature-extraction", ("image",), None),
+    TEXT_VECTORS: ("feature-extraction", ("candidate_labels",), "candidate_labels"),
+}
+"""The task of each step's component, what it takes, and what it goes through."""
 
 
 class RequestedLabelsTask(ComposedTask[ImageClassification]):
@@ -38,9 +43,8 @@ class RequestedLabelsTask(ComposedTask[ImageClassification]):
 
     def __init__(self, composition: Composition, components: Mapping[str, ModelSpec]) -> None:
         rule = composition.postprocess
-        made = {step.name: components[step.component].task for step in composition.steps}
-        tasks = {IMAGE_VECTOR: "image-feature-extraction", TEXT_VECTORS: "feature-extraction"}
-        if not isinstance(rule, SimilarityPostprocess) or made != tasks:
+        made = {step.name: (components[step.component].task, step.inputs, step.for_each) for step in composition.steps}
+        if not isinstance(rule, SimilarityPostprocess) or made != _STEPS:
             raise BundleError(f"'{composition.model}' must make vectors of an image and of texts to do {self.name}.")
         self._rule = rule
         self._before, self._behind = rule.template.split("{}")
