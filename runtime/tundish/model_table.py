@@ -84,7 +84,7 @@ class ModelTable:
             ModelNotFoundError: there is no such model.
         """
         with self._changing:
-            for number in self._check_known(name):
+            for number in list(self._check_known(name)):  # not the table's own, which would keep the models
                 self._unload(name, number)
 
     def find(self, name: str, version: str | int | None = None) -> Model:

@@ -72,6 +72,7 @@ def show(
         _show_variants(console, bundle.manifest, repository)
         return
     console.print(steps_table(bundle.manifest))
+    console.print(bundle.manifest.gate.reason, markup=False, soft_wrap=True)
     for component in bundle.components.values():
         console.print(f"[bold]{component.manifest.model}[/], {component.manifest.task}")
         _show_variants(console, component.manifest, repository)
