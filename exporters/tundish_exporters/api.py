@@ -374,8 +374,8 @@ def _check_candidates(task: str, labels: Sequence[str] | None, template: str | N
 
 
 def _check_template(template: str | None) -> None:
-    if template is not None and template.count("{}") != 1:
-        raise ExportError(f"The template '{template}' must have one {{}}, where the label comes.")
+    if template is not None and (template.count("{}") != 1 or {"{", "}"} & set(template.replace("{}", ""))):
+        raise ExportError(f"The template '{template}' must have one {{}}, where the label comes, and no other brace.")
 
 
 def is_promptable(directory: Path) -> bool:

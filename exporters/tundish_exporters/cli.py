@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from tundish.cli.infer import read_list
+from tundish.inputs import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
 from tundish_exporters.api import (
     export_documents,

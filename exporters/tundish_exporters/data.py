@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tundish.inputs import LISTS
+from tundish.inputs import LISTS, read_list
 from tundish.manifest import InputName
 from tundish.tasks import Item, ItemPart
 from tundish_exporters.errors import DataError
@@ -177,6 +177,6 @@ def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_c
 
 def _content(path: Path, name: InputName, value: Any) -> str | Path | ItemPart:
     if name in LISTS:
-        texts = value if isinstance(value, list) else json.loads(value) if name == "prompts" else value.split(",")
-        return tuple(_encoded(text.strip() if isinstance(text, str) else json.dumps(text)) for text in texts)
+        texts = value if isinstance(value, list) else json.loads(value) if name == "prompts" else read_list(value)
+        return tuple(_encoded(text if isinstance(text, str) else json.dumps(text)) for text in texts)
     return path.parent / value if name == "image" else str(value)

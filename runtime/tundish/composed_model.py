@@ -9,7 +9,7 @@ from typing import Any
 from tundish.bundle import ComposedBundle
 from tundish.engine_model import EngineModel
 from tundish.manifest import Composition
-from tundish.model import Model
+from tundish.model import MAX_ITEMS_PER_REQUEST, Model
 from tundish.pipeline import Answer
 from tundish.results import Result
 from tundish.scheduling import Batching, Coordinator, Cores
@@ -38,7 +38,7 @@ class ComposedModel(Model):
         self.reads = manifest.reads
         self.statistics = {"pipeline": Statistics()}
         self._task = load_composed_task(bundle)
-        self.batching = Batching(max_batch_size=1, max_queue_size=manifest.max_queue_size)
+        self.batching = Batching(max_batch_size=1, max_queue_size=max(manifest.max_queue_size, MAX_ITEMS_PER_REQUEST))
         self._coordinator = Coordinator(
             f"{manifest.model}-{manifest.version}",
             self.batching,

@@ -67,6 +67,11 @@ def read_inputs(inputs: Inputs) -> dict[InputName, ItemPart]:
     return {name: _read(name, given[name]) for name in INPUT_NAMES if name in given}
 
 
+def read_list(text: str) -> list[str]:
+    """The texts of a list that is written as one text, with commas between."""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def _read(name: InputName, value: Any) -> ItemPart:
     if name in LISTS:
         if isinstance(value, str):

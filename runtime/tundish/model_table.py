@@ -84,7 +84,7 @@ class ModelTable:
             ModelNotFoundError: there is no such model.
         """
         with self._changing:
-            for number in self._check_known(name):
+            for number in list(self._check_known(name)):  # not the table's own, which would keep the models
                 self._unload(name, number)
 
     def find(self, name: str, version: str | int | None = None) -> Model:
@@ -94,9 +94,9 @@ class ModelTable:
             ModelNotFoundError: there is no such model, version or component.
             ModelNotReadyError: it is there but does not answer.
         """
-        whole, _, component = name.partition(".")
+        whole, dot, component = name.partition(".")
         found = self._find(whole, version)
-        return _component(found, component) if component else found
+        return _component(found, component) if dot else found
 
     def _find(self, name: str, version: str | int | None) -> Model:
         versions = self._check_known(name)

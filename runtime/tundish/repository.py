@@ -62,6 +62,10 @@ def _read(directory: Path, model: str, version: int) -> AnyBundle | BundleError:
             raise BundleError(
                 f"{directory} holds version {said.version} of '{said.model}'; move it to the directory of that name."
             )
+        if "." in model:
+            raise BundleError(
+                f"{directory} is a component of another bundle; put the whole of that into the repository."
+            )
     except BundleError as error:
         return error
     return bundle

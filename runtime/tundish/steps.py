@@ -7,6 +7,7 @@ is posted to the coordinator's thread, which calls all of this.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -53,8 +54,10 @@ class Memory:
 
 
 def _key(item: Any) -> Hashable:
-    """What makes an item the same as another."""
-    return item.digest if isinstance(item, SharedImage) else item
+    """What makes an item the same as another; of a long text, not the text itself, of which many would be kept."""
+    if isinstance(item, SharedImage):
+        return item.digest
+    return hashlib.sha256(item).digest() if isinstance(item, bytes) else item
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Execution:
     def begin(self) -> None:
         """Reads the item, and begins the steps that need nothing else."""
         try:
+            self._check_caller()
             self._values.update(self._plan.task.read(self._item.payload))
             waited = round((self._plan.clock() - self._item.arrived) * 1e9)
             self._times.update(dict.fromkeys(self._values, replace(NO_TIME, queue_nanoseconds=waited)))
@@ -110,14 +114,16 @@ class Execution:
 
     def _go_on(self) -> None:
         """Begins what has its inputs, and ends if nothing is left."""
-        if self._item.abandoned:
-            raise DeadlineExceededError("The caller has gone; the rest of the steps was not run.")
         for step in self._plan.steps:
             if step.name not in self._calls and all(name in self._values for name in step.inputs):
                 self._begin_step(step)
         if all(step.name in self._values for step in self._plan.steps):
             result = self._plan.task.join(self._values)
             self._finish(Answer(result, max(self._times.values(), key=_total)))
+
+    def _check_caller(self) -> None:
+        if self._item.abandoned:
+            raise DeadlineExceededError("The caller has gone; the rest of the steps was not run.")
 
     def _begin_step(self, step: Step) -> None:
         items = _items(step, self._values)
@@ -134,9 +140,9 @@ class Execution:
             future.add_done_callback(partial(self._answered, step, left))
 
     def _answered(self, step: Step, left: itertools.count[int], future: Future[Answer[Any]]) -> None:
-        """On a thread of the component's: the last of the step's answers is news, and so is the first error."""
+        """On a thread of the component's: the last of the step's answers is news, and so is any reason not to wait."""
         is_last = not next(left)
-        if is_last or future.cancelled() or future.exception() is not None:
+        if is_last or self._item.abandoned or future.cancelled() or future.exception() is not None:
             self._plan.post(partial(self._hear, step))
 
     def _hear(self, step: Step) -> None:
@@ -144,6 +150,7 @@ class Execution:
             return
         calls = self._calls[step.name]
         try:
+            self._check_caller()
             if failed := [each for each in calls.futures if each.done() and (each.cancelled() or each.exception())]:
                 failed[0].result()
             answers = iter([future.result() for future in calls.futures])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
+from tundish.bundle import MANIFEST_NAME, Bundle, _digest, describe_file, publish_bundle, staged_bundle
 from tundish.manifest import (
     ClassificationPostprocess,
     Gate,
@@ -63,6 +64,13 @@ def write_network_that_fails_on_blue(path: Path) -> None:
     constants = {"blue": np.array([2]), "half": np.array(0.5, np.float32), "zero": np.array(0, np.float32)}
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     onnx.save(model, path)
+
+
+def rewrite_manifest(directory: Path, **changes: Any) -> None:
+    """Changes a bundle's manifest, and gives it the digest that the changed content has."""
+    path = directory / MANIFEST_NAME
+    content = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(content | {"digest": _digest(content)}))
 
 
 def make_bundle(

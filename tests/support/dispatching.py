@@ -75,13 +75,14 @@ class Stage:
         deadline: float | None = None,
         priority: int = DEFAULT_PRIORITY,
         step: Step | None = None,
+        accepted: bool = False,
     ) -> list[Item]:
         """One request with an item for each payload; only one if it is a step."""
         items = [
             Item(entry=entry, payload=payload, shape_key=shape, deadline=deadline, priority=priority, step=step)
             for payload in payloads
         ]
-        self.dispatcher.submit(lane, items)
+        self.dispatcher.submit(lane, items, accepted=accepted)
         return items
 
     def running(self, lane: Lane) -> list[list[Any]]:

@@ -18,7 +18,7 @@ from tundish.cli.mask_files import MaskFiles
 from tundish.cli.rendering import prediction_json, prediction_table, ranking_table, tensors_table
 from tundish.client import Client
 from tundish.errors import InvalidInputError, TundishError
-from tundish.inputs import Inputs
+from tundish.inputs import Inputs, read_list
 from tundish.results import Prediction, TextRanking
 
 
@@ -101,11 +101,6 @@ def _items(given: Mapping[str, Sequence[Any]]) -> list[Inputs]:
         raise typer.BadParameter(f"{flag} is given {len(given[odd[0]])} times; give it once, or {count} times")
     columns = [itertools.repeat(values[0], count) if len(values) == 1 else values for values in given.values()]
     return [cast("Inputs", dict(zip(given, row, strict=True))) for row in zip(*columns, strict=True)]
-
-
-def read_list(text: str) -> list[str]:
-    """The texts of an option, which commas tell apart."""
-    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _predict(

@@ -72,6 +72,7 @@ def show(
         _show_variants(console, bundle.manifest, repository)
         return
     console.print(steps_table(bundle.manifest))
+    console.print(bundle.manifest.gate.reason, markup=False, soft_wrap=True)
     for component in bundle.components.values():
         console.print(f"[bold]{component.manifest.model}[/], {component.manifest.task}")
         _show_variants(console, component.manifest, repository)
@@ -105,7 +106,7 @@ def find_bundle(repository: Path, model: str, version: int | None) -> AnyBundle:
         ModelNotFoundError: it has no such version.
         BundleError: the version is broken.
     """
-    whole, _, component = model.partition(".")
+    whole, dot, component = model.partition(".")
     found = [entry for entry in scan(repository) if entry.model == whole and version in (None, entry.version)]
     if not found:
         wanted = f"'{model}'" if version is None else f"'{model}' version {version}"
@@ -113,7 +114,7 @@ def find_bundle(repository: Path, model: str, version: int | None) -> AnyBundle:
     content = found[-1].content
     if isinstance(content, BundleError):
         raise content
-    if not component:
+    if not dot:
         return content
     components = content.components if isinstance(content, ComposedBundle) else {}
     if component not in components:

@@ -33,6 +33,13 @@ class Component(Part):
     bundle: BundleFile
     """Its bundle.json, whose hash stands for all that it names."""
 
+    @model_validator(mode="after")
+    def _lies_in_its_place(self) -> Component:
+        place = f"components/{self.name}/bundle.json"
+        if self.bundle.path != place:
+            raise ValueError(f"component '{self.name}' must lie at {place}, got {self.bundle.path}")
+        return self
+
 
 class Step(Part):
     """One call of a component, or one for each element of a list."""
@@ -58,7 +65,7 @@ class SimilarityPostprocess(Part):
     function: Literal["softmax", "sigmoid"]
     scale: Annotated[float, Field(allow_inf_nan=False)]
     bias: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    template: str
+    template: Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
     """What makes a text of a label, which comes in the place of its `{}`."""
 
 

@@ -7,7 +7,7 @@ A model has a lane here: its queue, and its instances, idle or at work. The rule
    nothing to do: start-time fair queuing (Goyal, Vin and Cheng, 1996). A model that was idle starts level with the
    others.
 3. Reserve. If that model's instances need more cores than are free, the free ones are kept for it: many small ones do
-   not keep out a large one.
+   not keep out a large one. A lane whose instances need none waits for nobody.
 4. Watch. An instance that is at work longer than its model's limit is given up: its items fail, its cores are free
    again, and its model gets another instance in its place. Whatever it still answers is not heard.
 5. End. A closed lane is drained once nothing of it waits or is at work.
@@ -236,7 +236,7 @@ class Dispatcher:
     def _neediest(self, now: float) -> Lane | None:
         """Of the lanes that have something to do and someone to do it."""
         ready = (lane for lane in self._lanes if lane.idle and lane.queue.seconds_until_ready(now) == 0)
-        return min(ready, key=lambda lane: lane.core_seconds, default=None)
+        return min(ready, key=lambda lane: (lane.threads > 0, lane.core_seconds), default=None)
 
     def _start(self, lane: Lane, work: Work, now: float) -> None:
         instance = lane.idle.pop()

@@ -198,8 +198,18 @@ class ItemQueue:
         return [item for item in candidates if item.entry == "pipeline" and item.prepared is None]
 
     def _remove(self, items: Sequence[Item]) -> None:
-        removed = set(map(id, items))
-        self._waiting = [item for item in self._waiting if id(item) not in removed]
+        """They are mostly at the head, so that nothing behind the last of them is looked at: the queue may be long."""
+        left = set(map(id, items))
+        kept: list[Item] = []
+        seen = 0
+        while left:
+            item = self._waiting[seen]
+            seen += 1
+            if id(item) in left:
+                left.remove(id(item))
+            else:
+                kept.append(item)
+        self._waiting[:seen] = kept
 
     def _drop(self, dead: Sequence[Item], now: float) -> None:
         """Lets go of waiting items by rule 5."""

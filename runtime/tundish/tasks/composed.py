@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from tundish.errors import BundleError
 from tundish.manifest import Composition, ModelSpec
 from tundish.results import ObjectDetection, TextDetection, TextRegion
 from tundish.tasks import Item, ResultT, TypedTask
 from tundish.tasks.shared_image import ImageRegion, SharedImage
+
+StepForm = tuple[str, tuple[str, ...], str | None]
+"""The task of a step's component, what it takes, and what it goes through."""
 
 
 class ComposedTask(TypedTask[ResultT]):
@@ -32,6 +36,16 @@ class ComposedTask(TypedTask[ResultT]):
     @abstractmethod
     def join(self, values: Mapping[str, Any]) -> ResultT:
         """The result, by all values; costs next to nothing."""
+
+
+def check_steps(
+    composition: Composition, components: Mapping[str, ModelSpec], wanted: Mapping[str, StepForm], task: str
+) -> None:
+    """Raises BundleError unless the steps are those that a task needs, by their names."""
+    made = {step.name: (components[step.component].task, step.inputs, step.for_each) for step in composition.steps}
+    if made != wanted:
+        said = "; ".join(f"'{name}' by {done} of {' and '.join(taken)}" for name, (done, taken, _) in wanted.items())
+        raise BundleError(f"'{composition.model}' must have the steps {said} to do {task}.")
 
 
 def item_of(values: Sequence[Any]) -> Any:

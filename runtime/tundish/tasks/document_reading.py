@@ -12,7 +12,7 @@ from tundish.errors import BundleError
 from tundish.manifest import Composition, LinesPostprocess, ModelSpec, TensorSpec
 from tundish.results import DocumentReading, Point, TextDetection, TextLine, TextRecognition
 from tundish.tasks import Item
-from tundish.tasks.composed import ComposedTask
+from tundish.tasks.composed import ComposedTask, StepForm, check_steps
 from tundish.tasks.shared_image import SharedImage
 from tundish.tasks.text_detection import TextDetectionTask
 from tundish.tasks.text_recognition import TextRecognitionTask
@@ -20,6 +20,12 @@ from tundish_proto.v1 import inference_pb2 as typed
 
 REGIONS, TEXTS = "regions", "texts"
 """The values that the steps must make, of `image` and of each of the regions."""
+
+
+_STEPS: dict[str, StepForm] = {
+    REGIONS: (TextDetectionTask.name, ("image",), None),
+    TEXTS: (TextRecognitionTask.name, ("image", REGIONS), REGIONS),
+}
 
 
 class DocumentReadingTask(ComposedTask[DocumentReading]):
@@ -36,10 +42,9 @@ class DocumentReadingTask(ComposedTask[DocumentReading]):
 
     def __init__(self, composition: Composition, components: Mapping[str, ModelSpec]) -> None:
         rule = composition.postprocess
-        made = {step.name: components[step.component].task for step in composition.steps}
-        wanted = {REGIONS: TextDetectionTask.name, TEXTS: TextRecognitionTask.name}
-        if not isinstance(rule, LinesPostprocess) or made != wanted:
-            raise BundleError(f"'{composition.model}' must detect and recognise texts to do {self.name}.")
+        if not isinstance(rule, LinesPostprocess):
+            raise BundleError(f"'{composition.model}' must make lines of texts to do {self.name}.")
+        check_steps(composition, components, _STEPS, self.name)
         self._rule = rule
 
     def read(self, item: Item) -> dict[str, Any]:

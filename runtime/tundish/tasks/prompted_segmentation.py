@@ -26,7 +26,7 @@ from tundish.manifest import (
 from tundish.masks import MAX_EDGE, Mask
 from tundish.results import ImageSegmentation, Segment
 from tundish.tasks import Item, Task, not_finite, parts_of
-from tundish.tasks.composed import ComposedTask
+from tundish.tasks.composed import ComposedTask, StepForm, check_steps
 from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.prompts import MAX_PROMPTS, read_prompt
 from tundish.tasks.shared_image import SharedImage
@@ -40,6 +40,12 @@ MASK, SCORE = "mask", "score"
 
 IMAGE_ENCODING, SEGMENTS = "image_encoding", "segments"
 """The values that the steps of the whole must make."""
+
+
+_STEPS: dict[str, StepForm] = {
+    IMAGE_ENCODING: ("image-feature-extraction", ("image",), None),
+    SEGMENTS: ("prompted-segmentation", ("image", IMAGE_ENCODING, "prompts"), "prompts"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +140,9 @@ class PromptableSegmentationTask(ComposedTask[ImageSegmentation]):
     output_specs = ImageSegmentationTask.output_specs
 
     def __init__(self, composition: Composition, components: Mapping[str, ModelSpec]) -> None:
-        made = {step.name: components[step.component].task for step in composition.steps}
-        wanted = {IMAGE_ENCODING: "image-feature-extraction", SEGMENTS: PromptedSegmentationTask.name}
-        if not isinstance(composition.postprocess, PromptedPostprocess) or made != wanted:
-            raise BundleError(f"'{composition.model}' must encode an image and decode prompts to do {self.name}.")
+        if not isinstance(composition.postprocess, PromptedPostprocess):
+            raise BundleError(f"'{composition.model}' must make segments of prompts to do {self.name}.")
+        check_steps(composition, components, _STEPS, self.name)
 
     def read(self, item: Item) -> dict[str, Any]:
         """See `ComposedTask.read`."""

@@ -12,7 +12,7 @@ from tundish.errors import BundleError, InvalidInputError
 from tundish.manifest import Composition, ModelSpec, SimilarityPostprocess, TensorSpec
 from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish.tasks import Item, parts_of
-from tundish.tasks.composed import ComposedTask
+from tundish.tasks.composed import ComposedTask, StepForm, check_steps
 from tundish.tasks.image_classification import ImageClassificationTask
 from tundish_kernels import softmax_top_k
 from tundish_proto.v1 import inference_pb2 as typed
@@ -23,6 +23,10 @@ MAX_LABELS = 1000
 IMAGE_VECTOR, TEXT_VECTORS = "image_vector", "text_vectors"
 """The values that the steps must make, of `image` and of `candidate_labels`."""
 _NAMES = "names"
+_STEPS: dict[str, StepForm] = {
+    IMAGE_VECTOR: ("image-feature-extraction", ("image",), None),
+    TEXT_VECTORS: ("feature-extraction", ("candidate_labels",), "candidate_labels"),
+}
 
 
 class RequestedLabelsTask(ComposedTask[ImageClassification]):
@@ -38,10 +42,9 @@ class RequestedLabelsTask(ComposedTask[ImageClassification]):
 
     def __init__(self, composition: Composition, components: Mapping[str, ModelSpec]) -> None:
         rule = composition.postprocess
-        made = {step.name: components[step.component].task for step in composition.steps}
-        tasks = {IMAGE_VECTOR: "image-feature-extraction", TEXT_VECTORS: "feature-extraction"}
-        if not isinstance(rule, SimilarityPostprocess) or made != tasks:
-            raise BundleError(f"'{composition.model}' must make vectors of an image and of texts to do {self.name}.")
+        if not isinstance(rule, SimilarityPostprocess):
+            raise BundleError(f"'{composition.model}' must compare vectors to do {self.name}.")
+        check_steps(composition, components, _STEPS, self.name)
         self._rule = rule
         self._before, self._behind = rule.template.split("{}")
 

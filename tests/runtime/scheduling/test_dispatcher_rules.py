@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from support.dispatching import FakeInstance, Stage
 
@@ -79,6 +81,67 @@ def test_3_small_instances_do_not_keep_out_a_large_one() -> None:
     assert len(stage.running(small)) == 1  # the free core waits for the other
     stage.finish(small, 1)
     assert stage.running(large) == [["large"]]
+
+
+def test_1_a_lane_without_threads_takes_no_cores() -> None:
+    stage = Stage(cores=1)
+    leads, works = stage.lane("leads", instances=3, threads=0, max_batch_size=1), stage.lane("works")
+    stage.submit(leads, 0, 1, 2, 3)
+    stage.submit(works, "works")
+    assert stage.running(works) == [["works"]]
+    assert stage.running(leads) == [[2], [1], [0]]  # as many as it has instances
+    stage.finish(leads, 1)
+    assert stage.running(leads) == [[2], [3], [0]]
+
+
+@pytest.mark.parametrize("leaders", [0, 2])
+def test_2_a_lane_without_threads_does_not_change_the_shares_of_others(leaders: int) -> None:
+    stage = Stage(cores=1)
+    slow, quick = (stage.lane(name, max_batch_size=1, max_queue_size=1000) for name in ("slow", "quick"))
+    leading = [
+        stage.lane(f"leads-{n}", instances=2, threads=0, max_batch_size=1, max_queue_size=1000) for n in range(leaders)
+    ]
+    got = shares(stage, {slow: 1.0, quick: 0.1, **dict.fromkeys(leading, 0.3)}, 20.0)
+    assert got["quick"] == pytest.approx(got["slow"], rel=0.15)
+
+
+def test_2_a_model_that_comes_after_one_without_threads_begins_level_with_the_others() -> None:
+    stage = Stage(cores=1)
+    busy, late = (stage.lane(name, max_batch_size=1, max_queue_size=1000) for name in ("busy", "late"))
+    leads = stage.lane("leads", threads=0, max_batch_size=1, max_queue_size=1000)
+    stage.submit(busy, *range(50))
+    for _ in range(20):
+        stage.finish(busy, after=1.0)
+    stage.submit(leads, *range(5))
+    stage.submit(late, *range(10))
+    order = []
+    for _ in range(6):
+        lane = busy if stage.running(busy) else late
+        order.append(lane.name)
+        stage.finish(lane, after=1.0)
+    assert order.count("late") == order.count("busy") == 3
+
+
+def test_3_a_lane_without_threads_does_not_wait_for_a_large_one() -> None:
+    stage = Stage(cores=2)
+    small, large = stage.lane("small", max_batch_size=1), stage.lane("large", threads=2)
+    leads = stage.lane("leads", threads=0, max_batch_size=1)
+    stage.submit(small, *range(3))
+    for _ in range(2):
+        stage.finish(small, after=1.0)  # so that the large one has had less than it, and than whoever comes
+    stage.submit(large, "large")
+    stage.submit(leads, "leads")
+    assert stage.running(large) == []
+    assert stage.running(leads) == [["leads"]]
+
+
+def test_4_a_lane_without_a_limit_is_not_looked_after() -> None:
+    stage = Stage(cores=1)
+    leads = stage.lane("leads", threads=0, run_limit_seconds=math.inf)
+    (item,) = stage.submit(leads, "long")
+    stage.now = 1e9
+    assert stage.dispatcher.tick() is None
+    assert not item.future.done()
 
 
 def test_4_an_instance_that_takes_too_long_is_given_up_and_its_items_fail() -> None:

@@ -31,7 +31,7 @@ class DispatcherMachine(RuleBasedStateMachine):
                 self.stage.lane(
                     f"model-{index}",
                     instances=data.draw(st.integers(1, 3), label="instances"),
-                    threads=data.draw(st.integers(1, 2), label="threads"),
+                    threads=data.draw(st.integers(0, 2), label="threads"),
                     run_limit_seconds=RUN_LIMIT,
                     max_batch_size=most,
                     max_queue_size=data.draw(st.integers(4, 12), label="max_queue_size"),
@@ -60,8 +60,11 @@ class DispatcherMachine(RuleBasedStateMachine):
         seconds=st.none() | st.floats(-1, 20),
         priority=st.integers(1, 3),
         entry=st.sampled_from(["pipeline", "pipeline", "engine"]),
+        accepted=st.sampled_from([False, False, True]),
     )
-    def submit(self, data: st.DataObject, count: int, seconds: float | None, priority: int, entry: str) -> None:
+    def submit(
+        self, data: st.DataObject, count: int, seconds: float | None, priority: int, entry: str, accepted: bool
+    ) -> None:
         lane = data.draw(st.sampled_from(self.lanes))
         self.steps += 1
         lengths = data.draw(st.lists(st.integers(1, 50), min_size=count, max_size=count))
@@ -73,12 +76,14 @@ class DispatcherMachine(RuleBasedStateMachine):
                 entry=entry,  # type: ignore[arg-type]
                 deadline=deadline,
                 priority=priority,
+                accepted=accepted,
             )
             self.items[lane] += items
             self.submitted |= {id(item): self.steps for item in items}
         except StoppingError:
             assert lane in self.closed
         except QueueFullError:
+            assert not accepted
             assert len(lane.queue) + count > lane.queue.batching.max_queue_size or deadline is not None
         else:
             assert lane not in self.closed
@@ -213,6 +218,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         able = [lane for lane in getattr(self, "lanes", []) if lane.idle]
         ready = [lane for lane in able if lane.queue.seconds_until_ready(self.stage.now) == 0]
         assert not ready or free < max(lane.threads for lane in ready)
+        assert all(lane.threads for lane in ready), "one that needs no core waits for none"
 
     def teardown(self) -> None:
         if not hasattr(self, "lanes"):

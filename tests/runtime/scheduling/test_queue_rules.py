@@ -252,6 +252,19 @@ def test_6_a_request_that_nothing_is_ahead_of_is_taken_however_slow_the_model_wa
     assert stage.running(lane) == [["hopeful"]]
 
 
+def test_6_what_belongs_to_a_request_under_way_is_never_refused_for_others() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane(max_batch_size=1, max_queue_size=2)
+    stage.submit(lane, "first")
+    stage.finish(lane, after=1.0)  # an item takes a second
+    stage.submit(lane, "running")
+    stage.submit(lane, 0, 1)
+    stage.submit(lane, 2, 3, accepted=True, deadline=stage.now + 0.1)  # no room, and it will be late
+    with pytest.raises(QueueFullError, match="holds 4 of at most 2 items, 1 more do not fit"):
+        stage.submit(lane, 4)
+    assert drained(stage, lane) == [["running"], [0], [1], [2], [3]]
+
+
 def test_7_a_closed_queue_refuses_and_gives_out_what_it_has() -> None:
     stage = Stage(cores=1)
     lane = stage.lane(max_batch_size=2, max_queue_delay_microseconds=60_000_000)

@@ -63,12 +63,13 @@ class ModelMethods(Methods):
 
     async def ModelMetadata(self, request: oip.ModelMetadataRequest, until: float | None) -> oip.ModelMetadataResponse:
         target = self._target(request.name, request.version)
+        whole = target.model.name.partition(".")[0]  # components are of its versions
         return oip.ModelMetadataResponse(
             name=target.name,
             versions=[
                 str(version.number)
                 for version in self._runtime.table.versions()
-                if version.loaded and version.model == target.model.name
+                if version.loaded and version.model == whole
             ],
             platform=target.platform,
             inputs=map(_metadata, target.inputs),
