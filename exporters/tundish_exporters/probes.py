@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from tundish.manifest import InputName, MaskPostprocess, Postprocess
+from tundish.manifest.postprocess import CtcPostprocess, TextRegionPostprocess
 from tundish.tasks import Item
 
 _SIZES = ((224, 224), (320, 240), (240, 427), (97, 61), (640, 480), (33, 200), (512, 512), (255, 256))
@@ -23,17 +24,24 @@ _TEXTS = (
     "WARNING: pressure below limit!!!",
     "a b c d e f g h i j k l m n o p q r s t u v w x y z",
 )
+_PAGES = ((224, 224), (320, 240), (240, 427), (197, 161), (640, 480), (133, 300), (512, 512), (255, 256))
+"""Width and height of images of texts."""
+_LETTERS = 20
+"""Height of letters, in pixels."""
 _LONG = 5
 """Times that the texts stand in the long one: more than the windows of most models hold."""
 
 
 def probe_inputs(reads: Sequence[InputName], postprocess: Postprocess) -> list[Item]:
-    """Eight items: of fixed texts, with a mask where the model fills some, or of PNG images of blurred noise."""
+    """Eight items: of fixed texts, with a mask where the model fills some, or of PNG images.
+
+    The images are of blurred noise, or where the model finds or reads texts, of such.
+    """
     texts = list(_TEXTS)
     if isinstance(postprocess, MaskPostprocess):
         texts = [f"{postprocess.mask_token} {text}" for text in texts]
     columns = [
-        list(_images()) if name == "image" else [text.encode() for text in _column(name, texts, turn)]
+        list(_images(postprocess)) if name == "image" else [text.encode() for text in _column(name, texts, turn)]
         for turn, name in enumerate(reads)
     ]
     return [parts if len(parts) > 1 else parts[0] for parts in zip(*columns, strict=True)]
@@ -47,14 +55,57 @@ def _column(name: InputName, texts: Sequence[str], turn: int) -> list[str]:
     return [_LONG * " ".join(turned), *turned[1:]] if name == "context" else turned
 
 
+def _images(postprocess: Postprocess) -> tuple[bytes, ...]:
+    match postprocess:
+        case TextRegionPostprocess():
+            return _pages()
+        case CtcPostprocess():
+            return _lines()
+        case _:
+            return _noise()
+
+
 @cache
-def _images() -> tuple[bytes, ...]:
+def _noise() -> tuple[bytes, ...]:
     random = np.random.default_rng(0)
     images = []
     for width, height in _SIZES:
         noise = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
-        stream = io.BytesIO()
         # Blurring leaves greys alone, which most rules treat alike; stretched, they reach black and white again.
-        ImageOps.autocontrast(noise.filter(ImageFilter.GaussianBlur(3))).save(stream, "PNG")
-        images.append(stream.getvalue())
+        images.append(_png(ImageOps.autocontrast(noise.filter(ImageFilter.GaussianBlur(3)))))
     return tuple(images)
+
+
+@cache
+def _pages() -> tuple[bytes, ...]:
+    """Several texts each, one below the other, in black on white."""
+    return tuple(_png(_page(size, turn)) for turn, size in enumerate(_PAGES))
+
+
+def _page(size: tuple[int, int], turn: int) -> Image.Image:
+    page = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(_LETTERS)
+    for row, top in enumerate(range(_LETTERS, size[1] - 2 * _LETTERS, 3 * _LETTERS)):
+        text = _TEXTS[(row + turn) % len(_TEXTS)]
+        draw.text((_LETTERS, top), text[: size[0] // _LETTERS], fill="black", font=font)
+    return page
+
+
+@cache
+def _lines() -> tuple[bytes, ...]:
+    """A text each, in black on white."""
+    font = ImageFont.load_default(_LETTERS)
+    images = []
+    for text in _TEXTS:
+        left, top, right, bottom = map(int, font.getbbox(text))
+        line = Image.new("RGB", (right - left + 8, bottom - top + 8), "white")
+        ImageDraw.Draw(line).text((4 - left, 4 - top), text, fill="black", font=font)
+        images.append(_png(line))
+    return tuple(images)
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()

@@ -133,11 +133,17 @@ def _in_image(
 ) -> tuple[Point, Point, Point, Point] | None:
     """Corners of a map of this shape in whole pixels of the image, clockwise from the upper left one; None if small."""
     height, width = size
-    scaled = corners / np.array(shape[::-1], np.float32) * np.array([width, height], np.float32)
-    whole = np.clip(np.round(scaled), 0, [width, height])
-    by_x = whole[np.argsort(whole[:, 0], kind="stable")]
-    left, right = (pair[np.argsort(pair[:, 1], kind="stable")] for pair in (by_x[:2], by_x[2:]))
-    first, second, third, fourth = np.minimum([left[0], right[0], right[1], left[1]], [width - 1, height - 1])
+    # Twice, as rounding may put corners above one another: which of those is on the left then, the first order says.
+    scaled = _clockwise(corners) / np.array(shape[::-1], np.float32) * np.array([width, height], np.float32)
+    whole = _clockwise(np.clip(np.round(scaled), 0, [width, height]))
+    first, second, third, fourth = np.minimum(whole, [width - 1, height - 1])
     if min(math.dist(first, second), math.dist(first, fourth)) < _LEAST_SHOWN_SIDE:
         return None
     return Point(*first.tolist()), Point(*second.tolist()), Point(*third.tolist()), Point(*fourth.tolist())
+
+
+def _clockwise(corners: NDArray[np.floating]) -> NDArray[np.floating]:
+    """`[4, 2]`: the two on the left are the upper and the lower left one, the others those on the right."""
+    by_x = corners[np.argsort(corners[:, 0], kind="stable")]
+    left, right = (pair[np.argsort(pair[:, 1], kind="stable")] for pair in (by_x[:2], by_x[2:]))
+    return np.stack([left[0], right[0], right[1], left[1]])

@@ -16,14 +16,15 @@ from transformers.models.maskformer import image_processing_maskformer
 from transformers.models.yolos import image_processing_yolos
 
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, ShortestEdgeResize, StretchResize
+from tundish.manifest import ImagePreprocess, Resize, ShortestEdgeResize, StretchResize
+from tundish.manifest.preprocess import EdgeRangeResize
 from tundish.tasks.image_geometry import MAX_EDGE, window
 
 edges = st.integers(1, 3000)
 small_edges = st.integers(1, 40)
 
 
-def rule(resize: ShortestEdgeResize | StretchResize | None, crop: tuple[int, int] | None) -> ImagePreprocess:
+def rule(resize: Resize | None, crop: tuple[int, int] | None) -> ImagePreprocess:
     return ImagePreprocess(resize=resize, crop=crop, rescale=1 / 255, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
@@ -161,3 +162,36 @@ def test_edges_are_rounded_up_as_maskformer_does(height: int, width: int, length
             window(rule(resize, None), height, width)
     else:
         assert window(rule(resize, None), height, width) == (*expected, 0, 0)
+
+
+DOCUMENT = EdgeRangeResize(shortest=736, longest=2000, enlarged=5888, multiple_of=32)
+
+
+def resized_by_rapidocr(height: int, width: int) -> tuple[int, int]:
+    """What its detector is given, where its own two resizes do not differ by their rounding in between."""
+    ratio = max(1.0, 736 / min(height, width))
+    return round(int(height * ratio) / 32) * 32, round(int(width * ratio) / 32) * 32
+
+
+@settings(max_examples=300, deadline=None)
+@given(height=st.integers(90, 2000), width=st.integers(90, 2000))
+@example(height=736, width=5000 // 8)
+def test_documents_are_resized_as_rapidocr_does(height: int, width: int) -> None:
+    if max(height, width) > 8 * min(height, width):
+        return
+    place = window(rule(DOCUMENT, None), height, width)
+    assert (place.resized_height, place.resized_width) == resized_by_rapidocr(height, width)
+
+
+@settings(max_examples=300, deadline=None)
+@given(height=st.integers(1, 65_000), width=st.integers(1, 65_000))
+@example(height=1, width=65_000)
+@example(height=65_000, width=7)
+def test_documents_of_any_size_are_bounded(height: int, width: int) -> None:
+    place = window(rule(DOCUMENT, None), height, width)
+    edges = place.resized_height, place.resized_width
+    assert all(edge > 0 and edge % 32 == 0 for edge in edges)
+    assert max(edges) <= 5888
+    if min(height, width) > 200 and max(height, width) < 3 * min(height, width):
+        assert min(edges) >= 672
+        assert edges[0] / edges[1] == pytest.approx(height / width, rel=0.06)

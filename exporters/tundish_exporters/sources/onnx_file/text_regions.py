@@ -99,9 +99,13 @@ def _placed(corners: list[_Corner], shape: tuple[int, ...], size: tuple[int, int
             min(max(round(x / map_width * width), 0), width - 1),
             min(max(round(y / map_height * height), 0), height - 1),
         )
-        for x, y in corners
+        for x, y in _ordered([Point(*corner) for corner in corners])
     ]
-    placed.sort(key=lambda corner: corner.x)
-    upper_left, lower_left = sorted(placed[:2], key=lambda corner: corner.y)
-    upper_right, lower_right = sorted(placed[2:], key=lambda corner: corner.y)
+    return _ordered(placed)
+
+
+def _ordered(corners: list[Point]) -> tuple[Point, Point, Point, Point]:
+    by_x = sorted(corners, key=lambda corner: corner.x)
+    upper_left, lower_left = sorted(by_x[:2], key=lambda corner: corner.y)
+    upper_right, lower_right = sorted(by_x[2:], key=lambda corner: corner.y)
     return upper_left, upper_right, lower_right, lower_left
