@@ -8,6 +8,7 @@ long ones gain nothing. So batches of texts are limited in their tokens, too.
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 
 from tundish.engines import Arrays, Engine
 from tundish.tasks import Item, Task
-from tundish_exporters.latency import timed
+from tundish_exporters.latency import affordable, timed
 from tundish_exporters.progress import Progress, tracked
 
 BATCH_SIZES = (1, 2, 4, 8)
@@ -26,7 +27,7 @@ BATCH_SIZES = (1, 2, 4, 8)
 
 _SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of all texts, that are shorter than each of those that are measured."""
-_ROUNDS = 8
+_ROUNDS, _LEAST_ROUNDS = 8, 2
 _ITEMS = 4
 """That each size runs in a round, or one batch if that is more."""
 _NEGLIGIBLE = 0.03
@@ -93,15 +94,23 @@ def _copies(task: Task[Any, Any], prepared: Any, count: int) -> Arrays:
 def measure_batches(engine: Engine, groups: Sequence[Group], progress: Progress) -> list[BatchTimes]:
     """Times every size on every group, all of them once a round, so that drift cancels."""
     seconds: list[dict[int, list[float]]] = [{size: [] for size in BATCH_SIZES} for _ in groups]
-    for _ in tracked(range(_ROUNDS), "measure batches", progress):
-        for group, times in zip(groups, seconds, strict=True):
-            for size in BATCH_SIZES:
-                batches = [group.batch(size) for _ in range(max(1, _ITEMS // size))]
-                times[size].append(sum(timed(engine, batch) for batch in batches) / (size * len(batches)))
+    started = time.perf_counter()
+    _measure_round(engine, groups, seconds)
+    further = affordable(_ROUNDS, time.perf_counter() - started, least=_LEAST_ROUNDS) - 1
+    for _ in tracked(range(further), "measure batches", progress):
+        _measure_round(engine, groups, seconds)
     return [
         BatchTimes(group.length, {size: float(np.median(each)) * 1e3 for size, each in times.items()})
         for group, times in zip(groups, seconds, strict=True)
     ]
+
+
+def _measure_round(engine: Engine, groups: Sequence[Group], seconds: Sequence[dict[int, list[float]]]) -> None:
+    """Adds what an item takes in a batch of each size."""
+    for group, times in zip(groups, seconds, strict=True):
+        for size in BATCH_SIZES:
+            batches = [group.batch(size) for _ in range(max(1, _ITEMS // size))]
+            times[size].append(sum(timed(engine, batch) for batch in batches) / (size * len(batches)))
 
 
 def best_limits(measured: Sequence[BatchTimes]) -> BatchLimits:

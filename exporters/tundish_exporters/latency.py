@@ -11,17 +11,22 @@ from tundish.engines import Arrays, Engine
 from tundish.manifest import Latency
 from tundish_exporters.progress import Progress, tracked
 
-_RUNS = 60
-_WARM_UP_RUNS = 5
+_RUNS, _LEAST_RUNS = 60, 10
+_WARM_UP_RUNS, _LEAST_WARM_UP_RUNS = 5, 1
+_MOST_SECONDS = 20.0
+"""Of measuring one thing: a network that takes a second for an item is known as well by fewer runs."""
 
 
 def measure_latency(engines: Mapping[str, Engine], inputs: Sequence[Arrays], progress: Progress) -> dict[str, Latency]:
     """Time of one call with one item, for each engine; all see the same inputs."""
     samples: dict[str, list[float]] = {name: [] for name in engines}
-    for run in tracked(range(_WARM_UP_RUNS + _RUNS), "measure latency", progress):
+    once = sum(timed(engine, inputs[0]) for engine in engines.values())
+    warm_up = affordable(_WARM_UP_RUNS, once, least=_LEAST_WARM_UP_RUNS)
+    runs = affordable(_RUNS, once, least=_LEAST_RUNS)
+    for run in tracked(range(warm_up + runs), "measure latency", progress):
         for name, engine in engines.items():
             seconds = timed(engine, inputs[run % len(inputs)])
-            if run >= _WARM_UP_RUNS:
+            if run >= warm_up:
                 samples[name].append(seconds * 1e3)
     return {
         name: Latency(
@@ -32,6 +37,11 @@ def measure_latency(engines: Mapping[str, Engine], inputs: Sequence[Arrays], pro
         )
         for name, times in samples.items()
     }
+
+
+def affordable(most: int, seconds: float, *, least: int) -> int:
+    """How often what takes so many seconds is measured."""
+    return max(least, min(most, int(_MOST_SECONDS / max(seconds, 1e-9))))
 
 
 def timed(engine: Engine, inputs: Arrays) -> float:

@@ -193,11 +193,11 @@ def test_a_template_has_one_place_for_a_label(bundle: ComposedBundle, template: 
         ({"reads": ("candidate_labels", "image")}, "reads candidate_labels and image, which no such model for zero"),
         (
             {"steps": (step("image_vector", "text", "candidate_labels"), step("text_vectors", "image", "image"))},
-            "must make vectors of an image and of texts",
+            "must have the steps .image_vector. by image-feature-extraction of image;",
         ),
         (
             {"steps": (step("image_vector", "image", "image"), step("text_vectors", "text", "candidate_labels"))},
-            "must make vectors of an image and of texts",
+            "must have the steps .image_vector. by image-feature-extraction of image;",
         ),
     ],
 )

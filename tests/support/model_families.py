@@ -266,6 +266,22 @@ def save_towers(directory: Path, kind: Literal["clip", "siglip"]) -> Path:
     return directory
 
 
+def save_promptable(directory: Path) -> Path:
+    """Segment Anything of a few numbers, whose masks are of pixels that its encoder finds alike."""
+    size, edge = 64, 8
+    vision = {
+        **{"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 64, "output_channels": 32},
+        **{"image_size": size, "patch_size": size // edge, "window_size": 3, "global_attn_indexes": [1]},
+        **{"num_pos_feats": 16, "initializer_range": 0.2},
+    }
+    prompts = {"hidden_size": 32, "image_size": size, "image_embedding_size": edge, "mask_input_channels": 8}
+    decoder = {"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 32}
+    config = hf.SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)
+    square: Any = {"height": size, "width": size}
+    processor = hf.SamImageProcessor(size={"longest_edge": size}, pad_size=square)
+    return save_family(directory, (hf.SamModel(config), processor))
+
+
 def _ending_last() -> Any:
     """A tokenizer whose mark of an end is a token of its own, by which CLIP finds it."""
     backend = _byte_level(hf.RobertaTokenizerFast).backend_tokenizer
