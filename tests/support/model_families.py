@@ -274,7 +274,7 @@ def save_promptable(directory: Path) -> Path:
         **{"image_size": size, "patch_size": size // edge, "window_size": 3, "global_attn_indexes": [1]},
         **{"num_pos_feats": 16, "initializer_range": 0.2},
     }
-    prompts = {"hidden_size": 32, "image_size": size, "image_embedding_size": edge, "mask_input_channels": 8}
+    prompts = {"hidden_size": 32, "image_size": size, "patch_size": size // edge, "mask_input_channels": 8}
     decoder = {"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 32}
     config = hf.SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)
     square: Any = {"height": size, "width": size}

@@ -30,6 +30,8 @@ from tundish_exporters.sources.huggingface.loading import Architecture
 from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_converted
 from tundish_exporters.sources.image_processors import read_normalization
 
+_MOST_ENCODED = 100
+"""Images of which the decoder is asked at export: their encodings are kept meanwhile."""
 _ENCODER, _DECODER = "encoder", "decoder"
 _MAP = "embedding"
 REMEMBERED_IMAGES = 16
@@ -188,7 +190,7 @@ class PromptableSegmenter:
         if component == _ENCODER:
             return [image for image, _ in whole]
         items: list[Any] = []
-        for image, prompts in whole:
+        for image, prompts in whole[:_MOST_ENCODED]:
             encoding = self._encoder.predict(image)
             items += [(SharedImage(image), encoding, prompt) for prompt in prompts]
         return items
