@@ -75,9 +75,17 @@ class Model(ABC):
             )
         return self.task
 
+    def require_reads(self) -> tuple[InputName, ...]:
+        """What it reads; raises InvalidInputError for a model that a request cannot ask about anything."""
+        self.require_task()
+        if not self.reads:
+            raise InvalidInputError(f"'{self.name}' is asked by the model alone that it is a component of.")
+        return self.reads
+
     def item(self, inputs: Mapping[InputName, Any]) -> Item:
         """One item of these parts; raises InvalidInputError unless they are those that the model reads."""
         task = self.require_task()
+        self.require_reads()
         if not inputs:
             raise InvalidInputError(f"The request has no input; model '{self.name}' takes {' and '.join(self.reads)}.")
         if set(inputs) != set(self.reads):

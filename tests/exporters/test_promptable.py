@@ -130,6 +130,8 @@ def test_a_server_segments_what_its_prompts_show(folder: Path, photographs: list
                 "prompts": np.array([[json.dumps(prompt).encode() for prompt in PROMPTS]], np.object_),
             }
             tensors = client.infer("anything", given)
+            with pytest.raises(InvalidInputError, match=r"'anything\.decoder' is asked by the model alone"):
+                client.infer("anything.decoder", given)
         shown = run_tundish(
             *("infer", "anything", "--image", photographs[5], "--prompt", "100,80", "--prompt", "20,30,260,300"),
             *("--url", process.url, "--json"),
@@ -175,8 +177,8 @@ def test_a_broken_image_fails_alone(runtime: Runtime, photographs: list[Path]) -
 
 
 def test_its_decoder_is_asked_by_it_alone(runtime: Runtime) -> None:
-    with pytest.raises(InvalidInputError, match="The request has no input"):
-        runtime.predict("anything.decoder")
+    with pytest.raises(InvalidInputError, match=r"'anything\.decoder' is asked by the model alone"):
+        runtime.predict("anything.decoder", text="anything")
 
 
 def test_the_bundle_says_what_it_is_made_of(folder: Path) -> None:

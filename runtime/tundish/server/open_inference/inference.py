@@ -75,7 +75,7 @@ class InferenceMethods(Methods):
                 item = "row {}"
                 futures = _submit_rows(engine, inputs, until, priority, read_step(request))
             else:
-                item = f"{target.model.reads[0]}[{{}}]"
+                item = f"{target.model.require_reads()[0]}[{{}}]"
                 futures = _submit_items(target, inputs, until, priority)
             answers += await answers_of(futures, item.format, timeout)
             response = oip.ModelInferResponse(model_name=target.name, model_version=target.version, id=request.id)
