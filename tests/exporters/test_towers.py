@@ -379,6 +379,8 @@ def test_without_data_the_whole_is_compared_on_different_items(towers: Towers) -
     assert len(data.parity) == len({item for _, item in data.parity}) > 1
     assert data.of_component(towers, "image").gate is None
     assert not data.gate
+    for _, item in data.parity:
+        assert set(scores(towers.predict(item))) == {label.decode() for label in item[1]}
 
 
 @pytest.mark.parametrize(
@@ -405,6 +407,15 @@ def test_what_cannot_be_exported_is_refused(made: Made, tmp_path: Path, settings
     with pytest.raises(ExportError, match=said):
         export_towers(made.sources["clip"], **({"name": "model", "repository": tmp_path / "models"} | settings))
     assert not (tmp_path / "models").exists()
+
+
+def test_flags_of_other_sources_are_refused(made: Made, tmp_path: Path) -> None:
+    ran = run_tundish(
+        *("export", made.sources["clip"], "--task", TASK, "--name", "model", "--repository", tmp_path / "models"),
+        *("--aggregation", "simple", "--threshold", "0.5"),
+    )
+    assert ran.returncode == 1
+    assert f"is exported for {TASK}, to which --aggregation, --threshold do not belong; leave them out." in ran.stderr
 
 
 def test_a_network_without_towers_is_refused(tmp_path: Path) -> None:
