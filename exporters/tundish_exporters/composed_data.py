@@ -14,8 +14,6 @@ from tundish_exporters.export_data import CALIBRATION_SAMPLES, PARITY_SAMPLES, E
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.probes import probe_inputs
 
-_PROBES = 8
-
 
 @dataclass(frozen=True, slots=True)
 class ComposedData:
@@ -48,7 +46,8 @@ def load_composed_data(source: ComposedSource, options: ExportOptions) -> Compos
     """
     calibration_path = options.calibration or options.evaluation
     if calibration_path is None:
-        probes: list[Parts] = [{} for _ in range(_PROBES)]
+        postprocess = next(iter(source.components.values())).postprocess
+        probes: list[Parts] = [{"image": image} for image in probe_inputs(("image",), postprocess)]
         return ComposedData(probes, [], _named(source, probes), [])
     calibration = _load(source, calibration_path)
     evaluation = calibration if options.evaluation is None else _load(source, options.evaluation)

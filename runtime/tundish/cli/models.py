@@ -40,7 +40,7 @@ def list_models(
         return
     table = Table()
     for heading in ("model", "version", "task", "variant"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading != "variant")  # which of a composed model has several words
     table.add_column("state", min_width=len("verified"))
     for entry in entries:
         summary = _summary(entry.content)
