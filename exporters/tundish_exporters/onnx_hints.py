@@ -57,9 +57,10 @@ class OnnxHints:
     index to label. None takes those that the ONNX file names itself, as Ultralytics' exporter writes them. Of
     text-recognition, the characters, or the path of a file with one a line."""
     mean: Channels | None = None
-    """Of each channel in the order of `color`, or one for all; after scaling. None is 0."""
+    """Of each channel in the order of `color`, or one for all; after scaling. None is 0, and for
+    networks of documents 0.5."""
     std: Channels | None = None
-    """As `mean`; None is 1."""
+    """As `mean`; None is 1, and for networks of documents 0.5."""
     scale: float | None = None
     """Factor of a pixel of 0 to 255; None is 1 / 255, unless the mean is one of unscaled pixels, which is refused."""
     layout: Layout | None = None
