@@ -43,7 +43,7 @@ ResizeFlag = Annotated[
     _flag(
         "How, before the centre is cropped to the network's size; default stretch, to that size itself, but for YOLO "
         "letterbox.",
-        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|letterbox[-top-left][:HEIGHTxWIDTH]|none",
+        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|letterbox[-top-left][:HEIGHTxWIDTH]|line|none",
     ),
 ]
 PaddingFlag = Annotated[int | None, _flag("Pixel value around a letterboxed image; default 114.")]

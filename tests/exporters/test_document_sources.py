@@ -10,6 +10,7 @@ import onnx
 import pytest
 from support.documents import (
     DETECTOR,
+    DIRECTION,
     PP_OCR,
     RECOGNIZER,
     blocks,
@@ -127,6 +128,27 @@ def test_pp_ocr_reads_lines_of_a_batch_as_one_by_one(recognizer: tuple[OnnxSourc
         assert alone.text == read.text
         assert alone.score == pytest.approx(read.score, abs=1e-4)
         assert_equal(source.predict(image), read)
+
+
+def test_pp_ocr_sees_which_lines_stand_upside_down(asset_cache: Path, tmp_path: Path) -> None:
+    """A classifier of images, asked about regions: of a page, and of the page upside down."""
+    hints = OnnxHints(labels=["0", "180"], size=(48, 192), resize="line", mean=0.5, std=0.5, color="bgr")
+    source = load_onnx(fetch(PP_OCR, asset_cache) / DIRECTION, "image-classification", hints)
+    _, pipeline = loaded(source, tmp_path / "network.onnx")
+    upright = page(LINES)
+    for turn in (0, 180):
+        image = SharedImage(png(upright.rotate(turn)))
+        corners = np.array([(24, 24), (430, 24), (430, 66), (24, 66)], np.float32)
+        if turn:
+            corners = np.array(upright.size, np.float32) - corners[[2, 3, 0, 1]]
+        label, _ = answer(pipeline, ImageRegion(image, corners))[0].labels
+        assert label.name == str(turn)
+        assert label.score > 0.9
+        # Turned corners turn the region.
+        label, _ = answer(pipeline, ImageRegion(image, corners[[2, 3, 0, 1]]))[0].labels
+        assert label.name == str(180 - turn)
+    line = png(upright.crop((24, 24, 430, 66)))
+    assert_equal(source.predict(line), answer(pipeline, line)[0])
 
 
 def test_what_pp_ocrs_files_say(detector: tuple[OnnxSource, Pipeline], recognizer: tuple[OnnxSource, Pipeline]) -> None:
