@@ -292,13 +292,15 @@ def export_onnx(
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
-    """Exports a ready ONNX file of an image classifier or an object detector to a bundle; needs no PyTorch.
+    """Exports a ready ONNX file that reads images to a bundle; needs no PyTorch.
 
     Args:
         model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`. A classifier has
             an output with a score or logit for each label; the forms of detectors stand in
-            `tundish_exporters.sources.onnx_file.heads`. Weights may lie in files beside it.
-        task: `image-classification` or `object-detection`.
+            `tundish_exporters.sources.onnx_file.heads`. A text detector gives a probability for each pixel, `[batch, 1,
+            height, width]`, and a recogniser scores of characters, `[batch, steps, classes]`, as PP-OCR's do. Weights
+            may lie in files beside it.
+        task: `image-classification`, `object-detection`, `text-detection` or `text-recognition`.
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
         hints: what the file does not say of itself.

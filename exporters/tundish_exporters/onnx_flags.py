@@ -26,10 +26,15 @@ def _flag(text: str, metavar: str | None = None, panel: str = _PANEL) -> Any:
 
 LabelsFlag = Annotated[
     Path | None,
-    _flag("Labels in the order of the scores: a file with one a line, or JSON (a list, or index to label)."),
+    _flag(
+        "Labels in the order of the scores: a file with one a line, or JSON (a list, or index to label). Of "
+        "text-recognition, its characters, one a line."
+    ),
 ]
-MeanFlag = Annotated[str | None, _flag("Subtracted after scaling, in the order of --color; default 0.", _NUMBERS)]
-StdFlag = Annotated[str | None, _flag("Divides after that; default 1.", _NUMBERS)]
+MeanFlag = Annotated[
+    str | None, _flag("Subtracted after scaling, in the order of --color; default 0, of texts 0.5.", _NUMBERS)
+]
+StdFlag = Annotated[str | None, _flag("Divides after that; default 1, of texts 0.5.", _NUMBERS)]
 ScaleFlag = Annotated[float | None, _flag("Factor of a pixel of 0 to 255; default 1/255.")]
 LayoutFlag = Annotated[Layout | None, _flag("Where the network has its colours; default: found from its input.")]
 SizeFlag = Annotated[str | None, _flag("Of the network's input, if it takes any.", "HEIGHTxWIDTH")]
@@ -38,12 +43,12 @@ ResizeFlag = Annotated[
     _flag(
         "How, before the centre is cropped to the network's size; default stretch, to that size itself, but for YOLO "
         "letterbox.",
-        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|letterbox[-top-left][:HEIGHTxWIDTH]|none",
+        "stretch[:HEIGHTxWIDTH]|shortest-edge[:LENGTH]|letterbox[-top-left][:HEIGHTxWIDTH]|line|none",
     ),
 ]
 PaddingFlag = Annotated[int | None, _flag("Pixel value around a letterboxed image; default 114.")]
 InterpolationFlag = Annotated[Interpolation | None, _flag("How to resize; default bilinear.")]
-ColorFlag = Annotated[Color | None, _flag("Order of the network's channels; default rgb.")]
+ColorFlag = Annotated[Color | None, _flag("Order of the network's channels; default rgb, of texts bgr.")]
 ActivationFlag = Annotated[
     Activation | None,
     _flag("What makes scores of the outputs; default: softmax, or sigmoid for one, unless the network has it itself."),

@@ -18,6 +18,7 @@ from tundish.manifest import (
     ShortestEdgeResize,
     StretchResize,
 )
+from tundish.manifest.preprocess import LineResize
 from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import ExportError
 
@@ -36,7 +37,7 @@ def _numbers(prefix: str) -> str:
 
 
 _RESIZE = re.compile(
-    f"none|stretch{_numbers('')}|shortest-edge(?::(?P<length>{_PIXELS}))?"
+    f"none|line|stretch{_numbers('')}|shortest-edge(?::(?P<length>{_PIXELS}))?"
     f"|letterbox(?P<corner>-top-left)?{_numbers('box_')}"
 )
 GREY = 114
@@ -57,9 +58,10 @@ class OnnxHints:
     index to label. None takes those that the ONNX file names itself, as Ultralytics' exporter writes them. Of
     text-recognition, the characters, or the path of a file with one a line."""
     mean: Channels | None = None
-    """Of each channel in the order of `color`, or one for all; after scaling. None is 0."""
+    """Of each channel in the order of `color`, or one for all; after scaling. None is 0, and for
+    networks of documents 0.5."""
     std: Channels | None = None
-    """As `mean`; None is 1."""
+    """As `mean`; None is 1, and for networks of documents 0.5."""
     scale: float | None = None
     """Factor of a pixel of 0 to 255; None is 1 / 255, unless the mean is one of unscaled pixels, which is refused."""
     layout: Layout | None = None
@@ -67,9 +69,9 @@ class OnnxHints:
     """Height and width of the network's input, in pixels."""
     resize: str | None = None
     """`stretch:HEIGHTxWIDTH`, `shortest-edge:LENGTH`, `letterbox:HEIGHTxWIDTH` or `letterbox-top-left:HEIGHTxWIDTH`,
-    whose numbers are the network's own if they are left out, or `none`. The centre of what comes of it is cropped to
-    the network's size, at which a letterbox ends. None is `stretch` for a classifier, and for a detector what its head
-    is commonly trained with, which a warning says."""
+    whose numbers are the network's own if they are left out, `line`, as PP-OCR's networks read one, or `none`. The
+    centre of what comes of it is cropped to the network's size, at which letterboxes and lines end. None is `stretch`
+    for a classifier, and for a detector what its head is commonly trained with, which a warning says."""
     padding: int | None = None
     """Pixel value around a letterboxed image; None is 114."""
     interpolation: Interpolation = "bilinear"
@@ -84,7 +86,7 @@ class OnnxHints:
         if self.resize is not None and not _RESIZE.fullmatch(self.resize):
             raise ExportError(
                 f"There is no way to resize '{self.resize}'; there are stretch, stretch:HEIGHTxWIDTH, "
-                "shortest-edge, shortest-edge:LENGTH, letterbox, letterbox-top-left and none."
+                "shortest-edge, shortest-edge:LENGTH, letterbox, letterbox-top-left, line and none."
             )
         if self.padding is not None and not 0 <= self.padding <= 255:
             raise ExportError(f"The padding is a pixel value from 0 to 255, got {self.padding}.")
@@ -128,6 +130,8 @@ class OnnxHints:
             return ImagePreprocess(
                 resize=resize,
                 interpolation=self.interpolation,
+                # Only those who resize by OpenCV read lines.
+                resampling="opencv" if isinstance(resize, LineResize) else "pillow",
                 crop=crop,
                 rescale=scale,
                 mean=mean,
@@ -146,6 +150,8 @@ class OnnxHints:
         assert match is not None  # held by __post_init__
         if said == "none":
             return None, size
+        if said == "line":
+            return LineResize(height=size[0], shortest=size[1], longest=size[1]), None
         if said.startswith("letterbox"):
             return self._letterbox(size, top_left=match["corner"] is not None), None
         if said.startswith("stretch"):

@@ -148,7 +148,7 @@ def found_by(path: Path, hints: OnnxHints, directory: Path) -> tuple[list[Object
     for image, answer in zip(images, answers, strict=True):
         assert isinstance(answer, Answer), answer
         assert isinstance(answer.output, ObjectDetection)
-        kept = [each for each in source.predict(image).objects if each.score > hints.detector.threshold]  # type: ignore[operator, union-attr]
+        kept = [each for each in source.predict(image).objects if each.score > spec.postprocess.threshold]  # type: ignore[union-attr]
         assert compare_results(ObjectDetection(tuple(kept)), answer.output)[1] == ""
         results.append(answer.output)
     return results, spec

@@ -23,6 +23,7 @@ PP_OCR = Asset(
 )
 """PP-OCRv4 for Chinese and English (Apache-2.0); nothing else of the package is unpacked."""
 DETECTOR = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
+DIRECTION = "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"
 RECOGNIZER = "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
 
 COLORS = {"r": (255, 0, 0), "g": (0, 255, 0), "b": (0, 0, 255), "_": (0, 0, 0)}

@@ -120,6 +120,8 @@ class ImagePreprocess(Part):
     @property
     def has_one_size(self) -> bool:
         """Whether all images end at the same size."""
+        if isinstance(self.resize, LineResize):
+            return self.resize.shortest == self.resize.longest
         return self.crop is not None or isinstance(self.resize, StretchResize | LetterboxResize)
 
     @property
@@ -127,6 +129,8 @@ class ImagePreprocess(Part):
         """Height and width of the result, if all images end at the same size."""
         if self.crop is not None:
             return self.crop
+        if isinstance(self.resize, LineResize):
+            return self.resize.height, self.resize.longest
         assert isinstance(self.resize, StretchResize | LetterboxResize)  # by has_one_size
         return self.resize.height, self.resize.width
 

@@ -17,7 +17,8 @@ from tundish.tasks import ResultT, Task
 from tundish.tasks.image_decoding import DecodedImage, decode_image
 from tundish.tasks.image_geometry import input_size, resized_size, window
 from tundish.tasks.opencv import load_opencv
-from tundish.tasks.shared_image import SharedImage
+from tundish.tasks.region_cutting import RegionCutter
+from tundish.tasks.shared_image import ImageItem, ImageRegion, SharedImage
 from tundish_kernels import ImageOutput
 
 _LAYOUTS: dict[str, Literal["chw", "hwc"]] = {"CHW": "chw", "HWC": "hwc"}
@@ -50,18 +51,16 @@ class ImageReader:
         self._opencv = load_opencv() if rule.resampling == "opencv" else None
         self._output = ImageOutput(layout=_LAYOUTS[rule.layout], order=_ORDERS[rule.color_order])
 
-    def read(self, image: bytes | SharedImage) -> PreparedImage:
-        """Decodes one JPEG, PNG, BMP or WebP file, if nobody has yet.
+    def read(self, image: ImageItem) -> PreparedImage:
+        """Decodes one JPEG, PNG, BMP or WebP file, if nobody has yet, and cuts a region out of it if asked for that.
 
         Raises:
-            InvalidInputError: see `decode_image`.
+            InvalidInputError: see `decode_image` and `RegionCutter.cut`.
+            BundleError: regions are cut out by OpenCV, and it is not there.
         """
         decoded = self._decoded(image)
+        pixels, size = decoded.pixels, (decoded.height, decoded.width)
         # Of the file's size also where fewer pixels were decoded: the resize makes up for the difference.
-        return self.place(decoded.pixels, (decoded.height, decoded.width))
-
-    def place(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> PreparedImage:
-        """Pixels `[height, width, 3]` RGB, of an image whose height and width is `size`."""
         place = window(self._rule, *size)
         if self._opencv is not None:
             how = getattr(self._opencv, _OPENCV[self._rule.interpolation])
@@ -90,7 +89,10 @@ class ImageReader:
             _blank(batch, items, rule.layout)
         return {self._input: batch}
 
-    def _decoded(self, image: bytes | SharedImage) -> DecodedImage:
+    def _decoded(self, image: ImageItem) -> DecodedImage:
+        if isinstance(image, ImageRegion):
+            pixels = RegionCutter().cut(image.image.decoded().pixels, image.corners)
+            return DecodedImage(pixels, *pixels.shape[:2])
         if isinstance(image, SharedImage):
             return image.decoded()
         return decode_image(image, cover=partial(resized_size, self._rule) if self._rule.reduced_jpeg else None)
@@ -112,7 +114,7 @@ class ImageTask(Task[PreparedImage, ResultT]):
     reads = (("image",),)
     _reader: ImageReader
 
-    def prepare(self, item: bytes | SharedImage) -> PreparedImage:
+    def prepare(self, item: ImageItem) -> PreparedImage:
         """See `ImageReader.read`."""
         return self._reader.read(item)
 

@@ -16,7 +16,7 @@ from tundish.masks import MAX_EDGE, Mask
 from tundish.results import ImageSegmentation, Segment
 from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish.tasks.segment_finding import load_finder
-from tundish.tasks.shared_image import SharedImage
+from tundish.tasks.shared_image import ImageItem
 from tundish_proto.v1 import inference_pb2 as typed
 
 
@@ -39,7 +39,7 @@ class ImageSegmentationTask(ImageTask[ImageSegmentation]):
         self._reader = ImageReader(spec, preprocess)
         self._finder = load_finder(postprocess, spec.outputs, directory)
 
-    def prepare(self, item: bytes | SharedImage) -> PreparedImage:
+    def prepare(self, item: ImageItem) -> PreparedImage:
         """See `ImageReader.read`; an edge may not be longer than a mask's."""
         image = super().prepare(item)
         if max(image.size) > MAX_EDGE:

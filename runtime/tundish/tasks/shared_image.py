@@ -52,3 +52,7 @@ class ImageRegion:
     image: SharedImage
     corners: NDArray[np.float32]
     """`[4, 2]`, x and y in pixels of the image, clockwise from the corner that is the upper left one of its content."""
+
+
+ImageItem = bytes | SharedImage | ImageRegion
+"""What a task that reads images takes: a file, the same where others need its pixels, too, or a part of it."""

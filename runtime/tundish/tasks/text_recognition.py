@@ -16,8 +16,6 @@ from tundish.manifest.postprocess import CtcPostprocess
 from tundish.results import TextRecognition
 from tundish.tasks import not_finite
 from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
-from tundish.tasks.region_cutting import RegionCutter
-from tundish.tasks.shared_image import ImageRegion, SharedImage
 from tundish_proto.v1 import inference_pb2 as typed
 
 
@@ -47,15 +45,7 @@ class TextRecognitionTask(ImageTask[TextRecognition]):
             )
         self._output = output.name
         self._reader = ImageReader(spec, preprocess)
-        self._cutter = RegionCutter()
         self._rule = postprocess
-
-    def prepare(self, item: bytes | SharedImage | ImageRegion) -> PreparedImage:
-        """See `ImageReader.read` and, of a region, `RegionCutter.cut`."""
-        if not isinstance(item, ImageRegion):
-            return self._reader.read(item)
-        pixels = self._cutter.cut(item.image.decoded().pixels, item.corners)
-        return self._reader.place(pixels, (pixels.shape[0], pixels.shape[1]))
 
     def length(self, item: PreparedImage) -> int:
         """The width of the network's input for this line, by which those of one width may be found to share a batch."""

@@ -112,7 +112,7 @@ whole = st.integers(0, 60)
 def test_an_outline_lies_at_its_distance(
     x: int, y: int, width: float, height: float, degrees: float, distance: float
 ) -> None:
-    corners = cv2.boxPoints(((x + 60, y + 60), (width, height), degrees))
+    corners = cv2.boxPoints(((x + 60, y + 60), (width, height), degrees)).astype(np.float32)
     outline = grown_outline(corners, distance)
     inner = np.trunc(corners).astype(np.float32)
     distances = [-cv2.pointPolygonTest(inner, (float(px), float(py)), True) for px, py in outline]

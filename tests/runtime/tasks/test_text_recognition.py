@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -98,12 +99,13 @@ def test_only_the_line_without_numbers_fails() -> None:
 def test_a_line_keeps_its_proportions_and_has_zeros_behind(height: int, width: int, expected: tuple[int, int]) -> None:
     task, pixels = recognizer(), noise(height, width)
     prepared = task.prepare(file_of(pixels))
-    (batch,) = task.collate([prepared]).values()
+    batch = np.asarray(task.collate([prepared])["x"], np.float32)
     within, whole = expected
     assert batch.shape == (1, 3, 48, whole)
     assert task.length(prepared) == whole
     line = cv2.resize(pixels[..., ::-1], (within, 48), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_allclose(batch[0, :, :, :within], (line.transpose(2, 0, 1) / 255 - 0.5) / 0.5, atol=1e-6)
+    normalized = (line.astype(np.float32).transpose(2, 0, 1) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(batch[0, :, :, :within], normalized, atol=1e-6)
     assert (batch[..., within:] == 0).all()
 
 
@@ -123,7 +125,7 @@ def test_lines_of_one_width_share_a_batch() -> None:
         np.testing.assert_array_equal(row, alone[0])
 
 
-def region(pixels: NDArray[np.uint8], corners: list[tuple[float, float]]) -> ImageRegion:
+def region(pixels: NDArray[np.uint8], corners: Sequence[tuple[float, float]]) -> ImageRegion:
     return ImageRegion(SharedImage(file_of(pixels)), np.array(corners, np.float32))
 
 

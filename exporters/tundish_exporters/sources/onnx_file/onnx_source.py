@@ -28,6 +28,7 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.onnx_file.graph import (
     Ending,
+    Shape,
     input_shape,
     modern,
     with_free_reshapes,
@@ -137,6 +138,11 @@ class OnnxSource(ABC):
         """What makes these outputs in the graph."""
 
     @property
+    def _extents(self) -> Shape:
+        """Height and width of the images that the served network takes."""
+        return self._network.extents
+
+    @property
     def _may_batch(self) -> bool:
         """Whether answers have a dimension for the images of a batch."""
         return True
@@ -150,7 +156,7 @@ class OnnxSource(ABC):
         plain = modern(self._file.model)
 
         def form(batch: int | str) -> onnx.ModelProto:
-            return with_interface(plain, (network.input, input_shape(network.layout, network.extents, batch)), ending)
+            return with_interface(plain, (network.input, input_shape(network.layout, self._extents, batch)), ending)
 
         if self._may_batch:
             batched = form("batch")

@@ -16,7 +16,7 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.characters import read_characters
 from tundish_exporters.sources.onnx_file.documents import DocumentSource
-from tundish_exporters.sources.onnx_file.graph import Ending, last_function
+from tundish_exporters.sources.onnx_file.graph import Ending, Shape, last_function
 from tundish_exporters.sources.onnx_file.onnx_source import ROUNDING
 from tundish_exporters.sources.pillow_images import processed_image
 
@@ -72,6 +72,11 @@ class TextRecognizerSource(DocumentSource):
         _, steps, classes = self._answers[0][self._output].shape
         is_open = isinstance(self._network.extents[1], str)
         return Ending({self._output: ["steps" if is_open else steps, classes]})
+
+    @property
+    def _extents(self) -> Shape:
+        height, _ = self._network.size  # lines have one, also where the network would take others
+        return height, self._network.extents[1]
 
     def _scores(self, answer: Arrays) -> NDArray[np.float32]:
         """`[batch, steps, classes]`."""
