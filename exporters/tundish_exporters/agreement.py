@@ -24,6 +24,7 @@ from tundish.results import (
     TextClassification,
     TextRanking,
     TokenClassification,
+    VisualQuestionAnswering,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
@@ -58,6 +59,8 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
         case QuestionAnswering() | FillMask():
             same_best = [_best(result) == _best(other) for result, other in zip(results, others, strict=True)]
             return float(np.mean(same_best))
+        case VisualQuestionAnswering():
+            return _same_label(labels_of(results), labels_of(others))
         case TextRanking() | SentenceSimilarity():
             return _same_value(_as_values(results), _as_values(others))
         case _:
@@ -66,8 +69,12 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
 
 
 def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
-    """Of a classifier's results."""
-    return [result.labels for result in results if isinstance(result, ImageClassification | TextClassification)]
+    """Of a classifier's results, or the answers of what chooses among some as a classifier does."""
+    return [
+        result.answers if isinstance(result, VisualQuestionAnswering) else result.labels
+        for result in results
+        if isinstance(result, ImageClassification | TextClassification | VisualQuestionAnswering)
+    ]
 
 
 def _best(result: Result) -> object:

@@ -152,7 +152,7 @@ def export(
         typer.Option(
             min=1,
             max=MAX_LISTED,
-            help="Answers of question-answering, default 1, or tokens of fill-mask, default 5.",
+            help="Answers of question-answering (default 1) or visual-question-answering (5), tokens of fill-mask (5).",
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,

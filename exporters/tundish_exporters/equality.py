@@ -25,6 +25,7 @@ from tundish.results import (
     TextClassification,
     TextRanking,
     TokenClassification,
+    VisualQuestionAnswering,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
@@ -58,6 +59,8 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_scores(expected.score, actual.score)
     if isinstance(expected, QuestionAnswering) and isinstance(actual, QuestionAnswering):
         return _compare_answers(expected.answers, actual.answers)
+    if isinstance(expected, VisualQuestionAnswering) and isinstance(actual, VisualQuestionAnswering):
+        return _compare_labels(expected.answers, actual.answers)
     if isinstance(expected, FillMask) and isinstance(actual, FillMask):
         return _compare_masks(expected.masks, actual.masks)
     classified = ImageClassification | TextClassification

@@ -165,6 +165,18 @@ class QuestionAnswering:
 
 
 @dataclass(frozen=True, slots=True)
+class VisualQuestionAnswering:
+    """Answers to a question about an image, of all that the model knows those with the highest scores, best first.
+
+    A score is each answer's own probability; they need not sum to 1.
+    """
+
+    answers: tuple[Label, ...]
+    truncated: bool = False
+    """The question was longer than the model reads; the rest was left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class FilledToken:
     """A token that a mask may stand for."""
 
@@ -195,6 +207,7 @@ Result = (
     | TextRanking
     | SentenceSimilarity
     | QuestionAnswering
+    | VisualQuestionAnswering
     | FillMask
 )
 

@@ -30,6 +30,7 @@ from tundish.results import (
     StageTimes,
     TextRanking,
     TokenClassification,
+    VisualQuestionAnswering,
 )
 
 _BAR_WIDTH = 24
@@ -74,7 +75,7 @@ def _json(result: Result) -> dict[str, Any]:
             return {"segments": [_segment_json(segment) for segment in result.segments]}
         case TextRanking() | SentenceSimilarity():
             return {"score": result.score}
-        case QuestionAnswering():
+        case QuestionAnswering() | VisualQuestionAnswering():
             return {"answers": [asdict(answer) for answer in result.answers]}
         case FillMask():
             return {"masks": [[asdict(filled) for filled in mask] for mask in result.masks]}
@@ -162,6 +163,8 @@ def _body(result: Result) -> RenderableType:
         return Text(f"  {result.score:.4f}")
     if isinstance(result, QuestionAnswering):
         return _answers(result)
+    if isinstance(result, VisualQuestionAnswering):
+        return _labels(result.answers)
     if isinstance(result, FillMask):
         return _masks(result)
     return _labels(result.labels)

@@ -34,6 +34,7 @@ from tundish.manifest.postprocess import (
 )
 from tundish.manifest.preprocess import (
     ImagePreprocess,
+    ImageTextPreprocess,
     InputName,
     Interpolation,
     LetterboxResize,
@@ -76,6 +77,7 @@ __all__ = [
     "EntityPostprocess",
     "Gate",
     "ImagePreprocess",
+    "ImageTextPreprocess",
     "InputName",
     "Interpolation",
     "Latency",

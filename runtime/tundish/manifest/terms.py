@@ -20,6 +20,7 @@ TaskName = Literal[
     "question-answering",
     "fill-mask",
     "sentence-similarity",
+    "visual-question-answering",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

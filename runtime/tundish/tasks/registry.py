@@ -19,6 +19,7 @@ from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
 from tundish.tasks.text_ranking import TextRankingTask
 from tundish.tasks.token_classification import TokenClassificationTask
+from tundish.tasks.visual_question_answering import VisualQuestionAnsweringTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
     task.name: task
@@ -35,6 +36,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         QuestionAnsweringTask,
         FillMaskTask,
         SentenceSimilarityTask,
+        VisualQuestionAnsweringTask,
     )
 }
 

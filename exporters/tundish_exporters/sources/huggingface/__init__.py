@@ -17,6 +17,7 @@ from tundish_exporters.sources.huggingface.masks import MaskFiller
 from tundish_exporters.sources.huggingface.ranking import TextRanker
 from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
+from tundish_exporters.sources.huggingface.visual_answering import VisualAnswerer
 from tundish_exporters.sources.huggingface.zero_shot import ZeroShotClassifier
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
@@ -34,6 +35,7 @@ FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
         MaskFiller,
         SentenceComparer,
         ZeroShotClassifier,
+        VisualAnswerer,
     )
 }
 

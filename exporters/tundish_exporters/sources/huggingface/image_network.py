@@ -1,27 +1,18 @@
-"""Exports a network that reads images by PyTorch alone, with those of its outputs that the runtime reads."""
+"""Exports a network that reads images by PyTorch alone."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tundish.manifest import ImagePreprocess
-from tundish_exporters.errors import ExportError
-from tundish_exporters.sources import OPSET
-from tundish_exporters.sources.tracing import traceable_functions
+from tundish_exporters.sources.huggingface.network_writing import Axes, write_network
 
 
 def write_image_network(
-    model: Any,
-    rule: ImagePreprocess,
-    path: Path,
-    *,
-    outputs: Mapping[str, dict[int, str]],
-    example: tuple[int, int],
+    model: Any, rule: ImagePreprocess, path: Path, *, outputs: Axes, example: tuple[int, int]
 ) -> None:
     """Writes the network from `pixel_values`; height and width are dynamic unless the rule has one size.
 
@@ -37,37 +28,15 @@ def write_image_network(
     Raises:
         ExportError: PyTorch cannot export it.
     """
-    axes = dict(outputs) | {"pixel_values": {0: "batch"} | ({} if rule.has_one_size else {2: "height", 3: "width"})}
     size = rule.size if rule.has_one_size else example
-    with warnings.catch_warnings(), traceable_functions():
-        warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
-        try:
-            torch.onnx.export(
-                _Selected(model, list(outputs)).eval(),
-                (torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0)),),
-                path,
-                input_names=["pixel_values"],
-                output_names=list(outputs),
-                dynamic_axes=axes,
-                opset_version=OPSET,
-                dynamo=False,  # as for modules
-            )
-        except Exception as error:  # whatever the network's own code raises
-            reason = str(error).strip().split("\n")[0]
-            raise ExportError(
-                f"PyTorch cannot export the architecture '{model.config.model_type}': {reason}"
-            ) from error
+    images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    write_network(model, path, examples={PIXELS: images}, inputs={PIXELS: image_axes(rule)}, outputs=outputs)
 
 
-class _Selected(torch.nn.Module):
-    """The network without the outputs that only training needs."""
+PIXELS = "pixel_values"
+"""The input that transformers' networks read images by."""
 
-    def __init__(self, model: Any, names: Sequence[str]) -> None:
-        super().__init__()
-        self._model = model
-        self._names = names
 
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """`[batch, 3, height, width]` to the outputs in the order of their names."""
-        outputs = self._model(pixel_values=pixel_values)
-        return tuple(outputs[name] for name in self._names)
+def image_axes(rule: ImagePreprocess) -> dict[int, str]:
+    """What of the shape of `PIXELS` is not fixed."""
+    return {0: "batch"} | ({} if rule.has_one_size else {2: "height", 3: "width"})
