@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tundish.results import (
     Box,
     DetectedObject,
+    DocumentQuestionAnswering,
     FillMask,
     ImageClassification,
     ImageSegmentation,
@@ -56,7 +57,7 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
             return _same_entities(_places(results), _places(others))
         case ImageSegmentation():
             return _same_segments(_segments(results), _segments(others))
-        case QuestionAnswering() | FillMask():
+        case QuestionAnswering() | DocumentQuestionAnswering() | FillMask():
             same_best = [_best(result) == _best(other) for result, other in zip(results, others, strict=True)]
             return float(np.mean(same_best))
         case VisualQuestionAnswering():
@@ -80,7 +81,7 @@ def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
 def _best(result: Result) -> object:
     """The best answer to a question, with its place; the best token for each mask."""
     match result:
-        case QuestionAnswering(answers=answers):
+        case QuestionAnswering(answers=answers) | DocumentQuestionAnswering(answers=answers):
             return [(answer.text, answer.start) for answer in answers[:1]]
         case FillMask(masks=masks):
             return [mask[0].token_id for mask in masks]

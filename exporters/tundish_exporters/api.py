@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tundish_exporters.exporting import Exported
 
+_FINDING_ANSWERS = ("question-answering", "document-question-answering")
+
 
 def export_huggingface(
     directory: PathLike,
@@ -69,10 +71,10 @@ def export_huggingface(
         trust_pickle: read weights from a pickle of more than tensors, which can run any code of its maker.
         pairs: of text-classification, whether the model reads two texts, as those for inference, paraphrases or
             likeness do; data then have the columns `text` and `text_pair`. It reads one if nothing is said.
-        no_answer: of question-answering, whether a result may say that the context holds no answer, as models for
-            SQuAD 2 do; it may not if nothing is said.
-        top_k: how many answers question-answering and visual-question-answering list, or tokens fill-mask for each
-            mask; 1, 5 and 5, as in transformers' pipelines, if nothing is said.
+        no_answer: of question-answering and document-question-answering, whether a result may say that the context or
+            the page holds no answer, as models for SQuAD 2 do; it may not if nothing is said.
+        top_k: how many answers question-answering and document-question-answering list, or visual-question-answering,
+            or tokens fill-mask for each mask; 1, 5 and 5, as in transformers' pipelines, if nothing is said.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`.
 
@@ -86,8 +88,8 @@ def export_huggingface(
     _check_aggregation(task, aggregation)
     _check_candidates(task, candidate_labels, hypothesis_template)
     _check_choice("pairs", pairs, task, ("text-classification",))
-    _check_choice("no_answer", no_answer, task, ("question-answering",))
-    _check_choice("top_k", top_k, task, ("question-answering", "visual-question-answering", "fill-mask"))
+    _check_choice("no_answer", no_answer, task, _FINDING_ANSWERS)
+    _check_choice("top_k", top_k, task, (*_FINDING_ANSWERS, "visual-question-answering", "fill-mask"))
     if top_k is not None and not 1 <= top_k <= MAX_LISTED:
         raise ExportError(f"top_k is a number of answers or tokens from 1 to {MAX_LISTED}, got {top_k}.")
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load

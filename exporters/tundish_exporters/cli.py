@@ -143,7 +143,7 @@ def export(
         bool | None,
         typer.Option(
             "--no-answer",
-            help="A context may hold no answer, as in SQuAD 2; for question-answering.",
+            help="A context or a page may hold no answer, as in SQuAD 2; for question-answering and of documents.",
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
@@ -152,7 +152,7 @@ def export(
         typer.Option(
             min=1,
             max=MAX_LISTED,
-            help="Answers of question-answering (default 1) or visual-question-answering (5), tokens of fill-mask (5).",
+            help="Answers to a question (default 1, out of those a network knows 5), or tokens of fill-mask (5).",
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,

@@ -6,7 +6,8 @@
 | texts | `.txt`, one a line |
 | table | `.csv`, `.tsv` or `.jsonl` with a column for each part that the model reads, `label` if labelled |
 
-Such a part is `image`, which is a path beside the file, or `text`, `text_pair`, `question`, `context` or `query`.
+Such a part is `image` or `page`, which are paths beside the file, or `text`, `text_pair`, `question`, `context` or
+`query`.
 
 A table may have a column of any name by which the accuracy is told apart: its slices.
 """
@@ -27,6 +28,8 @@ from tundish_exporters.errors import DataError
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_FILES = ("image", "page")
+"""Parts that are files."""
 
 _SEED = 20
 """Of the order in which samples are drawn; any fixed number gives the same export twice."""
@@ -37,7 +40,7 @@ class Sample:
     """One item of data, with its label if it has one."""
 
     content: tuple[str | Path, ...]
-    """The texts, or the path of the image: a part for each that the model reads."""
+    """The texts, or the path of the image or page: a part for each that the model reads."""
     label: str | None
     slice: str | None = None
     """The group that it belongs to, if the data are told apart by one."""
@@ -61,7 +64,7 @@ def _read(part: str | Path) -> bytes:
     try:
         return part.read_bytes()
     except OSError as error:
-        raise DataError(f"The image {part} cannot be read: {error.strerror}.") from error
+        raise DataError(f"The file {part} cannot be read: {error.strerror}.") from error
 
 
 def load_samples(
@@ -151,7 +154,7 @@ def _row(path: Path, reads: Sequence[InputName], row: Mapping[str, Any], slice_c
         if not isinstance(row, Mapping) or not isinstance(row.get(name), str):
             columns = list(row) if isinstance(row, Mapping) else []
             raise DataError(f"{path} must have a column '{name}' in every row, got {columns}.")
-    content = tuple(path.parent / row[name] if name == "image" else row[name] for name in reads)
+    content = tuple(path.parent / row[name] if name in _FILES else row[name] for name in reads)
     label, group = row.get("label"), None
     if slice_column is not None:
         group = row.get(slice_column)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tundish.results import (
     DetectedObject,
+    DocumentQuestionAnswering,
     Entity,
     FeatureExtraction,
     FilledToken,
@@ -18,6 +19,7 @@ from tundish.results import (
     ImageSegmentation,
     Label,
     ObjectDetection,
+    PageAnswer,
     QuestionAnswering,
     Result,
     Segment,
@@ -57,7 +59,7 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_entities(expected.entities, actual.entities)
     if isinstance(expected, TextRanking | SentenceSimilarity) and isinstance(actual, type(expected)):
         return _compare_scores(expected.score, actual.score)
-    if isinstance(expected, QuestionAnswering) and isinstance(actual, QuestionAnswering):
+    if isinstance(expected, QuestionAnswering | DocumentQuestionAnswering) and isinstance(actual, type(expected)):
         return _compare_answers(expected.answers, actual.answers)
     if isinstance(expected, VisualQuestionAnswering) and isinstance(actual, VisualQuestionAnswering):
         return _compare_labels(expected.answers, actual.answers)
@@ -161,7 +163,9 @@ def _compare_scores(expected: float, actual: float) -> tuple[float, str]:
     return distance, fault
 
 
-def _compare_answers(expected: Sequence[FoundAnswer], actual: Sequence[FoundAnswer]) -> tuple[float, str]:
+def _compare_answers(
+    expected: Sequence[FoundAnswer | PageAnswer], actual: Sequence[FoundAnswer | PageAnswer]
+) -> tuple[float, str]:
     """Where the source has none above a score of 0, the pipeline lists empty ones."""
     real = [answer for answer in expected if answer.score > 0]
     if len(real) != len(actual):

@@ -14,6 +14,7 @@ import numpy as np
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
 from tundish.results import (
+    DocumentQuestionAnswering,
     FeatureExtraction,
     ImageSegmentation,
     ObjectDetection,
@@ -44,7 +45,7 @@ def _finds(result: Result) -> bool:
     match result:
         case ObjectDetection(objects=found) | TokenClassification(entities=found) | ImageSegmentation(segments=found):
             return bool(found)
-        case QuestionAnswering(answers=answers):
+        case QuestionAnswering(answers=answers) | DocumentQuestionAnswering(answers=answers):
             return any(answer.text for answer in answers)
         case _:
             return True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,6 +20,26 @@ ImageInput = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 """A path, the content of an image file, or `[height, width, 3] uint8` RGB pixels."""
 
 
+class Word(TypedDict):
+    """A word of a page, or what else stands together on it, such as a line."""
+
+    text: str
+    box: Sequence[float]
+    """Left, top, right and bottom, in the unit of the page's width and height."""
+
+
+class Page(TypedDict):
+    """The words of a page in the order in which people read them, as an optical character recognition finds them."""
+
+    width: float
+    height: float
+    words: Sequence[Word]
+
+
+PageInput = str | os.PathLike[str] | bytes | Page
+"""A path, the content of a JSON file, or what is in one."""
+
+
 class Inputs(TypedDict, total=False):
     """What is asked about: the parts that the model reads, which for most models is one."""
 
@@ -30,9 +52,11 @@ class Inputs(TypedDict, total=False):
     """The text in which the answer to the question stands."""
     query: str
     """What texts are ranked by."""
+    page: PageInput
+    """What a question to a document is about."""
 
 
-INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair", "question", "context", "query")
+INPUT_NAMES: tuple[InputName, ...] = ("image", "text", "text_pair", "question", "context", "query", "page")
 """All there are."""
 
 
@@ -45,11 +69,17 @@ def read_inputs(inputs: Inputs) -> dict[InputName, bytes]:
     given: dict[str, Any] = dict(inputs)
     if unknown := [name for name in given if name not in INPUT_NAMES]:
         raise InvalidInputError(f"There is no input '{unknown[0]}'; there are {', '.join(INPUT_NAMES)}.")
-    return {
-        name: _read_image(given[name]) if name == "image" else _read_text(name, given[name])
-        for name in INPUT_NAMES
-        if name in given
-    }
+    return {name: _read(name, given[name]) for name in INPUT_NAMES if name in given}
+
+
+def _read(name: InputName, value: Any) -> bytes:
+    match name:
+        case "image":
+            return _read_image(value)
+        case "page":
+            return _read_page(value)
+        case _:
+            return _read_text(name, value)
 
 
 def _read_text(name: InputName, text: str) -> bytes:
@@ -59,15 +89,23 @@ def _read_text(name: InputName, text: str) -> bytes:
         raise InvalidInputError(f"The {name} holds half a surrogate pair, which UTF-8 cannot carry.") from None
 
 
+def _read_page(page: PageInput) -> bytes:
+    if isinstance(page, Mapping):
+        return _read_text("page", json.dumps(page, ensure_ascii=False))
+    return page if isinstance(page, bytes) else _read_file("page", page)
+
+
 def _read_image(image: ImageInput) -> bytes:
     if isinstance(image, bytes):
         return image
-    if isinstance(image, np.ndarray):
-        return _encode_pixels(image)
+    return _encode_pixels(image) if isinstance(image, np.ndarray) else _read_file("image", image)
+
+
+def _read_file(name: InputName, path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(image).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidInputError(f"The image {image} cannot be read: {error.strerror}.") from None
+        raise InvalidInputError(f"The {name} {path} cannot be read: {error.strerror}.") from None
 
 
 def _encode_pixels(pixels: NDArray[np.uint8]) -> bytes:

@@ -30,6 +30,7 @@ def infer(
     question: Annotated[list[str] | None, typer.Option(help="Question to a context.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="Text that holds the answer.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="What to rank texts by.")] = None,
+    page: Annotated[list[Path] | None, typer.Option(help="JSON file with a page's words and their places.")] = None,
     tensors: Annotated[Path | None, typer.Option(help=".npz file with one array for each input.")] = None,
     url: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1:8001",
     version: Annotated[int | None, typer.Option(help="Version of the model; the default is the highest.")] = None,
@@ -50,6 +51,7 @@ def infer(
         "question": question,
         "context": context,
         "query": query,
+        "page": page,
     }
     items = _items({name: values for name, values in given.items() if values})
     if bool(items) == bool(tensors):

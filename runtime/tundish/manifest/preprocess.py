@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tundish.manifest.terms import Part, PathInside, PositiveInt
 
-TextInput = Literal["text", "text_pair", "question", "context", "query"]
+TextInput = Literal["text", "text_pair", "question", "context", "query", "page"]
 InputName = Literal["image"] | TextInput
 """A part of what a request asks about: the name of a field of the typed API, and of a tensor of the pipeline."""
 
@@ -135,6 +135,9 @@ class TextPreprocess(Part):
     padding_side: Literal["right", "left"] = "right"
     padding_id: int = 0
     padding_type_id: int = 0
+    separator_id: int | None = None
+    """Of the token between a question and a page, which stands in the page's lower right corner; None if there is none,
+    or no page is read."""
 
 
 class ImageTextPreprocess(Part):

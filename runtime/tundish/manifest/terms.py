@@ -21,6 +21,7 @@ TaskName = Literal[
     "fill-mask",
     "sentence-similarity",
     "visual-question-answering",
+    "document-question-answering",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

@@ -28,6 +28,7 @@ from tundish.manifest import (
     TextPreprocess,
 )
 from tundish.tasks import Item, parts_of
+from tundish.tasks.pages import made_page
 from tundish.tasks.registry import load_task
 
 MADE = 32
@@ -71,7 +72,8 @@ def _made(bundle: Bundle, rule: Preprocess) -> Sequence[Item]:
 def read_inputs(bundle: Bundle, path: Path) -> list[Item]:
     """The first `MAX_READ` images of a directory, or lines of a UTF-8 text file, as the model's task takes.
 
-    The parts of a model that reads two stand in one line, with a tab between; an image is a path beside the file.
+    The parts of a model that reads two stand in one line, with a tab between; an image or a page is a path beside the
+    file.
 
     Raises:
         BundleError: the bundle does not fit its task.
@@ -102,7 +104,7 @@ def _item(line: str, reads: Sequence[InputName], path: Path) -> Item:
     if len(parts) != len(reads):
         raise InvalidInputError(f"'{line[:40]}' must be {' and '.join(reads)} with a tab between.")
     return tuple(
-        (path.parent / part).read_bytes() if name == "image" else part.encode()
+        (path.parent / part).read_bytes() if name in ("image", "page") else part.encode()
         for name, part in zip(reads, parts, strict=True)
     )
 
@@ -185,4 +187,5 @@ def _split(words: NDArray[np.object_], reads: Sequence[InputName]) -> Item:
     if len(reads) == 1:
         return " ".join(words).encode()
     few = min(_FEW_WORDS, len(words) // 2) if reads[0] in ("query", "question") else len(words) // 2
-    return tuple(" ".join(part).encode() or b"word" for part in (words[:few], words[few:]))
+    first, second = (" ".join(part).encode() or b"word" for part in (words[:few], words[few:]))
+    return first, made_page(second.decode().split()) if reads[1] == "page" else second

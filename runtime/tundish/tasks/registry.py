@@ -8,6 +8,7 @@ from typing import Any
 from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
+from tundish.tasks.document_question_answering import DocumentQuestionAnsweringTask
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.fill_mask import FillMaskTask
 from tundish.tasks.image_classification import ImageClassificationTask, ZeroShotImageClassificationTask
@@ -37,6 +38,7 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         FillMaskTask,
         SentenceSimilarityTask,
         VisualQuestionAnsweringTask,
+        DocumentQuestionAnsweringTask,
     )
 }
 

@@ -33,6 +33,7 @@ from tundish.placement.measuring import shares_of_work
 from tundish.placement.samples import MADE, MAX_READ, _split, made_inputs, read_inputs
 from tundish.tasks import parts_of
 from tundish.tasks.fill_mask import MASK_POSITIONS
+from tundish.tasks.pages import read_page
 from tundish.tasks.registry import load_task
 
 WORDS = [f"{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"]
@@ -75,6 +76,13 @@ def test_made_items_have_all_parts(reads: tuple[TextInput, ...], few: int | None
         first, second = (part.decode().split() for part in parts_of(item))
         assert len(first) == min(few or count, max(1, count // 2))
         assert len(second) == max(1, count - count // 2 if few is None else count - len(first))
+
+
+def test_made_pages_hold_the_words_that_the_question_leaves() -> None:
+    drawn = np.array([f"word{number}" for number in range(40)], object)
+    question, page = parts_of(_split(drawn, ("question", "page")))
+    assert (*question.decode().split(), *read_page(page).words) == tuple(drawn)
+    assert read_page(parts_of(_split(drawn[:1], ("question", "page")))[1]).words == ("word0",)
 
 
 def test_made_texts_have_a_mask_where_the_model_fills_some(tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def test_questions_are_padded_and_images_are_not(task: VisualQuestionAnsweringTa
     batch = task.collate(items)
     assert list(batch) == ["pixels", *TEXT_INPUTS]
     assert batch["pixels"].shape == (2, 3, 4, 12)
-    np.testing.assert_allclose(batch["pixels"].astype(np.float64)[:, :, 2, 5], [[250 / 255, 10 / 255, 10 / 255]] * 2, atol=1e-6)
+    np.testing.assert_allclose(
+        batch["pixels"].astype(np.float64)[:, :, 2, 5], [[250 / 255, 10 / 255, 10 / 255]] * 2, atol=1e-6
+    )
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert task.length(items[0]) == task.length(items[1]) == 0, "the scheduler may put them together"
 

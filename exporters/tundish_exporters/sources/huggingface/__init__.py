@@ -14,6 +14,7 @@ from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, SentenceComparer, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
 from tundish_exporters.sources.huggingface.masks import MaskFiller
+from tundish_exporters.sources.huggingface.page_answering import PageAnswerFinder
 from tundish_exporters.sources.huggingface.ranking import TextRanker
 from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
@@ -36,6 +37,7 @@ FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
         SentenceComparer,
         ZeroShotClassifier,
         VisualAnswerer,
+        PageAnswerFinder,
     )
 }
 
