@@ -38,6 +38,7 @@ from tundish_exporters.onnx_flags import (
     ScaleFlag,
     SizeFlag,
     StdFlag,
+    TokenizerFlag,
     is_onnx,
     read_hints,
 )
@@ -93,9 +94,7 @@ def export(
     ] = None,
     aggregation: Annotated[
         Aggregation | None,
-        typer.Option(
-            help="How tokens become entities, for token-classification; default simple.", rich_help_panel=_HUGGING_FACE
-        ),
+        typer.Option(help="How tokens become entities, for token-classification; default simple."),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -136,7 +135,6 @@ def export(
         typer.Option(
             "--pairs",
             help="The model reads two texts, text and text_pair, for text-classification.",
-            rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
     no_answer: Annotated[
@@ -157,6 +155,7 @@ def export(
         ),
     ] = None,
     labels: LabelsFlag = None,
+    tokenizer: TokenizerFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
     scale: ScaleFlag = None,
@@ -180,6 +179,9 @@ def export(
     hints = read_hints(
         source,
         labels=labels,
+        tokenizer=tokenizer,
+        aggregation=aggregation if is_onnx(source) else None,
+        pairs=pairs if is_onnx(source) else None,
         mean=mean,
         std=std,
         scale=scale,
@@ -201,12 +203,12 @@ def export(
     )
     of_directory: dict[str, Any] = {
         "base": base,
-        "aggregation": aggregation,
+        "aggregation": None if is_onnx(source) else aggregation,
         "threshold": None if is_onnx(source) else threshold,
         "subtask": subtask,
         "candidate_labels": _listed(candidate_labels),
         "hypothesis_template": hypothesis_template,
-        "pairs": pairs,
+        "pairs": None if is_onnx(source) else pairs,
         "no_answer": no_answer,
         "top_k": top_k,
         "trust_pickle": trust_pickle or None,
