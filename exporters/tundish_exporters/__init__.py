@@ -15,6 +15,7 @@ from tundish_exporters.api import (
 from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import DataError, ExportError, ParityError
 from tundish_exporters.onnx_hints import OnnxHints
+from tundish_exporters.text_hints import TextHints
 
 __all__ = [
     "DataError",
@@ -22,6 +23,7 @@ __all__ = [
     "ExportError",
     "OnnxHints",
     "ParityError",
+    "TextHints",
     "export_documents",
     "export_huggingface",
     "export_module",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tundish.results import (
     Box,
     DetectedObject,
+    DocumentQuestionAnswering,
     DocumentReading,
     FillMask,
     ImageClassification,
@@ -28,6 +29,7 @@ from tundish.results import (
     TextRanking,
     TextRecognition,
     TokenClassification,
+    VisualQuestionAnswering,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
@@ -60,7 +62,7 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
             return _same_entities(_places(results), _places(others))
         case ImageSegmentation():
             return _same_segments(_segments(results), _segments(others))
-        case QuestionAnswering() | FillMask():
+        case QuestionAnswering() | DocumentQuestionAnswering() | FillMask():
             same_best = [_best(result) == _best(other) for result, other in zip(results, others, strict=True)]
             return float(np.mean(same_best))
         case TextDetection():
@@ -71,6 +73,8 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
             return float(
                 np.mean([_text(result) == _text(other) for result, other in zip(results, others, strict=True)])
             )
+        case VisualQuestionAnswering():
+            return _same_label(labels_of(results), labels_of(others))
         case TextRanking() | SentenceSimilarity():
             return _same_value(_as_values(results), _as_values(others))
         case _:
@@ -79,14 +83,18 @@ def agreement(results: Sequence[Result], others: Sequence[Result], function: Sco
 
 
 def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
-    """Of a classifier's results."""
-    return [result.labels for result in results if isinstance(result, ImageClassification | TextClassification)]
+    """Of a classifier's results, or the answers of what chooses among some as a classifier does."""
+    return [
+        result.answers if isinstance(result, VisualQuestionAnswering) else result.labels
+        for result in results
+        if isinstance(result, ImageClassification | TextClassification | VisualQuestionAnswering)
+    ]
 
 
 def _best(result: Result) -> object:
     """The best answer to a question, with its place; the best token for each mask."""
     match result:
-        case QuestionAnswering(answers=answers):
+        case QuestionAnswering(answers=answers) | DocumentQuestionAnswering(answers=answers):
             return [(answer.text, answer.start) for answer in answers[:1]]
         case FillMask(masks=masks):
             return [mask[0].token_id for mask in masks]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tundish_exporters.composing import ExportedComposition
     from tundish_exporters.exporting import Exported
 
+_FINDING_ANSWERS = ("question-answering", "document-question-answering")
+
 
 def export_huggingface(
     directory: PathLike,
@@ -71,10 +73,10 @@ def export_huggingface(
         trust_pickle: read weights from a pickle of more than tensors, which can run any code of its maker.
         pairs: of text-classification, whether the model reads two texts, as those for inference, paraphrases or
             likeness do; data then have the columns `text` and `text_pair`. It reads one if nothing is said.
-        no_answer: of question-answering, whether a result may say that the context holds no answer, as models for
-            SQuAD 2 do; it may not if nothing is said.
-        top_k: how many answers question-answering lists, or tokens fill-mask for each mask; 1 and 5, as in
-            transformers' pipelines, if nothing is said.
+        no_answer: of question-answering and document-question-answering, whether a result may say that the context or
+            the page holds no answer, as models for SQuAD 2 do; it may not if nothing is said.
+        top_k: how many answers question-answering and document-question-answering list, or visual-question-answering,
+            or tokens fill-mask for each mask; 1, 5 and 5, as in transformers' pipelines, if nothing is said.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`.
 
@@ -88,8 +90,8 @@ def export_huggingface(
     _check_aggregation(task, aggregation)
     _check_candidates(task, candidate_labels, hypothesis_template)
     _check_choice("pairs", pairs, task, ("text-classification",))
-    _check_choice("no_answer", no_answer, task, ("question-answering",))
-    _check_choice("top_k", top_k, task, ("question-answering", "fill-mask"))
+    _check_choice("no_answer", no_answer, task, _FINDING_ANSWERS)
+    _check_choice("top_k", top_k, task, (*_FINDING_ANSWERS, "visual-question-answering", "fill-mask"))
     if top_k is not None and not 1 <= top_k <= MAX_LISTED:
         raise ExportError(f"top_k is a number of answers or tokens from 1 to {MAX_LISTED}, got {top_k}.")
     _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
@@ -292,15 +294,17 @@ def export_onnx(
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
-    """Exports a ready ONNX file that reads images to a bundle; needs no PyTorch.
+    """Exports a ready ONNX file that reads images or texts to a bundle; needs no PyTorch.
 
     Args:
         model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`. A classifier has
             an output with a score or logit for each label; the forms of detectors stand in
             `tundish_exporters.sources.onnx_file.heads`. A text detector gives a probability for each pixel, `[batch, 1,
-            height, width]`, and a recogniser scores of characters, `[batch, steps, classes]`, as PP-OCR's do. Weights
-            may lie in files beside it.
-        task: `image-classification`, `object-detection`, `text-detection` or `text-recognition`.
+            height, width]`, and a recogniser scores of characters, `[batch, steps, classes]`, as PP-OCR's do. A model
+            of texts takes `input_ids`, `attention_mask` and `token_type_ids` `[batch, tokens] int64`, as needed.
+            Weights may lie in files beside it.
+        task: `image-classification`, `object-detection`, `text-detection`, `text-recognition`, `text-classification`,
+            `token-classification` or `feature-extraction`.
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
         hints: what the file does not say of itself.

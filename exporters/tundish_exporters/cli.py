@@ -45,6 +45,7 @@ from tundish_exporters.onnx_flags import (
     ScaleFlag,
     SizeFlag,
     StdFlag,
+    TokenizerFlag,
     is_onnx,
     read_hints,
 )
@@ -103,9 +104,7 @@ def export(
     ] = None,
     aggregation: Annotated[
         Aggregation | None,
-        typer.Option(
-            help="How tokens become entities, for token-classification; default simple.", rich_help_panel=_HUGGING_FACE
-        ),
+        typer.Option(help="How tokens become entities, for token-classification; default simple."),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -147,14 +146,13 @@ def export(
         typer.Option(
             "--pairs",
             help="The model reads two texts, text and text_pair, for text-classification.",
-            rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
     no_answer: Annotated[
         bool | None,
         typer.Option(
             "--no-answer",
-            help="A context may hold no answer, as in SQuAD 2; for question-answering.",
+            help="A context or a page may hold no answer, as in SQuAD 2; for question-answering and of documents.",
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
@@ -163,7 +161,7 @@ def export(
         typer.Option(
             min=1,
             max=MAX_LISTED,
-            help="Answers of question-answering, default 1, or tokens of fill-mask, default 5.",
+            help="Answers to a question (default 1, out of those a network knows 5), or tokens of fill-mask (5).",
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
@@ -172,6 +170,7 @@ def export(
         typer.Option(help="ONNX file of the text recogniser, for document-reading; SOURCE is the detector's."),
     ] = None,
     labels: LabelsFlag = None,
+    tokenizer: TokenizerFlag = None,
     mean: MeanFlag = None,
     std: StdFlag = None,
     scale: ScaleFlag = None,
@@ -195,6 +194,9 @@ def export(
     hints = read_hints(
         source,
         labels=labels,
+        tokenizer=tokenizer,
+        aggregation=aggregation if is_onnx(source) else None,
+        pairs=pairs if is_onnx(source) else None,
         mean=mean,
         std=std,
         scale=scale,
@@ -216,12 +218,12 @@ def export(
     )
     of_directory: dict[str, Any] = {
         "base": base,
-        "aggregation": aggregation,
+        "aggregation": None if is_onnx(source) else aggregation,
         "threshold": None if is_onnx(source) else threshold,
         "subtask": subtask,
         "candidate_labels": None if candidate_labels is None else read_list(candidate_labels),
         "hypothesis_template": hypothesis_template,
-        "pairs": pairs,
+        "pairs": None if is_onnx(source) else pairs,
         "no_answer": no_answer,
         "top_k": top_k,
         "trust_pickle": trust_pickle or None,

@@ -6,9 +6,9 @@
 | texts | `.txt`, one a line |
 | table | `.csv`, `.tsv` or `.jsonl` with a column for each part that the model reads, `label` if labelled |
 
-Such a part is `image`, which is a path beside the file, or `text`, `text_pair`, `question`, `context` or `query`; or
-`candidate_labels` and `prompts`, which in a `.jsonl` are lists; elsewhere labels have commas between, and prompts
-are the JSON of their list.
+Such a part is `image` or `page`, which are paths beside the file, or `text`, `text_pair`, `question`, `context` or
+`query`; or `candidate_labels` and `prompts`, which in a `.jsonl` are lists; elsewhere labels have commas between, and
+prompts are the JSON of their list.
 
 A table may have a column of any name by which the accuracy is told apart: its slices.
 """
@@ -30,6 +30,8 @@ from tundish_exporters.errors import DataError
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl"})
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_FILES = ("image", "page")
+"""Parts that are files."""
 
 _SEED = 20
 """Of the order in which samples are drawn; any fixed number gives the same export twice."""
@@ -40,7 +42,7 @@ class Sample:
     """One item of data, with its label if it has one."""
 
     content: tuple[Any, ...]
-    """A part for each that the model reads: a text or the path of an image; else what a component is asked about."""
+    """A part for each that the model reads: a text, the path of a file, or what a component is asked about itself."""
     label: str | None
     slice: str | None = None
     """The group that it belongs to, if the data are told apart by one."""
@@ -67,7 +69,7 @@ def _read(part: Any) -> Any:
     try:
         return part.read_bytes()
     except OSError as error:
-        raise DataError(f"The image {part} cannot be read: {error.strerror}.") from error
+        raise DataError(f"The file {part} cannot be read: {error.strerror}.") from error
 
 
 def _encoded(text: str) -> bytes:

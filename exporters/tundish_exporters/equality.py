@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tundish.results import (
     DetectedObject,
+    DocumentQuestionAnswering,
     DocumentReading,
     Entity,
     FeatureExtraction,
@@ -19,6 +20,7 @@ from tundish.results import (
     ImageSegmentation,
     Label,
     ObjectDetection,
+    PageAnswer,
     QuestionAnswering,
     Result,
     Segment,
@@ -30,6 +32,7 @@ from tundish.results import (
     TextRecognition,
     TextRegion,
     TokenClassification,
+    VisualQuestionAnswering,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
@@ -70,8 +73,10 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
         return _compare_entities(expected.entities, actual.entities)
     if isinstance(expected, TextRanking | SentenceSimilarity) and isinstance(actual, type(expected)):
         return _compare_scores(expected.score, actual.score)
-    if isinstance(expected, QuestionAnswering) and isinstance(actual, QuestionAnswering):
+    if isinstance(expected, QuestionAnswering | DocumentQuestionAnswering) and isinstance(actual, type(expected)):
         return _compare_answers(expected.answers, actual.answers)
+    if isinstance(expected, VisualQuestionAnswering) and isinstance(actual, VisualQuestionAnswering):
+        return _compare_labels(expected.answers, actual.answers)
     if isinstance(expected, FillMask) and isinstance(actual, FillMask):
         return _compare_masks(expected.masks, actual.masks)
     classified = ImageClassification | TextClassification
@@ -218,7 +223,9 @@ def _compare_scores(expected: float, actual: float) -> tuple[float, str]:
     return distance, fault
 
 
-def _compare_answers(expected: Sequence[FoundAnswer], actual: Sequence[FoundAnswer]) -> tuple[float, str]:
+def _compare_answers(
+    expected: Sequence[FoundAnswer | PageAnswer], actual: Sequence[FoundAnswer | PageAnswer]
+) -> tuple[float, str]:
     """Where the source has none above a score of 0, the pipeline lists empty ones."""
     real = [answer for answer in expected if answer.score > 0]
     if len(real) != len(actual):

@@ -8,7 +8,13 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
 
-from tundish.manifest import ClassificationPostprocess, ImagePreprocess, InputName
+from tundish.manifest import (
+    ClassificationPostprocess,
+    ImagePreprocess,
+    ImageTextPreprocess,
+    InputName,
+    Preprocess,
+)
 from tundish.tasks import Item
 from tundish_exporters.data import Sample, label_indices, load_samples
 from tundish_exporters.errors import DataError
@@ -88,15 +94,19 @@ def load_export_data(
     if inputs_path is None:
         return ExportData(probe_inputs(rule.reads, source.postprocess), None)
     samples = load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)
-    takes_any_size = isinstance(rule, ImagePreprocess) and not rule.has_one_size
     return ExportData(
         [sample.read() for sample in samples],
         GateData(_sliced(inputs_path, rule.reads, slice_column), None)
         if evaluation is None
         else _evaluation(source, evaluation, slice_column),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
-        of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if takes_any_size else (),
+        of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
     )
+
+
+def _takes_any_size(rule: Preprocess) -> bool:
+    images = rule.image if isinstance(rule, ImageTextPreprocess) else rule
+    return isinstance(images, ImagePreprocess) and not images.has_one_size
 
 
 def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateData:
@@ -108,8 +118,8 @@ def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateDat
     if postprocess.function == "none":
         raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
     indices = label_indices(samples, postprocess.labels, path)
-    if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
-        return GateData(samples, None)
+    if postprocess.function == "sigmoid" and source.task != "visual-question-answering":
+        return GateData(samples, None)  # one label a sample does not say which others hold: agreement does
     return GateData(samples, [postprocess.labels[index] for index in indices])
 
 

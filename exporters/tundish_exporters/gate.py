@@ -14,6 +14,7 @@ import numpy as np
 
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
 from tundish.results import (
+    DocumentQuestionAnswering,
     DocumentReading,
     FeatureExtraction,
     ImageSegmentation,
@@ -53,7 +54,7 @@ def _finds(result: Result) -> bool:
             return bool(regions)
         case TextRecognition(text=text):
             return bool(text)
-        case QuestionAnswering(answers=answers):
+        case QuestionAnswering(answers=answers) | DocumentQuestionAnswering(answers=answers):
             return any(answer.text for answer in answers)
         case _:
             return True

@@ -12,6 +12,7 @@ from tundish.manifest import Interpolation
 from tundish_exporters.detector_hints import Background, BoxForm, BoxUnit, DetectorHints, Suppression
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import Activation, Color, Layout, OnnxHints
+from tundish_exporters.text_hints import TextHints
 
 SUFFIX = ".onnx"
 
@@ -30,6 +31,9 @@ LabelsFlag = Annotated[
         "Labels in the order of the scores: a file with one a line, or JSON (a list, or index to label). Of "
         "text-recognition, its characters, one a line."
     ),
+]
+TokenizerFlag = Annotated[
+    Path | None, _flag("Directory with tokenizer.json and tokenizer_config.json, of a network that reads texts.")
 ]
 MeanFlag = Annotated[
     str | None, _flag("Subtracted after scaling, in the order of --color; default 0, of texts 0.5.", _NUMBERS)
@@ -114,7 +118,8 @@ def read_hints(source: Path, **flags: Any) -> OnnxHints | None:
     if "anchors" in given:
         given["anchors"] = _floats("--anchors", given["anchors"])
     of_detectors = {name: given.pop(name) for name in DetectorHints.__slots__ if name in given}
-    return OnnxHints(**given, detector=DetectorHints(**of_detectors))
+    of_texts = {name: given.pop(name) for name in TextHints.__slots__ if name in given}
+    return OnnxHints(**given, detector=DetectorHints(**of_detectors), texts=TextHints(**of_texts))
 
 
 def _channels(flag: str, text: str) -> float | tuple[float, float, float]:

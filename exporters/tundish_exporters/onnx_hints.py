@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from tundish.manifest import (
 from tundish.manifest.preprocess import LineResize
 from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import ExportError
+from tundish_exporters.text_hints import TextHints
 
 Layout = Literal["nchw", "nhwc"]
 Activation = Literal["softmax", "sigmoid", "none"]
@@ -44,6 +45,9 @@ GREY = 114
 """What YOLO's own scripts pad with."""
 _UNIT = 1 / 255
 """What pixels are multiplied by unless another factor is given: they become 0 to 1."""
+
+_OF_ALL = ("labels", "activation", "detector", "texts")
+"""Hints that are not of images alone; those of detectors are told apart themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,8 @@ class OnnxHints:
     """What makes scores of the network's outputs; `none` if they are scores already."""
     detector: DetectorHints = DetectorHints()  # noqa: RUF009  # immutable
     """What is said of a detector besides."""
+    texts: TextHints = TextHints()  # noqa: RUF009  # immutable
+    """What is said of a network that reads texts."""
 
     def __post_init__(self) -> None:
         if self.resize is not None and not _RESIZE.fullmatch(self.resize):
@@ -94,6 +100,14 @@ class OnnxHints:
             raise ExportError(
                 f"The padding {self.padding} is of a letterbox; give the resize letterbox or letterbox-top-left, too."
             )
+
+    @property
+    def said_of_images(self) -> list[str]:
+        """The names of what is said that only networks of images have."""
+        own = [
+            each.name for each in fields(self) if each.name not in _OF_ALL and getattr(self, each.name) != each.default
+        ]
+        return [*own, *self.detector.said]
 
     @property
     def labels_file(self) -> Path | None:

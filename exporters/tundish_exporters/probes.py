@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from tundish.manifest import InputName, MaskPostprocess, Postprocess
 from tundish.manifest.postprocess import CtcPostprocess, TextRegionPostprocess
 from tundish.tasks import Item
+from tundish.tasks.pages import made_page
 
 _SIZES = ((224, 224), (320, 240), (240, 427), (97, 61), (640, 480), (33, 200), (512, 512), (255, 256))
 _TEXTS = (
@@ -41,10 +42,15 @@ def probe_inputs(reads: Sequence[InputName], postprocess: Postprocess) -> list[I
     if isinstance(postprocess, MaskPostprocess):
         texts = [f"{postprocess.mask_token} {text}" for text in texts]
     columns = [
-        list(_images(postprocess)) if name == "image" else [text.encode() for text in _column(name, texts, turn)]
+        list(_images(postprocess)) if name == "image" else list(map(_form(name), _column(name, texts, turn)))
         for turn, name in enumerate(reads)
     ]
     return [parts if len(parts) > 1 else parts[0] for parts in zip(*columns, strict=True)]
+
+
+def _form(name: InputName) -> Callable[[str], bytes]:
+    """What makes a part of a text: a page has its words, all others are the text itself."""
+    return (lambda text: made_page(text.split())) if name == "page" else str.encode
 
 
 def _column(name: InputName, texts: Sequence[str], turn: int) -> list[str]:
@@ -52,7 +58,7 @@ def _column(name: InputName, texts: Sequence[str], turn: int) -> list[str]:
     turned = [*texts[turn:], *texts[:turn]]
     if name == "question":
         return [" ".join(text.split()[:2]) for text in turned]
-    return [_LONG * " ".join(turned), *turned[1:]] if name == "context" else turned
+    return [_LONG * " ".join(turned), *turned[1:]] if name in ("context", "page") else turned
 
 
 def _images(postprocess: Postprocess) -> tuple[bytes, ...]:

@@ -21,6 +21,26 @@ ImageInput = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 """A path, the content of an image file, or `[height, width, 3] uint8` RGB pixels."""
 
 
+class Word(TypedDict):
+    """A word of a page, or what else stands together on it, such as a line."""
+
+    text: str
+    box: Sequence[float]
+    """Left, top, right and bottom, in the unit of the page's width and height."""
+
+
+class Page(TypedDict):
+    """The words of a page in the order in which people read them, as an optical character recognition finds them."""
+
+    width: float
+    height: float
+    words: Sequence[Word]
+
+
+PageInput = str | os.PathLike[str] | bytes | Page
+"""A path, the content of a JSON file, or what is in one."""
+
+
 class Inputs(TypedDict, total=False):
     """What is asked about: the parts that the model reads, which for most models is one."""
 
@@ -33,6 +53,8 @@ class Inputs(TypedDict, total=False):
     """The text in which the answer to the question stands."""
     query: str
     """What texts are ranked by."""
+    page: PageInput
+    """What a question to a document is about."""
     candidate_labels: Sequence[str]
     """What an image is compared with."""
     prompts: Sequence[Mapping[str, Any] | str]
@@ -47,6 +69,7 @@ INPUT_NAMES: tuple[InputName, ...] = (
     "question",
     "context",
     "query",
+    "page",
     "candidate_labels",
     "prompts",
 )
@@ -77,7 +100,13 @@ def _read(name: InputName, value: Any) -> ItemPart:
         if isinstance(value, str):
             raise InvalidInputError(f"The {name} are a list of texts, got one text, '{value[:40]}'.")
         return tuple(_read_text(name, each if isinstance(each, str) else json.dumps(each)) for each in value)
-    return _read_image(value) if name == "image" else _read_text(name, value)
+    match name:
+        case "image":
+            return _read_image(value)
+        case "page":
+            return _read_page(value)
+        case _:
+            return _read_text(name, value)
 
 
 def _read_text(name: InputName, text: str) -> bytes:
@@ -87,15 +116,23 @@ def _read_text(name: InputName, text: str) -> bytes:
         raise InvalidInputError(f"The {name} holds half a surrogate pair, which UTF-8 cannot carry.") from None
 
 
+def _read_page(page: PageInput) -> bytes:
+    if isinstance(page, Mapping):
+        return _read_text("page", json.dumps(page, ensure_ascii=False))
+    return page if isinstance(page, bytes) else _read_file("page", page)
+
+
 def _read_image(image: ImageInput) -> bytes:
     if isinstance(image, bytes):
         return image
-    if isinstance(image, np.ndarray):
-        return _encode_pixels(image)
+    return _encode_pixels(image) if isinstance(image, np.ndarray) else _read_file("image", image)
+
+
+def _read_file(name: InputName, path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(image).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidInputError(f"The image {image} cannot be read: {error.strerror}.") from None
+        raise InvalidInputError(f"The {name} {path} cannot be read: {error.strerror}.") from None
 
 
 def _encode_pixels(pixels: NDArray[np.uint8]) -> bytes:

@@ -165,6 +165,38 @@ class QuestionAnswering:
 
 
 @dataclass(frozen=True, slots=True)
+class PageAnswer:
+    """Words of a page that answer a question; an answer without text says that the page holds none."""
+
+    text: str
+    """The words, a space between each two."""
+    score: float
+    start: int
+    """The place of its first word among the page's."""
+    end: int
+    """The place behind that of its last word."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentQuestionAnswering:
+    """Answers to a question about a page, best first; there are none where no word of it may be one."""
+
+    answers: tuple[PageAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VisualQuestionAnswering:
+    """Answers to a question about an image, of all that the model knows those with the highest scores, best first.
+
+    A score is each answer's own probability; they need not sum to 1.
+    """
+
+    answers: tuple[Label, ...]
+    truncated: bool = False
+    """The question was longer than the model reads; the rest was left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class FilledToken:
     """A token that a mask may stand for."""
 
@@ -250,6 +282,8 @@ Result = (
     | TextRanking
     | SentenceSimilarity
     | QuestionAnswering
+    | DocumentQuestionAnswering
+    | VisualQuestionAnswering
     | FillMask
     | TextDetection
     | TextRecognition

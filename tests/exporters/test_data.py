@@ -198,7 +198,7 @@ def test_a_folder_holds_images_and_no_texts(tmp_path: Path) -> None:
 
 def test_an_image_that_a_table_names_and_nobody_has_is_named_when_it_is_read(tmp_path: Path) -> None:
     (sample,) = load_samples(write(tmp_path / "a.csv", "image\nlost.jpg\n"), ("image",))
-    with pytest.raises(DataError, match=r"The image .*lost\.jpg cannot be read: No such file or directory"):
+    with pytest.raises(DataError, match=r"The file .*lost\.jpg cannot be read: No such file or directory"):
         sample.read()
 
 

@@ -33,8 +33,8 @@ from tundish.tasks.shared_image import ImageRegion, SharedImage
 from tundish_exporters import DetectorHints, ExportError, OnnxHints
 from tundish_exporters.demo.assets import fetch
 from tundish_exporters.equality import compare_results
+from tundish_exporters.sources import Source
 from tundish_exporters.sources.onnx_file import load_onnx
-from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
 
 LINES = (
     ("Bearing 7 runs hot again", (30, 30), 28),
@@ -50,7 +50,7 @@ def spaceless(text: str) -> str:
     return text.replace(" ", "")
 
 
-def loaded(source: OnnxSource, path: Path) -> tuple[Task[Any, Any], Pipeline]:
+def loaded(source: Source, path: Path) -> tuple[Task[Any, Any], Pipeline]:
     """The exported network with its task."""
     source.write_onnx(path)
     engine = OnnxEngine(path, threads=1)
@@ -78,20 +78,20 @@ def assert_equal(expected: Result, actual: Result) -> None:
 
 
 @pytest.fixture(scope="module")
-def detector(asset_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[OnnxSource, Pipeline]:
+def detector(asset_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Pipeline]:
     source = load_onnx(fetch(PP_OCR, asset_cache) / DETECTOR, "text-detection", OnnxHints())
     return source, loaded(source, tmp_path_factory.mktemp("detector") / "network.onnx")[1]
 
 
 @pytest.fixture(scope="module")
-def recognizer(asset_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[OnnxSource, Pipeline]:
+def recognizer(asset_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Pipeline]:
     source = load_onnx(fetch(PP_OCR, asset_cache) / RECOGNIZER, "text-recognition", OnnxHints())
     return source, loaded(source, tmp_path_factory.mktemp("recognizer") / "network.onnx")[1]
 
 
 @pytest.mark.parametrize("turn", [0, 15])
 def test_pp_ocr_reads_what_is_written(
-    detector: tuple[OnnxSource, Pipeline], recognizer: tuple[OnnxSource, Pipeline], turn: float
+    detector: tuple[Source, Pipeline], recognizer: tuple[Source, Pipeline], turn: float
 ) -> None:
     data = png(page(LINES, turn=turn))
     image = SharedImage(data)
@@ -107,7 +107,7 @@ def test_pp_ocr_reads_what_is_written(
         assert sorted(map(spaceless, texts)) == sorted(written)
 
 
-def test_pp_ocr_reads_lines_of_a_batch_as_one_by_one(recognizer: tuple[OnnxSource, Pipeline]) -> None:
+def test_pp_ocr_reads_lines_of_a_batch_as_one_by_one(recognizer: tuple[Source, Pipeline]) -> None:
     source, pipeline = recognizer
     images = [
         png(page([(text, (6, 4), 24)], (width, 34)))
@@ -151,7 +151,7 @@ def test_pp_ocr_sees_which_lines_stand_upside_down(asset_cache: Path, tmp_path: 
     assert_equal(source.predict(line), answer(pipeline, line)[0])
 
 
-def test_what_pp_ocrs_files_say(detector: tuple[OnnxSource, Pipeline], recognizer: tuple[OnnxSource, Pipeline]) -> None:
+def test_what_pp_ocrs_files_say(detector: tuple[Source, Pipeline], recognizer: tuple[Source, Pipeline]) -> None:
     rule = recognizer[0].postprocess
     assert isinstance(rule, CtcPostprocess)
     assert rule.in_network
@@ -162,7 +162,7 @@ def test_what_pp_ocrs_files_say(detector: tuple[OnnxSource, Pipeline], recognize
         LineResize(height=48, shortest=320, longest=3200),
     )
     for source, _ in (detector, recognizer):
-        assert "as RapidOCR reads them" in source.warnings[0]
+        assert "as RapidOCR reads them" in source.warnings[0]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("logits", [False, True])

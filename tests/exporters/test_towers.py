@@ -28,13 +28,15 @@ from support.server_process import ServerProcess
 import tundish
 from tundish.bundle import component_directory, read_bundle
 from tundish.client import AsyncClient, Client
-from tundish.manifest import Accuracy, Gate
+from tundish.manifest import Accuracy, Composition, Gate, SimilarityPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
+from tundish.tasks import parts_of
 from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, exporting, gate
 from tundish_exporters.composed_answers import answer_all
 from tundish_exporters.composed_data import load_composed_data
 from tundish_exporters.composing import ExportedComposition
 from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.latency import measure_latency
 from tundish_exporters.progress import silent
 from tundish_exporters.showing import show_export
 from tundish_exporters.sources.huggingface.source import Choices
@@ -91,7 +93,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
             for name, latency in measured.items()
         }
 
-    measure_latency = exporting.measure_latency
     options: Any = {"repository": root / "models", "max_drop": 0.9}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exporting, "measure_latency", int8_is_faster)
@@ -253,8 +254,13 @@ def test_without_texts_that_tower_is_not_quantised_and_the_whole_not_judged(made
     assert "No data was given" in warning
 
 
+def _similarity(manifest: Composition) -> SimilarityPostprocess:
+    assert isinstance(manifest.postprocess, SimilarityPostprocess)
+    return manifest.postprocess
+
+
 def test_what_the_towers_are_compared_by_is_the_sources(made: Made) -> None:
-    rules = {kind: made.exported[kind].bundle.manifest.postprocess for kind in KINDS}
+    rules = {kind: _similarity(made.exported[kind].bundle.manifest) for kind in KINDS}
     assert [(rule.function, rule.template) for rule in rules.values()] == [
         ("softmax", TEMPLATE["clip"]),
         ("sigmoid", TEMPLATE["siglip"]),
@@ -380,7 +386,7 @@ def test_without_data_the_whole_is_compared_on_different_items(towers: Towers) -
     assert data.of_component(towers, "image").gate is None
     assert not data.gate
     for _, item in data.parity:
-        assert set(scores(towers.predict(item))) == {label.decode() for label in item[1]}
+        assert set(scores(towers.predict(item))) == {label.decode() for label in parts_of(item)[1]}
 
 
 @pytest.mark.parametrize(

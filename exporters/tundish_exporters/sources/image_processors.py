@@ -20,6 +20,9 @@ _MULTIPLES = {"YolosImageProcessor": 16}
 _ROUNDING_UP = frozenset({"MaskFormerImageProcessor", "Mask2FormerImageProcessor"})
 """Processors that round both sides up to a multiple, their `size_divisor`."""
 
+_LONGEST_SHARES = {"ViltImageProcessor": 1333 / 800}
+"""Processors that bound the longer edge by a share of the shorter one, which their configuration does not say."""
+
 
 def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
     """The rule by which the processor prepares an image; parity on real images is checked afterwards.
@@ -104,6 +107,14 @@ def _resize_and_crop(
             multiple_of=multiple,
             rounding="up" if rounds_up else "down",
         ), window
+    if any_size and name in _LONGEST_SHARES and set(size) == {"shortest_edge"}:
+        edge = size["shortest_edge"]
+        return ShortestEdgeResize(
+            length=edge,
+            longest=int(_LONGEST_SHARES[name] * edge),
+            multiple_of=processor.size_divisor,
+            rounding="half-up",
+        ), None
     if any_size:
         raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or both edges' bounds.")
     if set(size) != {"shortest_edge"}:

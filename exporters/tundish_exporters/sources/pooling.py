@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from tundish.manifest import PoolingPostprocess
 from tundish_exporters.errors import ExportError
+
+if TYPE_CHECKING:
+    import torch
 
 _MODES: dict[str, Any] = {
     "pooling_mode_mean_tokens": "mean",
@@ -67,6 +68,8 @@ def _read_json(path: Path) -> Any:
 
 def pooled(tokens: torch.Tensor, mask: torch.Tensor, rule: PoolingPostprocess) -> torch.Tensor:
     """The rule on one text's `[1, tokens, dimensions]` in PyTorch: the oracle of the runtime's own form."""
+    import torch  # not for those who read the rule alone
+
     if rule.pooling == "none":
         return tokens[0]
     weights = mask.unsqueeze(-1).to(tokens.dtype)

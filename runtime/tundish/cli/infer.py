@@ -30,6 +30,7 @@ def infer(
     question: Annotated[list[str] | None, typer.Option(help="Question to a context.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="Text that holds the answer.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="What to rank texts by.")] = None,
+    page: Annotated[list[Path] | None, typer.Option(help="JSON file with a page's words and their places.")] = None,
     candidate_labels: Annotated[
         list[str] | None, typer.Option(help="What to compare an image with; commas between.")
     ] = None,
@@ -57,6 +58,7 @@ def infer(
         "question": question,
         "context": context,
         "query": query,
+        "page": page,
         "candidate_labels": None if candidate_labels is None else [read_list(each) for each in candidate_labels],
         "prompts": None if prompt is None else [[_prompt(each) for each in prompt]],
     }

@@ -16,6 +16,7 @@ from rich.text import Text
 from tundish.errors import TundishError
 from tundish.manifest import Composition, Manifest, Step
 from tundish.results import (
+    DocumentQuestionAnswering,
     DocumentReading,
     Entity,
     FeatureExtraction,
@@ -34,6 +35,7 @@ from tundish.results import (
     TextRanking,
     TextRecognition,
     TokenClassification,
+    VisualQuestionAnswering,
 )
 
 _BAR_WIDTH = 24
@@ -78,7 +80,7 @@ def _json(result: Result) -> dict[str, Any]:
             return {"segments": [_segment_json(segment) for segment in result.segments]}
         case TextRanking() | SentenceSimilarity():
             return {"score": result.score}
-        case QuestionAnswering():
+        case QuestionAnswering() | DocumentQuestionAnswering() | VisualQuestionAnswering():
             return {"answers": [asdict(answer) for answer in result.answers]}
         case FillMask():
             return {"masks": [[asdict(filled) for filled in mask] for mask in result.masks]}
@@ -189,8 +191,10 @@ def _body(result: Result) -> RenderableType:
         return _segments(result.segments)
     if isinstance(result, TextRanking | SentenceSimilarity):
         return Text(f"  {result.score:.4f}")
-    if isinstance(result, QuestionAnswering):
+    if isinstance(result, QuestionAnswering | DocumentQuestionAnswering):
         return _answers(result)
+    if isinstance(result, VisualQuestionAnswering):
+        return _labels(result.answers)
     if isinstance(result, FillMask):
         return _masks(result)
     if isinstance(result, TextDetection):
@@ -202,7 +206,7 @@ def _body(result: Result) -> RenderableType:
     return _labels(result.labels)
 
 
-def _answers(result: QuestionAnswering) -> RenderableType:
+def _answers(result: QuestionAnswering | DocumentQuestionAnswering) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for answer in result.answers:
         place = f"{answer.start}-{answer.end}" if answer.text else ""

@@ -45,6 +45,7 @@ from tundish.manifest.postprocess import (
 )
 from tundish.manifest.preprocess import (
     ImagePreprocess,
+    ImageTextPreprocess,
     InputName,
     Interpolation,
     LetterboxResize,
@@ -95,6 +96,7 @@ __all__ = [
     "EntityPostprocess",
     "Gate",
     "ImagePreprocess",
+    "ImageTextPreprocess",
     "InputName",
     "Interpolation",
     "Latency",

@@ -167,7 +167,10 @@ class ScorePostprocess(Part):
 
 
 class AnswerPostprocess(Part):
-    """From `start_logits` and `end_logits` `[windows, tokens]` to the stretches of a context that answer a question."""
+    """From `start_logits` and `end_logits` `[windows, tokens]` to the stretches of a context that answer a question.
+
+    Or of the words of a page.
+    """
 
     kind: Literal["answers"] = "answers"
     top_k: Annotated[int, Field(gt=0, le=MAX_LISTED)] = 1

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tundish.manifest.terms import Part, PathInside, PositiveInt
 
-TextInput = Literal["text", "text_pair", "question", "context", "query"]
+TextInput = Literal["text", "text_pair", "question", "context", "query", "page"]
 ListInput = Literal["candidate_labels", "prompts"]
 """Parts that are several texts."""
 InputName = Literal["image"] | TextInput | ListInput
@@ -34,8 +34,12 @@ class ShortestEdgeResize(Part):
     """The most that the longer side may have: where it would have more, it gets this, and the shorter one less."""
     multiple_of: PositiveInt = 1
     """Each side is rounded to a multiple of it."""
-    rounding: Literal["down", "up"] = "down"
-    """Which multiple; `up` is the way of MaskFormer's processors, which cut fractions where DETR's round them."""
+    rounding: Literal["down", "up", "half-up"] = "down"
+    """Which multiple, and what becomes of fractions of a pixel before that, in the steps of the processors that do it.
+
+    `down`: the one below, as DETR's and YOLOS's. `up`: the one above, as MaskFormer's. `half-up`: the one below what is
+    rounded to whole pixels, a half up, as ViLT's.
+    """
 
 
 class LetterboxResize(Part):
@@ -185,6 +189,9 @@ class TextPreprocess(Part):
     padding_type_id: int = 0
     padded_tokens: PositiveInt | None = None
     """What each text is padded to, where the network reads its padding as well, as SigLIP's does."""
+    separator_id: int | None = None
+    """Of the token between a question and a page, which stands in the page's lower right corner; None if there is none,
+    or no page is read."""
 
 
 class PromptPreprocess(Part):
@@ -203,4 +210,19 @@ class PromptPreprocess(Part):
         return ()
 
 
-Preprocess = Annotated[ImagePreprocess | TextPreprocess | PromptPreprocess, Field(discriminator="kind")]
+class ImageTextPreprocess(Part):
+    """From an image and a text to the inputs of one network: its first is the image's, the others are the text's."""
+
+    kind: Literal["image-text"] = "image-text"
+    image: ImagePreprocess
+    text: TextPreprocess
+
+    @property
+    def reads(self) -> tuple[InputName, ...]:
+        """The parts of an item, in their order."""
+        return (*self.image.reads, *self.text.reads)
+
+
+Preprocess = Annotated[
+    ImagePreprocess | TextPreprocess | ImageTextPreprocess | PromptPreprocess, Field(discriminator="kind")
+]

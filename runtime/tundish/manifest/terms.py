@@ -24,6 +24,8 @@ TaskName = Literal[
     "text-detection",
     "text-recognition",
     "document-reading",
+    "visual-question-answering",
+    "document-question-answering",
 ]
 TENSORS: Literal["tensors"] = "tensors"
 """Stands for a task where there is none: the model is an engine alone, tensors in and tensors out."""

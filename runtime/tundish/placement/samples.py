@@ -18,8 +18,16 @@ from tokenizers import Tokenizer
 
 from tundish.bundle import Bundle
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, InputName, MaskPostprocess, ShortestEdgeResize, TextPreprocess
-from tundish.tasks import Item
+from tundish.manifest import (
+    ImagePreprocess,
+    ImageTextPreprocess,
+    InputName,
+    MaskPostprocess,
+    ShortestEdgeResize,
+    TextPreprocess,
+)
+from tundish.tasks import Item, parts_of
+from tundish.tasks.pages import made_page
 from tundish.tasks.registry import load_task
 
 MADE = 32
@@ -27,6 +35,9 @@ MADE = 32
 
 MAX_READ = 512
 """How many of the user's are used."""
+
+_Readable = ImagePreprocess | TextPreprocess | ImageTextPreprocess
+"""Of what can be made up."""
 
 _TOKENS = (8, 256)
 _FEW_WORDS = 8
@@ -45,27 +56,38 @@ def made_inputs(bundle: Bundle) -> list[Item]:
         BundleError: the bundle does not fit its task.
         InvalidInputError: the model does not read what was made.
     """
-    rule = _rule(bundle)
-    made: Sequence[Item] = _images(rule) if isinstance(rule, ImagePreprocess) else _texts(bundle, rule)
+    made = _made(bundle, _rule(bundle))
     return _checked(bundle, ((f"made input {number}", item) for number, item in enumerate(made)))
+
+
+def _made(bundle: Bundle, rule: _Readable) -> Sequence[Item]:
+    match rule:
+        case ImagePreprocess():
+            return _images(rule)
+        case TextPreprocess():
+            return _texts(bundle, rule)
+        case ImageTextPreprocess(image=image, text=text):
+            pairs = zip(_images(image), _texts(bundle, text), strict=True)
+            return [(photograph, *parts_of(asked)) for photograph, asked in pairs]
 
 
 def read_inputs(bundle: Bundle, path: Path) -> list[Item]:
     """The first `MAX_READ` images of a directory, or lines of a UTF-8 text file, as the model's task takes.
 
-    The texts of a model that reads two stand in one line, with a tab between.
+    The parts of a model that reads two stand in one line, with a tab between; an image or a page is a path beside the
+    file.
 
     Raises:
         BundleError: the bundle does not fit its task.
         InvalidInputError: there is nothing to read, or the model cannot read it.
     """
     rule = _rule(bundle)
-    texts = isinstance(rule, TextPreprocess)
+    texts = not isinstance(rule, ImagePreprocess)
     named: list[tuple[str, Item]]
     try:
-        if isinstance(rule, TextPreprocess):
+        if texts:
             lines = [line for line in path.read_text("utf-8").splitlines() if line]
-            named = [(f"{path}: '{line[:40]}'", _item(line, rule)) for line in lines]
+            named = [(f"{path}: '{line[:40]}'", _item(line, rule.reads, path)) for line in lines[:MAX_READ]]
         else:
             files = sorted(file for file in path.iterdir() if file.is_file())
             named = [(str(file), file.read_bytes()) for file in files[:MAX_READ]]
@@ -74,23 +96,26 @@ def read_inputs(bundle: Bundle, path: Path) -> list[Item]:
         raise InvalidInputError(f"{path} must be {wanted}: {error}.") from None
     if not named:
         raise InvalidInputError(f"{path} holds nothing to measure on; give some {'texts' if texts else 'images'}.")
-    return _checked(bundle, iter(named[:MAX_READ]))
+    return _checked(bundle, iter(named))
 
 
-def _item(line: str, rule: TextPreprocess) -> Item:
-    if len(rule.reads) == 1:
+def _item(line: str, reads: Sequence[InputName], path: Path) -> Item:
+    if len(reads) == 1:
         return line.encode()
-    parts = tuple(part.encode() for part in line.split("\t"))
-    if len(parts) != len(rule.reads):
-        raise InvalidInputError(f"'{line[:40]}' must be {' and '.join(rule.reads)} with a tab between.")
-    return parts
+    parts = line.split("\t")
+    if len(parts) != len(reads):
+        raise InvalidInputError(f"'{line[:40]}' must be {' and '.join(reads)} with a tab between.")
+    return tuple(
+        (path.parent / part).read_bytes() if name in ("image", "page") else part.encode()
+        for name, part in zip(reads, parts, strict=True)
+    )
 
 
-def _rule(bundle: Bundle) -> ImagePreprocess | TextPreprocess:
+def _rule(bundle: Bundle) -> _Readable:
     """How the model reads its inputs."""
     manifest = bundle.manifest
     rule = manifest.of_variant(manifest.servable[0]).preprocess
-    if not isinstance(rule, ImagePreprocess | TextPreprocess):
+    if not isinstance(rule, _Readable):
         raise InvalidInputError(
             f"'{manifest.model}' takes no images or texts, and nothing else can be made up; serve it with --instances."
         )
@@ -164,4 +189,5 @@ def _split(words: NDArray[np.object_], reads: Sequence[InputName]) -> Item:
     if len(reads) == 1:
         return " ".join(words).encode()
     few = min(_FEW_WORDS, len(words) // 2) if reads[0] in ("query", "question") else len(words) // 2
-    return tuple(" ".join(part).encode() or b"word" for part in (words[:few], words[few:]))
+    first, second = (" ".join(part).encode() or b"word" for part in (words[:few], words[few:]))
+    return first, made_page(second.decode().split()) if reads[1] == "page" else second

@@ -63,11 +63,11 @@ def _resized(rule: Resize | None, height: int, width: int) -> Window:
         exact = rule.height * (width / height)
         extent = min(math.ceil(exact), max(rule.shortest, int(exact)), rule.longest)
         return Window.stretch((rule.height, extent))
-    if rule.longest is None and rule.multiple_of == 1:
-        return Window.shortest_edge((height, width), rule.length)
     if rule.rounding == "up":
         return Window.stretch(_covering(rule, height, width))
-    resized = _within(rule, height, width)
+    if rule.rounding == "down" and rule.longest is None and rule.multiple_of == 1:
+        return Window.shortest_edge((height, width), rule.length)
+    resized = (_within if rule.rounding == "down" else _in_proportion)(rule, height, width)
     height, width = (extent - extent % rule.multiple_of for extent in resized)
     if not height or not width:
         raise InvalidInputError(
@@ -91,6 +91,16 @@ def _within(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, int
     if shorter == length and (height <= width or rule.multiple_of == 1):
         return height, width
     return (length, int(exact * width / height)) if height <= width else (int(exact * height / width), length)
+
+
+def _in_proportion(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, int]:
+    """The resized height and width before they are cut to multiples, in the very steps of ViLT's image processor."""
+    length, scale = float(rule.length), rule.length / min(height, width)
+    tall, wide = (length, scale * width) if height < width else (scale * height, length)
+    if rule.longest is not None and max(tall, wide) > rule.longest:
+        scale = rule.longest / max(tall, wide)
+        tall, wide = scale * tall, scale * wide
+    return int(tall + 0.5), int(wide + 0.5)
 
 
 def _covering(rule: ShortestEdgeResize, height: int, width: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from tundish.errors import BundleError
 from tundish.manifest import ModelSpec
 from tundish.tasks import Task
 from tundish.tasks.composed import ComposedTask
+from tundish.tasks.document_question_answering import DocumentQuestionAnsweringTask
 from tundish.tasks.document_reading import DocumentReadingTask
 from tundish.tasks.feature_extraction import FeatureExtractionTask
 from tundish.tasks.fill_mask import FillMaskTask
@@ -25,6 +26,7 @@ from tundish.tasks.text_detection import TextDetectionTask
 from tundish.tasks.text_ranking import TextRankingTask
 from tundish.tasks.text_recognition import TextRecognitionTask
 from tundish.tasks.token_classification import TokenClassificationTask
+from tundish.tasks.visual_question_answering import VisualQuestionAnsweringTask
 from tundish.tasks.zero_shot import RequestedLabelsTask
 
 TASKS: dict[str, type[Task[Any, Any]]] = {
@@ -45,6 +47,8 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
         PromptedSegmentationTask,
         TextDetectionTask,
         TextRecognitionTask,
+        VisualQuestionAnsweringTask,
+        DocumentQuestionAnsweringTask,
     )
 }
 

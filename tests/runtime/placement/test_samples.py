@@ -18,9 +18,12 @@ from tokenizers import Tokenizer
 from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
 from tundish.errors import InvalidInputError
 from tundish.manifest import (
+    ClassificationPostprocess,
     ImagePreprocess,
+    ImageTextPreprocess,
     Manifest,
     MaskPostprocess,
+    ShortestEdgeResize,
     StretchResize,
     TensorSpec,
     TextInput,
@@ -30,6 +33,7 @@ from tundish.placement.measuring import shares_of_work
 from tundish.placement.samples import MADE, MAX_READ, _split, made_inputs, read_inputs
 from tundish.tasks import parts_of
 from tundish.tasks.fill_mask import MASK_POSITIONS
+from tundish.tasks.pages import read_page
 from tundish.tasks.registry import load_task
 
 WORDS = [f"{first}{second}x" for first in "abcdefghij" for second in "abcdefghij"]
@@ -72,6 +76,13 @@ def test_made_items_have_all_parts(reads: tuple[TextInput, ...], few: int | None
         first, second = (part.decode().split() for part in parts_of(item))
         assert len(first) == min(few or count, max(1, count // 2))
         assert len(second) == max(1, count - count // 2 if few is None else count - len(first))
+
+
+def test_made_pages_hold_the_words_that_the_question_leaves() -> None:
+    drawn = np.array([f"word{number}" for number in range(40)], object)
+    question, page = parts_of(_split(drawn, ("question", "page")))
+    assert (*question.decode().split(), *read_page(page).words) == tuple(drawn)
+    assert read_page(parts_of(_split(drawn[:1], ("question", "page")))[1]).words == ("word0",)
 
 
 def test_made_texts_have_a_mask_where_the_model_fills_some(tmp_path: Path) -> None:
@@ -139,6 +150,48 @@ def test_own_images_and_texts_are_read(tmp_path: Path) -> None:
     items = read_inputs(text_bundle(tmp_path / "texts"), lines)
     assert items[:3] == [b"the cat", b"aax", b"the cat"]
     assert len(items) == MAX_READ
+
+
+def asked_images_bundle(root: Path) -> Bundle:
+    """Reads images with questions."""
+    bundle = text_bundle(root)
+    images = ImagePreprocess(
+        resize=ShortestEdgeResize(length=24, longest=40, multiple_of=8, rounding="half-up"),
+        crop=None, rescale=1, mean=(0, 0, 0), std=(1, 1, 1),
+    )  # fmt: skip
+    changes = {
+        "task": "visual-question-answering",
+        "inputs": (
+            TensorSpec(name="pixel_values", datatype="FP32", shape=("batch", 3, "height", "width")),
+            *bundle.manifest.inputs,
+        ),
+        "preprocess": ImageTextPreprocess(image=images, text=TextPreprocess(reads=("question",), maximum_tokens=16)),
+        "postprocess": ClassificationPostprocess(labels=("yes", "no"), function="sigmoid"),
+    }
+    return dataclasses.replace(bundle, manifest=bundle.manifest.model_copy(update=changes))
+
+
+def test_images_with_questions_are_made(tmp_path: Path) -> None:
+    items = made_inputs(asked_images_bundle(tmp_path))
+    assert len(items) == MADE
+    photograph, question = parts_of(items[0])
+    with Image.open(io.BytesIO(photograph)) as image:
+        assert (image.format, image.size) == ("JPEG", (64, 48))
+    assert question.decode().split()[0] in WORDS
+
+
+def test_own_images_with_questions_stand_in_lines(tmp_path: Path) -> None:
+    bundle = asked_images_bundle(tmp_path / "models")
+    (tmp_path / "red.png").write_bytes(encoded("red"))
+    lines = tmp_path / "asked.tsv"
+    lines.write_text("red.png\tthe cat\n")
+    assert read_inputs(bundle, lines) == [(encoded("red"), b"the cat")]
+    lines.write_text("blue.png\tthe cat\n")
+    with pytest.raises(InvalidInputError, match=r"blue\.png"):
+        read_inputs(bundle, lines)
+    lines.write_text("red.png the cat\n")
+    with pytest.raises(InvalidInputError, match=r"'red\.png the cat' must be image and question with a tab between"):
+        read_inputs(bundle, lines)
 
 
 def test_own_inputs_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -338,6 +338,8 @@ def test_reflection_tells_every_service_and_message(hand_made: Connection) -> No
         "question_answering",
         "fill_mask",
         "sentence_similarity",
+        "visual_question_answering",
+        "document_question_answering",
     ]
     infer = pool.FindServiceByName(OPEN_SERVICE).methods_by_name["ModelInfer"]
     assert infer.input_type.fields_by_name["raw_input_contents"].number == 7

@@ -13,6 +13,7 @@ from transformers.image_transforms import center_crop, get_resize_output_image_s
 from transformers.image_utils import ChannelDimension
 from transformers.models.detr import image_processing_detr
 from transformers.models.maskformer import image_processing_maskformer
+from transformers.models.vilt import image_processing_vilt
 from transformers.models.yolos import image_processing_yolos
 
 from tundish.errors import InvalidInputError
@@ -195,3 +196,26 @@ def test_documents_of_any_size_are_bounded(height: int, width: int) -> None:
     if min(height, width) > 200 and max(height, width) < 3 * min(height, width):
         assert min(edges) >= 672
         assert edges[0] / edges[1] == pytest.approx(height / width, rel=0.06)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    height=edges, width=edges, length=st.integers(1, 900), share=st.integers(0, 900), multiple=st.sampled_from((1, 32))
+)
+@example(height=480, width=640, length=384, share=255, multiple=32)
+@example(height=500, width=500, length=384, share=255, multiple=32)
+@example(height=577, width=200, length=384, share=255, multiple=1)
+@example(height=3000, width=1, length=384, share=255, multiple=32)
+def test_edges_are_rounded_half_up_as_vilt_does(
+    height: int, width: int, length: int, share: int, multiple: int
+) -> None:
+    longest = length + share
+    resize = ShortestEdgeResize(length=length, longest=longest, multiple_of=multiple, rounding="half-up")
+    expected = image_processing_vilt.get_resize_output_image_size(
+        blank(height, width), length, longest, size_divisor=multiple, input_data_format="channels_last"
+    )
+    if 0 in expected:
+        with pytest.raises(InvalidInputError, match="too long and thin"):
+            window(rule(resize, None), height, width)
+    else:
+        assert window(rule(resize, None), height, width) == (*expected, 0, 0)

@@ -15,11 +15,13 @@ from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, SentenceComparer, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
 from tundish_exporters.sources.huggingface.masks import MaskFiller
+from tundish_exporters.sources.huggingface.page_answering import PageAnswerFinder
 from tundish_exporters.sources.huggingface.promptable import PromptableSegmenter
 from tundish_exporters.sources.huggingface.ranking import TextRanker
 from tundish_exporters.sources.huggingface.segmentation import Segmenter
 from tundish_exporters.sources.huggingface.source import Choices, HuggingFaceSource
 from tundish_exporters.sources.huggingface.towers import Towers
+from tundish_exporters.sources.huggingface.visual_answering import VisualAnswerer
 from tundish_exporters.sources.huggingface.zero_shot import ZeroShotClassifier
 
 FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
@@ -37,6 +39,8 @@ FAMILIES: dict[TaskName, type[HuggingFaceSource]] = {
         MaskFiller,
         SentenceComparer,
         ZeroShotClassifier,
+        VisualAnswerer,
+        PageAnswerFinder,
     )
 }
 

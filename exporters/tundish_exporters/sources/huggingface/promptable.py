@@ -25,8 +25,9 @@ from tundish_exporters.composed_sources import Parts
 from tundish_exporters.errors import ExportError
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
-from tundish_exporters.sources.huggingface.image_network import write_image_network, write_network
+from tundish_exporters.sources.huggingface.image_network import write_image_network
 from tundish_exporters.sources.huggingface.loading import Architecture
+from tundish_exporters.sources.huggingface.network_writing import write_network
 from tundish_exporters.sources.huggingface.source import Choices, ImageSource, as_converted
 from tundish_exporters.sources.image_processors import read_normalization
 
@@ -135,7 +136,9 @@ class MaskDecoder:
             KINDS: torch.tensor([[1, NOT_A_POINT], [2, 3]]),
         }
         axes = {ENCODING: {0: "batch"}, POINTS: {0: "batch", 1: "points"}, KINDS: {0: "batch", 1: "points"}}
-        write_network(self._network, examples, axes, path, {MASK: {0: "batch"}, SCORE: {0: "batch"}})
+        write_network(
+            self._network, path, examples=examples, inputs=axes, outputs={MASK: {0: "batch"}, SCORE: {0: "batch"}}
+        )
 
     def processed(self, item: Any) -> Arrays:
         """See `Source.processed`; points are where transformers' processor has them."""

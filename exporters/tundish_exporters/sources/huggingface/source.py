@@ -73,7 +73,7 @@ class HuggingFaceSource(ABC):
     architecture: ClassVar[Architecture]
     outputs: tuple[str, ...] = ("logits",)
     """Of the network, those that the task reads."""
-    preprocess: manifest.ImagePreprocess | manifest.TextPreprocess
+    preprocess: manifest.Preprocess
     postprocess: manifest.Postprocess
 
     def __init__(self, directory: Path, choices: Choices) -> None:
@@ -196,9 +196,7 @@ class TextSource(HuggingFaceSource):
         return self._model.config
 
     def _load_processor(self, directory: Path) -> Any:
-        if not [path for pattern in _TOKENIZERS for path in directory.glob(pattern)]:
-            raise ExportError(f"{directory} has no tokenizer; write it there with its save_pretrained.")
-        return AutoTokenizer.from_pretrained(directory, **LOCAL)
+        return load_tokenizer(directory)
 
     def _read_processor(self, directory: Path, choices: Choices) -> manifest.TextPreprocess:
         return read_tokenizer(self._processor, self.text_config, directory, self.reads(choices))
@@ -214,6 +212,13 @@ class TextSource(HuggingFaceSource):
             *texts_of(item), truncation=True, max_length=self.preprocess.maximum_tokens, return_tensors="np"
         )
         return {name: np.asarray(array, np.int64) for name, array in encoded.items()}
+
+
+def load_tokenizer(directory: Path) -> Any:
+    """That of the directory; raises ExportError if it has none, where transformers would make one without words."""
+    if not [path for pattern in _TOKENIZERS for path in directory.glob(pattern)]:
+        raise ExportError(f"{directory} has no tokenizer; write it there with its save_pretrained.")
+    return AutoTokenizer.from_pretrained(directory, **LOCAL)
 
 
 def as_batch(processor: Any, item: Item, **settings: Any) -> Arrays:

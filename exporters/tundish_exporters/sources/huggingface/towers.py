@@ -22,8 +22,8 @@ from tundish_exporters.composed_sources import Parts
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder
-from tundish_exporters.sources.huggingface.image_network import write_network
 from tundish_exporters.sources.huggingface.loading import Architecture
+from tundish_exporters.sources.huggingface.network_writing import write_network
 from tundish_exporters.sources.huggingface.source import Choices, TextSource, as_pillow, make_pipeline, texts_of
 from tundish_exporters.sources.huggingface.zero_shot import SIGLIP_TEXTS, check_towers, is_siglip
 
@@ -63,7 +63,9 @@ class TextTower(TextSource):
         """See `Source.write_onnx`."""
         example = {name: torch.from_numpy(np.repeat(rows, 2, 0)) for name, rows in self.processed(b"a text").items()}
         axes = {name: {0: "batch", 1: "tokens"} for name in example}
-        write_network(_TextVectors(self._exported), example, axes, path, {_VECTOR: {0: "batch"}})
+        write_network(
+            _TextVectors(self._exported), path, examples=example, inputs=axes, outputs={_VECTOR: {0: "batch"}}
+        )
 
     @torch.inference_mode()
     def network(self, inputs: Arrays) -> Arrays:

@@ -1,4 +1,4 @@
-"""A ready ONNX file, from whichever exporter: of an image classifier, an object detector, or a network of documents."""
+"""A ready ONNX file, from whichever exporter: of a network of images, of texts, or of texts in images."""
 
 from __future__ import annotations
 
@@ -12,25 +12,35 @@ from tundish_exporters.sources.onnx_file.detector import DetectorSource
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
 from tundish_exporters.sources.onnx_file.text_detector import TextDetectorSource
 from tundish_exporters.sources.onnx_file.text_recognizer import TextRecognizerSource
+from tundish_exporters.sources.onnx_file.text_source import TextFileSource
 
 
-def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSource:
+def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSource | TextFileSource:
     """Reads the file, and looks at what its network takes and gives.
 
     Raises:
-        ExportError: see `read_onnx` and `Network`; or the task is another, or hints are missing or wrong.
+        ExportError: see `read_onnx`, `Network` and `TextFileSource`; or the task is another, or hints are missing or
+            wrong.
     """
+    source: type[OnnxSource]
     match task:
+        case "text-classification" | "token-classification" | "feature-extraction":
+            return TextFileSource(path, task, hints)
         case "image-classification":
-            return ClassifierSource(path, hints)
+            source = ClassifierSource
         case "object-detection":
-            return DetectorSource(path, hints)
+            source = DetectorSource
         case "text-detection":
-            return TextDetectorSource(path, hints)
+            source = TextDetectorSource
         case "text-recognition":
-            return TextRecognizerSource(path, hints)
+            source = TextRecognizerSource
         case _:
             raise ExportError(
-                "tundish reads image classifiers, object detectors and networks that detect or recognise texts from "
-                f"ONNX files, not models for {task}; export those from their Hugging Face directory."
+                "tundish reads classifiers and detectors of images, networks that detect or recognise texts in them, "
+                "classifiers of texts and tokens, and makers of vectors from ONNX files, not models for "
+                f"{task}; export those from their Hugging Face directory."
             )
+    if said := hints.texts.said:
+        flags = ", ".join(f"--{name}" for name in said)
+        raise ExportError(f"{path} is read as a model of images, to which no {flags} belong; leave them out.")
+    return source(path, hints)

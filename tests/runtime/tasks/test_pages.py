@@ -1,0 +1,98 @@
+"""Pages are read from JSON, their boxes cut to thousandths as transformers cuts them, and refused by what is wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.pipelines import document_question_answering
+
+from tundish.errors import InvalidInputError
+from tundish.tasks.pages import made_page, read_page
+
+normalize_box: Any = document_question_answering.normalize_box
+extents = st.integers(1, 5000) | st.floats(0.5, 5000)
+
+
+def page(*words: Any, width: Any = 100, height: Any = 50) -> bytes:
+    return json.dumps({"width": width, "height": height, "words": words}).encode()
+
+
+@given(
+    width=extents, height=extents, shares=st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=5),
+    whole=st.booleans(),
+)  # fmt: skip
+def test_boxes_are_cut_as_transformers_cuts_them(
+    width: float, height: float, shares: list[tuple[float, ...]], whole: bool
+) -> None:
+    boxes = []
+    for left, top, right, bottom in shares:
+        corners = [
+            min(left, right) * width,
+            min(top, bottom) * height,
+            max(left, right) * width,
+            max(top, bottom) * height,
+        ]
+        boxes.append([float(int(edge)) for edge in corners] if whole else corners)
+    read = read_page(page(*({"text": "a", "box": box} for box in boxes), width=width, height=height))
+    assert read.boxes.tolist() == [normalize_box(box, width, height) for box in boxes]
+
+
+def test_thousandths_stay_as_they_are() -> None:
+    boxes = [[edge, edge, 1000, 1000] for edge in range(1001)]
+    read = read_page(page(*({"text": "a", "box": box} for box in boxes), width=1000, height=1000))
+    assert read.boxes.tolist() == boxes
+
+
+def test_words_keep_their_order_and_what_else_is_said_is_left_alone() -> None:
+    words = [{"text": text, "box": [0, 0, 100, 50], "score": 0.5} for text in ("Größe", "", "7")]
+    assert read_page(page(*words)).words == ("Größe", "", "7")
+
+
+WORD = {"text": "Total", "box": [10, 10, 20, 20]}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", r"not JSON of the form \{width, height, words: .*Invalid JSON"),
+        (b"\xff", "The text is not UTF-8: byte 0xff at position 0"),
+        (b"[" * 10_000, "Invalid JSON"),
+        (b"[]", "is not JSON of the form"),
+        (page(), "words: List should have at least 1 item"),
+        (page(WORD, width=0), "width: Input should be greater than 0"),
+        (page(WORD, height=float("inf")), "height: Input should be a finite number"),
+        (page({"text": "a"}), r"words\.0\.box: Field required"),
+        (page(WORD, {"text": "a", "box": [1, 2, 3]}), r"words\.1\.box\.3: Field required"),
+        (page({"text": 7, "box": [1, 2, 3, 4]}), r"words\.0\.text: Input should be a valid string"),
+        (
+            page(WORD, WORD | {"box": [30, 10, 20, 20]}),
+            r"Word 1 of the page, 'Total', has the box \[30.0, 10.0, 20.0, 20.0\]: left, top, right and bottom must "
+            "lie in order on the page of 100 x 50",
+        ),
+        (page(WORD | {"box": [0, 0, 20, 51]}), "Word 0 of the page"),
+        (page(WORD | {"box": [0, 0, 101, 50]}), "Word 0 of the page"),
+        (page(WORD | {"box": [-1, 0, 20, 20]}), "Word 0 of the page"),
+        (page(WORD | {"box": [0, 30, 20, 20]}), "Word 0 of the page"),
+        (page(WORD | {"box": [0, float("nan"), 20, 20]}), "Word 0 of the page"),
+    ],
+)
+def test_what_is_no_page_is_refused_in_one_sentence(data: bytes, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said) as raised:
+        read_page(data)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 2000])
+def test_made_pages_are_read(count: int) -> None:
+    words = [f"word{number}" for number in range(count)]
+    read = read_page(made_page(words))
+    assert read.words == tuple(words)
+    left, top, right, bottom = read.boxes.T
+    assert (left < right).all()
+    assert (top < bottom).all()
+    assert len(np.unique(read.boxes, axis=0)) == min(count, 550)
