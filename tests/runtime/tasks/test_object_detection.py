@@ -208,6 +208,7 @@ def test_tensors_of_nothing_have_no_objects() -> None:
         "label": (1, 0),
         "score": (1, 0),
         "box": (1, 0, 4),
+        "corners": (1, 0, 4, 2),
     }
 
 
