@@ -26,6 +26,7 @@ from tundish.results import (
     TokenClassification,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
+from tundish_exporters.quadrilaterals import overlaps
 
 _HOLDS = 0.5
 """The score from which on a label of a sigmoid holds."""
@@ -35,7 +36,7 @@ _OVERLAP = 0.5
 """The intersection over union from which on two boxes or masks show the same object."""
 
 PlaceT = TypeVar("PlaceT")
-"""A box, or the runs of a mask."""
+"""An object, or the runs of a mask."""
 Placed = Sequence[tuple[str, PlaceT]]
 """What is in one image, by its labels and places."""
 
@@ -147,10 +148,10 @@ def _is_finite(row: Sequence[Label]) -> bool:
 def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
     """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
 
-    def placed(row: Sequence[DetectedObject]) -> list[tuple[str, Box]]:
-        return [(found.label, found.box) for found in row]
+    def placed(row: Sequence[DetectedObject]) -> list[tuple[str, DetectedObject]]:
+        return [(found.label, found) for found in row]
 
-    return _same_places(zip(map(placed, rows), map(placed, others), strict=True), overlap)
+    return _same_places(zip(map(placed, rows), map(placed, others), strict=True), _object_overlap)
 
 
 def _same_segments(rows: Sequence[Sequence[Segment]], others: Sequence[Sequence[Segment]]) -> float:
@@ -206,6 +207,13 @@ def _partners(
         if nearest is not None and shares[nearest] >= _OVERLAP:
             del left[nearest]
     return len(others) - len(left)
+
+
+def _object_overlap(first: DetectedObject, second: DetectedObject) -> float:
+    """Of their boxes, as these lie if they are oriented."""
+    if first.corners is None or second.corners is None:
+        return overlap(first.box, second.box)
+    return 1.0 if first.corners == second.corners else float(overlaps(first.corners, [second.corners])[0])
 
 
 def overlap(first: Box, second: Box) -> float:

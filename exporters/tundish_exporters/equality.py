@@ -32,7 +32,7 @@ SCORE_TOLERANCE = 1e-3
 """Of a score, and of an element of a vector."""
 COSINE_TOLERANCE = 1e-4
 BOX_TOLERANCE = 1.0
-"""Of an edge of an object's box, in pixels of the image."""
+"""Of an edge of an object's box, or a corner of an oriented one, in pixels of the image."""
 MASK_TOLERANCE = 0.01
 """Of the intersection over union of two masks."""
 
@@ -95,7 +95,7 @@ def _compare_objects(expected: Sequence[DetectedObject], actual: Sequence[Detect
             if place >= _BEST_OBJECTS and found.score < _FAINT:
                 break
             if not any(_is_same_object(found, other) for other in others):
-                return largest, fault.format(found.label, found.score, [round(edge, 1) for edge in found.box])
+                return largest, fault.format(found.label, found.score, [round(edge, 1) for edge in _edges(found)])
     return largest, ""
 
 
@@ -103,8 +103,14 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
     return (
         first.label == second.label
         and abs(first.score - second.score) <= SCORE_TOLERANCE
-        and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
+        and len(_edges(first)) == len(_edges(second))
+        and max(abs(edge - other) for edge, other in zip(_edges(first), _edges(second), strict=True)) <= BOX_TOLERANCE
     )
+
+
+def _edges(found: DetectedObject) -> list[float]:
+    """Where the box ends: of an oriented one, x and y of its corners."""
+    return [*found.box] if found.corners is None else [value for corner in found.corners for value in corner]
 
 
 def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) -> tuple[float, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 
 from tundish.manifest import ImagePreprocess
 from tundish.tasks.image_geometry import window
+
+Placing = Callable[[float, float], tuple[float, float]]
+"""From x and y to x and y."""
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -36,15 +39,21 @@ def processed_image(rule: ImagePreprocess, data: bytes) -> NDArray[np.float32]:
     return np.ascontiguousarray(laid_out[np.newaxis], np.float32)
 
 
-def place_in_image(rule: ImagePreprocess, data: bytes) -> Callable[[Sequence[float]], list[float]]:
-    """What makes corners in pixels of the image of corners `(x, y, x, y)` in pixels of the network's input."""
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Height and width of the image the right way up."""
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    place = window(rule, image.height, image.width)
+    return image.height, image.width
 
-    def x(pixel: float) -> float:
-        return (pixel + place.left) / place.resized_width * image.width
 
-    def y(pixel: float) -> float:
-        return (pixel + place.top) / place.resized_height * image.height
+def place_in_image(rule: ImagePreprocess, data: bytes) -> Placing:
+    """What makes x and y in pixels of the image of x and y in pixels of the network's input."""
+    height, width = upright_size(data)
+    place = window(rule, height, width)
 
-    return lambda box: [x(box[0]), y(box[1]), x(box[2]), y(box[3])]
+    def placed(x: float, y: float) -> tuple[float, float]:
+        return (
+            (x + place.left) / place.resized_width * width,
+            (y + place.top) / place.resized_height * height,
+        )
+
+    return placed

@@ -1,4 +1,4 @@
-"""A ready ONNX file, from whichever exporter: of an image classifier, or of an object detector."""
+"""A ready ONNX file, from whichever exporter: of an image classifier, an object detector, or YOLO's instances."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.classifier import ClassifierSource
 from tundish_exporters.sources.onnx_file.detector import DetectorSource
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
+from tundish_exporters.sources.onnx_file.segmenter import SegmenterSource
 
 
 def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSource:
@@ -23,8 +24,10 @@ def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSour
             return ClassifierSource(path, hints)
         case "object-detection":
             return DetectorSource(path, hints)
+        case "image-segmentation":
+            return SegmenterSource(path, hints)
         case _:
             raise ExportError(
-                f"tundish reads image classifiers and object detectors from ONNX files, not models for {task}; export "
-                "those from their Hugging Face directory."
+                f"tundish reads image classifiers, object detectors and segmenters from ONNX files, not models for "
+                f"{task}; export those from their Hugging Face directory."
             )
