@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from support.onnx_detectors import SIZE, Array, Truth, by_stride, naive_objects, undecoded
+from support.oriented_boxes import rotated_overlap
 
 IOU = 0.45
 MOST = 30
@@ -29,6 +30,14 @@ def yolo8_transposed(given: Truth) -> Outputs:
 def yolo8_with_masks(given: Truth) -> Outputs:
     rows = np.concatenate([given.centred, given.classes, np.full((len(given.centres), 32), 0.7)], axis=1)
     return {"output0": with_batch(rows.T), "output1": np.zeros((1, 32, 16, 16))}
+
+
+def oriented(given: Truth) -> Outputs:
+    return {"output0": with_batch(np.concatenate([given.centred, given.classes, given.angles], axis=1).T)}
+
+
+def oriented_transposed(given: Truth) -> Outputs:
+    return {"output0": oriented(given)["output0"].transpose(0, 2, 1)}
 
 
 def yolo8_in_two(given: Truth) -> Outputs:
@@ -123,6 +132,15 @@ def columns(given: Truth) -> Outputs:
     rows = np.zeros((1, MOST, 6))
     for place, (label, score, box) in enumerate(chosen(given, MOST)):
         rows[0, place] = [*box, score, label]
+    return {"output0": rows}
+
+
+def oriented_columns(given: Truth) -> Outputs:
+    """Behind the objects, numbers are 0."""
+    kept = naive_objects(given.oriented, given.classes, threshold=0.05, iou=IOU, overlapping=rotated_overlap)
+    rows = np.zeros((1, MOST, 7))
+    for place, (label, score, box) in enumerate(kept[:MOST]):
+        rows[0, place] = [*box[:4], score, label, box[4]]
     return {"output0": rows}
 
 

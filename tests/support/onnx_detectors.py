@@ -37,10 +37,16 @@ class Truth:
     """`[candidates, 1]`, 0 to 1."""
     classes: Array
     """`[candidates, labels]`, 0 to 1."""
+    angles: Array
+    """`[candidates, 1]`, in radians."""
 
     @property
     def centred(self) -> Array:
         return np.concatenate([self.centres, self.sizes], axis=1)
+
+    @property
+    def oriented(self) -> Array:
+        return np.concatenate([self.centred, self.angles], axis=1)
 
     @property
     def corners(self) -> Array:
@@ -69,6 +75,7 @@ def truth(seed: int, labels: int, each: int = 1) -> Truth:
         anchors=shapes,
         objectness=draw.uniform(0.01, 0.99, (count, 1)) ** 2,
         classes=draw.uniform(0.01, 0.99, (count, labels)) ** 3,
+        angles=draw.uniform(-np.pi / 4, 3 * np.pi / 4, (count, 1)),
     )
 
 
@@ -157,16 +164,27 @@ def write_detector(
     return path
 
 
+Overlap = Callable[[Sequence[float], Sequence[float]], float]
+"""Intersection over union of two boxes."""
+
+
 def naive_objects(
-    corners: Array, scores: Array, *, threshold: float, iou: float, agnostic: bool = False
+    boxes: Array,
+    scores: Array,
+    *,
+    threshold: float,
+    iou: float,
+    agnostic: bool = False,
+    overlapping: Overlap | None = None,
 ) -> list[tuple[int, float, list[float]]]:
-    """Label, score and corners of what greedy suppression keeps of candidates, in plain loops."""
-    rows = [(int(row.argmax()), float(row.max()), box.tolist()) for row, box in zip(scores, corners, strict=True)]
+    """Label, score and box of what greedy suppression keeps of candidates, in plain loops; boxes are corners."""
+    overlapping = overlapping or _overlap
+    rows = [(int(row.argmax()), float(row.max()), box.tolist()) for row, box in zip(scores, boxes, strict=True)]
     waiting = sorted((row for row in rows if row[1] > threshold), key=lambda row: -row[1])
     kept: list[tuple[int, float, list[float]]] = []
     for row in waiting:
         rivals = (other for other in kept if agnostic or other[0] == row[0])
-        if all(_overlap(row[2], other[2]) <= iou for other in rivals):
+        if all(overlapping(row[2], other[2]) <= iou for other in rivals):
             kept.append(row)
     return kept
 
