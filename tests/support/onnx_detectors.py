@@ -18,6 +18,7 @@ SIZE = 64
 """Of the images, each way."""
 STRIDES = (8, 16, 32)
 FEWER = 4
+PROTOTYPES = 9
 ANCHORS = np.array([[[4, 5], [8, 6], [10, 12]], [[12, 14], [16, 24], [30, 20]], [[30, 30], [44, 36], [50, 60]]], float)
 """Width and height, by stride."""
 
@@ -39,6 +40,10 @@ class Truth:
     """`[candidates, labels]`, 0 to 1."""
     angles: Array
     """`[candidates, 1]`, in radians."""
+    weights: Array
+    """`[candidates, PROTOTYPES]`, of a mask's prototypes."""
+    prototypes: Array
+    """`[PROTOTYPES, height, width]`."""
 
     @property
     def centred(self) -> Array:
@@ -76,6 +81,8 @@ def truth(seed: int, labels: int, each: int = 1) -> Truth:
         objectness=draw.uniform(0.01, 0.99, (count, 1)) ** 2,
         classes=draw.uniform(0.01, 0.99, (count, labels)) ** 3,
         angles=draw.uniform(-np.pi / 4, 3 * np.pi / 4, (count, 1)),
+        weights=draw.normal(0, 1, (count, PROTOTYPES)),
+        prototypes=draw.normal(0, 1, (PROTOTYPES, SIZE // 4, SIZE // 4)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from support.onnx_detectors import naive_objects
+from support.prototype_masks import Array, expected_mask
 
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import BoxPostprocess, ListedPostprocess, PrototypeMasksPostprocess, TensorSpec
@@ -33,8 +34,6 @@ IMAGES = [
 ]
 """Stretched, letterboxed either way, and enlarged."""
 
-Array = NDArray[Any]
-
 
 def images() -> list[PreparedImage]:
     return [PreparedImage(np.zeros((1, 1, 3), np.uint8), *each) for each in IMAGES]
@@ -53,29 +52,11 @@ def outputs(seed: int, count: int) -> dict[str, Array]:
     }  # fmt: skip
 
 
-def interpolated(logits: Array, place: Window, size: tuple[int, int]) -> Array:
-    """Of every pixel of the image, by PyTorch."""
-    y, x = ((np.arange(extent) + 0.5) / extent for extent in size)
-    seen_y = (y * place.resized_height - place.top) / SEEN[0]
-    seen_x = (x * place.resized_width - place.left) / SEEN[1]
-    grid = torch.from_numpy(np.stack(np.broadcast_arrays(seen_x[np.newaxis], seen_y[:, np.newaxis]), axis=2)) * 2 - 1
-    planes = torch.from_numpy(logits.astype(np.float64))[None, None]
-    sampled = torch.nn.functional.grid_sample(planes, grid[None], padding_mode="border", align_corners=False)
-    return sampled[0, 0].numpy()
-
-
-def expected_mask(box: list[float], logits: Array, place: Window, size: tuple[int, int]) -> tuple[Array, Array]:
-    """The mask, and the pixels where rounding may decide."""
-    scale_y, scale_x = size[0] / place.resized_height, size[1] / place.resized_width
-    edges = [(box[0] + place.left) * scale_x, (box[1] + place.top) * scale_y]
-    edges += [(box[2] + place.left) * scale_x, (box[3] + place.top) * scale_y]
-    y, x = (np.arange(extent) + 0.5 for extent in size)
-    inside = ((y >= edges[1]) & (y < edges[3]))[:, np.newaxis] & ((x >= edges[0]) & (x < edges[2]))
-    values = interpolated(logits, place, size)
-    near = [
-        np.abs(line[:, np.newaxis] - sides).min(axis=1) < 1e-3 for line, sides in ((y, edges[1::2]), (x, edges[::2]))
-    ]
-    return inside & (values > 0), (np.abs(values) < 1e-4) | near[0][:, np.newaxis] | near[1]
+def placing(place: Window, size: tuple[int, int]) -> Callable[[list[float]], list[float]]:
+    """From corners in pixels of the network's input to those in pixels of the image."""
+    y, x = size[0] / place.resized_height, size[1] / place.resized_width
+    offsets = (place.left, place.top) * 2
+    return lambda box: [(edge + off) * scale for edge, off, scale in zip(box, offsets, (x, y) * 2, strict=True)]
 
 
 def find(rule: PrototypeMasksPostprocess, given: dict[str, Array]) -> list[Any]:
@@ -99,7 +80,7 @@ def test_masks_are_pytorchs_cut_at_the_boxes_of_plain_loops(seed: int, count: in
         segments = list(found[row])
         for label, score, (*box, number) in naive_objects(tagged, made["scores"][row], threshold=0.2, iou=0.45):
             logits = np.tensordot(made["coefficients"][row, int(number)], made["prototypes"][row], 1)
-            pixels, unsure = expected_mask(box, logits, place, size)
+            pixels, unsure = expected_mask(box, logits, placing(place, size), size, SEEN)
             if not pixels.any() and (not segments or segments[0].score != pytest.approx(score)):
                 continue  # an object without a pixel is no segment
             segment = segments.pop(0)
