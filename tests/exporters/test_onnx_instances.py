@@ -122,8 +122,8 @@ def test_how_they_are_read_is_said(tmp_path: Path) -> None:
     metadata = {**OF_YOLO, "task": "segment"}
     path = write_detector(tmp_path / "m.onnx", {key: (value, value) for key, value in rows.items()}, metadata=metadata)
     assert load_onnx(path, "image-segmentation", OnnxHints()).warnings == (
-        "The network's outputs are read as candidates with boxes as centre in pixels, each with the weights of a mask's "
-        "prototypes: 'output0' [1, 16, 84], 'output1' [1, 9, 16, 16].",
+        "The network's outputs are read as candidates with boxes as centre in pixels, each with the weights of a "
+        "mask's prototypes: 'output0' [1, 16, 84], 'output1' [1, 9, 16, 16].",
     )
 
 
