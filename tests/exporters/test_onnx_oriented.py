@@ -87,7 +87,7 @@ def test_what_a_layout_says_is_found(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose([found.score for found in actual.objects], [each[1] for each in expected], atol=1e-5)
         for found, (_, _, box) in zip(actual.objects, expected, strict=True):
             corners = [case.place([x, y, x, y], width, height)[:2] for x, y in corners_of(box)]
-            np.testing.assert_allclose(found.corners, corners, atol=0.01)
+            np.testing.assert_allclose(np.array(found.corners), np.array(corners), atol=0.01)
 
 
 @pytest.mark.parametrize(

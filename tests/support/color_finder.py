@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,10 +50,10 @@ class ColorFinder(nn.Module):
         if self._kind == "obb":
             return self._columns(x, y, *_rectangle(mean(across**2), mean(down**2), mean(across * down)), scores)
         # An ellipse reaches two standard deviations from its centre.
-        sides = (4 * torch.sqrt(mean(values**2)) + 2 for values in (across, down))
+        width, height = (4 * torch.sqrt(mean(values**2)) + 2 for values in (across, down))
         weights = torch.eye(_PROTOTYPES)[:, :3] + 0 * scores[:, None]
         prototypes = nn.functional.avg_pool2d(torch.cat([excess, self.mixed(images)], 1), 4) * 8 - 3
-        return self._columns(x, y, *sides, weights, scores), prototypes
+        return self._columns(x, y, width, height, weights, scores), prototypes
 
     def _columns(self, x: Tensor, y: Tensor, width: Tensor, height: Tensor, more: Tensor, scores: Tensor) -> Tensor:
         """`[batch, 4 + labels + more, candidates]`."""
@@ -99,7 +99,7 @@ def write_color_finder(path: Path, kind: Kind) -> Path:
 Point = tuple[float, float]
 
 
-def draw_rectangles(size: tuple[int, int], rectangles: dict[str, Sequence[Point]]) -> Image.Image:
+def draw_rectangles(size: tuple[int, int], rectangles: Mapping[str, Sequence[Point]]) -> Image.Image:
     """A grey picture of a width and height with a patch of each colour between four corners."""
     picture = Image.new("RGB", (size[0] * _FINE, size[1] * _FINE), (90, 90, 90))
     for color, corners in rectangles.items():

@@ -51,6 +51,7 @@ PROCESSORS: dict[str, tuple[Any, tuple[int, int] | None]] = {
 def outputs_of(rule: SegmentationPostprocess) -> tuple[TensorSpec, ...]:
     if isinstance(rule, SemanticPostprocess):
         return (TensorSpec(name="logits", datatype="FP32", shape=("batch", len(rule.labels), 6, 9)),)
+    assert isinstance(rule, MaskQueriesPostprocess)
     return (
         TensorSpec(name="class_queries_logits", datatype="FP32", shape=("batch", "queries", len(rule.labels) + 1)),
         TensorSpec(name="masks_queries_logits", datatype="FP32", shape=("batch", "queries", "height", "width")),
