@@ -173,13 +173,13 @@ def export_onnx(
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> Exported:
-    """Exports a ready ONNX file of an image classifier or an object detector to a bundle; needs no PyTorch.
+    """Exports a ready ONNX file of a classifier, detector or segmenter of images to a bundle; needs no PyTorch.
 
     Args:
         model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`. A classifier has
-            an output with a score or logit for each label; the forms of detectors stand in
-            `tundish_exporters.sources.onnx_file.heads`. Weights may lie in files beside it.
-        task: `image-classification` or `object-detection`.
+            an output with a score or logit for each label; the forms of detectors and segmenters stand in
+            `tundish_exporters.sources.onnx_file.layouts`. Weights may lie in files beside it.
+        task: `image-classification`, `object-detection` or `image-segmentation`.
         name: of the model in the repository; the bundle becomes its next version.
         repository: directory of bundles; made if it is not there.
         hints: what the file does not say of itself.
