@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,24 +116,32 @@ def _edges(found: DetectedObject) -> list[float]:
 
 def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) -> tuple[float, str]:
     largest = 0.0
-    runs = {id(segment): runs_of(segment.mask) for segment in (*expected, *actual)}
+    runs = cache(lambda segment: runs_of(segment.mask))  # of those that are compared alone: there may be hundreds
     for segments, others, whose in ((actual, expected, "the model's"), (expected, actual, "the source's")):
         for place, segment in enumerate(segments):
             if place >= _BEST_OBJECTS and segment.score is not None and segment.score < _FAINT:
                 break
-            mine = runs[id(segment)]
+            mine = runs(segment)
             if mine.area <= _FEW_PIXELS:
                 continue
             alike = [other for other in others if other.label == segment.label and other.mask.size == segment.mask.size]
-            partner = max(alike, key=lambda other: mask_overlap(mine, runs[id(other)]), default=None)
-            if partner is None or not _are_same_pixels(mine, runs[id(partner)]):
-                share = 0.0 if partner is None else mask_overlap(mine, runs[id(partner)])
-                return largest, f"{whose} '{segment.label}' of {mine.area} pixels has a partner of overlap {share:.3f}"
-            distance = abs((segment.score or 0.0) - (partner.score or 0.0))
-            largest = max(largest, distance)
-            if not distance <= SCORE_TOLERANCE:
-                return largest, f"the scores {segment.score} and {partner.score} of a '{segment.label}' differ"
+            near = (other for other in alike if _distance(segment, other) <= SCORE_TOLERANCE)
+            twin = next((other for other in near if _are_same_pixels(mine, runs(other))), None)
+            if twin is not None:
+                largest = max(largest, _distance(segment, twin))
+                continue
+            partner = max(alike, key=lambda other: mask_overlap(mine, runs(other)), default=None)
+            if partner is not None and _are_same_pixels(mine, runs(partner)):
+                fault = f"the scores {segment.score} and {partner.score} of a '{segment.label}' differ"
+                return max(largest, _distance(segment, partner)), fault
+            share = 0.0 if partner is None else mask_overlap(mine, runs(partner))
+            return largest, f"{whose} '{segment.label}' of {mine.area} pixels has a partner of overlap {share:.3f}"
     return largest, ""
+
+
+def _distance(first: Segment, second: Segment) -> float:
+    """Of their scores; NaN if one is."""
+    return abs((first.score or 0.0) - (second.score or 0.0))
 
 
 def _are_same_pixels(first: Runs, second: Runs) -> bool:

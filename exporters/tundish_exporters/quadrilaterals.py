@@ -1,4 +1,4 @@
-"""How much boxes have in common that may be turned, in plain NumPy: corners of convex quadrilaterals."""
+"""How much boxes have in common that may be turned, in plain NumPy: corners of parallelograms."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Numbers = NDArray[np.float64]
 
+_SLACK = 1e-3
+"""Of circles, so that rounding leaves out no pair."""
 _ROUNDING = 1e-9
 """Of a product of lengths, relative to them, within which a point lies on an edge."""
 
@@ -26,16 +28,31 @@ def oriented_corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def overlaps(one: ArrayLike, others: ArrayLike) -> Numbers:
-    """Intersection over union of `[4, 2]` with each of `[boxes, 4, 2]`; 0 where either is empty or inside out."""
-    first, rest = np.asarray(one, np.float64), np.asarray(others, np.float64)
-    area, areas = float(_areas(first[np.newaxis])[0]), _areas(rest)
+    """Intersection over union of `[4, 2]` with each of `[boxes, 4, 2]`, all parallelograms.
+
+    0 where either is empty or inside out.
+    """
+    first, rest = np.asarray(one), np.asarray(others)
     found = np.zeros(len(rest))
-    near = (first.min(axis=0) <= rest.max(axis=1)).all(axis=1) & (rest.min(axis=1) <= first.max(axis=0)).all(axis=1)
-    near &= (areas > 0) & (area > 0)
-    if near.any():
-        shared = _shared(np.broadcast_to(first, rest[near].shape), rest[near])
-        found[near] = shared / (area + areas[near] - shared)
+    near = _near(first, rest)
+    second = rest[near].astype(np.float64)
+    if len(second):
+        repeated = np.broadcast_to(first.astype(np.float64), second.shape)
+        area, areas = _areas(repeated), _areas(second)
+        shared = np.where((area > 0) & (areas > 0), _shared(repeated, second), 0)
+        found[near] = np.divide(shared, area + areas - shared, out=np.zeros_like(shared), where=shared > 0)
     return found
+
+
+def _near(one: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether circles around the boxes, by their longer diagonals, have a point in common; most pairs have none."""
+    x, y = (one[0] + one[2] - others[:, 0] - others[:, 2]).T / 2
+    radius, radii = (
+        np.maximum(*(np.hypot(*(box[..., place, :] - box[..., place + 2, :]).T) for place in (0, 1))) / 2
+        for box in (one, others)
+    )
+    near: NDArray[np.bool_] = np.hypot(x, y) <= (radius + radii) * (1 + _SLACK)
+    return near
 
 
 def _areas(polygons: Numbers) -> Numbers:

@@ -91,8 +91,8 @@ def suppressed(rule: BoxPostprocess, boxes: Floats, scores: Floats) -> list[tupl
     while len(left) and len(kept) < rule.max_objects:
         first, left = left[0], left[1:]
         kept.append((int(first), int(labels[first])))
-        rivals = np.ones(len(left), bool) if rule.class_agnostic else labels[left] == labels[first]
-        left = left[~(rivals & (overlapping(boxes[first], boxes[left]) > rule.iou))]
+        rivals = np.flatnonzero(rule.class_agnostic | (labels[left] == labels[first]))
+        left = np.delete(left, rivals[overlapping(boxes[first], boxes[left[rivals]]) > rule.iou])
     return kept
 
 
