@@ -37,17 +37,16 @@ class SegmenterSource(ObjectSource):
         weights = outputs["coefficients"][0]
         if isinstance(self._rule, manifest.BoxPostprocess) and self._rule.candidates_last:
             weights = weights.T
+        objects = list(self._located(outputs))
+        sums = np.tensordot(weights[[located.place for located in objects]], outputs["prototypes"][0], 1)
         segments = []
-        for located in self._located(outputs):
-            logits = np.tensordot(weights[located.place].astype(np.float64), outputs["prototypes"][0], 1)
+        for located, logits in zip(objects, sums, strict=True):
             pixels = self._pixels(logits, located.box, to_image, size)
             if pixels.any():
                 segments.append(Segment(self._labels[located.label], located.score, Mask.of(pixels)))
         return ImageSegmentation(tuple(sorted(segments, key=lambda found: -(found.score or 0))))
 
-    def _pixels(
-        self, logits: NDArray[np.float64], box: Floats, to_image: Placing, size: tuple[int, int]
-    ) -> NDArray[np.bool_]:
+    def _pixels(self, logits: Floats, box: Floats, to_image: Placing, size: tuple[int, int]) -> NDArray[np.bool_]:
         """`[height, width]`, whether a pixel's interpolated logit is above 0 and its centre lies in the box."""
         corners, unit = (
             np.array([to_image(*point) for point in points]) for points in (box.tolist(), ((0, 0), (1, 1)))
@@ -60,9 +59,10 @@ class SegmenterSource(ObjectSource):
             cells = (centres[lines[-1]] - origin) / (one - origin) * count / self._network.size[axis] - 0.5
             # A cell's share falls to nothing at its neighbours' centres; beyond the last ones these go on.
             distances = np.abs(np.clip(cells, 0, count - 1)[:, np.newaxis] - np.arange(count))
-            sides.append(np.maximum(1 - distances, 0))
+            sides.append(np.maximum(1 - distances, 0).astype(np.float32))
+        near_y, near_x = (side.any(axis=0) for side in sides)
         pixels = np.zeros(size, np.bool_)
-        pixels[np.ix_(*lines)] = sides[0] @ logits @ sides[1].T > 0
+        pixels[np.ix_(*lines)] = sides[0][:, near_y] @ logits[np.ix_(near_y, near_x)] @ sides[1][:, near_x].T > 0
         return pixels
 
     def _read(self, answer: Arrays) -> dict[str, Floats]:
