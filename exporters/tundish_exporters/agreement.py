@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.results import (
     Box,
+    Corners,
     DetectedObject,
     DocumentQuestionAnswering,
     DocumentReading,
@@ -19,7 +20,6 @@ from tundish.results import (
     ImageSegmentation,
     Label,
     ObjectDetection,
-    Point,
     QuestionAnswering,
     Result,
     Segment,
@@ -32,6 +32,7 @@ from tundish.results import (
     VisualQuestionAnswering,
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
+from tundish_exporters.quadrilaterals import overlaps
 
 _HOLDS = 0.5
 """The score from which on a label of a sigmoid holds."""
@@ -41,8 +42,7 @@ _OVERLAP = 0.5
 """The intersection over union from which on two boxes or masks show the same object."""
 
 PlaceT = TypeVar("PlaceT")
-"""A box, the corners of a region, or the runs of a mask."""
-Corners = tuple[Point, Point, Point, Point]
+"""An object, the corners of a region, or the runs of a mask."""
 Placed = Sequence[tuple[str, PlaceT]]
 """What is in one image, by its labels and places."""
 
@@ -185,10 +185,10 @@ def _is_finite(row: Sequence[Label]) -> bool:
 def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
     """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
 
-    def placed(row: Sequence[DetectedObject]) -> list[tuple[str, Box]]:
-        return [(found.label, found.box) for found in row]
+    def placed(row: Sequence[DetectedObject]) -> list[tuple[str, DetectedObject]]:
+        return [(found.label, found) for found in row]
 
-    return _same_places(zip(map(placed, rows), map(placed, others), strict=True), overlap)
+    return _same_places(zip(map(placed, rows), map(placed, others), strict=True), _object_overlap)
 
 
 def _same_segments(rows: Sequence[Sequence[Segment]], others: Sequence[Sequence[Segment]]) -> float:
@@ -244,6 +244,13 @@ def _partners(
         if nearest is not None and shares[nearest] >= _OVERLAP:
             del left[nearest]
     return len(others) - len(left)
+
+
+def _object_overlap(first: DetectedObject, second: DetectedObject) -> float:
+    """Of their boxes, as these lie if they are oriented."""
+    if first.corners is None or second.corners is None:
+        return overlap(first.box, second.box)
+    return 1.0 if first.corners == second.corners else float(overlaps(first.corners, [second.corners])[0])
 
 
 def overlap(first: Box, second: Box) -> float:

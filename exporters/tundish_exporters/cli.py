@@ -109,7 +109,7 @@ def export(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Score that an object must be above (default 0.5, of ONNX files 0.25), or a segment (default 0.9), or "
+            help="Score that an object must be above (default 0.5), or a segment (default 0.9), of ONNX files 0.25; or "
             "that a region of text must have (default 0.5)."
         ),
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ SCORE_TOLERANCE = 1e-3
 """Of a score, and of an element of a vector."""
 COSINE_TOLERANCE = 1e-4
 BOX_TOLERANCE = 1.0
-"""Of an edge of an object's box, in pixels of the image."""
+"""Of an edge of an object's box, or a corner of an oriented one, in pixels of the image."""
 MASK_TOLERANCE = 0.01
 """Of the intersection over union of two masks."""
 
@@ -114,7 +115,7 @@ def _compare_objects(expected: Sequence[DetectedObject], actual: Sequence[Detect
             if place >= _BEST_OBJECTS and found.score < _FAINT:
                 break
             if not any(_is_same_object(found, other) for other in others):
-                return largest, fault.format(found.label, found.score, [round(edge, 1) for edge in found.box])
+                return largest, fault.format(found.label, found.score, [round(edge, 1) for edge in _edges(found)])
     return largest, ""
 
 
@@ -122,7 +123,8 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
     return (
         first.label == second.label
         and abs(first.score - second.score) <= SCORE_TOLERANCE
-        and max(abs(edge - other) for edge, other in zip(first.box, second.box, strict=True)) <= BOX_TOLERANCE
+        and len(_edges(first)) == len(_edges(second))
+        and max(abs(edge - other) for edge, other in zip(_edges(first), _edges(second), strict=True)) <= BOX_TOLERANCE
     )
 
 
@@ -172,26 +174,39 @@ def _compare_texts(expected: TextRecognition, actual: TextRecognition) -> tuple[
     return 0.0 if expected.text != actual.text else distance, ""
 
 
+def _edges(found: DetectedObject) -> list[float]:
+    """Where the box ends: of an oriented one, x and y of its corners."""
+    return [*found.box] if found.corners is None else [value for corner in found.corners for value in corner]
+
+
 def _compare_segments(expected: Sequence[Segment], actual: Sequence[Segment]) -> tuple[float, str]:
     largest = 0.0
-    runs = {id(segment): runs_of(segment.mask) for segment in (*expected, *actual)}
+    runs = cache(lambda segment: runs_of(segment.mask))  # of those that are compared alone: there may be hundreds
     for segments, others, whose in ((actual, expected, "the model's"), (expected, actual, "the source's")):
         for place, segment in enumerate(segments):
             if place >= _BEST_OBJECTS and segment.score is not None and segment.score < _FAINT:
                 break
-            mine = runs[id(segment)]
+            mine = runs(segment)
             if mine.area <= _FEW_PIXELS:
                 continue
             alike = [other for other in others if other.label == segment.label and other.mask.size == segment.mask.size]
-            partner = max(alike, key=lambda other: mask_overlap(mine, runs[id(other)]), default=None)
-            if partner is None or not _are_same_pixels(mine, runs[id(partner)]):
-                share = 0.0 if partner is None else mask_overlap(mine, runs[id(partner)])
-                return largest, f"{whose} '{segment.label}' of {mine.area} pixels has a partner of overlap {share:.3f}"
-            distance = abs((segment.score or 0.0) - (partner.score or 0.0))
-            largest = max(largest, distance)
-            if not distance <= SCORE_TOLERANCE:
-                return largest, f"the scores {segment.score} and {partner.score} of a '{segment.label}' differ"
+            near = (other for other in alike if _distance(segment, other) <= SCORE_TOLERANCE)
+            twin = next((other for other in near if _are_same_pixels(mine, runs(other))), None)
+            if twin is not None:
+                largest = max(largest, _distance(segment, twin))
+                continue
+            partner = max(alike, key=lambda other: mask_overlap(mine, runs(other)), default=None)
+            if partner is not None and _are_same_pixels(mine, runs(partner)):
+                fault = f"the scores {segment.score} and {partner.score} of a '{segment.label}' differ"
+                return max(largest, _distance(segment, partner)), fault
+            share = 0.0 if partner is None else mask_overlap(mine, runs(partner))
+            return largest, f"{whose} '{segment.label}' of {mine.area} pixels has a partner of overlap {share:.3f}"
     return largest, ""
+
+
+def _distance(first: Segment, second: Segment) -> float:
+    """Of their scores; NaN if one is."""
+    return abs((first.score or 0.0) - (second.score or 0.0))
 
 
 def _are_same_pixels(first: Runs, second: Runs) -> bool:

@@ -17,7 +17,7 @@ from tundish_exporters.text_hints import TextHints
 SUFFIX = ".onnx"
 
 _PANEL = "ONNX sources"
-_DETECTORS = "ONNX sources for object-detection; what is not said is found from the network's answers"
+_DETECTORS = "ONNX sources of objects and instances; what is not said is found from the network's answers"
 _NUMBERS = "NUMBER|R,G,B"
 
 
@@ -71,8 +71,8 @@ NmsFlag = Annotated[
 BoxFormFlag = Annotated[
     BoxForm | None,
     _flag(
-        "What four numbers are: centre and size, corners, corners with y first, or undecoded: offsets (YOLOX), "
-        "distances, and with anchors darknet (v3, v4) or yolov5 (v5, v7).",
+        "What four numbers are: centre and size, corners, corners with y first, oriented (with an angle behind the "
+        "labels), or undecoded: offsets (YOLOX), distances, and with anchors darknet (v3, v4) or yolov5 (v5, v7).",
         panel=_DETECTORS,
     ),
 ]

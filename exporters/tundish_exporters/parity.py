@@ -15,7 +15,7 @@ import numpy as np
 
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
-from tundish.manifest import DetectionPostprocess, MaskQueriesPostprocess, ModelSpec
+from tundish.manifest import DetectionPostprocess, MaskQueriesPostprocess, ModelSpec, PrototypeMasksPostprocess
 from tundish.manifest.postprocess import TextRegionPostprocess
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Result
@@ -74,6 +74,9 @@ def parity_task(spec: ModelSpec, directory: Path) -> Task[Any, Any]:
     if isinstance(postprocess, MaskQueriesPostprocess):
         without = postprocess.model_copy(update={"threshold": 0.0, "overlap_threshold": 0.0})
         spec = spec.model_copy(update={"postprocess": without})
+    if isinstance(postprocess, PrototypeMasksPostprocess):
+        objects = postprocess.objects.model_copy(update={"threshold": 0.0})
+        spec = spec.model_copy(update={"postprocess": postprocess.model_copy(update={"objects": objects})})
     return load_task(spec, directory)
 
 

@@ -56,6 +56,16 @@ class Box(NamedTuple):
     y_max: float
 
 
+class Point(NamedTuple):
+    """A place in pixels of the image, as the edges of a `Box`."""
+
+    x: float
+    y: float
+
+
+Corners = tuple[Point, Point, Point, Point]
+
+
 @dataclass(frozen=True, slots=True)
 class DetectedObject:
     """A thing in an image, and where it is."""
@@ -63,6 +73,10 @@ class DetectedObject:
     label: str
     score: float
     box: Box
+    """Of an oriented box, the smallest that holds its corners."""
+    corners: Corners | None = None
+    """Of an oriented box, clockwise as people see them, from the one that was its upper left before it was turned: its
+    width lies between the first two. None if the model's boxes lie along the image's edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,18 +231,11 @@ class FillMask:
     """The text was longer than the model reads; no mask of the rest is there."""
 
 
-class Point(NamedTuple):
-    """A place in pixels of the image as people see it: of its file's size, the right way up."""
-
-    x: float
-    y: float
-
-
 @dataclass(frozen=True, slots=True)
 class TextRegion:
     """Where a line of text is: a quadrilateral, as lines may be turned."""
 
-    corners: tuple[Point, Point, Point, Point]
+    corners: Corners
     """Clockwise from the upper left one."""
     score: float
 
@@ -256,7 +263,7 @@ class TextLine:
     text: str
     score: float
     """The mean of the scores of its characters."""
-    corners: tuple[Point, Point, Point, Point]
+    corners: Corners
     """See `TextRegion`."""
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.oriented_boxes import corners_of
 
 from tundish.manifest import Accuracy
-from tundish.results import Box, DetectedObject, ImageClassification, Label, ObjectDetection, TokenClassification
+from tundish.results import Box, DetectedObject, ImageClassification, Label, ObjectDetection, Point, TokenClassification
 from tundish_exporters import DataError
 from tundish_exporters.agreement import overlap
 from tundish_exporters.equality import compare_results
@@ -79,6 +81,36 @@ def test_agreement_is_over_all_objects_and_not_a_mean_of_images() -> None:
     floating = [detection(found()), detection(*(found(box=moved(40 * place)) for place in range(1, 4)))]
     variant = [detection(), floating[1]]
     assert agreement(variant, floating) == pytest.approx(2 * 3 / (3 + 4))
+
+
+def turned(angle: float, x: float = 20, label: str = "crack") -> DetectedObject:
+    """A bar of 40 by 4 pixels, turned about its centre."""
+    first, second, third, fourth = (Point(*corner) for corner in corners_of((x, 20, 40, 4, angle)))
+    xs, ys = zip(first, second, third, fourth, strict=True)
+    return DetectedObject(label, 0.9, Box(min(xs), min(ys), max(xs), max(ys)), (first, second, third, fourth))
+
+
+@pytest.mark.parametrize(
+    ("variant", "partners"),
+    [
+        (turned(0.7), 1),
+        (turned(0.7 + math.pi), 1),  # the same by other names of its corners
+        (turned(0.7, x=21), 1),
+        (turned(0.7 + math.pi / 2), 0),  # boxes along the edges would lie one upon the other
+        (turned(0.7, label="dent"), 0),
+        (turned(0.95), 0),
+        (found(box=turned(0.7).box), 1),  # one that was not turned is held against the rectangle
+    ],
+)
+def test_oriented_boxes_agree_as_they_lie(variant: DetectedObject, partners: int) -> None:
+    assert agreement([detection(variant)], [detection(turned(0.7))]) == partners
+
+
+def test_parity_asks_for_the_corners_of_oriented_boxes() -> None:
+    expected = detection(turned(0.7))
+    assert compare_results(expected, detection(turned(0.72))) == (0.0, "")
+    for other in (turned(0.8), turned(0.7 + math.pi / 2), found(box=turned(0.7).box)):
+        assert "is no object of the source" in compare_results(expected, detection(other))[1]
 
 
 def test_the_nearest_box_is_the_partner() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from tundish.results import ObjectDetection, Point, TextDetection, TextRecognition, TextRegion
+from tundish.results import Corners, ObjectDetection, Point, TextDetection, TextRecognition, TextRegion
 from tundish_exporters import DataError
-from tundish_exporters.agreement import Corners, quadrilateral_overlap
+from tundish_exporters.agreement import quadrilateral_overlap
 from tundish_exporters.equality import compare_results
 from tundish_exporters.gate import check_measurable, measure
 

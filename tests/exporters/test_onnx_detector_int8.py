@@ -19,28 +19,35 @@ from tundish_exporters.quantize import quantize
 from tundish_exporters.sources.onnx_file import load_onnx
 
 LABELS = ("crack", "scratch", "dent")
-EDGE, CHANNELS = 64, 16
+EDGE, CHANNELS, PROTOTYPES = 64, 16, 6
 
 
-def write_network(path: Path) -> Path:
+def write_network(path: Path, *, masks: bool = False) -> Path:
     """Convolutions and a head as YOLOv8's: a distribution over distances, decoded, in one tensor with the scores.
 
-    A small convolution makes the mean of the distribution, and the grid's size comes by way of a Shape.
+    A small convolution makes the mean of the distribution, and the grid's size comes by way of a Shape. With `masks`,
+    the weights of prototypes follow the scores, and these are another output, behind an activation.
     """
+    more = PROTOTYPES if masks else 0
     draw = np.random.default_rng(1)
     bins, cells = 16, EDGE // 8
     weights = {
         "w1": draw.normal(0, 0.4, (CHANNELS, 3, 3, 3)),
         "w2": draw.normal(0, 0.2, (CHANNELS, CHANNELS, 3, 3)),
         "w3": draw.normal(0, 0.2, (CHANNELS, CHANNELS, 3, 3)),
-        "w4": draw.normal(0, 0.5, (4 * bins + 3, CHANNELS, 1, 1)),
+        "w4": draw.normal(0, 0.5, (4 * bins + 3 + more, CHANNELS, 1, 1)),
+        "w5": draw.normal(0, 0.3, (PROTOTYPES, CHANNELS, 3, 3)),
         "mean": np.arange(bins).reshape(1, bins, 1, 1),
         "cells": np.indices((cells, cells))[::-1].reshape(1, 2, -1) + 0.5,
         "stride": np.array(8),
         "half": np.array(0.5),
     }
-    constants = {"split": np.array([4 * bins, 3]), "pairs": np.array([2, 2]), "four": np.array([0, 4, bins, -1])}
-    constants |= {"flat": np.array([0, 4, -1]), "rows": np.array([0, 4 * bins + 3, -1]), "batch": np.array([0])}
+    constants = {
+        "split": np.array([4 * bins, 3, more] if masks else [4 * bins, 3]),
+        "pairs": np.array([2, 2]),
+        "four": np.array([0, 4, bins, -1]),
+    }
+    constants |= {"flat": np.array([0, 4, -1]), "rows": np.array([0, 4 * bins + 3 + more, -1]), "batch": np.array([0])}
 
     def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProto:
         return helper.make_node(operator, inputs.split(), outputs.split(), name=f"{operator}_{outputs}", **attributes)
@@ -57,7 +64,7 @@ def write_network(path: Path) -> Path:
         node("Shape", "r3", "extents"),
         node("Gather", "extents batch", "count"),
         node("Reshape", "maps rows", "columns"),
-        node("Split", "columns split", "edges logits", axis=1),
+        node("Split", "columns split", "edges logits weights" if masks else "edges logits", axis=1),
         node("Reshape", "edges four", "bins"),
         node("Transpose", "bins", "turned", perm=[0, 2, 1, 3]),
         node("Softmax", "turned", "shares", axis=1),
@@ -72,13 +79,23 @@ def write_network(path: Path) -> Path:
         node("Concat", "centres sizes", "boxes", axis=1),
         node("Mul", "boxes stride", "pixels"),
         node("Sigmoid", "logits", "scores"),
-        node("Concat", "pixels scores", "output0", axis=1),
+        node("Concat", "pixels scores weights" if masks else "pixels scores", "output0", axis=1),
     ]
+    outputs = [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["n", 7 + more, cells * cells])]
+    if masks:
+        nodes += [
+            node("Conv", "r2 w5", "c5", pads=[1] * 4),
+            node("Sigmoid", "c5", "s5"),
+            node("Mul", "c5 s5", "output1"),
+        ]
+        quarter = EDGE // 4
+        shape: list[int | str | None] = ["n", PROTOTYPES, quarter, quarter]
+        outputs.append(helper.make_tensor_value_info("output1", TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,
         "head",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, EDGE, EDGE])],
-        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["n", 7, cells * cells])],
+        outputs,
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
         + [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
@@ -111,6 +128,24 @@ def test_boxes_and_scores_survive(tmp_path: Path, images: list[bytes]) -> None:
         boxes = np.abs(expected["boxes"] - actual["boxes"])
         assert boxes.mean() < 0.5
         assert np.abs(expected["scores"] - actual["scores"]).mean() < 0.02
+
+
+def test_masks_survive(tmp_path: Path, images: list[bytes]) -> None:
+    source = load_onnx(write_network(tmp_path / "m.onnx", masks=True), "image-segmentation", OnnxHints(labels=LABELS))
+    floating, int8 = tmp_path / "float.onnx", tmp_path / "int8.onnx"
+    source.write_onnx(floating)
+    inputs = [source.processed(image) for image in images]
+    quantize(floating, int8, inputs, silent)
+    for given in inputs:
+        expected, actual = (
+            np.einsum(
+                "bkn,bkhw->bnhw", *(np.asarray(answer[name], np.float64) for name in ("coefficients", "prototypes"))
+            )
+            for answer in (OnnxEngine(path, threads=1).run(given) for path in (floating, int8))
+        )
+        first, second = expected > 0, actual > 0
+        assert (first & second).sum() / (first | second).sum() > 0.95
+        assert 0.1 < first.mean() < 0.9
 
 
 def test_what_follows_the_last_layer_is_in_float(tmp_path: Path, images: list[bytes]) -> None:

@@ -55,14 +55,19 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(name: str, tmp_path: Path)
     assert "\n" not in str(raised.value)
 
 
-def test_turned_boxes_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("object-detection", "for object-detection tundish reads those of detect, obb, pose, segment"),
+        ("image-segmentation", "for image-segmentation tundish reads those of segment"),
+    ],
+)
+def test_models_for_other_tasks_are_refused(task: Any, message: str, tmp_path: Path) -> None:
     rows = yolo5(truth(5, 3))
-    metadata = {"names": str(dict(enumerate(LABELS))), "stride": "32", "task": "obb"}
+    metadata = {"names": str(dict(enumerate(LABELS))), "stride": "32", "task": "classify"}
     path = write_detector(tmp_path / "m.onnx", {key: (value, value) for key, value in rows.items()}, metadata=metadata)
-    with pytest.raises(
-        ExportError, match="for the task 'obb' by its metadata; tundish reads the boxes of detect, pose"
-    ):
-        load_onnx(path, "object-detection", OnnxHints())
+    with pytest.raises(ExportError, match=f"a model for the task 'classify' by its metadata; {message}"):
+        load_onnx(path, task, OnnxHints())
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from support.detector_layouts import (
     yolox,
     yunet,
 )
+from support.exported_objects import IMAGES, Objects, found_by
 from support.images import encoded
 from support.onnx_detectors import (
     ANCHORS,
@@ -55,19 +56,12 @@ from support.onnx_detectors import (
     write_detector,
 )
 
-from tundish.engines.onnx import OnnxEngine
-from tundish.manifest import ModelSpec
-from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import ObjectDetection
-from tundish.tasks.registry import load_task
 from tundish_exporters import DetectorHints, OnnxHints
-from tundish_exporters.equality import compare_results
 from tundish_exporters.sources.onnx_file import load_onnx
 
 LABELS = ("crack", "scratch", "dent")
 THRESHOLD = 0.25
-IMAGES = [("red", (64, 64)), ("blue", (64, 64)), ("red", (128, 48)), ("blue", (30, 90)), ("blue", (128, 48))]
-"""Colour, and width and height: images that are stretched, shrunk and padded either way."""
 
 
 def products(given: Truth) -> Array:
@@ -127,34 +121,8 @@ CASES = {
 }
 
 
-def found_by(path: Path, hints: OnnxHints, directory: Path) -> tuple[list[ObjectDetection], ModelSpec]:
-    """What the exported network finds in the images, all in one batch; held against the source's own answers."""
-    source = load_onnx(path, "object-detection", hints)
-    written = directory / "written.onnx"
-    source.write_onnx(written)
-    engine = OnnxEngine(written, threads=1)
-    spec = ModelSpec(
-        task="object-detection",
-        inputs=engine.inputs,
-        outputs=engine.outputs,
-        preprocess=source.preprocess,
-        postprocess=source.postprocess,
-    )
-    images = [encoded(color, size=size) for color, size in IMAGES]
-    task = load_task(spec, directory)
-    batches = [images] if spec.takes_batches else [[image] for image in images]
-    answers = [answer for batch in batches for answer in run_batch(Pipeline(task, engine), batch)]
-    results = []
-    for image, answer in zip(images, answers, strict=True):
-        assert isinstance(answer, Answer), answer
-        assert isinstance(answer.output, ObjectDetection)
-        kept = [each for each in source.predict(image).objects if each.score > spec.postprocess.threshold]  # type: ignore[union-attr]
-        assert compare_results(ObjectDetection(tuple(kept)), answer.output)[1] == ""
-        results.append(answer.output)
-    return results, spec
-
-
-def assert_found(actual: ObjectDetection, expected: list[tuple[str, float, list[float]]]) -> None:
+def assert_found(actual: Objects, expected: list[tuple[str, float, list[float]]]) -> None:
+    assert isinstance(actual, ObjectDetection)
     assert [found.label for found in actual.objects] == [label for label, _, _ in expected]
     np.testing.assert_allclose([found.score for found in actual.objects], [each[1] for each in expected], atol=1e-5)
     boxes = np.array([found.box for found in actual.objects]).reshape(-1, 4)
@@ -259,7 +227,7 @@ def test_a_network_that_finds_nothing_in_made_images_is_read_as_suppressed(tmp_p
     results, spec = found_by(path, OnnxHints(labels=LABELS), tmp_path)
     assert spec.postprocess is not None
     assert spec.postprocess.kind == "listed"
-    assert not any(result.objects for result in results)
+    assert results == [ObjectDetection(())] * len(IMAGES)
 
 
 def test_flags_settle_what_is_seen_otherwise(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from support.onnx_detectors import SIZE, Array, Truth, by_stride, naive_objects, undecoded
+from support.onnx_detectors import PROTOTYPES, SIZE, Array, Truth, by_stride, naive_objects, undecoded
+from support.oriented_boxes import rotated_overlap
 
 IOU = 0.45
 MOST = 30
@@ -29,6 +30,14 @@ def yolo8_transposed(given: Truth) -> Outputs:
 def yolo8_with_masks(given: Truth) -> Outputs:
     rows = np.concatenate([given.centred, given.classes, np.full((len(given.centres), 32), 0.7)], axis=1)
     return {"output0": with_batch(rows.T), "output1": np.zeros((1, 32, 16, 16))}
+
+
+def oriented(given: Truth) -> Outputs:
+    return {"output0": with_batch(np.concatenate([given.centred, given.classes, given.angles], axis=1).T)}
+
+
+def oriented_transposed(given: Truth) -> Outputs:
+    return {"output0": oriented(given)["output0"].transpose(0, 2, 1)}
 
 
 def yolo8_in_two(given: Truth) -> Outputs:
@@ -124,6 +133,35 @@ def columns(given: Truth) -> Outputs:
     for place, (label, score, box) in enumerate(chosen(given, MOST)):
         rows[0, place] = [*box, score, label]
     return {"output0": rows}
+
+
+def oriented_columns(given: Truth) -> Outputs:
+    """Behind the objects, numbers are 0."""
+    kept = naive_objects(given.oriented, given.classes, threshold=0.05, iou=IOU, overlapping=rotated_overlap)
+    rows = np.zeros((1, MOST, 7))
+    for place, (label, score, box) in enumerate(kept[:MOST]):
+        rows[0, place] = [*box[:4], score, label, box[4]]
+    return {"output0": rows}
+
+
+def yolo8_instances(given: Truth) -> Outputs:
+    rows = np.concatenate([given.centred, given.classes, given.weights], axis=1)
+    return {"output0": with_batch(rows.T), "output1": with_batch(given.prototypes)}
+
+
+def yolo5_instances(given: Truth) -> Outputs:
+    rows = np.concatenate([given.centred, given.objectness, given.classes, given.weights], axis=1)
+    return {"output0": with_batch(rows), "output1": with_batch(given.prototypes)}
+
+
+def chosen_instances(given: Truth) -> Outputs:
+    """Behind the objects, numbers are 0; a box brings its candidate's number with it."""
+    tagged = np.concatenate([given.corners, np.arange(len(given.corners))[:, np.newaxis]], axis=1)
+    rows = np.zeros((1, MOST, 6 + PROTOTYPES))
+    kept = naive_objects(tagged, given.classes, threshold=0.05, iou=IOU)[:MOST]
+    for place, (label, score, box) in enumerate(kept):
+        rows[0, place] = [*box[:4], score, label, *given.weights[int(box[4])]]
+    return {"output0": rows, "output1": with_batch(given.prototypes)}
 
 
 def columns_of_shares(given: Truth) -> Outputs:

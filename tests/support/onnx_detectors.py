@@ -18,6 +18,7 @@ SIZE = 64
 """Of the images, each way."""
 STRIDES = (8, 16, 32)
 FEWER = 4
+PROTOTYPES = 9
 ANCHORS = np.array([[[4, 5], [8, 6], [10, 12]], [[12, 14], [16, 24], [30, 20]], [[30, 30], [44, 36], [50, 60]]], float)
 """Width and height, by stride."""
 
@@ -37,10 +38,20 @@ class Truth:
     """`[candidates, 1]`, 0 to 1."""
     classes: Array
     """`[candidates, labels]`, 0 to 1."""
+    angles: Array
+    """`[candidates, 1]`, in radians."""
+    weights: Array
+    """`[candidates, PROTOTYPES]`, of a mask's prototypes."""
+    prototypes: Array
+    """`[PROTOTYPES, height, width]`."""
 
     @property
     def centred(self) -> Array:
         return np.concatenate([self.centres, self.sizes], axis=1)
+
+    @property
+    def oriented(self) -> Array:
+        return np.concatenate([self.centred, self.angles], axis=1)
 
     @property
     def corners(self) -> Array:
@@ -69,6 +80,9 @@ def truth(seed: int, labels: int, each: int = 1) -> Truth:
         anchors=shapes,
         objectness=draw.uniform(0.01, 0.99, (count, 1)) ** 2,
         classes=draw.uniform(0.01, 0.99, (count, labels)) ** 3,
+        angles=draw.uniform(-np.pi / 4, 3 * np.pi / 4, (count, 1)),
+        weights=draw.normal(0, 1, (count, PROTOTYPES)),
+        prototypes=draw.normal(0, 1, (PROTOTYPES, SIZE // 4, SIZE // 4)),
     )
 
 
@@ -157,16 +171,27 @@ def write_detector(
     return path
 
 
+Overlap = Callable[[Sequence[float], Sequence[float]], float]
+"""Intersection over union of two boxes."""
+
+
 def naive_objects(
-    corners: Array, scores: Array, *, threshold: float, iou: float, agnostic: bool = False
+    boxes: Array,
+    scores: Array,
+    *,
+    threshold: float,
+    iou: float,
+    agnostic: bool = False,
+    overlapping: Overlap | None = None,
 ) -> list[tuple[int, float, list[float]]]:
-    """Label, score and corners of what greedy suppression keeps of candidates, in plain loops."""
-    rows = [(int(row.argmax()), float(row.max()), box.tolist()) for row, box in zip(scores, corners, strict=True)]
+    """Label, score and box of what greedy suppression keeps of candidates, in plain loops; boxes are corners."""
+    overlapping = overlapping or _overlap
+    rows = [(int(row.argmax()), float(row.max()), box.tolist()) for row, box in zip(scores, boxes, strict=True)]
     waiting = sorted((row for row in rows if row[1] > threshold), key=lambda row: -row[1])
     kept: list[tuple[int, float, list[float]]] = []
     for row in waiting:
         rivals = (other for other in kept if agnostic or other[0] == row[0])
-        if all(_overlap(row[2], other[2]) <= iou for other in rivals):
+        if all(overlapping(row[2], other[2]) <= iou for other in rivals):
             kept.append(row)
     return kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 
 from tundish.manifest import ImagePreprocess
 from tundish.tasks.image_geometry import input_size, window
+
+Placing = Callable[[float, float], tuple[float, float]]
+"""From x and y to x and y."""
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -58,15 +61,15 @@ def image_size(data: bytes) -> tuple[int, int]:
     return image.height, image.width
 
 
-def place_in_image(rule: ImagePreprocess, data: bytes) -> Callable[[Sequence[float]], list[float]]:
-    """What makes corners in pixels of the image of corners `(x, y, x, y)` in pixels of the network's input."""
+def place_in_image(rule: ImagePreprocess, data: bytes) -> Placing:
+    """What makes x and y in pixels of the image of x and y in pixels of the network's input."""
     height, width = image_size(data)
     place = window(rule, height, width)
 
-    def x(pixel: float) -> float:
-        return (pixel + place.left) / place.resized_width * width
+    def placed(x: float, y: float) -> tuple[float, float]:
+        return (
+            (x + place.left) / place.resized_width * width,
+            (y + place.top) / place.resized_height * height,
+        )
 
-    def y(pixel: float) -> float:
-        return (pixel + place.top) / place.resized_height * height
-
-    return lambda box: [x(box[0]), y(box[1]), x(box[2]), y(box[3])]
+    return placed

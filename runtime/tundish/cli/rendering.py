@@ -16,6 +16,7 @@ from rich.text import Text
 from tundish.errors import TundishError
 from tundish.manifest import Composition, Manifest, Step
 from tundish.results import (
+    DetectedObject,
     DocumentQuestionAnswering,
     DocumentReading,
     Entity,
@@ -72,8 +73,7 @@ def _json(result: Result) -> dict[str, Any]:
         case FeatureExtraction():
             return {"vector": result.vector.tolist()}
         case ObjectDetection():
-            objects = ((found.label, found.score, found.box._asdict()) for found in result.objects)
-            return {"objects": [dict(zip(("label", "score", "box"), each, strict=True)) for each in objects]}
+            return {"objects": [_object_json(found) for found in result.objects]}
         case TokenClassification():
             return {"entities": [asdict(entity) for entity in result.entities]}
         case ImageSegmentation():
@@ -94,6 +94,12 @@ def _json(result: Result) -> dict[str, Any]:
             return {"text": result.text, "score": result.score}
         case _:
             return {"labels": [asdict(label) for label in result.labels]}
+
+
+def _object_json(found: DetectedObject) -> dict[str, Any]:
+    """Corners alone of an oriented box, as x and y each."""
+    content = {"label": found.label, "score": found.score, "box": found.box._asdict()}
+    return content if found.corners is None else content | {"corners": [list(corner) for corner in found.corners]}
 
 
 def _line_json(line: TextLine) -> dict[str, Any]:
@@ -247,13 +253,15 @@ def _bar(score: float) -> Text:
 
 
 def _objects(result: ObjectDetection) -> RenderableType:
-    """A line for each object: where it is, from its upper left corner to its lower right one."""
+    """A line for each object: where it is, from its upper left corner to its lower right one, or all four if turned."""
     if not result.objects:
         return Text("  nothing found")
     table = Table.grid(padding=(0, 2))
     for found in result.objects:
         box = found.box
         place = f"({box.x_min:.0f}, {box.y_min:.0f}) to ({box.x_max:.0f}, {box.y_max:.0f})"
+        if found.corners is not None:
+            place = " ".join(f"({corner.x:.0f}, {corner.y:.0f})" for corner in found.corners)
         table.add_row(f"  {found.label}", f"{found.score:.4f}", place, _bar(found.score))
     return table
 

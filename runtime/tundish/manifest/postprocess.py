@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tundish.manifest.terms import Part, PositiveInt
 
@@ -85,14 +85,16 @@ class BoxPostprocess(DetectionPostprocess):
     """From candidates to the best of them: greedy non-maximum suppression.
 
     `boxes` is `[batch, candidates, 4]` and `scores` `[batch, candidates, labels]`, or with `candidates_last`
-    `[batch, 4, candidates]` and `[batch, labels, candidates]`. A candidate has the label of its highest score, of equal
-    ones the first. Of those above the threshold the one with the highest score is an object, of equal ones the first;
-    those of its label whose intersection over union with it is above `iou` are dropped; and so on with what is left.
+    `[batch, 4, candidates]` and `[batch, labels, candidates]`; an oriented box has 5 numbers. A candidate has the label
+    of its highest score, of equal ones the first. Of those above the threshold the one with the highest score is an
+    object, of equal ones the first; those of its label whose intersection over union with it is above `iou` are
+    dropped; and so on with what is left.
     """
 
     kind: Literal["boxes"] = "boxes"
-    box_form: Literal["corners", "centre"]
-    """x_min, y_min, x_max, y_max, or centre x, centre y, width, height; in pixels of the network's input."""
+    box_form: Literal["corners", "centre", "oriented"]
+    """x_min, y_min, x_max, y_max, or centre x, centre y, width, height; in pixels of the network's input. `oriented`:
+    these, and an angle in radians by which the box is turned about its centre, from the x axis to the y axis."""
     candidates_last: bool = False
     iou: Annotated[float, Field(ge=0, le=1)]
     class_agnostic: bool = False
@@ -104,18 +106,17 @@ class BoxPostprocess(DetectionPostprocess):
 class ListedPostprocess(DetectionPostprocess):
     """From objects that the network has chosen itself to those above the threshold, highest score first.
 
-    `boxes` is `[batch, objects, 4]`: x_min, y_min, x_max and y_max in pixels of the network's input; `scores` and
-    `classes` are `[batch, objects]`. Classes count the labels from 0, as whole numbers of FP32.
+    `boxes` is `[batch, objects, 4]`, or of 5 numbers if they are oriented; `scores` and `classes` are
+    `[batch, objects]`. Classes count the labels from 0, as whole numbers of FP32.
     """
 
     kind: Literal["listed"] = "listed"
+    box_form: Literal["corners", "oriented"] = "corners"
+    """As `BoxPostprocess.box_form`."""
 
 
 class SegmentationPostprocess(Part):
-    """What every way from a network's outputs to segments says; each way is a class with a `kind` of its own."""
-
-    labels: Annotated[tuple[str, ...], Field(min_length=1)]
-    """A name may stand for several classes."""
+    """What is common to every way from a network's outputs to segments; each is a class with a `kind` of its own."""
 
 
 class SemanticPostprocess(SegmentationPostprocess):
@@ -125,6 +126,8 @@ class SemanticPostprocess(SegmentationPostprocess):
     """
 
     kind: Literal["semantic"] = "semantic"
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """A name may stand for several classes."""
 
 
 class MaskQueriesPostprocess(SegmentationPostprocess):
@@ -135,6 +138,8 @@ class MaskQueriesPostprocess(SegmentationPostprocess):
     """
 
     kind: Literal["mask-queries"] = "mask-queries"
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """A name may stand for several classes."""
     subtask: Subtask
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """What a segment's score is above (`panoptic`), or at least (`instance`)."""
@@ -144,6 +149,27 @@ class MaskQueriesPostprocess(SegmentationPostprocess):
     """Of `panoptic`: the share of its whole mask that a query must be the best of, or it is left out."""
     mask_size: tuple[PositiveInt, PositiveInt] | None = None
     """Height and width to which the masks' logits are interpolated before all else; None if they stay as they are."""
+
+
+class PrototypeMasksPostprocess(SegmentationPostprocess):
+    """YOLO's instances: objects, each with a mask that is a weighted sum of prototypes, cut at the object's box.
+
+    From what `objects` reads, `coefficients`, which are `[batch, candidates, prototypes]` as `boxes` are with so many
+    numbers, and `prototypes` `[batch, prototypes, height, width]`, whose cells divide the network's input evenly. The
+    sums are logits, interpolated to the pixels of the image (bilinear, centres aligned). A pixel is in the mask where
+    that is above 0 and its centre lies in the box; an object without any pixel is left out.
+    """
+
+    kind: Literal["prototype-masks"] = "prototype-masks"
+    objects: Annotated[BoxPostprocess | ListedPostprocess, Field(discriminator="kind")]
+    """Which there are; their boxes are not oriented."""
+
+    @field_validator("objects")
+    @classmethod
+    def _has_no_oriented_boxes(cls, objects: BoxPostprocess | ListedPostprocess) -> BoxPostprocess | ListedPostprocess:
+        if objects.box_form == "oriented":
+            raise ValueError("masks are cut at boxes along the image's edges, got oriented ones")
+        return objects
 
 
 class EntityPostprocess(Part):
@@ -248,6 +274,7 @@ Postprocess = Annotated[
     | EntityPostprocess
     | SemanticPostprocess
     | MaskQueriesPostprocess
+    | PrototypeMasksPostprocess
     | ScorePostprocess
     | AnswerPostprocess
     | MaskPostprocess

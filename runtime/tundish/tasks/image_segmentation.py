@@ -49,7 +49,7 @@ class ImageSegmentationTask(ImageTask[ImageSegmentation]):
 
     def finish(self, outputs: Arrays, items: Sequence[PreparedImage]) -> list[ImageSegmentation | EngineError]:
         """See `Task.finish`."""
-        rows = self._finder.find(outputs, [item.size for item in items])
+        rows = self._finder.find(outputs, items, self.shape(items[0]))
         return [row if isinstance(row, EngineError) else ImageSegmentation(row) for row in rows]
 
     @staticmethod

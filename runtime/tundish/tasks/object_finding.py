@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +22,9 @@ from tundish.manifest import (
 from tundish.results import Box, DetectedObject
 from tundish.tasks import not_finite
 from tundish.tasks.activations import sigmoid, softmax
-from tundish.tasks.box_finding import BoxFinder, Found, ListedFinder, ObjectFinder
+from tundish.tasks.box_finding import BoxFinder, Found, ObjectFinder
 from tundish.tasks.image_reading import PreparedImage
-
-_Shape = tuple[int | str, ...]
+from tundish.tasks.object_choosing import Shape
 
 
 def load_finder(rule: DetectionPostprocess, outputs: Sequence[TensorSpec], directory: Path) -> ObjectFinder:
@@ -34,25 +33,21 @@ def load_finder(rule: DetectionPostprocess, outputs: Sequence[TensorSpec], direc
     match rule:
         case DetrPostprocess() | SigmoidDetrPostprocess():
             classes = labels + isinstance(rule, DetrPostprocess)
-            needed: dict[str, _Shape] = {"logits": ("batch", "queries", classes), "pred_boxes": ("batch", "queries", 4)}
+            needed: Mapping[str, Shape] = {
+                "logits": ("batch", "queries", classes),
+                "pred_boxes": ("batch", "queries", 4),
+            }
             finder: ObjectFinder = DetrFinder(rule)
-        case BoxPostprocess(candidates_last=True):
-            needed = {"boxes": ("batch", 4, "candidates"), "scores": ("batch", labels, "candidates")}
+        case BoxPostprocess() | ListedPostprocess():
             finder = BoxFinder(rule)
-        case BoxPostprocess():
-            needed = {"boxes": ("batch", "candidates", 4), "scores": ("batch", "candidates", labels)}
-            finder = BoxFinder(rule)
-        case ListedPostprocess():
-            rows = ("batch", "objects")
-            needed = {"boxes": (*rows, 4), "scores": rows, "classes": rows}
-            finder = ListedFinder(rule)
+            needed = finder.needed
         case _:
             raise BundleError(f"{directory} finds objects in a way that this version does not know; update tundish.")
     _check_outputs(needed, outputs, labels, directory)
     return finder
 
 
-def _check_outputs(needed: dict[str, _Shape], outputs: Sequence[TensorSpec], labels: int, directory: Path) -> None:
+def _check_outputs(needed: Mapping[str, Shape], outputs: Sequence[TensorSpec], labels: int, directory: Path) -> None:
     shapes = {spec.name: spec.shape for spec in outputs}
     for name, wanted in needed.items():
         shape = shapes.get(name, ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,11 +10,21 @@ import numpy as np
 
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
-from tundish.manifest import MaskQueriesPostprocess, SegmentationPostprocess, SemanticPostprocess, TensorSpec
+from tundish.manifest import (
+    BoxPostprocess,
+    MaskQueriesPostprocess,
+    PrototypeMasksPostprocess,
+    SegmentationPostprocess,
+    SemanticPostprocess,
+    TensorSpec,
+)
 from tundish.results import Segment
 from tundish.tasks import not_finite
+from tundish.tasks.image_reading import PreparedImage
 from tundish.tasks.label_maps import label_segments
+from tundish.tasks.mask_prototypes import Floats, Size, object_masks
 from tundish.tasks.mask_queries import segments_of_queries
+from tundish.tasks.object_choosing import Chosen, Shape, load_chooser
 
 Found = tuple[Segment, ...]
 
@@ -22,29 +32,35 @@ Found = tuple[Segment, ...]
 class SegmentFinder(Protocol):
     """Reads the outputs of one kind of network."""
 
-    def find(self, outputs: Arrays, sizes: Sequence[tuple[int, int]]) -> list[Found | EngineError]:
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:
         """The segments of each image of a batch, highest score first, or in the order of the labels.
 
-        An error where the engine gave NaN or an infinity. `sizes` are the images' heights and widths in pixels. Images
-        are worked on one by one, so that memory holds label maps of one alone.
+        An error where the engine gave NaN or an infinity. `seen` is the size of the network's input. Images are worked
+        on one by one, so that memory holds label maps of one alone.
         """
         ...
 
 
 def load_finder(rule: SegmentationPostprocess, outputs: Sequence[TensorSpec], directory: Path) -> SegmentFinder:
     """The finder of a bundle's rule; raises BundleError if the network has not the outputs that the rule reads."""
-    count = len(rule.labels)
     if isinstance(rule, SemanticPostprocess):
-        _check(outputs, "logits", ("batch", count, "height", "width"), directory)
+        _check(outputs, "logits", ("batch", len(rule.labels), "height", "width"), directory)
         return SemanticFinder(rule)
     if isinstance(rule, MaskQueriesPostprocess):
-        _check(outputs, "class_queries_logits", ("batch", "queries", count + 1), directory)
+        _check(outputs, "class_queries_logits", ("batch", "queries", len(rule.labels) + 1), directory)
         _check(outputs, "masks_queries_logits", ("batch", "queries", "height", "width"), directory)
         return MaskQueriesFinder(rule)
+    if isinstance(rule, PrototypeMasksPostprocess):
+        prototypes = _check(outputs, "prototypes", ("batch", "prototypes", "height", "width"), directory)[1]
+        finder = PrototypesFinder(rule)
+        for name, wanted in finder.needed(prototypes).items():
+            _check(outputs, name, wanted, directory)
+        return finder
     raise BundleError(f"{directory} finds segments in a way that this version does not know; update tundish.")
 
 
-def _check(outputs: Sequence[TensorSpec], name: str, wanted: tuple[int | str, ...], directory: Path) -> None:
+def _check(outputs: Sequence[TensorSpec], name: str, wanted: Shape, directory: Path) -> Shape:
+    """The output's shape, if it is one of this form."""
     shape = next((spec.shape for spec in outputs if spec.name == name), ())
     wrong = [
         given
@@ -54,6 +70,7 @@ def _check(outputs: Sequence[TensorSpec], name: str, wanted: tuple[int | str, ..
     if len(shape) != len(wanted) or wrong:
         said = ", ".join(map(str, wanted))
         raise BundleError(f"{directory} must have the output '{name}' of the shape [{said}], got {list(shape)}.")
+    return shape
 
 
 class SemanticFinder:
@@ -62,12 +79,12 @@ class SemanticFinder:
     def __init__(self, rule: SemanticPostprocess) -> None:
         self._rule = rule
 
-    def find(self, outputs: Arrays, sizes: Sequence[tuple[int, int]]) -> list[Found | EngineError]:
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:  # noqa: ARG002  # the logits are the whole input's
         """See `SegmentFinder.find`."""
-        images = outputs["logits"].astype(np.float32, copy=False)
+        rows = outputs["logits"].astype(np.float32, copy=False)
         return [
-            label_segments(logits, self._rule.labels, size) if np.isfinite(logits).all() else not_finite("scores")
-            for logits, size in zip(images, sizes, strict=True)
+            label_segments(logits, self._rule.labels, image.size) if np.isfinite(logits).all() else not_finite("scores")
+            for logits, image in zip(rows, images, strict=True)
         ]
 
 
@@ -77,13 +94,54 @@ class MaskQueriesFinder:
     def __init__(self, rule: MaskQueriesPostprocess) -> None:
         self._rule = rule
 
-    def find(self, outputs: Arrays, sizes: Sequence[tuple[int, int]]) -> list[Found | EngineError]:
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:  # noqa: ARG002  # the masks are the whole input's
         """See `SegmentFinder.find`."""
         classes = outputs["class_queries_logits"].astype(np.float32, copy=False)
         masks = outputs["masks_queries_logits"].astype(np.float32, copy=False)
         return [
-            segments_of_queries(*queries, self._rule, size)
+            segments_of_queries(*queries, self._rule, image.size)
             if all(np.isfinite(each).all() for each in queries)
             else not_finite("scores and masks")
-            for queries, size in zip(zip(classes, masks, strict=True), sizes, strict=True)
+            for queries, image in zip(zip(classes, masks, strict=True), images, strict=True)
         ]
+
+
+class PrototypesFinder:
+    """YOLO's instances: objects, each with a mask that is a weighted sum of prototypes."""
+
+    def __init__(self, rule: PrototypeMasksPostprocess) -> None:
+        self._labels = rule.objects.labels
+        self._chooser = load_chooser(rule.objects)
+        self._candidates_last = isinstance(rule.objects, BoxPostprocess) and rule.objects.candidates_last
+
+    def needed(self, prototypes: int | str) -> Mapping[str, Shape]:
+        """The outputs that it reads besides `prototypes`, of so many."""
+        batch, *boxes = self._chooser.needed["boxes"]
+        of_one = [extent if isinstance(extent, str) else prototypes for extent in boxes]
+        return {**self._chooser.needed, "coefficients": (batch, *of_one)}
+
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:
+        """See `SegmentFinder.find`."""
+        coefficients, prototypes = (
+            outputs[name].astype(np.float32, copy=False) for name in ("coefficients", "prototypes")
+        )
+        if self._candidates_last:
+            coefficients = coefficients.swapaxes(1, 2)
+        chosen = self._chooser.choose(outputs)
+        return [
+            each if isinstance(each, EngineError) else self._segments(each, weights, cells, image, seen)
+            for each, weights, cells, image in zip(chosen, coefficients, prototypes, images, strict=True)
+        ]
+
+    def _segments(
+        self, chosen: Chosen, coefficients: Floats, prototypes: Floats, image: PreparedImage, seen: Size
+    ) -> Found | EngineError:
+        weights = coefficients[chosen.places]
+        if not np.isfinite(weights).all() or not np.isfinite(prototypes).all():
+            return not_finite("masks")
+        masks = object_masks(chosen.boxes, weights, prototypes, image, seen)
+        return tuple(
+            Segment(self._labels[index], score, mask)
+            for index, score, mask in zip(chosen.classes.tolist(), chosen.scores.tolist(), masks, strict=True)
+            if mask is not None
+        )

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.onnx_detectors import naive_objects
+from support.oriented_boxes import corners_of, is_clear, rotated_overlap
 
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import BoxPostprocess, DetectionPostprocess, ListedPostprocess, TensorSpec
@@ -89,6 +90,56 @@ def test_objects_are_those_of_plain_loops(
         assert_found(found[index], expected, image)
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), count=st.integers(0, 12), last=st.booleans(), iou=st.sampled_from([0.0, 0.3, 0.45]))
+def test_oriented_objects_are_those_of_plain_loops(seed: int, count: int, last: bool, iou: float) -> None:
+    draw = np.random.default_rng(seed)
+    shape = (len(SIZES), count)
+    boxes = np.concatenate(
+        [draw.uniform(0, 30, (*shape, 2)), draw.uniform(3, 25, (*shape, 2)), draw.uniform(-4, 4, (*shape, 1))], axis=2
+    ).astype(np.float32)
+    scores = draw.uniform(0, 1, (*shape, len(LABELS))).astype(np.float32) ** 2
+    assume(all(is_clear(row.tolist(), iou) for row in boxes))
+    rule = BoxPostprocess(labels=LABELS, threshold=0.3, box_form="oriented", candidates_last=last, iou=iou)
+    outputs = {"boxes": boxes, "scores": scores}
+    if last:
+        outputs = {name: rows.transpose(0, 2, 1).copy() for name, rows in outputs.items()}
+    found = find(rule, outputs, images())
+    for index, image in enumerate(images()):
+        expected = naive_objects(boxes[index], scores[index], threshold=0.3, iou=iou, overlapping=rotated_overlap)
+        assert_oriented(found[index], expected, image)
+
+
+def assert_oriented(actual: Any, expected: list[tuple[int, float, list[float]]], image: PreparedImage) -> None:
+    assert [(found.label, found.score) for found in actual] == [
+        (LABELS[label], pytest.approx(score)) for label, score, _ in expected
+    ]
+    for found, (_, _, box) in zip(actual, expected, strict=True):
+        corners = [in_image([x, y, x, y], image)[:2] for x, y in corners_of(box)]
+        np.testing.assert_allclose(found.corners, corners, atol=0.02)
+        (x_min, x_max), (y_min, y_max) = ((min(line), max(line)) for line in zip(*corners, strict=True))
+        assert found.box == pytest.approx((x_min, y_min, x_max, y_max), abs=0.02)
+
+
+def test_chosen_oriented_objects_are_sorted_and_placed() -> None:
+    boxes = np.array([[[10, 8, 6, 2, 0.5], [20, 9, 4, 8, -1], [0, 0, 0, 0, 0]]], np.float32)
+    outputs = {"boxes": boxes, "scores": np.array([[0.6, 0.8, 0]], np.float32), "classes": np.zeros((1, 3), np.float32)}
+    for image in images():
+        (found,) = find(ListedPostprocess(labels=LABELS, box_form="oriented"), outputs, [image])
+        assert_oriented(found, [(0, 0.8, boxes[0, 1].tolist()), (0, 0.6, boxes[0, 0].tolist())], image)
+
+
+def test_a_turn_goes_from_the_x_axis_to_the_y_axis() -> None:
+    boxes = np.array([[[20, 10, 8, 4, np.pi / 2]]], np.float32)
+    outputs = {"boxes": boxes, "scores": np.array([[[0.9, 0, 0]]], np.float32)}
+    rule = BoxPostprocess(labels=LABELS, box_form="oriented", iou=0.5)
+    ((found,),) = find(rule, outputs, images(1))
+    assert found.corners is not None
+    # A quarter turn clockwise brings the upper left corner to the upper right.
+    assert np.round(found.corners, 3).tolist() == [[22, 6], [22, 14], [18, 14], [18, 6]]
+    assert found.box == pytest.approx((18, 6, 22, 14))
+
+
 def test_the_search_ends_at_the_most_objects() -> None:
     boxes, scores = candidates(1, 40)
     rule = BoxPostprocess(labels=LABELS, threshold=0.1, box_form="corners", iou=1.0, max_objects=5)
@@ -149,6 +200,16 @@ def test_a_class_without_a_label_fails_alone() -> None:
             r"'boxes' of the shape \[batch, 4, candidates\]",
         ),
         (ListedPostprocess(labels=LABELS), {"boxes": (1, 9, 4), "scores": (1, 9)}, r"'classes' of the .* got \[\]"),
+        (
+            BoxPostprocess(labels=LABELS, box_form="oriented", iou=0.5),
+            {"boxes": (1, 9, 4), "scores": (1, 9, 3)},
+            r"'boxes' of the shape \[batch, candidates, 5\]",
+        ),
+        (
+            ListedPostprocess(labels=LABELS, box_form="oriented"),
+            {"boxes": (1, 9, 4), "scores": (1, 9), "classes": (1, 9)},
+            r"'boxes' of the shape \[batch, objects, 5\]",
+        ),
     ],
 )
 def test_a_network_of_another_form_is_refused(rule: Any, shapes: dict[str, tuple[int, ...]], message: str) -> None:

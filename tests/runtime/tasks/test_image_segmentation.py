@@ -31,8 +31,10 @@ from tundish.manifest import (
 )
 from tundish.masks import MAX_EDGE, Mask
 from tundish.results import ImageSegmentation, Segment
+from tundish.tasks.image_reading import PreparedImage
 from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.segment_finding import load_finder
+from tundish_kernels import Window
 
 FEW = ("crack", "scratch", "N/A", "N/A")
 """Names may stand twice."""
@@ -49,6 +51,7 @@ PROCESSORS: dict[str, tuple[Any, tuple[int, int] | None]] = {
 def outputs_of(rule: SegmentationPostprocess) -> tuple[TensorSpec, ...]:
     if isinstance(rule, SemanticPostprocess):
         return (TensorSpec(name="logits", datatype="FP32", shape=("batch", len(rule.labels), 6, 9)),)
+    assert isinstance(rule, MaskQueriesPostprocess)
     return (
         TensorSpec(name="class_queries_logits", datatype="FP32", shape=("batch", "queries", len(rule.labels) + 1)),
         TensorSpec(name="masks_queries_logits", datatype="FP32", shape=("batch", "queries", "height", "width")),
@@ -63,7 +66,8 @@ def smooth(draw: np.random.Generator, *shape: int) -> NDArray[np.float32]:
 
 
 def found_by(rule: SegmentationPostprocess, outputs: Any, sizes: list[tuple[int, int]]) -> list[Any]:
-    return load_finder(rule, outputs_of(rule), Path("bundle")).find(outputs, sizes)
+    images = [PreparedImage(np.zeros((1, 1, 3), np.uint8), Window.stretch((6, 9)), size) for size in sizes]
+    return load_finder(rule, outputs_of(rule), Path("bundle")).find(outputs, images, (6, 9))
 
 
 @settings(max_examples=40, deadline=None)
@@ -176,7 +180,7 @@ def test_an_image_without_numbers_fails_alone(where: str, value: float) -> None:
         (SemanticPostprocess(labels=FEW), "logits", ("batch", 4), r"'logits' of the shape"),
         (SemanticPostprocess(labels=FEW), "scores", ("batch", 4, 6, 9), r"'logits' of the shape .* got \[\]"),
         (queries()[0], "class_queries_logits", ("batch", "queries", 4), r"\[batch, queries, 5\], got"),
-        (SegmentationPostprocess(labels=FEW), "logits", ("batch", 4, 6, 9), "in a way that this version does not know"),
+        (SegmentationPostprocess(), "logits", ("batch", 4, 6, 9), "in a way that this version does not know"),
     ],
 )
 def test_a_network_of_another_form_is_refused(

@@ -30,7 +30,7 @@ from tundish.manifest import (
     TensorSpec,
 )
 from tundish.pipeline import Answer, Pipeline, run_batch
-from tundish.results import Box, DetectedObject, ObjectDetection
+from tundish.results import Box, DetectedObject, ObjectDetection, Point
 from tundish.tasks.box_finding import Found
 from tundish.tasks.image_reading import PreparedImage
 from tundish.tasks.object_detection import ObjectDetectionTask
@@ -202,12 +202,21 @@ def test_tensors_are_padded_behind_each_images_own_objects() -> None:
     assert tensors["score"].dtype == tensors["box"].dtype == np.float32
 
 
+def test_tensors_have_the_corners_of_oriented_boxes() -> None:
+    corners = (Point(2, 0), Point(4, 2), Point(2, 4), Point(0, 2))
+    turned = DetectedObject("crack", 0.75, Box(0, 0, 4, 4), corners)
+    tensors = ObjectDetectionTask.to_tensors([ObjectDetection(()), ObjectDetection((turned,))])
+    assert tensors["corners"].tolist() == [[[[0, 0]] * 4], [[[2, 0], [4, 2], [2, 4], [0, 2]]]]
+    assert tensors["corners"].dtype == np.float32
+
+
 def test_tensors_of_nothing_have_no_objects() -> None:
     tensors = ObjectDetectionTask.to_tensors([ObjectDetection(())])
     assert {name: array.shape for name, array in tensors.items()} == {
         "label": (1, 0),
         "score": (1, 0),
         "box": (1, 0, 4),
+        "corners": (1, 0, 4, 2),
     }
 
 
@@ -219,6 +228,7 @@ def test_tensors_of_nothing_have_no_objects() -> None:
             st.sampled_from(["crack", "", "Größe"]),
             st.floats(0, 1, width=32),
             st.builds(Box, *[st.floats(-1e4, 1e4, width=32)] * 4),
+            st.none() | st.tuples(*[st.builds(Point, *[st.floats(-1e4, 1e4, width=32)] * 2)] * 4),
         ),
         max_size=5,
     )

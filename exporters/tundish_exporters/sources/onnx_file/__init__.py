@@ -10,6 +10,7 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.classifier import ClassifierSource
 from tundish_exporters.sources.onnx_file.detector import DetectorSource
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
+from tundish_exporters.sources.onnx_file.segmenter import SegmenterSource
 from tundish_exporters.sources.onnx_file.text_detector import TextDetectorSource
 from tundish_exporters.sources.onnx_file.text_recognizer import TextRecognizerSource
 from tundish_exporters.sources.onnx_file.text_source import TextFileSource
@@ -30,14 +31,16 @@ def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSour
             source = ClassifierSource
         case "object-detection":
             source = DetectorSource
+        case "image-segmentation":
+            source = SegmenterSource
         case "text-detection":
             source = TextDetectorSource
         case "text-recognition":
             source = TextRecognizerSource
         case _:
             raise ExportError(
-                "tundish reads classifiers and detectors of images, networks that detect or recognise texts in them, "
-                "classifiers of texts and tokens, and makers of vectors from ONNX files, not models for "
+                "tundish reads classifiers, detectors and segmenters of images, networks that detect or recognise texts "
+                "in them, classifiers of texts and tokens, and makers of vectors from ONNX files, not models for "
                 f"{task}; export those from their Hugging Face directory."
             )
     if said := hints.texts.said:

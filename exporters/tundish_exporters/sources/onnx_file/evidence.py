@@ -51,6 +51,7 @@ def settle(layout: Layout, seen: Seen, activation: Activation | None) -> Head:
     """
     boxes = _all(layout.boxes, layout, seen).reshape(-1, 4)
     form = seen.hints.box_form or layout.form or _form(boxes, seen)
+    _check_unit(form, seen)
     background = seen.hints.background or layout.background
     _check_background(layout, background)
     grid = None
@@ -77,22 +78,23 @@ def settle_listed(head: ListedHead, seen: Seen) -> ListedHead:
         ExportError: a hint is at odds with objects that the network has chosen itself.
     """
     hints = seen.hints
-    if hints.box_form not in (None, "corners", "corners-yx"):
+    _check_unit(head.form, seen)
+    if hints.box_form not in (None, "corners", "corners-yx", "oriented"):
         raise ExportError(
             f"The output '{head.boxes.output}' lists objects that the network has chosen itself, whose boxes cannot be "
-            f"{hints.box_form}; give corners or corners-yx, or say that overlapping boxes are dropped outside (nms)."
+            f"{hints.box_form}; give corners, corners-yx or oriented, or say that overlapping boxes are dropped "
+            "outside (nms)."
         )
     boxes = np.concatenate([gather(head.boxes, answer).reshape(-1, 4) for answer in seen.answers])
     classes = np.concatenate([gather(head.classes, answer).reshape(-1) for answer in seen.answers])
-    unit = hints.box_unit or (
-        "shares" if len(boxes) and np.abs(boxes).max() <= _MOST_SHARE and boxes.any() else head.unit
-    )
+    are_shares = head.form != "oriented" and len(boxes) and np.abs(boxes).max() <= _MOST_SHARE and boxes.any()
+    unit = hints.box_unit or ("shares" if are_shares else head.unit)
     first_class = head.first_class
     if hints.background is None and seen.labels in classes:
         first_class = 1
     elif hints.background is not None:
         first_class = 1 if hints.background == "first" else 0
-    form = head.form if hints.box_form is None else hints.box_form
+    form = head.form if hints.box_form is None or head.form == "oriented" else hints.box_form
     return replace(head, form=form, unit=unit, first_class=first_class)
 
 
@@ -133,7 +135,8 @@ def _levels(candidates: int, size: tuple[int, int]) -> tuple[Level, ...] | None:
 
 
 def _unit(boxes: Floats, form: BoxForm) -> BoxUnit:
-    return "shares" if form not in _GRIDS and np.quantile(np.abs(boxes), _SURE) <= _MOST_SHARE else "pixels"
+    in_pixels = (*_GRIDS, "oriented")
+    return "shares" if form not in in_pixels and np.quantile(np.abs(boxes), _SURE) <= _MOST_SHARE else "pixels"
 
 
 def _activation(layout: Layout, seen: Seen) -> Activation:
@@ -141,6 +144,14 @@ def _activation(layout: Layout, seen: Seen) -> Activation:
     if ((scores >= 0) & (scores <= 1)).all():
         return "none"
     return "sigmoid" if layout.background == "none" else "softmax"
+
+
+def _check_unit(form: BoxForm, seen: Seen) -> None:
+    if form == "oriented" and seen.hints.box_unit == "shares":
+        raise ExportError(
+            "Oriented boxes are read in pixels of the network's input, for shares of its width and height would bend "
+            "their angles; export the model with boxes in pixels."
+        )
 
 
 def _check_background(layout: Layout, background: str) -> None:

@@ -21,13 +21,16 @@ _END = np.iinfo(np.int64).max
 """As far as a slice can reach."""
 
 
-def candidates_ending(head: Head, shapes: Mapping[str, Shape], integers: Iterable[str]) -> Ending:
-    """For `BoxPostprocess`.
+def candidates_ending(
+    head: Head, shapes: Mapping[str, Shape], integers: Iterable[str], prototypes: str | None = None
+) -> Ending:
+    """For `BoxPostprocess`, or for `PrototypeMasksPostprocess` with it.
 
     Args:
         head: how the outputs are read.
-        shapes: of `boxes` and `scores`, without the batch.
+        shapes: of all that is served, without the batch.
         integers: the outputs that are no FP32.
+        prototypes: the output that holds those of masks, whose weights stand behind the labels.
     """
     nodes = _Nodes(integers, axis=1 if head.layout.candidates_last else 2)
     scores = nodes.gather_all(head.layout.scores)
@@ -46,11 +49,18 @@ def candidates_ending(head: Head, shapes: Mapping[str, Shape], integers: Iterabl
         if head.layout.root_of_product:
             scores = nodes.add("Sqrt", scores)
     boxes = _decoded(nodes, head, nodes.gather_all(head.layout.boxes))
-    return nodes.ending({"boxes": boxes, "scores": scores}, shapes)
+    if head.form == "oriented":
+        boxes = nodes.add("Concat", boxes, nodes.gather_all(head.layout.more), axis=nodes.axis)
+    tensors = {"boxes": boxes, "scores": scores}
+    if prototypes is not None:
+        tensors |= {"coefficients": nodes.gather_all(head.layout.more), "prototypes": nodes.as_floats(prototypes)}
+    return nodes.ending(tensors, shapes)
 
 
-def listed_ending(head: ListedHead, shapes: Mapping[str, Shape], integers: Iterable[str]) -> Ending:
-    """For `ListedPostprocess`; arguments as `candidates_ending` has them."""
+def listed_ending(
+    head: ListedHead, shapes: Mapping[str, Shape], integers: Iterable[str], prototypes: str | None = None
+) -> Ending:
+    """For `ListedPostprocess`, or with masks; arguments as `candidates_ending` has them."""
     nodes = _Nodes(integers, axis=2)
     boxes = nodes.gather(head.boxes)
     if head.form == "corners-yx":
@@ -67,7 +77,13 @@ def listed_ending(head: ListedHead, shapes: Mapping[str, Shape], integers: Itera
         scores = nodes.add("Where", is_object, scores, nodes.constant(np.zeros((), np.float32)))
     if head.first_class:
         classes = nodes.add("Sub", classes, nodes.constant(np.array(head.first_class, np.float32)))
-    return nodes.ending({"boxes": boxes, "scores": scores, "classes": classes}, shapes)
+    more = None if head.more is None else nodes.gather(head.more)
+    if head.form == "oriented" and more is not None:
+        boxes = nodes.add("Concat", boxes, more, axis=nodes.axis)
+    tensors = {"boxes": boxes, "scores": scores, "classes": classes}
+    if prototypes is not None and more is not None:
+        tensors |= {"coefficients": more, "prototypes": nodes.as_floats(prototypes)}
+    return nodes.ending(tensors, shapes)
 
 
 def _decoded(nodes: _Nodes, head: Head, raw: str) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.manifest import BoxPostprocess
+from tundish_exporters.quadrilaterals import overlaps
 from tundish_exporters.sources.onnx_file.heads import Head, ListedHead, Numbers
 
 Floats = NDArray[np.float32]
@@ -53,6 +54,8 @@ def read_candidates(head: Head, answer: Arrays) -> dict[str, Floats]:
         if head.layout.root_of_product:
             scores = np.sqrt(scores)
     boxes = _decoded(head, rows(layout.boxes))
+    if head.form == "oriented":
+        boxes = np.concatenate([boxes, rows(layout.more)], axis=2)
     if layout.candidates_last:
         boxes, scores = boxes.swapaxes(1, 2), scores.swapaxes(1, 2)
     return {"boxes": boxes, "scores": scores}
@@ -67,33 +70,38 @@ def read_listed(head: ListedHead, answer: Arrays) -> dict[str, Floats]:
     if head.count is not None:
         count = answer[head.count].astype(np.float32).reshape(-1, 1)
         scores = np.where(np.arange(scores.shape[1]) < count, scores, np.float32(0))
-    return {"boxes": boxes * head.unit_scale, "scores": scores, "classes": classes - np.float32(head.first_class)}
+    boxes = boxes * head.unit_scale
+    if head.form == "oriented":
+        assert head.more is not None  # its angle
+        boxes = np.concatenate([boxes, gather(head.more, answer)], axis=2)
+    return {"boxes": boxes, "scores": scores, "classes": classes - np.float32(head.first_class)}
 
 
 def suppressed(rule: BoxPostprocess, boxes: Floats, scores: Floats) -> list[tuple[int, int]]:
     """The candidate and the label of each object of an image, of every score above 0, by greedy suppression.
 
-    `boxes` are corners `[candidates, 4]`, `scores` `[candidates, labels]`.
+    `boxes` are corners `[candidates, 2, 2]`, or `[candidates, 4, 2]` of oriented ones, `scores` `[candidates, labels]`.
     """
     labels = scores.argmax(axis=1)
     best = scores.max(axis=1)
     left = np.flatnonzero(best > 0)
     left = left[np.argsort(-best[left], kind="stable")]
     kept: list[tuple[int, int]] = []
+    overlapping = overlaps if rule.box_form == "oriented" else _overlaps
     while len(left) and len(kept) < rule.max_objects:
         first, left = left[0], left[1:]
         kept.append((int(first), int(labels[first])))
-        rivals = np.ones(len(left), bool) if rule.class_agnostic else labels[left] == labels[first]
-        left = left[~(rivals & (_overlaps(boxes[first], boxes[left]) > rule.iou))]
+        rivals = np.flatnonzero(rule.class_agnostic | (labels[left] == labels[first]))
+        left = np.delete(left, rivals[overlapping(boxes[first], boxes[left[rivals]]) > rule.iou])
     return kept
 
 
 def _overlaps(box: Floats, others: Floats) -> NDArray[np.float64]:
     """Intersection over union; 0 where either has no area."""
     wide, other = box.astype(np.float64), others.astype(np.float64)
-    sides = np.minimum(wide[2:], other[:, 2:]) - np.maximum(wide[:2], other[:, :2])
+    sides = np.minimum(wide[1], other[:, 1]) - np.maximum(wide[0], other[:, 0])
     shared = sides.clip(min=0).prod(axis=1)
-    area, areas = (wide[2:] - wide[:2]).clip(min=0).prod(), (other[:, 2:] - other[:, :2]).clip(min=0).prod(axis=1)
+    area, areas = (wide[1] - wide[0]).clip(min=0).prod(), (other[:, 1] - other[:, 0]).clip(min=0).prod(axis=1)
     union = area + areas - shared
     overlaps: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
     return overlaps

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tundish_exporters.detector_hints import Background, BoxForm, BoxUnit
 from tundish_exporters.onnx_hints import Activation
 
-Form = Literal["corners", "centre"]
+Form = Literal["corners", "centre", "oriented"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ class Layout:
     """Of one column, by which the scores are multiplied."""
     root_of_product: bool = False
     """Whether a score is the square root of that product."""
+    more: tuple[Numbers, ...] = ()
+    """What stands behind the labels and is read: an angle, or the weights of a mask's prototypes."""
     candidates_last: bool = False
     """Whether all of these are `[batch, columns, rows]`, and neither split nor transposed."""
     levels: tuple[Level, ...] = ()
@@ -134,6 +136,8 @@ class Head:
     @property
     def box_form(self) -> Form:
         """Of the boxes when they are decoded."""
+        if self.form == "oriented":
+            return "oriented"
         return "corners" if self.form in ("corners", "corners-yx", "distances") else "centre"
 
     @property
@@ -157,7 +161,9 @@ class ListedHead:
     """The last two have one column."""
     count: str | None = None
     """The output that says how many of the rows are objects."""
-    form: Literal["corners", "corners-yx"] = "corners"
+    more: Numbers | None = None
+    """See `Layout.more`."""
+    form: Literal["corners", "corners-yx", "oriented"] = "corners"
     unit: BoxUnit = "pixels"
     size: tuple[int, int]
     first_class: int = 0

@@ -8,6 +8,8 @@
 | YOLOv4 of PyTorch, SSD, UltraFace, DETR | boxes `[batch, rows, 4]` and scores `[batch, rows, labels]` |
 | SCRFD, YuNet | for each stride: boxes of 4 numbers, and scores, perhaps with an objectness |
 | YOLOv10, v7, with suppression inside | `[batch, rows, 6]`: corners, score, class; `[rows, 7]`: image first |
+| YOLO's oriented boxes | `[batch, 4 + labels + 1, rows]`, the last an angle; `[batch, rows, 7]`: score, class, angle |
+| YOLO's instances | as its boxes, with weights behind the labels, and prototypes `[batch, weights, height, width]` |
 | TensorFlow, TensorRT, torchvision | boxes, scores and classes, perhaps with their count |
 
 A row is a candidate or an object. Scores may have a background beside the labels.
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays
 from tundish_exporters.detector_hints import BoxForm, DetectorHints
 from tundish_exporters.errors import ExportError
+from tundish_exporters.sources.onnx_file.head_reading import gather_all
 from tundish_exporters.sources.onnx_file.heads import Layout, Letterbox, Level, ListedHead, Numbers, levels_of
 
 Array = NDArray[np.generic]
@@ -51,6 +54,8 @@ class Seen:
     hints: DetectorHints
     more: int = 0
     """How many numbers stand behind those of the labels, such as YOLO's of masks or key points."""
+    oriented: bool | None = None
+    """Whether these are one, the angle of a box; None if nobody says."""
 
     @property
     def outputs(self) -> list[tuple[str, Array]]:
@@ -64,28 +69,67 @@ class Seen:
 
 def find_layout(seen: Seen) -> Layout | ListedHead | None:
     """The first layout that fits; None if there is none."""
-    finders: list[Callable[[Seen], Layout | ListedHead | None]] = [_strides, _one_output, _two_outputs, _maps]
-    if seen.hints.nms != "outside":
-        finders = [_listed_columns, _listed_outputs, *([] if seen.hints.nms == "inside" else finders)]
+    if seen.oriented is None and not seen.more:
+        found = find_layout_with_more(replace(seen, more=1, oriented=True))
+        if found is not None and _are_oriented(found, seen.answers):
+            return found
+    if seen.oriented:
+        return find_layout_with_more(seen)
+    return _first(seen, [_listed_columns, _listed_outputs], [_strides, _one_output, _two_outputs, _maps])
+
+
+def find_layout_with_more(seen: Seen) -> Layout | ListedHead | None:
+    """As `find_layout`, of those that say where the numbers behind those of the labels stand."""
+    return _first(seen, [_listed_columns], [_one_output])
+
+
+Finder = Callable[[Seen], Layout | ListedHead | None]
+
+
+def _first(seen: Seen, listed: Sequence[Finder], candidates: Sequence[Finder]) -> Layout | ListedHead | None:
+    """What the first finder finds, of objects that the network has chosen before candidates."""
+    nms = seen.hints.nms
+    finders = [*([] if nms == "outside" else listed), *([] if nms == "inside" else candidates)]
     return next((found for finder in finders if (found := finder(seen)) is not None), None)
+
+
+def _are_oriented(found: Layout | ListedHead, answers: Sequence[Arrays]) -> bool:
+    """Whether what would be angles are no scores, as they are where an objectness comes before the labels."""
+    if isinstance(found, ListedHead):
+        return True  # these numbers were looked at
+    scores, angles = (
+        np.concatenate([gather_all(parts, answer, candidates_last=found.candidates_last) for answer in answers], axis=1)
+        for parts in (found.scores, found.more)
+    )
+    return _are_scores(scores) and not _are_scores(angles) and _are_angles(angles)
 
 
 def _listed_columns(seen: Seen) -> ListedHead | None:
     """One output with all of an object's numbers in a row."""
     for name, array in seen.outputs:
         width = array.shape[-1] if array.ndim else 0
-        if (width, array.ndim) not in ((6, 2), (6, 3), (7, 2)):
+        if array.ndim in (2, 3) and width == 6 + seen.more:
+            begin, score, label = 0, 4, 5
+        elif array.ndim == 2 and width == 7:  # YOLOv7's, the number of the image first
+            begin, score, label = 1, 6, 5
+        else:
             continue
-        begin = width - 6
-        score, label = (4, 5) if width == 6 else (6, 5)
         rows = seen.all_rows(name, width)
-        chosen = _are_corners(rows[:, begin : begin + 4]) and _are_classes(rows[:, label], seen.labels)
-        if seen.hints.nms == "inside" or (chosen and _are_scores(rows[:, score])):
+        if seen.hints.nms == "inside" or _are_chosen(rows[:, begin : begin + 4], rows[:, score], rows[:, label], seen):
             shape = None if array.ndim == 3 else (1, -1, width)
-            boxes, scores, classes = (
-                Numbers(name, span, rows=shape) for span in ((begin, begin + 4), (score, score + 1), (label, label + 1))
+            boxes, scores, classes, more = (
+                Numbers(name, span, rows=shape)
+                for span in ((begin, begin + 4), (score, score + 1), (label, label + 1), (6, 6 + seen.more))
             )
-            return ListedHead(boxes=boxes, scores=scores, classes=classes, size=seen.size, letterbox=_YOLO)
+            return ListedHead(
+                boxes=boxes,
+                scores=scores,
+                classes=classes,
+                more=more if seen.more else None,
+                form="oriented" if seen.oriented else "corners",
+                size=seen.size,
+                letterbox=_YOLO,
+            )
     return None
 
 
@@ -197,12 +241,15 @@ def _one_output(seen: Seen) -> Layout | None:
             continue
         first = before[0] if before[1] is None else before[1]
         assert first is not None  # one of them is
-        parts = [Numbers(name, span, rows=rows) for span in ((0, 4), (first, first + seen.labels), (4, 5))]
+        end = first + seen.labels
+        parts = [Numbers(name, span, rows=rows) for span in ((0, 4), (first, end), (4, 5), (end, end + seen.more))]
         return Layout(
             boxes=(parts[0],),
             scores=(parts[1],),
             objectness=(parts[2],) if first == 5 else (),
+            more=(parts[3],) if seen.more else (),
             candidates_last=before[0] is not None,
+            form="oriented" if seen.oriented else None,
             letterbox=_YOLO,
         )
     return None
@@ -211,7 +258,7 @@ def _one_output(seen: Seen) -> Layout | None:
 def _numbers_before_labels(extent: int, seen: Seen) -> int | None:
     """How many there are, if a candidate may have so many numbers in all."""
     before = extent - seen.labels - seen.more
-    return before if before in (4, 5) else None
+    return before if before == 4 or (before == 5 and not seen.oriented) else None
 
 
 def _two_outputs(seen: Seen) -> Layout | None:
@@ -302,6 +349,14 @@ def _grid(height: int, width: int, each: int, size: tuple[int, int], *, anchors_
     return Level(stride, height, width, each, anchors_first)
 
 
+def _are_chosen(
+    boxes: NDArray[np.float64], scores: NDArray[np.float64], classes: NDArray[np.float64], seen: Seen
+) -> bool:
+    """Whether these are of objects, and not of candidates."""
+    are_boxes = (boxes[:, 2:] >= 0).all() if seen.oriented else _are_corners(boxes)
+    return bool(are_boxes) and _are_classes(classes, seen.labels) and _are_scores(scores)
+
+
 def _is_whole(row: Array) -> bool:
     return bool(np.isfinite(row).all() and (row == np.floor(row)).all())
 
@@ -311,8 +366,12 @@ def _are_classes(numbers: NDArray[np.float64], labels: int) -> bool:
     return _is_whole(numbers) and bool(((numbers >= -1) & (numbers <= labels)).all())
 
 
-def _are_scores(numbers: NDArray[np.float64]) -> bool:
+def _are_scores(numbers: NDArray[np.floating]) -> bool:
     return bool(((numbers >= 0) & (numbers <= 1)).all())
+
+
+def _are_angles(numbers: NDArray[np.floating]) -> bool:
+    return bool((np.abs(numbers) <= 2 * np.pi).all())
 
 
 def _are_corners(boxes: NDArray[np.float64]) -> bool:

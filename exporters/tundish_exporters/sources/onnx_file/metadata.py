@@ -8,6 +8,8 @@ from math import prod
 
 import onnx
 
+ORIENTED = "obb"
+"""The task of boxes that are turned."""
 _MASK = 32
 """Numbers of a mask."""
 
@@ -17,9 +19,9 @@ class Metadata:
     """None, or empty, where the file does not say it in a form that can be read."""
 
     task: str = ""
-    """`detect`, `segment`, `pose` and the like."""
+    """`detect`, `segment`, `pose`, `obb` and the like."""
     more: int = 0
-    """How many numbers a candidate has behind those of its labels: of a mask, or of key points."""
+    """How many numbers a candidate has behind those of its labels: of a mask, of key points, or an angle."""
     image_size: tuple[int, int] | None = None
     """Height and width."""
     is_of_yolo: bool = False
@@ -35,6 +37,8 @@ class Metadata:
             more = _MASK
         elif task == "pose":
             more = prod(_pair(written.get("kpt_shape", "")) or (0,))
+        elif task == ORIENTED:
+            more = 1
         is_of_yolo = {"names", "stride"} <= written.keys()
         return cls(task, more, _pair(written.get("imgsz", "")), is_of_yolo)
 
