@@ -39,8 +39,8 @@ def load_onnx(path: Path, task: manifest.TaskName, hints: OnnxHints) -> OnnxSour
             source = TextRecognizerSource
         case _:
             raise ExportError(
-                "tundish reads classifiers, detectors and segmenters of images, networks that detect or recognise texts "
-                "in them, classifiers of texts and tokens, and makers of vectors from ONNX files, not models for "
+                "tundish reads classifiers, detectors and segmenters of images, networks that detect or recognise "
+                "texts in them, classifiers of texts and tokens, and makers of vectors from ONNX files, not models for "
                 f"{task}; export those from their Hugging Face directory."
             )
     if said := hints.texts.said:
