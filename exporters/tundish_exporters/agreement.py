@@ -28,6 +28,7 @@ from tundish.results import (
     TextRecognition,
     TokenClassification,
 )
+from tundish.tasks.opencv import load_opencv
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
 _HOLDS = 0.5
@@ -241,8 +242,7 @@ def overlap(first: Box, second: Box) -> float:
 
 def quadrilateral_overlap(first: Corners, second: Corners) -> float:
     """Intersection over union of two convex quadrilaterals; 0 if neither has an area."""
-    import cv2  # an extra that documents alone need
-
+    cv2 = load_opencv()
     polygons = np.array([first, second], np.float32)
     shared = float(cv2.intersectConvexConvex(polygons[0], polygons[1])[0])
     union = sum(cv2.contourArea(polygon) for polygon in polygons) - shared

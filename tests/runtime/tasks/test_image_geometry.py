@@ -17,7 +17,7 @@ from transformers.models.yolos import image_processing_yolos
 
 from tundish.errors import InvalidInputError
 from tundish.manifest import ImagePreprocess, Resize, ShortestEdgeResize, StretchResize
-from tundish.manifest.preprocess import EdgeRangeResize
+from tundish.manifest.preprocess import EdgeRangeResize, LineResize
 from tundish.tasks.image_geometry import MAX_EDGE, window
 
 edges = st.integers(1, 3000)
@@ -195,3 +195,9 @@ def test_documents_of_any_size_are_bounded(height: int, width: int) -> None:
     if min(height, width) > 200 and max(height, width) < 3 * min(height, width):
         assert min(edges) >= 672
         assert edges[0] / edges[1] == pytest.approx(height / width, rel=0.06)
+
+
+@pytest.mark.parametrize("resize", [DOCUMENT, LineResize(height=48, shortest=320, longest=3200)])
+def test_images_of_texts_are_not_cropped(resize: Resize) -> None:
+    with pytest.raises(ValueError, match=r"images of texts are not cropped, got the crop \[32, 32\]"):
+        rule(resize, (32, 32))
