@@ -31,6 +31,7 @@ from tundish.results import (
     TokenClassification,
     VisualQuestionAnswering,
 )
+from tundish.tasks.opencv import load_opencv
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 from tundish_exporters.quadrilaterals import overlaps
 
@@ -266,8 +267,7 @@ def overlap(first: Box, second: Box) -> float:
 
 def quadrilateral_overlap(first: Corners, second: Corners) -> float:
     """Intersection over union of two convex quadrilaterals; 0 if neither has an area."""
-    import cv2  # an extra that documents alone need
-
+    cv2 = load_opencv()
     polygons = np.array([first, second], np.float32)
     shared = float(cv2.intersectConvexConvex(polygons[0], polygons[1])[0])
     union = sum(cv2.contourArea(polygon) for polygon in polygons) - shared

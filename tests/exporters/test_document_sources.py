@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from support.documents import (
 )
 
 from tundish.engines.onnx import OnnxEngine
+from tundish.errors import TundishError
 from tundish.manifest import ModelSpec, StretchResize
 from tundish.manifest.postprocess import CtcPostprocess, TextRegionPostprocess
 from tundish.manifest.preprocess import EdgeRangeResize, LineResize
@@ -236,6 +239,15 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, task: Any, hints: OnnxHint
     path = detector if task == "text-detection" else write_stripe_reader(tmp_path / "reader.onnx")
     with pytest.raises(ExportError, match=message):
         load_onnx(path, task, hints)
+
+
+def test_who_has_no_opencv_exports_all_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = "import sys; sys.modules['cv2'] = None; import tundish, tundish_exporters.sources.onnx_file"
+    ran = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(TundishError, match=r"pip install 'tundish\[documents\]'"):
+        load_onnx(write_stripe_reader(tmp_path / "reader.onnx"), "text-recognition", OnnxHints())
 
 
 def test_a_detector_without_probabilities_is_refused(tmp_path: Path) -> None:

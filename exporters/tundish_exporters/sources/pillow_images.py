@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from tundish.manifest import ImagePreprocess
 from tundish.tasks.image_geometry import input_size, window
+from tundish.tasks.opencv import load_opencv
 
 Placing = Callable[[float, float], tuple[float, float]]
 """From x and y to x and y."""
@@ -50,9 +51,7 @@ def _resized(image: Image.Image, rule: ImagePreprocess, size: tuple[int, int]) -
     """To a width and height."""
     if rule.resampling == "pillow":
         return image.resize(size, _RESAMPLING[rule.interpolation])
-    import cv2  # an extra that documents alone need
-
-    return Image.fromarray(cv2.resize(np.asarray(image), size, interpolation=_OPENCV[rule.interpolation]))
+    return Image.fromarray(load_opencv().resize(np.asarray(image), size, interpolation=_OPENCV[rule.interpolation]))
 
 
 def image_size(data: bytes) -> tuple[int, int]:

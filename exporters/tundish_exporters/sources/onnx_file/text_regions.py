@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tundish.manifest.postprocess import TextRegionPostprocess
 from tundish.results import Point, TextRegion
+from tundish.tasks.opencv import load_opencv
 
 _Corner = tuple[float, float]
 
@@ -22,6 +22,7 @@ def read_regions(
     rule: TextRegionPostprocess, probabilities: NDArray[np.float32], size: tuple[int, int]
 ) -> Iterator[TextRegion]:
     """All regions, whatever their score, in any order, in pixels of an image of this height and width."""
+    cv2 = load_opencv()
     outlines, _ = cv2.findContours(_bits(rule, probabilities), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     for outline in outlines[: rule.max_regions]:
         rectangle = cv2.minAreaRect(outline)
@@ -49,6 +50,7 @@ def _bits(rule: TextRegionPostprocess, probabilities: NDArray[np.float32]) -> ND
 
 
 def _mean_inside(corners: list[_Corner], probabilities: NDArray[np.float32]) -> float:
+    cv2 = load_opencv()
     height, width = probabilities.shape
     left = min(max(math.floor(min(x for x, _ in corners)), 0), width - 1)
     top = min(max(math.floor(min(y for _, y in corners)), 0), height - 1)
