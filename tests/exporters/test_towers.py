@@ -30,11 +30,13 @@ from tundish.bundle import component_directory, read_bundle
 from tundish.client import AsyncClient, Client
 from tundish.manifest import Accuracy, Gate
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
+from tundish.tasks import parts_of
 from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, exporting, gate
 from tundish_exporters.composed_answers import answer_all
 from tundish_exporters.composed_data import load_composed_data
 from tundish_exporters.composing import ExportedComposition
 from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.latency import measure_latency
 from tundish_exporters.progress import silent
 from tundish_exporters.showing import show_export
 from tundish_exporters.sources.huggingface.source import Choices
@@ -91,7 +93,6 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
             for name, latency in measured.items()
         }
 
-    measure_latency = exporting.measure_latency
     options: Any = {"repository": root / "models", "max_drop": 0.9}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exporting, "measure_latency", int8_is_faster)
@@ -380,7 +381,8 @@ def test_without_data_the_whole_is_compared_on_different_items(towers: Towers) -
     assert data.of_component(towers, "image").gate is None
     assert not data.gate
     for _, item in data.parity:
-        assert set(scores(towers.predict(item))) == {label.decode() for label in item[1]}
+        _, labels = parts_of(item)
+        assert set(scores(towers.predict(item))) == {label.decode() for label in labels}
 
 
 @pytest.mark.parametrize(
