@@ -198,7 +198,6 @@ def test_documents_of_any_size_are_bounded(height: int, width: int) -> None:
         assert edges[0] / edges[1] == pytest.approx(height / width, rel=0.06)
 
 
-<<<<<<< HEAD
 @settings(max_examples=300, deadline=None)
 @given(
     height=edges, width=edges, length=st.integers(1, 900), share=st.integers(0, 900), multiple=st.sampled_from((1, 32))
@@ -220,9 +219,9 @@ def test_edges_are_rounded_half_up_as_vilt_does(
             window(rule(resize, None), height, width)
     else:
         assert window(rule(resize, None), height, width) == (*expected, 0, 0)
-=======
+
+
 @pytest.mark.parametrize("resize", [DOCUMENT, LineResize(height=48, shortest=320, longest=3200)])
 def test_images_of_texts_are_not_cropped(resize: Resize) -> None:
     with pytest.raises(ValueError, match=r"images of texts are not cropped, got the crop \[32, 32\]"):
         rule(resize, (32, 32))
->>>>>>> ocr
