@@ -1,0 +1,168 @@
+"""Documents are read by two networks in one bundle: what the detector finds, the recogniser reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.commands import run_tundish
+from support.documents import png, stripes, write_darkness_detector, write_stripe_reader
+from support.once import made_once
+from support.server_process import ServerProcess
+
+import tundish
+from tundish.client import Client
+from tundish.errors import InvalidInputError
+from tundish.results import DocumentReading, TextDetection
+from tundish.runtime import Runtime
+from tundish_exporters import export_documents
+from tundish_exporters.equality import compare_results
+from tundish_exporters.onnx_hints import OnnxHints
+from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
+
+TEXTS = ("rgb", "grbg", "bbrr", "gbrgb")
+STRIPE = 32
+"""Of a letter, in pixels: several steps of the recogniser, which detected edges may shift."""
+
+
+def page(texts: tuple[str, ...], size: tuple[int, int] = (900, 800)) -> Image.Image:
+    """Lines of stripes below each other on white."""
+    image = Image.new("RGB", size, "white")
+    for place, text in enumerate(texts):
+        image.paste(stripes(text, STRIPE, 48), (60 + 40 * place, 60 + 150 * place))
+    return image
+
+
+PAGES = {"all": TEXTS, "some": TEXTS[1:3], "one": TEXTS[3:], "none": ()}
+
+
+def as_read(text: str) -> str:
+    """By a recogniser that takes the paper at both ends for blue, and knows no blank between letters."""
+    whole = f"b{text}b"
+    return "".join(letter for place, letter in enumerate(whole) if not place or letter != whole[place - 1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`models` with `documents`, its two files and labels, and `pages`."""
+
+    def make(root: Path) -> None:
+        (root / "pages").mkdir()
+        for name, texts in PAGES.items():
+            (root / "pages" / f"{name}.png").write_bytes(png(page(texts)))
+        write_darkness_detector(root / "detector.onnx")
+        write_stripe_reader(root / "reader.onnx")
+        (root / "labels.txt").write_text("b\ng\nr\n")
+        export_documents(
+            root / "detector.onnx",
+            root / "reader.onnx",
+            name="documents",
+            repository=root / "models",
+            labels=root / "labels.txt",
+            calibration=root / "pages",
+        )
+
+    return made_once(tmp_path_factory, "document-reading", make)
+
+
+@pytest.fixture(scope="module")
+def runtime(folder: Path) -> Iterator[Runtime]:
+    with tundish.open(folder / "models", instances=1) as opened:
+        yield opened
+
+
+def texts_of(result: object) -> list[str]:
+    assert isinstance(result, DocumentReading)
+    return [line.text for line in result.lines]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_found_is_read_in_its_order(name: str, folder: Path, runtime: Runtime) -> None:
+    result = runtime.predict("documents", image=folder / "pages" / f"{name}.png").result
+    assert texts_of(result) == list(map(as_read, PAGES[name]))
+    assert isinstance(result, DocumentReading)
+    assert result.text == "\n".join(texts_of(result))
+    for place, (line, text) in enumerate(zip(result.lines, PAGES[name], strict=True)):
+        left, top = 60 + 40 * place, 60 + 150 * place
+        expected = [
+            (left, top),
+            (left + STRIPE * len(text), top),
+            (left + STRIPE * len(text), top + 48),
+            (left, top + 48),
+        ]
+        assert np.abs(np.subtract(line.corners, expected)).max() < 40, "regions are grown a bit"
+
+
+def test_it_equals_both_files_one_after_the_other(folder: Path, runtime: Runtime) -> None:
+    source = DocumentReader(folder / "detector.onnx", folder / "reader.onnx", OnnxHints(), folder / "labels.txt")
+    tilted = page(TEXTS).rotate(7, expand=True, fillcolor="white")
+    for image in (png(tilted), (folder / "pages" / "all.png").read_bytes()):
+        assert compare_results(source.predict(image), runtime.predict("documents", image=image).result)[1] == ""
+
+
+def test_lines_of_several_pages_share_batches(folder: Path, runtime: Runtime) -> None:
+    model, recognizer = runtime.model("documents"), runtime.model("documents.recognizer")
+    before = recognizer.statistics["pipeline"].snapshot().batch_count
+    pages = [(folder / "pages" / f"{name}.png").read_bytes() for name in ("all", "some", "one", "all")]
+    answers = [future.result(30).output for future in model.submit(pages)]
+    assert [len(texts_of(answer)) for answer in answers] == [4, 2, 1, 4]
+    ran = recognizer.statistics["pipeline"].snapshot().batch_count - before
+    assert ran < 11, "eleven lines, and fewer batches"
+
+
+def test_a_page_that_is_none_fails_alone(folder: Path, runtime: Runtime) -> None:
+    good, bad = runtime.model("documents").submit([(folder / "pages" / "one.png").read_bytes(), b"%PDF-1.7"])
+    assert len(texts_of(good.result(30).output)) == 1
+    with pytest.raises(InvalidInputError, match="The image is none of JPEG"):
+        bad.result(30)
+
+
+def test_every_way_of_asking_reads_the_same(folder: Path) -> None:
+    image = folder / "pages" / "all.png"
+    expected = list(map(as_read, TEXTS))
+    with ServerProcess(folder / "models", "--instances", "1") as process:
+        with Client(process.url) as client:
+            assert texts_of(client.predict("documents", image=image).result) == expected
+            found = client.predict("documents.detector", image=image).result
+            contents: Any = [[path.read_bytes()] for path in (image, folder / "pages" / "one.png")]
+            tensors = client.infer("documents", {"image": np.array(contents, np.object_)})
+        shown = run_tundish("infer", "documents", "--image", image, "--url", process.url)
+        listed = run_tundish("infer", "documents", "--image", image, "--url", process.url, "--json")
+    assert isinstance(found, TextDetection)
+    assert len(found.regions) == len(TEXTS)
+    one = as_read(TEXTS[3]).encode()
+    assert tensors["text"].tolist() == [[text.encode() for text in expected], [one, b"", b"", b""]]
+    assert tensors["corners"].shape == (2, 4, 4, 2)
+    assert (tensors["score"][1, 1:] == 0).all()
+    assert shown.returncode == listed.returncode == 0, shown.stderr + listed.stderr
+    assert all(text in shown.stdout for text in expected)
+    assert [line["text"] for line in json.loads(listed.stdout)["lines"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("detector.onnx",),
+            "takes two ONNX files: pass that of the text recogniser with --recognizer",
+        ),
+        (("pages", "--recognizer", "reader.onnx"), "document-reading takes two ONNX files: that of a text detector"),
+        (("reader.onnx", "--recognizer", "detector.onnx"), "there is no map of probabilities"),
+        (("detector.onnx", "--recognizer", "pages"), "pages"),
+    ],
+)
+def test_files_of_other_networks_are_refused(
+    arguments: tuple[str, ...], said: str, folder: Path, tmp_path: Path
+) -> None:
+    paths = [folder / argument if (folder / argument).exists() else argument for argument in arguments]
+    refused = run_tundish(
+        "export", *paths, "--task", "document-reading", "--name", "documents", "--repository", tmp_path / "models"
+    )
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert not (tmp_path / "models").exists()
