@@ -106,6 +106,14 @@ def load_samples(
     return samples[:limit]
 
 
+def said_labels(samples: Sequence[Sample], path: Path) -> list[str]:
+    """Each sample's label as it stands there; raises DataError if one has none."""
+    labels = [sample.label for sample in samples if sample.label is not None]
+    if len(labels) < len(samples):
+        raise DataError(f"{path} has no labels; the gate needs a column 'label', or a folder for each label.")
+    return labels
+
+
 def label_indices(samples: Sequence[Sample], labels: Sequence[str], path: Path) -> list[int]:
     """The index of each sample's label among the model's; a label may also be given as that index.
 
@@ -114,10 +122,7 @@ def label_indices(samples: Sequence[Sample], labels: Sequence[str], path: Path) 
     """
     known = {label: index for index, label in enumerate(labels)}
     indices = []
-    for sample in samples:
-        label = sample.label
-        if label is None:
-            raise DataError(f"{path} has no labels; the gate needs a column 'label', or a folder for each label.")
+    for label in said_labels(samples, path):
         if label in known:
             indices.append(known[label])
         elif label.isascii() and label.isdigit() and int(label) < len(labels):

@@ -16,7 +16,7 @@ from tundish.manifest import (
     Preprocess,
 )
 from tundish.tasks import Item
-from tundish_exporters.data import Sample, label_indices, load_samples
+from tundish_exporters.data import Sample, label_indices, load_samples, said_labels
 from tundish_exporters.errors import DataError
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
@@ -117,9 +117,11 @@ def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateDat
         return GateData(samples, None)
     if postprocess.function == "none":
         raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
+    if source.task == "visual-question-answering":  # an answer that the model does not know is right, and never given
+        return GateData(samples, said_labels(samples, path))
     indices = label_indices(samples, postprocess.labels, path)
-    if postprocess.function == "sigmoid" and source.task != "visual-question-answering":
-        return GateData(samples, None)  # one label a sample does not say which others hold: agreement does
+    if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
+        return GateData(samples, None)
     return GateData(samples, [postprocess.labels[index] for index in indices])
 
 
