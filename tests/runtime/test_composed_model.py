@@ -257,7 +257,10 @@ def test_a_component_that_cannot_be_loaded_takes_the_others_with_it(repository: 
         assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("broken")]
 
 
-def test_commands_show_what_it_is_made_of(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_show_what_it_is_made_of(
+    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     list_models(repository, as_json=True)
     (entry,) = json.loads(capsys.readouterr().out)
     assert entry == {
@@ -267,7 +270,8 @@ def test_commands_show_what_it_is_made_of(repository: Path, capsys: pytest.Captu
         "variant": "composed of image, text",
     }
     list_models(repository)
-    assert "composed of image, text" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert all(said in listed for said in ("composed of", "image, text", "verified"))
     show(repository, "towers")
     shown = capsys.readouterr().out
     for said in (

@@ -400,9 +400,10 @@ def evaluated(steps: Sequence[Step], values: Mapping[str, Any], name: str) -> An
     lengths=st.lists(st.integers(0, 3), min_size=1, max_size=4),
     seed=st.integers(0, 2**32),
     failures=st.sampled_from([0.0, 0.0, 0.1]),
+    leaving=st.sampled_from([0.0, 0.0, 0.1]),
 )
 def test_whatever_comes_first_each_item_ends_once_and_as_its_graph_says(
-    graph: tuple[list[Step], dict[str, bool]], lengths: list[int], seed: int, failures: float
+    graph: tuple[list[Step], dict[str, bool]], lengths: list[int], seed: int, failures: float, leaving: float
 ) -> None:
     steps, lists = graph
     draw = random.Random(seed)
@@ -416,8 +417,12 @@ def test_whatever_comes_first_each_item_ends_once_and_as_its_graph_says(
     ]
     setting_out = list(items)
     runs: list[Run] = []
+    gone: list[Run] = []
     failed = False
     while setting_out or scene.posted or scene.waiting():
+        if runs and draw.random() < leaving:
+            gone.append(draw.choice(runs))
+            gone[-1].item.future.cancel()
         ready = [bool(setting_out), bool(scene.posted), bool(scene.waiting())]
         match draw.choice([number for number, is_ready in enumerate(ready) if is_ready]):
             case 0:
@@ -431,7 +436,7 @@ def test_whatever_comes_first_each_item_ends_once_and_as_its_graph_says(
     for values, run in zip(items, runs, strict=True):
         (outcome,) = run.outcomes
         if isinstance(outcome, TundishError):
-            assert failed
+            assert run in gone if isinstance(outcome, DeadlineExceededError) else failed
             continue
         assert outcome.output == values | {each.name: evaluated(steps, values, each.name) for each in steps}
 

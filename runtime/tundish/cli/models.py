@@ -38,12 +38,14 @@ def list_models(
             )
         )
         return
+    summaries = [_summary(entry.content) for entry in entries]
+    words = [word for summary in summaries for word in summary.get("variant", "").split()]
     table = Table()
-    for heading in ("model", "version", "task", "variant"):
-        table.add_column(heading, no_wrap=heading != "variant")  # which of a composed model has several words
+    for heading in ("model", "version", "task"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("variant", min_width=max(map(len, words), default=0))
     table.add_column("state", min_width=len("verified"))
-    for entry in entries:
-        summary = _summary(entry.content)
+    for entry, summary in zip(entries, summaries, strict=True):
         table.add_row(
             entry.model,
             str(entry.version),
