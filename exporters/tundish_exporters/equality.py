@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ from tundish.results import (
 )
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
 
+TextT = TypeVar("TextT", TextRegion, TextLine)
+
 SCORE_TOLERANCE = 1e-3
 """Of a score, and of an element of a vector."""
 COSINE_TOLERANCE = 1e-4
@@ -65,9 +68,9 @@ def compare_results(expected: Result, actual: Result) -> tuple[float, str]:
     if isinstance(expected, ImageSegmentation) and isinstance(actual, ImageSegmentation):
         return _compare_segments(expected.segments, actual.segments)
     if isinstance(expected, TextDetection) and isinstance(actual, TextDetection):
-        return _compare_regions(expected.regions, actual.regions)
+        return _compare_texts_in_images(expected.regions, actual.regions, _is_same_place, "region of text")
     if isinstance(expected, DocumentReading) and isinstance(actual, DocumentReading):
-        return _compare_lines(expected.lines, actual.lines)
+        return _compare_texts_in_images(expected.lines, actual.lines, _is_same_line, "line of text")
     if isinstance(expected, TextRecognition) and isinstance(actual, TextRecognition):
         return _compare_texts(expected, actual)
     if isinstance(expected, TokenClassification) and isinstance(actual, TokenClassification):
@@ -128,37 +131,26 @@ def _is_same_object(first: DetectedObject, second: DetectedObject) -> bool:
     )
 
 
-def _compare_regions(expected: Sequence[TextRegion], actual: Sequence[TextRegion]) -> tuple[float, str]:
+def _compare_texts_in_images(
+    expected: Sequence[TextT], actual: Sequence[TextT], are_same: Callable[[TextT, TextT], bool], what: str
+) -> tuple[float, str]:
+    """Regions or lines in whichever order: each has a partner at the same place, with nearly its score."""
     largest = 0.0
-    for regions, others, fault in (
-        (actual, expected, "the region of text with the score {:.4f} at {} is none of the source"),
-        (expected, actual, "the source's region of text with the score {:.4f} at {} is missing"),
+    for found, others, fault in (
+        (actual, expected, f"{what}{{}} with the score {{:.4f}} at {{}} is none of the source"),
+        (expected, actual, f"the source's {what}{{}} with the score {{:.4f}} at {{}} is missing"),
     ):
-        for region in regions:
-            near = [abs(region.score - other.score) for other in others if _is_same_place(region, other)]
+        for each in found:
+            near = [abs(each.score - other.score) for other in others if are_same(each, other)]
             largest = max(largest, min(near, default=np.inf))
             if not min(near, default=np.inf) <= SCORE_TOLERANCE:
-                return largest, fault.format(region.score, [tuple(corner) for corner in region.corners])
+                said = f" '{each.text}'" if isinstance(each, TextLine) else ""
+                return largest, fault.format(said, each.score, [tuple(corner) for corner in each.corners])
     return largest, ""
 
 
 def _is_same_place(first: TextRegion | TextLine, second: TextRegion | TextLine) -> bool:
     return float(np.abs(np.subtract(first.corners, second.corners)).max()) <= BOX_TOLERANCE
-
-
-def _compare_lines(expected: Sequence[TextLine], actual: Sequence[TextLine]) -> tuple[float, str]:
-    """In whichever order, as regions are."""
-    largest = 0.0
-    for lines, others, fault in (
-        (actual, expected, "the line '{}' with the score {:.4f} at {} is none of the source"),
-        (expected, actual, "the source's line '{}' with the score {:.4f} at {} is missing"),
-    ):
-        for line in lines:
-            near = [abs(line.score - other.score) for other in others if _is_same_line(line, other)]
-            largest = max(largest, min(near, default=np.inf))
-            if not min(near, default=np.inf) <= SCORE_TOLERANCE:
-                return largest, fault.format(line.text, line.score, [tuple(corner) for corner in line.corners])
-    return largest, ""
 
 
 def _is_same_line(first: TextLine, second: TextLine) -> bool:

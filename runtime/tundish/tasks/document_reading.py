@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from tundish.errors import BundleError
 from tundish.manifest import Composition, LinesPostprocess, ModelSpec, TensorSpec
-from tundish.results import DocumentReading, Point, TextDetection, TextLine, TextRecognition
+from tundish.results import DocumentReading, TextDetection, TextLine, TextRecognition
 from tundish.tasks import Item
 from tundish.tasks.composed import ComposedTask, StepForm, check_steps
+from tundish.tasks.corners import corners_from_message, corners_to_message
 from tundish.tasks.shared_image import SharedImage
 from tundish.tasks.text_detection import TextDetectionTask
 from tundish.tasks.text_recognition import TextRecognitionTask
@@ -78,9 +79,7 @@ class DocumentReadingTask(ComposedTask[DocumentReading]):
         """See `TypedTask.to_message`."""
         return typed.DocumentReading(
             lines=[
-                typed.TextLine(
-                    text=line.text, score=line.score, corners=[typed.Point(x=x, y=y) for x, y in line.corners]
-                )
+                typed.TextLine(text=line.text, score=line.score, corners=corners_to_message(line.corners))
                 for line in result.lines
             ]
         )
@@ -88,11 +87,9 @@ class DocumentReadingTask(ComposedTask[DocumentReading]):
     @staticmethod
     def from_message(message: Any) -> DocumentReading:
         """See `TypedTask.from_message`."""
-        lines = []
-        for line in message.lines:
-            first, second, third, fourth = (Point(corner.x, corner.y) for corner in line.corners)
-            lines.append(TextLine(line.text, line.score, (first, second, third, fourth)))
-        return DocumentReading(tuple(lines))
+        return DocumentReading(
+            tuple(TextLine(line.text, line.score, corners_from_message(line.corners)) for line in message.lines)
+        )
 
 
 def joined(rule: LinesPostprocess, regions: TextDetection, texts: Sequence[TextRecognition]) -> DocumentReading:

@@ -19,7 +19,8 @@ from tundish.manifest import (
     ModelSpec,
     TensorSpec,
 )
-from tundish.results import Box, DetectedObject, ObjectDetection, Point
+from tundish.results import Box, DetectedObject, ObjectDetection
+from tundish.tasks.corners import corners_from_message, corners_to_message
 from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish.tasks.object_finding import load_finder
 from tundish_proto.v1 import inference_pb2 as typed
@@ -81,7 +82,7 @@ class ObjectDetectionTask(ImageTask[ObjectDetection]):
                     label=found.label,
                     score=found.score,
                     box=typed.Box(**found.box._asdict()),
-                    corners=[typed.Point(**corner._asdict()) for corner in found.corners or ()],
+                    corners=() if found.corners is None else corners_to_message(found.corners),
                 )
                 for found in result.objects
             ]
@@ -95,7 +96,5 @@ class ObjectDetectionTask(ImageTask[ObjectDetection]):
 
 def _read_object(found: Any) -> DetectedObject:
     box = Box(found.box.x_min, found.box.y_min, found.box.x_max, found.box.y_max)
-    if not found.corners:
-        return DetectedObject(found.label, found.score, box)
-    first, second, third, fourth = (Point(corner.x, corner.y) for corner in found.corners)
-    return DetectedObject(found.label, found.score, box, (first, second, third, fourth))
+    corners = corners_from_message(found.corners) if found.corners else None
+    return DetectedObject(found.label, found.score, box, corners)

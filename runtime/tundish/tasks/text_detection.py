@@ -13,8 +13,9 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import ImagePreprocess, ModelSpec, TensorSpec
 from tundish.manifest.postprocess import TextRegionPostprocess
-from tundish.results import Point, TextDetection, TextRegion
+from tundish.results import TextDetection, TextRegion
 from tundish.tasks import not_finite
+from tundish.tasks.corners import corners_from_message, corners_to_message
 from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
 from tundish.tasks.region_finding import RegionFinder
 from tundish_proto.v1 import inference_pb2 as typed
@@ -72,7 +73,7 @@ class TextDetectionTask(ImageTask[TextDetection]):
         """See `Task.to_message`."""
         return typed.TextDetection(
             regions=[
-                typed.TextRegion(corners=[typed.Point(x=x, y=y) for x, y in region.corners], score=region.score)
+                typed.TextRegion(corners=corners_to_message(region.corners), score=region.score)
                 for region in result.regions
             ]
         )
@@ -80,8 +81,6 @@ class TextDetectionTask(ImageTask[TextDetection]):
     @staticmethod
     def from_message(message: Any) -> TextDetection:
         """See `Task.from_message`."""
-        regions = []
-        for region in message.regions:
-            first, second, third, fourth = (Point(corner.x, corner.y) for corner in region.corners)
-            regions.append(TextRegion((first, second, third, fourth), region.score))
-        return TextDetection(tuple(regions))
+        return TextDetection(
+            tuple(TextRegion(corners_from_message(region.corners), region.score) for region in message.regions)
+        )
