@@ -160,6 +160,8 @@ IMAGE, TEXT = step("a", "image", "image"), step("b", "text", "candidate_labels")
         ((IMAGE, step("a", "text", "candidate_labels")), "two values have the name 'a'"),
         ((step("image", "image", "image"), TEXT), "two values have the name 'image'"),
         ((IMAGE, step("b", "text", "a", for_each="image")), "goes through 'image', which is none of its inputs"),
+        ((IMAGE, step("b", "text", "a", remembered=3)), "step .b. remembers, so it must take one part of the item"),
+        ((step("a", "image", "image", "candidate_labels", remembered=3), TEXT), "step .a. remembers, so it must"),
         ((IMAGE,), r"no step calls \['text'\]"),
         ((), "at least 1 item"),
         ((IMAGE, TEXT, *(step(f"c{number}", "text", "a") for number in range(15))), "at most 16 items"),

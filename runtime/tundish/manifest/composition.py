@@ -52,7 +52,7 @@ class Step(Part):
     for_each: ValueName | None = None
     """The input that is a list: there is a call for each element in its place, and a list comes of the step."""
     remembered: Annotated[int, Field(ge=0)] = 0
-    """How many answers are kept, those used last, for items that come again."""
+    """How many answers are kept, those used last, for items that come again: images or texts as they were sent."""
 
 
 class SimilarityPostprocess(Part):
@@ -126,6 +126,8 @@ class Composition(Version):
                 raise ValueError(f"step '{step.name}' calls '{step.component}', which is none of {names}")
             if missing := [name for name in step.inputs if name not in known]:
                 raise ValueError(f"step '{step.name}' takes '{missing[0]}', which nothing before it makes")
+            if step.remembered and (len(step.inputs) > 1 or step.inputs[0] not in self.reads):
+                raise ValueError(f"step '{step.name}' remembers, so it must take one part of the item and nothing else")
             if step.for_each is not None and step.for_each not in step.inputs:
                 raise ValueError(f"step '{step.name}' goes through '{step.for_each}', which is none of its inputs")
             known.add(step.name)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tundish.errors import BundleError
 from tundish.manifest import Composition, ModelSpec
-from tundish.results import ObjectDetection, TextDetection, TextRegion
+from tundish.results import TextDetection, TextRegion
 from tundish.tasks import Item, ResultT, TypedTask
 from tundish.tasks.shared_image import ImageRegion, SharedImage
 
@@ -60,7 +60,7 @@ def item_of(values: Sequence[Any]) -> Any:
 def elements_of(value: Any) -> Sequence[Any]:
     """What a step goes through: a list, or what was found in an image."""
     match value:
-        case ObjectDetection(objects=found) | TextDetection(regions=found):
+        case TextDetection(regions=found):
             return found
         case _:
             elements: Sequence[Any] = value
