@@ -184,7 +184,7 @@ def test_components_have_names_of_their_own_and_none_is_the_engines(bundle: Comp
 def test_a_template_has_one_place_for_a_label(bundle: ComposedBundle, template: str) -> None:
     rule = bundle.manifest.postprocess.model_dump() | {"template": template}
     rewrite_manifest(bundle.directory, postprocess=rule)
-    with pytest.raises(BundleError, match=r"not valid at 'postprocess\.template'"):
+    with pytest.raises(BundleError, match=r"not valid at 'postprocess\.similarity\.template'"):
         read_bundle(bundle.directory)
 
 

@@ -18,7 +18,7 @@ from support.images import encoded
 from tundish.errors import DeadlineExceededError, EngineError, InvalidInputError, QueueFullError, TundishError
 from tundish.manifest import Step
 from tundish.pipeline import Answer
-from tundish.results import Box, DetectedObject, ObjectDetection, StageTimes
+from tundish.results import Point, StageTimes, TextDetection, TextRegion
 from tundish.scheduling.item import Item
 from tundish.steps import Execution, Memory, Plan
 from tundish.tasks.composed import elements_of, item_of
@@ -339,25 +339,22 @@ def test_what_is_remembered_takes_no_time() -> None:
     assert run.answer.stage_times == StageTimes(0, 0, 5, 0, 3)
 
 
+REGION = TextRegion((Point(0, 0), Point(4, 0), Point(4, 4), Point(0, 4)), 0.5)
+
+
 def test_an_image_and_a_place_in_it_are_a_region() -> None:
     image = SharedImage(encoded("red"))
-    corners = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], np.float32)
-
-    class Place:
-        def __init__(self) -> None:
-            self.corners = corners
-
-    region = item_of([image, Place()])
+    region = item_of([image, REGION])
     assert isinstance(region, ImageRegion)
     assert region.image is image
-    assert region.corners is corners
+    assert region.corners.tolist() == [[0, 0], [4, 0], [4, 4], [0, 4]]
+    assert region.corners.dtype == np.float32
     assert item_of([image]) is image
     assert item_of([image, "a text"]) == (image, "a text")
 
 
-def test_the_elements_of_a_detection_are_its_objects() -> None:
-    found = DetectedObject("crack", 0.5, Box(0, 0, 1, 1))
-    assert elements_of(ObjectDetection((found,))) == (found,)
+def test_the_elements_of_a_detection_are_its_regions() -> None:
+    assert elements_of(TextDetection((REGION,))) == (REGION,)
     assert elements_of(("a", "b")) == ("a", "b")
 
 
