@@ -118,8 +118,15 @@ def _read_text(name: InputName, text: str) -> bytes:
 
 def _read_page(page: PageInput) -> bytes:
     if isinstance(page, Mapping):
-        return _read_text("page", json.dumps(page, ensure_ascii=False))
+        return _read_text("page", json.dumps(page, ensure_ascii=False, default=_plain))
     return page if isinstance(page, bytes) else _read_file("page", page)
+
+
+def _plain(value: Any) -> Any:
+    """What recognitions compute boxes in, as JSON has it."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise InvalidInputError(f"The page holds a {type(value).__name__}, which JSON cannot carry.")
 
 
 def _read_image(image: ImageInput) -> bytes:

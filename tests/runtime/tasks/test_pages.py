@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transformers.pipelines import document_question_answering
 
 from tundish.errors import InvalidInputError
+from tundish.inputs import read_inputs
 from tundish.tasks.pages import made_page, read_page
 
 normalize_box: Any = document_question_answering.normalize_box
@@ -96,3 +97,14 @@ def test_made_pages_are_read(count: int) -> None:
     assert (left < right).all()
     assert (top < bottom).all()
     assert len(np.unique(read.boxes, axis=0)) == min(count, 550)
+
+
+def test_boxes_may_be_arrays() -> None:
+    given: Any = {
+        "width": np.int64(100),
+        "height": 50,
+        "words": [{"text": "é", "box": np.array([10, 5, 20, 25], np.float32)}],
+    }
+    assert read_page(read_inputs({"page": given})["page"]).boxes.tolist() == [[100, 100, 200, 500]]
+    with pytest.raises(InvalidInputError, match="The page holds a set, which JSON cannot carry"):
+        read_inputs({"page": given | {"width": {100}}})

@@ -88,15 +88,15 @@ class VisualAnswerer(HuggingFaceSource):
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`."""
-        patch = self._model.config.patch_size
-        height, width = (count * patch for count in _EXAMPLE_PATCHES)
+        rule, patch = self.preprocess.image, self._model.config.patch_size
+        height, width = rule.size if rule.has_one_size else (count * patch for count in _EXAMPLE_PATCHES)
         tokens = torch.ones(2, _EXAMPLE_TOKENS, dtype=torch.int64)
         write_network(
             _WholeImages(self._exported),
             path,
             examples={PIXELS: torch.randn(2, 3, height, width), **dict.fromkeys(_TEXT_INPUTS, tokens)},
             inputs={
-                PIXELS: image_axes(self.preprocess.image),
+                PIXELS: image_axes(rule),
                 **{name: {0: "batch", 1: "tokens"} for name in _TEXT_INPUTS},
             },
             outputs={"logits": {0: "batch"}},
