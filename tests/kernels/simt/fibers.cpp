@@ -24,8 +24,8 @@ namespace {
 
 constexpr std::size_t kStackBytes = 64 * 1024;
 
-// Where a stack goes on. `swapcontext` would do, but asks the system for the mask of signals each time, and the address
-// sanitizer's version of it forgets what is poisoned on the stack that it switches to.
+// Where a stack goes on. `swapcontext` would do, but asks the system for the mask of signals each time, and
+// the address sanitizer's version of it forgets what is poisoned on the stack that it switches to.
 using Place = void* [5];
 
 struct Fiber {
@@ -48,8 +48,8 @@ void* scheduler_fake_stack = nullptr;
 const void* scheduler_stack = nullptr;
 std::size_t scheduler_stack_bytes = 0;
 
-// These are not instrumented: the sanitizer takes a jump for the end of all that is on the stack. And not one function:
-// the compiler does not expect a jump within one.
+// These are not instrumented: the sanitizer takes a jump for the end of all that is on the stack. And not one
+// function: the compiler does not expect a jump within one.
 #define SIMT_SWITCH __attribute__((noinline, no_sanitize_address))
 
 [[noreturn]] SIMT_SWITCH void leave(Place& there) { __builtin_longjmp(there, 1); }
@@ -91,7 +91,8 @@ void prepare(Fiber& fiber) {
         }
         fiber.stack = static_cast<char*>(memory);
     }
-    __asan_unpoison_memory_region(fiber.stack, kStackBytes);  // of the thread before, which ended within a function
+    // Of the thread that had it before, which ended within a function.
+    __asan_unpoison_memory_region(fiber.stack, kStackBytes);
     fiber.begun = false;
 }
 
