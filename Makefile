@@ -5,6 +5,9 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell 
 CLANG ?= clang++
 FUZZ_SECONDS ?= 600
 INSTALLED := $(VENV)/.installed
+# Most modules are never imported; Python compiles those that are. What builds the native part is installed with the rest,
+# so that it stays where it was and what has been built stays good.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 NATIVE := $(shell git ls-files 'kernels/*.cpp' 'kernels/*.h' 'kernels/*.inc' 'kernels/*.cu' 'kernels/*.cmake' 'kernels/CMakeLists.txt' 'proto/*' CMakeLists.txt)
 SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json_schema(), end="")'
 CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
@@ -54,7 +57,7 @@ gpu: $(INSTALLED)  ## run the tests on an NVIDIA GPU, also under compute-sanitiz
 
 fuzz: $(INSTALLED)  ## fuzz what reads outside bytes, for FUZZ_SECONDS each; takes Clang
 	@command -v $(CLANG) >/dev/null || { echo "libFuzzer needs Clang: apt-get install clang, or set CLANG=clang++-14."; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	$(PIP) --no-build-isolation --editable '.[fuzz]'
 	$(BIN)/python tests/fuzz/fuzz_images.py build/fuzz/images -max_total_time=$(FUZZ_SECONDS) -max_len=20000
 	$(BIN)/python tests/fuzz/fuzz_tokenizer_json.py build/fuzz/tokenizers -max_total_time=$(FUZZ_SECONDS) -max_len=3000
 	cmake -S kernels -B build/fuzz -DTUNDISH_PYTHON=OFF -DTUNDISH_FUZZ=ON -DCMAKE_CXX_COMPILER=$(CLANG)
@@ -77,5 +80,9 @@ $(INSTALLED): pyproject.toml constraints.txt $(NATIVE)
 	@echo '#include <optional>' | $${CXX:-c++} -std=c++17 -fsyntax-only -x c++ - 2>/dev/null \
 		|| { echo "tundish needs a C++17 compiler for its native kernels: apt-get install g++"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[export,bench,dev]'
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
+		| xargs $(PIP)
+	$(BIN)/python -c 'from scikit_build_core.build import get_requires_for_build_editable as tools; print(*tools())' \
+		| xargs --no-run-if-empty $(PIP)  # CMake and Ninja, unless the system has them
+	$(PIP) --no-build-isolation --editable '.[export,bench,dev]'
 	@touch $@

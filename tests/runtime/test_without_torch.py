@@ -36,19 +36,14 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from this checkout; its build directory is its own, so that the developer's stays as it is.
-
-    It is about what the wheel needs, so that neither the optimiser nor the CUDA compiler has to work for it.
-    """
+    """Built from this checkout in the build directory of `make install`, where little is left to build."""
     directory = tmp_path_factory.mktemp("wheel")
     importable = all(importlib.util.find_spec(name) for name in BUILD_REQUIREMENTS)
     run(
-        *(sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--wheel-dir", directory / "made"),
-        *("--config-settings", f"build-dir={directory / 'build'}"),
-        *("--config-settings", "cmake.build-type=None", "--config-settings", "cmake.define.TUNDISH_CUDA=OFF"),
+        *(sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--wheel-dir", directory),
         *(["--no-build-isolation"] if importable else []),
     )
-    (path,) = (directory / "made").glob("*.whl")
+    (path,) = directory.glob("*.whl")
     return path
 
 
@@ -56,10 +51,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a new environment that holds the wheel with its extra `cpu`, and nothing else."""
     directory = tmp_path_factory.mktemp("edge-box")
-    venv.create(directory, with_pip=True)
+    venv.create(directory)
     executable = directory / "bin" / "python"
     run(
-        executable, "-m", "pip", "install", "--constraint", ROOT / "constraints.txt", f"tundish[cpu] @ {wheel.as_uri()}"
+        *(sys.executable, "-m", "pip", "--python", executable, "install", "--no-compile"),
+        *("--constraint", ROOT / "constraints.txt", f"tundish[cpu] @ {wheel.as_uri()}"),
     )
     return executable
 

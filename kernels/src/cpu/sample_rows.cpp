@@ -16,7 +16,7 @@ namespace tundish {
 namespace TUNDISH_ISA {
 namespace {
 
-constexpr std::size_t kChunk = 64;
+constexpr std::size_t kPixelChunk = 64;
 
 // A pixel is the low three bytes of a word.
 void split(const std::uint32_t* __restrict pixels, std::size_t length, std::uint8_t* __restrict planes,
@@ -98,9 +98,9 @@ void gather(const std::uint8_t* row, const std::int32_t* first, std::size_t leng
 #else
     static_cast<void>(step);
 #endif
-    std::uint32_t pixels[kChunk];
-    for (; begin < before; begin += kChunk) {
-        const std::size_t count = before - begin < kChunk ? before - begin : kChunk;
+    std::uint32_t pixels[kPixelChunk];
+    for (; begin < before; begin += kPixelChunk) {
+        const std::size_t count = before - begin < kPixelChunk ? before - begin : kPixelChunk;
         for (std::size_t i = 0; i < count; ++i) {
             std::memcpy(&pixels[i], row + 3 * static_cast<std::ptrdiff_t>(first[begin + i]), 4);
         }
@@ -170,9 +170,9 @@ void interpolate(const std::int16_t* row, const std::int32_t* first, const std::
         split_sixteen(fours, planes + begin, plane_stride);
     }
 #endif
-    std::uint32_t pixels[kChunk];
-    for (; begin < length; begin += kChunk) {
-        const std::size_t count = length - begin < kChunk ? length - begin : kChunk;
+    std::uint32_t pixels[kPixelChunk];
+    for (; begin < length; begin += kPixelChunk) {
+        const std::size_t count = length - begin < kPixelChunk ? length - begin : kPixelChunk;
         for (std::size_t i = 0; i < count; ++i) {
             const auto x = static_cast<std::ptrdiff_t>(first[begin + i]);
             pixels[i] = interpolate_pixel(row + 3 * x, weights[begin + i]);

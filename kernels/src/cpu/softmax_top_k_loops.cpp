@@ -9,36 +9,36 @@ namespace tundish {
 namespace TUNDISH_ISA {
 namespace {
 
-constexpr std::size_t kLanes = 16;
+constexpr std::size_t kLogitLanes = 16;
 constexpr std::size_t kRowsOfChunk = 8;
-constexpr std::size_t kChunk = kRowsOfChunk * kLanes;
+constexpr std::size_t kLogitChunk = kRowsOfChunk * kLogitLanes;
 
 void add_chunk(const float* logits, float maximum, double* sums) {
-    float chunk[kLanes] = {};
+    float chunk[kLogitLanes] = {};
     for (std::size_t row = 0; row < kRowsOfChunk; ++row) {
-        for (std::size_t i = 0; i < kLanes; ++i) {
-            chunk[i] += exponential(logits[row * kLanes + i] - maximum);
+        for (std::size_t i = 0; i < kLogitLanes; ++i) {
+            chunk[i] += exponential(logits[row * kLogitLanes + i] - maximum);
         }
     }
-    for (std::size_t i = 0; i < kLanes; ++i) {
+    for (std::size_t i = 0; i < kLogitLanes; ++i) {
         sums[i] += static_cast<double>(chunk[i]);
     }
 }
 
 double sum_of_exponentials(const float* logits, std::size_t length, float maximum) {
-    double sums[kLanes] = {};
+    double sums[kLogitLanes] = {};
     std::size_t begin = 0;
-    for (; begin + kChunk <= length; begin += kChunk) {
+    for (; begin + kLogitChunk <= length; begin += kLogitChunk) {
         add_chunk(logits + begin, maximum, sums);
     }
     if (begin < length) {
-        float rest[kChunk];
-        for (std::size_t i = 0; i < kChunk; ++i) {
+        float rest[kLogitChunk];
+        for (std::size_t i = 0; i < kLogitChunk; ++i) {
             rest[i] = begin + i < length ? logits[begin + i] : -INFINITY;  // which adds nothing
         }
         add_chunk(rest, maximum, sums);
     }
-    for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
+    for (std::size_t width = kLogitLanes / 2; width > 0; width /= 2) {
         for (std::size_t i = 0; i < width; ++i) {
             sums[i] += sums[i + width];
         }
@@ -47,7 +47,7 @@ double sum_of_exponentials(const float* logits, std::size_t length, float maximu
 }
 
 std::size_t next_above(const float* logits, std::size_t begin, std::size_t length, std::int32_t rank) {
-    constexpr std::size_t kBlock = 2 * kLanes;  // longer blocks cost more to search than they save
+    constexpr std::size_t kBlock = 2 * kLogitLanes;  // longer blocks cost more to search than they save
     for (; begin + kBlock <= length; begin += kBlock) {
         std::int32_t found = 0;
         for (std::size_t i = 0; i < kBlock; ++i) {
@@ -64,29 +64,29 @@ std::size_t next_above(const float* logits, std::size_t begin, std::size_t lengt
 }
 
 std::int32_t reached_rank(const float* logits, std::size_t length, std::size_t k) {
-    if (k > kLanes || length < kLanes) {
+    if (k > kLogitLanes || length < kLogitLanes) {
         return INT32_MIN;
     }
-    std::int32_t highest[kLanes];
-    for (std::size_t i = 0; i < kLanes; ++i) {
+    std::int32_t highest[kLogitLanes];
+    for (std::size_t i = 0; i < kLogitLanes; ++i) {
         highest[i] = INT32_MIN;
     }
-    for (std::size_t begin = 0; begin + kLanes <= length; begin += kLanes) {
-        for (std::size_t i = 0; i < kLanes; ++i) {
+    for (std::size_t begin = 0; begin + kLogitLanes <= length; begin += kLogitLanes) {
+        for (std::size_t i = 0; i < kLogitLanes; ++i) {
             const std::int32_t rank = rank_of(logits[begin + i]);
             highest[i] = rank > highest[i] ? rank : highest[i];
         }
     }
     // The least of those lanes that fewer than k others surpass is the k-th highest.
-    std::int32_t surpassing[kLanes] = {};
-    for (std::size_t other = 0; other < kLanes; ++other) {
+    std::int32_t surpassing[kLogitLanes] = {};
+    for (std::size_t other = 0; other < kLogitLanes; ++other) {
         const std::int32_t rank = highest[other];
-        for (std::size_t i = 0; i < kLanes; ++i) {
+        for (std::size_t i = 0; i < kLogitLanes; ++i) {
             surpassing[i] += rank > highest[i] ? 1 : 0;
         }
     }
     std::int32_t reached = INT32_MAX;
-    for (std::size_t i = 0; i < kLanes; ++i) {
+    for (std::size_t i = 0; i < kLogitLanes; ++i) {
         const bool counts = surpassing[i] < static_cast<std::int32_t>(k);
         reached = counts && highest[i] < reached ? highest[i] : reached;
     }

@@ -5,12 +5,12 @@ namespace tundish::cuda {
 namespace {
 
 // Where the parts of the workspace begin; counts are at its beginning.
-struct Layout {
+struct WorkspaceLayout {
     std::int64_t capacity;  // candidates of an image
     std::size_t candidates, kept, bytes;
 };
 
-Layout layout(const SuppressionSize& size, BoxFormat format, bool multi_label) {
+WorkspaceLayout layout(const SuppressionSize& size, BoxFormat format, bool multi_label) {
     const auto batch = static_cast<std::size_t>(size.batch);
     const std::int64_t capacity = multi_label ? size.boxes * size.classes : size.boxes;
     const std::size_t candidates = (batch * sizeof(unsigned) + 7) / 8 * 8;
@@ -33,7 +33,7 @@ std::size_t non_max_suppression_workspace_bytes(const SuppressionSize& size, Box
 SuppressionPlan plan_suppression(const Detections& detections, const StridedView& boxes,
                                  const StridedView& scores, const SuppressionRule& rule, void* workspace) {
     const std::int64_t batch = scores.shape[0], box_count = scores.shape[1], class_count = scores.shape[2];
-    const Layout parts =
+    const WorkspaceLayout parts =
         layout({batch, box_count, class_count, detections.maximum}, rule.format, rule.multi_label);
     auto* const memory = static_cast<unsigned char*>(workspace);
     // Of two layouts that a length of 1 makes the same, the one that keeps more threads busy.

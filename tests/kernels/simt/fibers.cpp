@@ -12,10 +12,11 @@
 #include "meeting.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
 #else
 static void __sanitizer_start_switch_fiber(void**, const void*, std::size_t) {}
 static void __sanitizer_finish_switch_fiber(void*, const void**, std::size_t*) {}
+static void __asan_unpoison_memory_region(const volatile void*, std::size_t) {}
 #endif
 
 namespace simt {
@@ -23,8 +24,13 @@ namespace {
 
 constexpr std::size_t kStackBytes = 64 * 1024;
 
+// Where a stack goes on. `swapcontext` would do, but asks the system for the mask of signals each time, and
+// the address sanitizer's version of it forgets what is poisoned on the stack that it switches to.
+using Place = void* [5];
+
 struct Fiber {
-    ucontext_t context;
+    Place place;
+    bool begun = false;
     char* stack = nullptr;
     void* fake_stack = nullptr;
 };
@@ -37,16 +43,34 @@ std::vector<Fiber> fibers(kMaximumThreads);
 unsigned current = 0;
 const std::function<void()>* current_kernel = nullptr;
 
-ucontext_t scheduler;
+Place scheduler;
 void* scheduler_fake_stack = nullptr;
 const void* scheduler_stack = nullptr;
 std::size_t scheduler_stack_bytes = 0;
+
+// These are not instrumented: the sanitizer takes a jump for the end of all that is on the stack. And not one
+// function: the compiler does not expect a jump within one.
+#define SIMT_SWITCH __attribute__((noinline, no_sanitize_address))
+
+[[noreturn]] SIMT_SWITCH void leave(Place& there) { __builtin_longjmp(there, 1); }
+
+SIMT_SWITCH void jump(Place& here, Place& there) {
+    if (__builtin_setjmp(here) == 0) {
+        leave(there);
+    }
+}
+
+SIMT_SWITCH void begin(Place& here, const ucontext_t& context) {
+    if (__builtin_setjmp(here) == 0) {
+        setcontext(&context);
+    }
+}
 
 void return_to_scheduler(bool for_good) {
     Fiber& fiber = fibers[current];
     __sanitizer_start_switch_fiber(for_good ? nullptr : &fiber.fake_stack, scheduler_stack,
                                    scheduler_stack_bytes);
-    swapcontext(&fiber.context, &scheduler);
+    jump(fiber.place, scheduler);
     __sanitizer_finish_switch_fiber(fiber.fake_stack, &scheduler_stack, &scheduler_stack_bytes);
 }
 
@@ -67,11 +91,25 @@ void prepare(Fiber& fiber) {
         }
         fiber.stack = static_cast<char*>(memory);
     }
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack;
-    fiber.context.uc_stack.ss_size = kStackBytes;
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, run_thread, 0);
+    // Of the thread that had it before, which ended within a function.
+    __asan_unpoison_memory_region(fiber.stack, kStackBytes);
+    fiber.begun = false;
+}
+
+// Switches to a fiber, to the beginning of the kernel or to where it waits.
+void enter(Fiber& fiber) {
+    if (fiber.begun) {
+        jump(scheduler, fiber.place);
+        return;
+    }
+    fiber.begun = true;
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = fiber.stack;
+    context.uc_stack.ss_size = kStackBytes;
+    context.uc_link = nullptr;
+    makecontext(&context, run_thread, 0);
+    begin(scheduler, context);
 }
 
 void go_on(dim3 block, unsigned thread) {
@@ -79,7 +117,7 @@ void go_on(dim3 block, unsigned thread) {
     set_thread_index(block, thread);
     Fiber& fiber = fibers[thread];
     __sanitizer_start_switch_fiber(&scheduler_fake_stack, fiber.stack, kStackBytes);
-    swapcontext(&scheduler, &fiber.context);
+    enter(fiber);
     __sanitizer_finish_switch_fiber(scheduler_fake_stack, nullptr, nullptr);
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -64,14 +65,16 @@ def test_both_agree_on_a_published_vocabulary(
     maximum, side = data.draw(st.sampled_from(list(published_tokenizers)))
     made = published_tokenizers[maximum, side]
     assert isinstance(made, NativeWordPiece)
-    library = _LIBRARY.setdefault((maximum, side), LibraryTokenizer(Tokenizer.from_file(str(published)), maximum, side))
+    library = library_tokenizer(published, maximum, side)
     expected, got = library.tokenize(text), made.tokenize(text)
     assert got.ids.tolist() == expected.ids.tolist()
     assert got.type_ids.tolist() == expected.type_ids.tolist()
     assert got.truncated == expected.truncated
 
 
-_LIBRARY: dict[tuple[int, Side], LibraryTokenizer] = {}
+@functools.cache
+def library_tokenizer(path: Path, maximum: int, side: Side) -> LibraryTokenizer:
+    return LibraryTokenizer(Tokenizer.from_file(str(path)), maximum, side)
 
 
 def save(tokenizer: Tokenizer, directory: Path) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from tundish.errors import BundleError, InvalidInputError
 from tundish.manifest import TextPreprocess
 from tundish.tasks.text_tokenizers import TokenizedText, load_text_tokenizer
 from tundish.tasks.tokenizing import MAX_TEXT_BYTES, TextReader
+
+load = functools.cache(load_text_tokenizer)  # what it loads is only read; examples would load a vocabulary each
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
@@ -42,6 +45,13 @@ texts = st.one_of(st.text(max_size=60), st.lists(words, max_size=40).map(" ".joi
 many_examples = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """What was loaded is not kept for the tests of other files."""
+    yield
+    load.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def bundle_directory(minilm_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds MiniLM's tokenizer.json as it was published, with the truncation and padding that it came with."""
@@ -59,7 +69,7 @@ def oracles(minilm_directory: Path) -> dict[Side, Any]:
 
 def reader(directory: Path, inputs: tuple[str, ...] = TEXT_INPUTS, **rule: Any) -> TextReader[TokenizedText]:
     preprocess = TextPreprocess(**{"maximum_tokens": 16, **rule})
-    return TextReader(text_spec(preprocess, inputs), preprocess, directory, load_text_tokenizer)
+    return TextReader(text_spec(preprocess, inputs), preprocess, directory, load)
 
 
 @sides
