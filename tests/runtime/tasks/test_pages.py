@@ -105,6 +105,8 @@ def test_boxes_may_be_arrays() -> None:
         "height": 50,
         "words": [{"text": "é", "box": np.array([10, 5, 20, 25], np.float32)}],
     }
-    assert read_page(read_inputs({"page": given})["page"]).boxes.tolist() == [[100, 100, 200, 500]]
+    part = read_inputs({"page": given})["page"]
+    assert isinstance(part, bytes)
+    assert read_page(part).boxes.tolist() == [[100, 100, 200, 500]]
     with pytest.raises(InvalidInputError, match="The page holds a set, which JSON cannot carry"):
         read_inputs({"page": given | {"width": {100}}})
