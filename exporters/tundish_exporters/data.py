@@ -186,4 +186,4 @@ def _content(path: Path, name: InputName, value: Any) -> str | Path | ItemPart:
     if name in LISTS:
         texts = value if isinstance(value, list) else json.loads(value) if name == "prompts" else read_list(value)
         return tuple(_encoded(text if isinstance(text, str) else json.dumps(text)) for text in texts)
-    return path.parent / value if name == "image" else str(value)
+    return path.parent / value if name in _FILES else str(value)
