@@ -14,11 +14,11 @@ from tundish.manifest import (
     ImagePreprocess,
     Interpolation,
     LetterboxResize,
+    LineResize,
     Resize,
     ShortestEdgeResize,
     StretchResize,
 )
-from tundish.manifest.preprocess import LineResize
 from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import ExportError
 from tundish_exporters.text_hints import TextHints

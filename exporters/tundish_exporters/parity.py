@@ -15,8 +15,13 @@ import numpy as np
 
 from tundish.engines import Arrays, Engine
 from tundish.errors import TundishError
-from tundish.manifest import DetectionPostprocess, MaskQueriesPostprocess, ModelSpec, PrototypeMasksPostprocess
-from tundish.manifest.postprocess import TextRegionPostprocess
+from tundish.manifest import (
+    DetectionPostprocess,
+    MaskQueriesPostprocess,
+    ModelSpec,
+    PrototypeMasksPostprocess,
+    TextRegionPostprocess,
+)
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Result
 from tundish.tasks import Task

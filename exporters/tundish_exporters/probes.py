@@ -9,8 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from tundish.manifest import InputName, MaskPostprocess, Postprocess
-from tundish.manifest.postprocess import CtcPostprocess, TextRegionPostprocess
+from tundish.manifest import CtcPostprocess, InputName, MaskPostprocess, Postprocess, TextRegionPostprocess
 from tundish.tasks import Item
 from tundish.tasks.pages import made_page
 

@@ -25,9 +25,14 @@ from support.documents import (
 
 from tundish.engines.onnx import OnnxEngine
 from tundish.errors import TundishError
-from tundish.manifest import ModelSpec, StretchResize
-from tundish.manifest.postprocess import CtcPostprocess, TextRegionPostprocess
-from tundish.manifest.preprocess import EdgeRangeResize, LineResize
+from tundish.manifest import (
+    CtcPostprocess,
+    EdgeRangeResize,
+    LineResize,
+    ModelSpec,
+    StretchResize,
+    TextRegionPostprocess,
+)
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.results import Result, TextDetection, TextRecognition
 from tundish.tasks import Task

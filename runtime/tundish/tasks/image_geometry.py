@@ -9,8 +9,15 @@ import math
 from typing import Literal
 
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, LetterboxResize, Resize, ShortestEdgeResize, StretchResize
-from tundish.manifest.preprocess import EdgeRangeResize, LineResize
+from tundish.manifest import (
+    EdgeRangeResize,
+    ImagePreprocess,
+    LetterboxResize,
+    LineResize,
+    Resize,
+    ShortestEdgeResize,
+    StretchResize,
+)
 from tundish_kernels import Window
 
 _PLACEMENTS: dict[str, Literal["centre", "top_left"]] = {"centre": "centre", "top-left": "top_left"}

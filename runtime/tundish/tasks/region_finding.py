@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tundish.manifest.postprocess import TextRegionPostprocess
+from tundish.manifest import TextRegionPostprocess
 from tundish.results import Point, TextRegion
 from tundish.tasks.opencv import load_opencv
 

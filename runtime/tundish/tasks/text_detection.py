@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
-from tundish.manifest import ImagePreprocess, ModelSpec, TensorSpec
-from tundish.manifest.postprocess import TextRegionPostprocess
+from tundish.manifest import ImagePreprocess, ModelSpec, TensorSpec, TextRegionPostprocess
 from tundish.results import TextDetection, TextRegion
 from tundish.tasks import not_finite
 from tundish.tasks.corners import corners_from_message, corners_to_message

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
-from tundish.manifest import ImagePreprocess, ModelSpec, TensorSpec
-from tundish.manifest.postprocess import CtcPostprocess
+from tundish.manifest import CtcPostprocess, ImagePreprocess, ModelSpec, TensorSpec
 from tundish.results import TextRecognition
 from tundish.tasks import not_finite
 from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage

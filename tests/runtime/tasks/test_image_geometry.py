@@ -17,8 +17,7 @@ from transformers.models.vilt import image_processing_vilt
 from transformers.models.yolos import image_processing_yolos
 
 from tundish.errors import InvalidInputError
-from tundish.manifest import ImagePreprocess, Resize, ShortestEdgeResize, StretchResize
-from tundish.manifest.preprocess import EdgeRangeResize, LineResize
+from tundish.manifest import EdgeRangeResize, ImagePreprocess, LineResize, Resize, ShortestEdgeResize, StretchResize
 from tundish.tasks.image_geometry import MAX_EDGE, window
 
 edges = st.integers(1, 3000)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tundish.errors import BundleError
-from tundish.manifest.postprocess import TextRegionPostprocess
+from tundish.manifest import TextRegionPostprocess
 from tundish.results import Point, TextRegion
 from tundish.tasks.region_finding import RegionFinder, grown_outline, in_reading_order
 from tundish_exporters.sources.onnx_file.text_regions import read_regions

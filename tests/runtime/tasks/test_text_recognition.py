@@ -17,9 +17,7 @@ from PIL import Image
 from support.documents import png
 
 from tundish.errors import BundleError, EngineError, InvalidInputError
-from tundish.manifest import ImagePreprocess, ModelSpec, Resize, TensorSpec
-from tundish.manifest.postprocess import CtcPostprocess
-from tundish.manifest.preprocess import LineResize
+from tundish.manifest import CtcPostprocess, ImagePreprocess, LineResize, ModelSpec, Resize, TensorSpec
 from tundish.results import TextRecognition
 from tundish.tasks.shared_image import ImageRegion, SharedImage
 from tundish.tasks.text_recognition import TextRecognitionTask

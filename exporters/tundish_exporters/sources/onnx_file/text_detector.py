@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
-from tundish.manifest.postprocess import TextRegionPostprocess
-from tundish.manifest.preprocess import EdgeRangeResize
+from tundish.manifest import EdgeRangeResize, TextRegionPostprocess
 from tundish.results import Result, TextDetection
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints

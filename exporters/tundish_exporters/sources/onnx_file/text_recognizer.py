@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
-from tundish.manifest.postprocess import CtcPostprocess
-from tundish.manifest.preprocess import LineResize
+from tundish.manifest import CtcPostprocess, LineResize
 from tundish.results import Result, TextRecognition
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tundish.manifest.postprocess import TextRegionPostprocess
+from tundish.manifest import TextRegionPostprocess
 from tundish.results import Point, TextRegion
 from tundish.tasks.opencv import load_opencv
 
