@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from tundish_exporters.composing import ExportedComposition
     from tundish_exporters.exporting import Exported
 
-_TASKS = ", ".join(get_args(TaskName))
+_TASKS = ", ".join(task for task in get_args(TaskName) if task != "prompted-segmentation")
 _ZERO_SHOT: TaskName = "zero-shot-image-classification"
 _DOCUMENTS: TaskName = "document-reading"
 _HUGGING_FACE = "Hugging Face sources"

@@ -239,6 +239,12 @@ def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:
     warnings = []
     if data.gate is None:
         warnings.append("No data was given, so int8 was not tried and parity was checked on made-up inputs.")
+    measured = [variant.accuracy for variant in variants if variant.accuracy is not None]
+    if any(accuracy.metric == "accuracy" and not accuracy.reference for accuracy in measured):
+        warnings.append(
+            "The float model is right on none of the labelled samples, so the gate proves nothing: do the labels of "
+            "the evaluation data mean what the model's do?"
+        )
     warnings += [
         f"{variant.name} does not pass the gate and will not be served: {variant.gate.reason}"
         for variant in variants

@@ -114,7 +114,7 @@ def _within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> tuple[bool, 
     verdict = "within" if passed else "over"
     return passed, (
         f"{accuracy.value:.4f} against {accuracy.reference:.4f} on {accuracy.samples} samples: "
-        f"a drop of {drop * _POINTS:.2f} points, {verdict} the bound of {max_drop * _POINTS:.2f}."
+        f"a drop of {round(drop * _POINTS, 2) + 0.0:.2f} points, {verdict} the bound of {max_drop * _POINTS:.2f}."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
@@ -97,9 +97,9 @@ def read_list(text: str) -> list[str]:
 
 def _read(name: InputName, value: Any) -> ItemPart:
     if name in LISTS:
-        if isinstance(value, str):
-            raise InvalidInputError(f"The {name} are a list of texts, got one text, '{value[:40]}'.")
-        return tuple(_read_text(name, each if isinstance(each, str) else json.dumps(each)) for each in value)
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise InvalidInputError(f"The {name} are a list, got {str(value)[:40]!r} alone; put it into one.")
+        return tuple(_read_text(name, each if isinstance(each, str) else _as_json(name, each)) for each in value)
     match name:
         case "image":
             return _read_image(value)
@@ -118,15 +118,25 @@ def _read_text(name: InputName, text: str) -> bytes:
 
 def _read_page(page: PageInput) -> bytes:
     if isinstance(page, Mapping):
-        return _read_text("page", json.dumps(page, ensure_ascii=False, default=_plain))
-    return page if isinstance(page, bytes) else _read_file("page", page)
+        return _read_text("page", _as_json("page", page))
+    if not isinstance(page, str | os.PathLike | bytes):
+        raise InvalidInputError(f"The page is a path, JSON or a dictionary, got a {type(page).__name__}.")
+    data = page if isinstance(page, bytes) else _read_file("page", page)
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"The page is JSON in UTF-8; what was given begins with {data[:8].hex(' ')}.") from None
+    return data
 
 
-def _plain(value: Any) -> Any:
-    """What recognitions compute boxes in, as JSON has it."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise InvalidInputError(f"The page holds a {type(value).__name__}, which JSON cannot carry.")
+def _as_json(name: InputName, value: Any) -> str:
+    def plain(element: Any) -> Any:
+        """What recognitions compute places in, as JSON has it."""
+        if isinstance(element, np.ndarray | np.generic):
+            return element.tolist()
+        raise InvalidInputError(f"The {name} holds a {type(element).__name__}, which JSON cannot carry.")
+
+    return json.dumps(value, ensure_ascii=False, default=plain)
 
 
 def _read_image(image: ImageInput) -> bytes:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tundish.bundle import AnyBundle
 from tundish.composed_model import ComposedModel
-from tundish.errors import ModelNotFoundError, ModelNotReadyError, TundishError
+from tundish.errors import ModelNotFoundError, ModelNotReadyError, TundishError, answerable
 from tundish.memory import give_back_memory
 from tundish.model import Model
 from tundish.repository import Entry, scan, scan_model
@@ -149,8 +149,12 @@ class ModelTable:
             if isinstance(entry.content, TundishError):
                 raise entry.content
             model = self._make(entry.content)
-        except TundishError as error:
-            _LOG.error("Model '%s' version %d is not served: %s", entry.model, entry.version, error)
+        except Exception as failure:  # whatever it is, it is this version's fault and costs no other
+            error = answerable(failure)
+            unexpected = None if error is failure else failure
+            _LOG.error(
+                "Model '%s' version %d is not served: %s", entry.model, entry.version, error, exc_info=unexpected
+            )
             return Version(entry.model, entry.version, "UNAVAILABLE", reason=str(error), failed=True)
         _LOG.info(
             "Model '%s' version %d is ready: %s by %s.",

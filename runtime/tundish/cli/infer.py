@@ -77,10 +77,11 @@ def infer(
             return
         failed = False
         ranked: list[tuple[str, Prediction]] = []
-        for name, outcome in _predict(client, model, items, version, timeout):
+        for item, outcome in _predict(client, model, items, version, timeout):
+            name = " | ".join(map(_shown, item.values()))
             failed |= isinstance(outcome, TundishError)
             if masks is not None and isinstance(outcome, Prediction):
-                masks.write(name, outcome)
+                masks.write(str(item["image"]), outcome)
             if as_json:
                 print(json.dumps(prediction_json(name, outcome)))
             elif isinstance(outcome, TundishError):
@@ -107,21 +108,22 @@ def _items(given: Mapping[str, Sequence[Any]]) -> list[Inputs]:
 
 def _predict(
     client: Client, model: str, items: list[Inputs], version: int | None, timeout: float
-) -> Iterator[tuple[str, Prediction | TundishError]]:
-    names = [" | ".join(map(_shown, item.values())) for item in items]
+) -> Iterator[tuple[Inputs, Prediction | TundishError]]:
     outcomes = client.predict_stream(model, items, version=version, timeout=timeout)
     # Not strict: an unreadable file ends the stream early, and says so itself.
-    yield from zip(names, outcomes, strict=False)
-    yield from ((names[-1], outcome) for outcome in outcomes)
+    yield from zip(items, outcomes, strict=False)
+    yield from ((items[-1], outcome) for outcome in outcomes)
 
 
 def _prompt(text: str) -> str:
     """A prompt as JSON, of the coordinates of a point or a box."""
     numbers = read_list(text)
-    if text.lstrip().startswith("{") or len(numbers) not in (2, 4):
+    if text.lstrip().startswith("{"):
         return text
     try:
         coordinates = [float(number) for number in numbers]
+        if len(coordinates) not in (2, 4):
+            raise ValueError(coordinates)
     except ValueError:
         raise typer.BadParameter(f"--prompt takes 'x,y', 'left,top,right,bottom' or JSON, not '{text}'") from None
     return json.dumps({"points": [coordinates]} if len(coordinates) == 2 else {"box": coordinates})

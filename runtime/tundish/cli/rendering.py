@@ -124,7 +124,7 @@ def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
     """Output tensors with their first values."""
     table = Table("output", "shape", "dtype", "first values")
     for name, array in tensors.items():
-        table.add_row(name, str(list(array.shape)), str(array.dtype), _first_values(array))
+        table.add_row(Text(name), str(list(array.shape)), str(array.dtype), Text(_first_values(array)))
     return table
 
 
@@ -244,7 +244,7 @@ def _entities(entities: tuple[Entity, ...]) -> RenderableType:
 def _labels(labels: tuple[Label, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
     for label in labels:
-        table.add_row(f"  {label.name}", f"{label.score:.4f}", _bar(label.score))
+        table.add_row(Text(f"  {label.name}"), f"{label.score:.4f}", _bar(label.score))
     return table
 
 
@@ -262,7 +262,7 @@ def _objects(result: ObjectDetection) -> RenderableType:
         place = f"({box.x_min:.0f}, {box.y_min:.0f}) to ({box.x_max:.0f}, {box.y_max:.0f})"
         if found.corners is not None:
             place = " ".join(f"({corner.x:.0f}, {corner.y:.0f})" for corner in found.corners)
-        table.add_row(f"  {found.label}", f"{found.score:.4f}", place, _bar(found.score))
+        table.add_row(Text(f"  {found.label}"), f"{found.score:.4f}", place, _bar(found.score))
     return table
 
 

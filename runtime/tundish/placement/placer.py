@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from tundish.bundle import Bundle
 from tundish.errors import TundishError
+from tundish.manifest import Manifest
 from tundish.memory import give_back_memory
 from tundish.placement.availability import on_this_machine
 from tundish.placement.figures import best
@@ -20,6 +22,10 @@ from tundish.scheduling import Cores
 
 MEASURED_SECONDS = 2.0
 """What a version costs when it is loaded for the first time, its loading not counted."""
+
+MOST_SECONDS = 20.0
+"""A model whose every placement takes so long to run each instance's first batches that a server would start late is
+not measured either."""
 
 QUICK_MILLISECONDS = 1.0
 """A model whose item takes less, by the exporter's measurement, is not measured: it is no engine that keeps it busy."""
@@ -63,6 +69,13 @@ class Placer:
             or manifest.servable[0].latency.median_milliseconds < QUICK_MILLISECONDS
         ):
             return plain
+        if _measuring_seconds(manifest, candidates) > MOST_SECONDS:
+            _LOG.info(
+                "'%s' version %d is not measured, which would take long: `tundish tune` does it.",
+                manifest.model,
+                manifest.version,
+            )
+            return plain
         _LOG.info("'%s' version %d is measured for %g seconds.", manifest.model, manifest.version, MEASURED_SECONDS)
         try:
             choice = self._measured(bundle, candidates)
@@ -85,6 +98,12 @@ class Placer:
         if found.figures.items_per_second < CLEARLY_BETTER * usual.figures.items_per_second:
             found = usual
         return Choice.of(bundle.manifest, found, self._store.machine, chosen_by="first load")
+
+
+def _measuring_seconds(manifest: Manifest, candidates: Sequence[Placement]) -> float:
+    """About how long the candidates take for the two batches of each instance that are the least there is."""
+    milliseconds = {variant.name: variant.latency.median_milliseconds for variant in manifest.servable}
+    return sum(2 * each.max_batch_size * milliseconds[each.variant] for each in candidates) * 1e-3
 
 
 def _log(choice: Choice) -> None:

@@ -19,9 +19,11 @@ from tokenizers import Tokenizer
 from tundish.bundle import Bundle
 from tundish.errors import InvalidInputError
 from tundish.manifest import (
+    EdgeRangeResize,
     ImagePreprocess,
     ImageTextPreprocess,
     InputName,
+    LineResize,
     MaskPostprocess,
     ShortestEdgeResize,
     TextPreprocess,
@@ -137,17 +139,26 @@ def _checked(bundle: Bundle, named: Iterator[tuple[str, Item]]) -> list[Item]:
 
 def _images(rule: ImagePreprocess) -> list[bytes]:
     generator = np.random.default_rng(_SEED)
-    height, width = (min(2 * side, _MAX_SIDE) for side in _model_size(rule))
+    height, width = _made_size(rule)
     return [_photograph(generator, height, width) for _ in range(MADE)]
 
 
-def _model_size(rule: ImagePreprocess) -> tuple[int, int]:
-    """Height and width of what the model sees, of a photograph where that depends on the image."""
-    if isinstance(rule.resize, ShortestEdgeResize) and not rule.has_one_size:
-        length, (across, along) = rule.resize.length, _PHOTOGRAPH
-        longer = length * across // along
-        return length, min(longer, rule.resize.longest or longer)
-    return rule.size
+def _made_size(rule: ImagePreprocess) -> tuple[int, int]:
+    """Twice the height and width of what the model sees, of a photograph where that depends on the image.
+
+    Pages of text are as large as the smallest that is not enlarged: larger ones are larger to the network, too.
+    """
+    resize, (across, along) = rule.resize, _PHOTOGRAPH
+    if isinstance(resize, EdgeRangeResize):
+        return resize.shortest, resize.shortest * across // along
+    if isinstance(resize, LineResize):
+        height, width = resize.height, resize.shortest
+    elif isinstance(resize, ShortestEdgeResize) and not rule.has_one_size:
+        longer = resize.length * across // along
+        height, width = resize.length, min(longer, resize.longest or longer)
+    else:
+        height, width = rule.size
+    return min(2 * height, _MAX_SIDE), min(2 * width, _MAX_SIDE)
 
 
 def _photograph(generator: np.random.Generator, height: int, width: int) -> bytes:

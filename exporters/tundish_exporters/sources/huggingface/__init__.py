@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tundish.manifest import TaskName
 from tundish_exporters.composed_sources import ComposedSource
+from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.huggingface.answering import AnswerFinder
 from tundish_exporters.sources.huggingface.classification import ImageClassifier, TextClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
@@ -57,4 +58,6 @@ def load_composed_source(directory: Path, task: TaskName, choices: Choices) -> C
 
 def load_source(directory: Path, task: TaskName, choices: Choices) -> HuggingFaceSource:
     """The source of a directory; raises ExportError, see `HuggingFaceSource`."""
+    if task not in FAMILIES:
+        raise ExportError(f"Hugging Face directories are not exported for {task}; see docs/tasks.md for what is.")
     return FAMILIES[task](directory, choices)

@@ -17,6 +17,7 @@ from tundish.tasks.document_reading import REGIONS, TEXTS, joined
 from tundish.tasks.image_decoding import decode_image
 from tundish.tasks.region_cutting import RegionCutter
 from tundish_exporters.composed_sources import Parts
+from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
@@ -43,8 +44,11 @@ class DocumentReader:
         Raises:
             ExportError: see `TextDetectorSource` and `TextRecognizerSource`.
         """
-        self._detector = TextDetectorSource(detector, hints)
-        self._recognizer = TextRecognizerSource(recognizer, OnnxHints(labels=labels))
+        try:
+            self._detector = TextDetectorSource(detector, hints)
+            self._recognizer = TextRecognizerSource(recognizer, OnnxHints(labels=labels))
+        except ExportError as error:
+            raise ExportError(f"{error} Or are the detector and the recognizer the wrong way round?") from error
         self._cutter = RegionCutter()
         self.postprocess = manifest.LinesPostprocess()
 
