@@ -134,7 +134,7 @@ def _as_json(name: InputName, value: Any) -> str:
         """What recognitions compute places in, as JSON has it."""
         if isinstance(element, np.ndarray | np.generic):
             return element.tolist()
-        raise InvalidInputError(f"The {name} holds a {type(element).__name__}, which JSON cannot carry.")
+        raise InvalidInputError(f"The part {name} holds a {type(element).__name__}, which JSON cannot carry.")
 
     return json.dumps(value, ensure_ascii=False, default=plain)
 

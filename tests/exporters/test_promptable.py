@@ -120,7 +120,7 @@ def test_an_image_that_comes_again_is_not_encoded_again(runtime: Runtime, photog
     assert len(again.segments) == 3
 
 
-def test_a_server_segments_what_its_prompts_show(folder: Path, photographs: list[Path]) -> None:
+def test_a_server_segments_what_its_prompts_show(folder: Path, photographs: list[Path], tmp_path: Path) -> None:
     with ServerProcess(folder / "models", "--instances", "1") as process:
         with Client(process.url) as client:
             result = client.predict("anything", image=photographs[5], prompts=PROMPTS).result
@@ -134,8 +134,12 @@ def test_a_server_segments_what_its_prompts_show(folder: Path, photographs: list
                 client.infer("anything.decoder", given)
         shown = run_tundish(
             *("infer", "anything", "--image", photographs[5], "--prompt", "100,80", "--prompt", "20,30,260,300"),
-            *("--url", process.url, "--json"),
+            *("--url", process.url, "--json", "--save-masks", tmp_path),
         )
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{photographs[5].stem}-1-0.png",
+        f"{photographs[5].stem}-2-1.png",
+    }
     assert isinstance(result, ImageSegmentation)
     assert tensors["label"].tolist() == [[b"0", b"1", b"2", b"3"]]
     assert tensors["score"][0].tolist() == pytest.approx([segment.score for segment in result.segments], abs=1e-6)
@@ -159,7 +163,10 @@ def test_a_server_segments_what_its_prompts_show(folder: Path, photographs: list
         ([{"box": [10, 10, 5, 20]}], "a box is left, top, right, bottom"),
         ([{"points": [[1, 2]] * 65}], "at most 64 items"),
         ([{"circle": [1, 2, 3]}], "is not valid at circle"),
-        ('{"points": [[1, 2]]}', "The prompts are a list of texts"),
+        ('{"points": [[1, 2]]}', "The prompts are a list, got"),
+        ({"points": [[1, 2]]}, "The prompts are a list, got"),
+        (None, "The prompts are a list, got 'None' alone"),
+        ([{"points": {1}}], "The part prompts holds a set, which JSON cannot carry"),
     ],
 )
 def test_what_is_no_prompt_is_refused(prompts: Any, said: str, runtime: Runtime, photographs: list[Path]) -> None:

@@ -73,6 +73,15 @@ def test_a_quick_model_is_not_measured(tmp_path: Path, cores: Cores, monkeypatch
     assert not (tmp_path / ".tundish").exists()
 
 
+def test_a_model_that_would_take_long_to_measure_is_not(
+    tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(placer, "measure", None)
+    placement = Placer(tmp_path, cores, instances=None).place(make_heavy_bundle(tmp_path, milliseconds=2000.0))
+    assert (placement.instances, placement.threads) == (2, 1)
+    assert "is not measured, which would take long" in caplog.text
+
+
 def test_a_given_number_of_instances_is_taken_as_it_is(
     tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,10 +19,13 @@ from tundish.bundle import Bundle, describe_file, publish_bundle, staged_bundle
 from tundish.errors import InvalidInputError
 from tundish.manifest import (
     ClassificationPostprocess,
+    EdgeRangeResize,
     ImagePreprocess,
     ImageTextPreprocess,
+    LineResize,
     Manifest,
     MaskPostprocess,
+    Resize,
     ShortestEdgeResize,
     StretchResize,
     TensorSpec,
@@ -30,9 +33,10 @@ from tundish.manifest import (
     TextPreprocess,
 )
 from tundish.placement.measuring import shares_of_work
-from tundish.placement.samples import MADE, MAX_READ, _split, made_inputs, read_inputs
+from tundish.placement.samples import MADE, MAX_READ, _images, _split, made_inputs, read_inputs
 from tundish.tasks import parts_of
 from tundish.tasks.fill_mask import MASK_POSITIONS
+from tundish.tasks.image_geometry import window
 from tundish.tasks.pages import read_page
 from tundish.tasks.registry import load_task
 
@@ -207,3 +211,19 @@ def test_own_inputs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xff")
     with pytest.raises(InvalidInputError, match="bytes must be a UTF-8 file with a text a line"):
         read_inputs(text_bundle(tmp_path / "texts"), tmp_path / "bytes")
+
+
+@pytest.mark.parametrize(
+    ("resize", "seen"),
+    [
+        (EdgeRangeResize(shortest=96, longest=320, enlarged=640, multiple_of=32), (96, 128)),
+        (LineResize(height=48, shortest=320, longest=3200), (48, 320)),
+    ],
+)
+def test_made_pages_and_lines_are_of_the_sizes_that_networks_see(resize: Resize, seen: tuple[int, int]) -> None:
+    rule = ImagePreprocess(resize=resize, crop=None, rescale=1 / 255, mean=(0, 0, 0), std=(1, 1, 1))
+    images = _images(rule)
+    assert len(images) == MADE
+    with Image.open(io.BytesIO(images[0])) as image:
+        place = window(rule, image.height, image.width)
+    assert (place.resized_height, place.resized_width) == seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,5 +109,14 @@ def test_boxes_may_be_arrays() -> None:
     part = read_inputs({"page": given})["page"]
     assert isinstance(part, bytes)
     assert read_page(part).boxes.tolist() == [[100, 100, 200, 500]]
-    with pytest.raises(InvalidInputError, match="The page holds a set, which JSON cannot carry"):
+    with pytest.raises(InvalidInputError, match="The part page holds a set, which JSON cannot carry"):
         read_inputs({"page": given | {"width": {100}}})
+
+
+def test_what_is_no_page_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="The page is a path, JSON or a dictionary, got a list"):
+        read_inputs({"page": [1]})  # type: ignore[typeddict-item]
+    photograph = tmp_path / "photograph.jpg"
+    photograph.write_bytes(bytes.fromhex("ffd8ffe0"))
+    with pytest.raises(InvalidInputError, match="The page is JSON in UTF-8; what was given begins with ff d8 ff e0"):
+        read_inputs({"page": photograph})
