@@ -16,7 +16,7 @@ from tundish.model_table import ModelTable
 
 def test_an_error_that_nobody_expected_is_one_versions_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_bundle(tmp_path)
-    make_bundle(tmp_path)
+    make_bundle(tmp_path, version=2)
 
     def load(bundle: AnyBundle) -> Any:
         if bundle.manifest.version == 1:
