@@ -65,6 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             repository=root / "models",
             labels=root / "labels.txt",
             calibration=root / "pages",
+            precision="fp32",
         )
 
     return made_once(tmp_path_factory, "document-reading", make)

@@ -48,7 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photographs: list[Path]) ->
         table = folder / "data.jsonl"
         rows = [{"image": str(photograph), "prompts": PROMPTS[:2]} for photograph in photographs[:4]]
         table.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        export_promptable(folder / "source", name="anything", repository=folder / "models", calibration=table)
+        options: Any = {"repository": folder / "models", "calibration": table, "precision": "fp32"}
+        export_promptable(folder / "source", name="anything", **options)
 
     return made_once(tmp_path_factory, "promptable", make)
 
