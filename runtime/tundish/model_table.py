@@ -96,7 +96,11 @@ class ModelTable:
         """
         whole, dot, component = name.partition(".")
         found = self._find(whole, version)
-        return _component(found, component) if dot else found
+        if not dot:
+            return found
+        if not isinstance(found, ComposedModel):
+            raise self._unknown(name)
+        return _component(found, component)
 
     def _find(self, name: str, version: str | int | None) -> Model:
         versions = self._check_known(name)
@@ -130,8 +134,11 @@ class ModelTable:
         """The versions of a model."""
         versions = self._versions.get(name)
         if versions is None:
-            raise ModelNotFoundError(f"There is no model '{name}'; there are {', '.join(sorted(self._versions))}.")
+            raise self._unknown(name)
         return versions
+
+    def _unknown(self, name: str) -> ModelNotFoundError:
+        return ModelNotFoundError(f"There is no model '{name}'; there are {', '.join(sorted(self._versions))}.")
 
     def _set(self, version: Version) -> None:
         with self._lock:
@@ -193,9 +200,9 @@ class ModelTable:
         self._set(Version(name, number, "UNAVAILABLE", reason="It was unloaded; load it again to use it."))
 
 
-def _component(model: Model, name: str) -> Model:
-    components = model.components if isinstance(model, ComposedModel) else {}
+def _component(model: ComposedModel, name: str) -> Model:
+    components = model.components
     if name not in components:
-        known = ", ".join(f"'{model.name}.{each}'" for each in components) or "none"
+        known = ", ".join(f"'{model.name}.{each}'" for each in components)
         raise ModelNotFoundError(f"Model '{model.name}' has no component '{name}'; it has {known}.")
     return components[name]

@@ -58,8 +58,8 @@ def flip_a_byte_of_the_manifest(directory: Path) -> str:
 
 def make_it_newer(directory: Path) -> str:
     path = directory / MANIFEST_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 2, "invented": True}))
-    return f"{path} has format version 2, this tundish reads up to 1; update tundish."
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 3, "invented": True}))
+    return f"{path} has format version 3, this tundish reads up to 2; update tundish."
 
 
 def give_it_an_unknown_task(directory: Path) -> str:

@@ -340,6 +340,9 @@ def test_reflection_tells_every_service_and_message(hand_made: Connection) -> No
         "sentence_similarity",
         "visual_question_answering",
         "document_question_answering",
+        "text_detection",
+        "text_recognition",
+        "document_reading",
     ]
     infer = pool.FindServiceByName(OPEN_SERVICE).methods_by_name["ModelInfer"]
     assert infer.input_type.fields_by_name["raw_input_contents"].number == 7
