@@ -94,7 +94,7 @@ def test_an_unknown_component_is_told_those_there_are(runtime: Runtime, name: st
 def test_a_model_that_is_one_network_has_no_components(repository: Path) -> None:
     make_bundle(repository)
     with tundish.open(repository, instances=1) as runtime:
-        with pytest.raises(ModelNotFoundError, match="There is no model 'colors.image'; there are "):
+        with pytest.raises(ModelNotFoundError, match=r"There is no model 'colors\.image'; there are "):
             runtime.model("colors.image")
         assert [model.name for model in runtime.ready_models()] == ["colors", "towers", "towers.image", "towers.text"]
 
