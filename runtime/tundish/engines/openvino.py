@@ -66,6 +66,11 @@ _HINTS: dict[Precision, openvino.Type] = {
 _INT32 = np.iinfo(np.int32)
 
 
+# Its binding looks NumPy up when it first needs it, under a lock that two threads deadlock over with Python's own: so
+# that it is needed here, where one thread imports.
+openvino.Type.f32.to_dtype()
+
+
 class OpenVinoEngine:
     """A compiled model with one request, on threads of its own."""
 
