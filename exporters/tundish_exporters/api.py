@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack
 
 from tundish.manifest import (
     MAX_LISTED,
@@ -18,16 +17,23 @@ from tundish.manifest import (
     TaskName,
     TextPreprocess,
 )
+from tundish_exporters.call_checks import (
+    check_aggregation,
+    check_candidates,
+    check_choice,
+    check_directory,
+    check_subtask,
+    check_task,
+    check_threshold,
+)
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import ExportOptions, ExportSettings, PathLike
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.progress import Progress, silent
-from tundish_exporters.sources.adapters import CONFIG, check_adapter, find_base, is_adapter
 
 if TYPE_CHECKING:
     import torch
 
-    from tundish_exporters.composing import ExportedComposition
     from tundish_exporters.exporting import Exported
 
 _FINDING_ANSWERS = ("question-answering", "document-question-answering")
@@ -84,17 +90,17 @@ def export_huggingface(
         ExportError: see `tundish_exporters.exporting.export`.
     """
     options = ExportOptions.of(name, repository, settings)
-    _check_task(task)
-    _check_threshold(task, threshold)
-    _check_subtask(task, subtask)
-    _check_aggregation(task, aggregation)
-    _check_candidates(task, candidate_labels, hypothesis_template)
-    _check_choice("pairs", pairs, task, ("text-classification",))
-    _check_choice("no_answer", no_answer, task, _FINDING_ANSWERS)
-    _check_choice("top_k", top_k, task, (*_FINDING_ANSWERS, "visual-question-answering", "fill-mask"))
+    check_task(task)
+    check_threshold(task, threshold)
+    check_subtask(task, subtask)
+    check_aggregation(task, aggregation)
+    check_candidates(task, candidate_labels, hypothesis_template)
+    check_choice("pairs", pairs, task, ("text-classification",))
+    check_choice("no_answer", no_answer, task, _FINDING_ANSWERS)
+    check_choice("top_k", top_k, task, (*_FINDING_ANSWERS, "visual-question-answering", "fill-mask"))
     if top_k is not None and not 1 <= top_k <= MAX_LISTED:
         raise ExportError(f"top_k is a number of answers or tokens from 1 to {MAX_LISTED}, got {top_k}.")
-    _check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
+    check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.huggingface import load_source
@@ -117,123 +123,6 @@ def export_huggingface(
     source = load_source(Path(directory), task, choices)
     progress("load the source", 1, 1)
     return export(source, options, progress)
-
-
-def export_towers(
-    directory: PathLike,
-    *,
-    name: str,
-    repository: PathLike,
-    hypothesis_template: str | None = None,
-    trust_pickle: bool = False,
-    progress: Progress = silent,
-    **settings: Unpack[ExportSettings],
-) -> ExportedComposition:
-    """Exports CLIP's or SigLIP's directory to a bundle that compares images with labels that come with them.
-
-    Both towers are components of it, `NAME.image` and `NAME.text`, which give their vectors also by themselves. Labels
-    that are known at export cost less as `candidate_labels` of `export_huggingface`.
-
-    Args:
-        directory: see `export_huggingface`.
-        name: of the model in the repository; the bundle becomes its next version.
-        repository: directory of bundles; made if it is not there.
-        hypothesis_template: what makes a sentence of each label; "This is a photo of {}." if none is given.
-        trust_pickle: see `export_huggingface`.
-        progress: called with what is being done, the steps done and the steps in all.
-        settings: see `ExportSettings`; data for both towers are a table with the columns `image` and
-            `candidate_labels`, a folder of images has none for that of texts.
-
-    Raises:
-        ExportError: see `tundish_exporters.composing.export_composed`.
-    """
-    _check_template(hypothesis_template)
-    choices: dict[str, Any] = {"trust_pickle": trust_pickle}
-    if hypothesis_template is not None:
-        choices["hypothesis_template"] = hypothesis_template
-    return _export_composed(
-        directory, "zero-shot-image-classification", choices, ExportOptions.of(name, repository, settings), progress
-    )
-
-
-def export_promptable(
-    directory: PathLike,
-    *,
-    name: str,
-    repository: PathLike,
-    trust_pickle: bool = False,
-    progress: Progress = silent,
-    **settings: Unpack[ExportSettings],
-) -> ExportedComposition:
-    """Exports Segment Anything's directory to a bundle that segments what prompts point at, with points or boxes.
-
-    Args:
-        directory: see `export_huggingface`.
-        name: of the model in the repository; the bundle becomes its next version.
-        repository: directory of bundles; made if it is not there.
-        trust_pickle: see `export_huggingface`.
-        progress: called with what is being done, the steps done and the steps in all.
-        settings: see `ExportSettings`; data are a table with the columns `image` and `prompts`, or a folder of images,
-            which are then asked about what is in their middle.
-
-    Raises:
-        ExportError: see `tundish_exporters.composing.export_composed`.
-    """
-    options = ExportOptions.of(name, repository, settings)
-    return _export_composed(directory, "image-segmentation", {"trust_pickle": trust_pickle}, options, progress)
-
-
-def export_documents(
-    detector: PathLike,
-    recognizer: PathLike,
-    *,
-    name: str,
-    repository: PathLike,
-    hints: OnnxHints = OnnxHints(),  # noqa: B008  # immutable
-    labels: PathLike | None = None,
-    progress: Progress = silent,
-    **settings: Unpack[ExportSettings],
-) -> ExportedComposition:
-    """Exports two ONNX files, as PP-OCR's, to a bundle that reads the lines of text of an image.
-
-    Args:
-        detector: of text, see `export_onnx`.
-        recognizer: of the text of a line, see there.
-        name: of the model in the repository; the bundle becomes its next version.
-        repository: directory of bundles; made if it is not there.
-        hints: what the detector's file does not say of itself.
-        labels: a file of the recogniser's characters, one a line, if its own does not name them.
-        progress: called with what is being done, the steps done and the steps in all.
-        settings: see `ExportSettings`; data are a folder of images, or a table with a column of them.
-
-    Raises:
-        ExportError: see `tundish_exporters.composing.export_composed`.
-    """
-    options = ExportOptions.of(name, repository, settings)
-
-    from tundish_exporters.composing import export_composed
-    from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
-
-    progress("load the source", 0, 1)
-    source = DocumentReader(Path(detector), Path(recognizer), hints, None if labels is None else Path(labels))
-    progress("load the source", 1, 1)
-    exported = export_composed(source, options, progress)
-    return replace(exported, warnings=(*source.warnings, *exported.warnings))
-
-
-def _export_composed(
-    directory: PathLike, task: TaskName, choices: dict[str, Any], options: ExportOptions, progress: Progress
-) -> ExportedComposition:
-    _check_directory(Path(directory), None)
-
-    from tundish_exporters.composing import export_composed
-    from tundish_exporters.sources.huggingface import load_composed_source
-    from tundish_exporters.sources.huggingface.source import Choices
-
-    progress("load the source", 0, 1)
-    source = load_composed_source(Path(directory), task, Choices(**choices))
-    progress("load the source", 1, 1)
-    return export_composed(source, options, progress)
 
 
 def export_module(
@@ -272,7 +161,7 @@ def export_module(
     from tundish_exporters.sources.module import ModuleSource
 
     options = ExportOptions.of(name, repository, settings)
-    _check_task(task)
+    check_task(task)
     source = ModuleSource(
         module,
         example_inputs,
@@ -315,7 +204,7 @@ def export_onnx(
         ExportError: see `tundish_exporters.exporting.export` and `load_onnx`.
     """
     options = ExportOptions.of(name, repository, settings)
-    _check_task(task)
+    check_task(task)
 
     from tundish_exporters.exporting import export
     from tundish_exporters.sources.onnx_file import load_onnx
@@ -325,84 +214,3 @@ def export_onnx(
     progress("load the source", 1, 1)
     exported = export(source, options, progress)
     return replace(exported, warnings=(*source.warnings, *exported.warnings))
-
-
-def _check_choice(name: str, value: object, task: str, tasks: Sequence[str]) -> None:
-    if value is not None and task not in tasks:
-        raise ExportError(f"{name} is for {' and '.join(tasks)}, not for {task}; leave it out.")
-
-
-def _check_task(task: str) -> None:
-    known = get_args(TaskName)
-    if task not in known:
-        raise ExportError(f"There is no task '{task}'; there are {', '.join(known)}.")
-
-
-def _check_threshold(task: str, threshold: float | None) -> None:
-    if threshold is None:
-        return
-    if task not in ("object-detection", "image-segmentation"):
-        raise ExportError(f"A threshold is for the objects or segments of an image; {task} has none.")
-    if not 0 <= threshold < 1:
-        raise ExportError(f"A threshold is a score from 0 to below 1, got {threshold}.")
-
-
-def _check_subtask(task: str, subtask: str | None) -> None:
-    if subtask is None:
-        return
-    if task != "image-segmentation":
-        raise ExportError(f"A subtask is one of image-segmentation; {task} has none.")
-    known = get_args(Subtask)
-    if subtask not in known:
-        raise ExportError(f"There is no subtask '{subtask}'; there are {', '.join(known)}.")
-
-
-def _check_aggregation(task: str, aggregation: str | None) -> None:
-    if aggregation is None:
-        return
-    if task != "token-classification":
-        raise ExportError(f"An aggregation is for the tokens of token-classification; {task} joins none.")
-    known = get_args(Aggregation)
-    if aggregation not in known:
-        raise ExportError(f"There is no aggregation '{aggregation}'; there are {', '.join(known)}.")
-
-
-def _check_candidates(task: str, labels: Sequence[str] | None, template: str | None) -> None:
-    if task != "zero-shot-image-classification":
-        if labels is not None or template is not None:
-            raise ExportError(
-                f"Candidate labels and their template are for zero-shot-image-classification, not {task}."
-            )
-        return
-    if not labels:
-        raise ExportError(f"{task} compares images with labels: pass --candidate-labels 'a crack, a dent'.")
-    _check_template(template)
-
-
-def _check_template(template: str | None) -> None:
-    if template is not None and (template.count("{}") != 1 or {"{", "}"} & set(template.replace("{}", ""))):
-        raise ExportError(f"The template '{template}' must have one {{}}, where the label comes, and no other brace.")
-
-
-def is_promptable(directory: Path) -> bool:
-    """Whether a directory is that of Segment Anything, by its configuration."""
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False  # which the export says in its own words
-    return isinstance(config, dict) and config.get("model_type") == "sam"
-
-
-def _check_directory(directory: Path, base: PathLike | None) -> None:
-    if is_adapter(directory):
-        check_adapter(directory)
-        _check_directory(find_base(directory, None if base is None else Path(base)), None)
-        return
-    if base is not None:
-        raise ExportError(f"{directory} is no adapter, it has no {CONFIG}; leave the base {base} out.")
-    if not (directory / "config.json").is_file():
-        raise ExportError(f"{directory} is not a Hugging Face model: it has no config.json.")
-    if not [*directory.glob("*.safetensors"), *directory.glob("pytorch_model*.bin")]:
-        raise ExportError(
-            f"{directory} has no weights, neither .safetensors nor pytorch_model.bin; write them with save_pretrained."
-        )

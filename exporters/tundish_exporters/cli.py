@@ -16,14 +16,9 @@ from rich.progress import Progress as Bars
 
 from tundish.inputs import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
-from tundish_exporters.api import (
-    export_documents,
-    export_huggingface,
-    export_onnx,
-    export_promptable,
-    export_towers,
-    is_promptable,
-)
+from tundish_exporters.api import export_huggingface, export_onnx
+from tundish_exporters.call_checks import is_promptable
+from tundish_exporters.composed_api import export_documents, export_promptable, export_towers
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.onnx_flags import (

@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from typing import Literal
 
 from tundish.bundle import Bundle, ComposedBundle
-from tundish.composed_model import ComposedModel
-from tundish.engine_model import EngineModel
 from tundish.errors import TundishError
-from tundish.model import MAX_ITEMS_PER_REQUEST
+from tundish.loading import Loader
+from tundish.model import MAX_ITEMS_PER_REQUEST, Model
 from tundish.placement.availability import on_this_machine
 from tundish.placement.machine import usable_cores
 from tundish.placement.placement import Placement
 from tundish.results import Result
-from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
+from tundish.scheduling import Cores
 from tundish.tasks import Item
 from tundish_exporters.errors import DataError
 
@@ -41,28 +40,15 @@ def answer_all(bundle: ComposedBundle, items: Sequence[Item], *, precision: Serv
 
 
 @contextmanager
-def _loaded(bundle: ComposedBundle, precision: Served) -> Iterator[ComposedModel]:
+def _loaded(bundle: ComposedBundle, precision: Served) -> Iterator[Model]:
     cores = Cores(usable_cores())
-    components: dict[str, EngineModel] = {}
     try:
-        for name, component in bundle.components.items():
-            components[name] = EngineModel(
-                component,
-                cores,
-                placement=_placement(on_this_machine(component), precision),
-                run_limit_seconds=RUN_LIMIT_SECONDS,
-                sequence_idle_seconds=SEQUENCE_IDLE_SECONDS,
-            )
-        model = ComposedModel(bundle, components, cores)
-    except BaseException:
-        for loaded in components.values():
-            loaded.close()
-        cores.close()
-        raise
-    try:
-        yield model
+        model = Loader(cores, lambda component: _placement(on_this_machine(component), precision)).load(bundle)
+        try:
+            yield model
+        finally:
+            model.close()
     finally:
-        model.close()
         cores.close()
 
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tundish.bundle import AnyBundle, Bundle
 from tundish.composed_model import ComposedModel
 from tundish.engine_model import EngineModel
 from tundish.model import Model
-from tundish.placement.placer import Placer
-from tundish.scheduling import Cores
+from tundish.placement.placement import Placement
+from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
 
 
 class Loader:
-    """Loads the bundles of a repository onto the cores of this process."""
+    """Loads bundles onto the cores of this process."""
 
-    def __init__(self, cores: Cores, placer: Placer, *, run_limit_seconds: float, sequence_idle_seconds: float) -> None:
-        """For the limits see `EngineModel`."""
+    def __init__(
+        self,
+        cores: Cores,
+        place: Callable[[Bundle], Placement],
+        *,
+        run_limit_seconds: float = RUN_LIMIT_SECONDS,
+        sequence_idle_seconds: float = SEQUENCE_IDLE_SECONDS,
+    ) -> None:
+        """`place` says how a network runs, and may raise what `load` raises; for the limits see `EngineModel`."""
         self._cores = cores
-        self._placer = placer
+        self._place = place
         self._run_limit_seconds = run_limit_seconds
         self._sequence_idle_seconds = sequence_idle_seconds
 
@@ -43,7 +52,7 @@ class Loader:
         return EngineModel(
             bundle,
             self._cores,
-            placement=self._placer.place(bundle),
+            placement=self._place(bundle),
             run_limit_seconds=self._run_limit_seconds,
             sequence_idle_seconds=self._sequence_idle_seconds,
         )

@@ -48,7 +48,7 @@ class Runtime:
         self._cores = Cores(usable_cores())
         placer = Placer(repository, self._cores, instances=instances)
         loader = Loader(
-            self._cores, placer, run_limit_seconds=run_limit_seconds, sequence_idle_seconds=sequence_idle_seconds
+            self._cores, placer.place, run_limit_seconds=run_limit_seconds, sequence_idle_seconds=sequence_idle_seconds
         )
         self.table = ModelTable(repository, loader.load)
         try:
