@@ -47,7 +47,7 @@ class ComposedSource(Protocol):
         ...
 
     def items_of(self, component: str, samples: Sequence[Parts]) -> list[Item]:
-        """What a component is asked about for samples of which some parts may be missing; none if it takes those."""
+        """What a component is asked about for samples, but for those that lack a part which it needs."""
         ...
 
     def completed(self, sample: Parts) -> Item:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.model_families import TEXT_FAMILIES
+from support.span_logits import collated
 
 from tundish.errors import BundleError, EngineError, InvalidInputError
 from tundish.manifest import AnswerPostprocess, ModelSpec, TensorSpec, TextPreprocess
@@ -93,15 +94,6 @@ class Case:
 @pytest.fixture(scope="module")
 def cases(minilm_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
     return {family: Case(family, minilm_directory, tmp_path_factory.mktemp("tokenizer")) for family in TOKENIZERS}
-
-
-def collated(rows: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """A batch whose padding would be answers, if anybody read it."""
-    length = max(row.shape[1] for row in rows)
-    batch = np.full((2, len(rows), length), 99, np.float32)
-    for place, row in enumerate(rows):
-        batch[:, place, : row.shape[1]] = row
-    return {"start_logits": batch[0], "end_logits": batch[1]}
 
 
 @pytest.mark.parametrize("family", TOKENIZERS)
