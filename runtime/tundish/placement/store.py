@@ -9,15 +9,13 @@ measured anew.
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tundish.files import write_at_once
 from tundish.manifest import Manifest
 from tundish.placement.figures import Figures, Measured
 from tundish.placement.machine import Machine, this_machine
@@ -93,7 +91,7 @@ class PlacementStore:
         path = self._path(choice.model, choice.version)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, choice.model_dump_json(indent=2) + "\n")
+            write_at_once(path, choice.model_dump_json(indent=2) + "\n")
         except OSError as error:
             _LOG.warning(
                 "The placement of '%s' version %d is forgotten when this process ends: %s cannot be written (%s).",
@@ -132,17 +130,3 @@ class PlacementStore:
             _LOG.warning("%s is passed over: %s.", path, reason)
             return None
         return choice
-
-
-def _write(path: Path, text: str) -> None:
-    """At once, so that a reader finds the old content or the new."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)  # a server may run as another user than `tundish tune`
-        Path(temporary).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise

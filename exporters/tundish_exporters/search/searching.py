@@ -1,0 +1,164 @@
+"""The search over recipes: what is fastest on this machine among what passes the gate.
+
+First each recipe, the most promising one first: its file is made, loaded in each engine that can gain by it and raced
+against the float network; what is slower than what has passed on that engine waits. The others are judged on one half
+of the gate's data. Then recipes that were fast enough but failed are tried again with their worst layers in float. With
+the time that is left, those that waited are judged too, for they may lose less accuracy. The other half of the data is
+kept for the report, so that the search cannot flatter itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tundish.errors import EngineError
+from tundish.manifest import Accuracy, EngineName, Gate
+from tundish_exporters.errors import ExportError
+from tundish_exporters.quantize.recipe import Recipe
+from tundish_exporters.search.bar import SearchBar
+from tundish_exporters.search.bench import Bench
+from tundish_exporters.search.budget import Budget
+from tundish_exporters.search.stopwatch import Pace
+from tundish_exporters.search.trial import Trial
+from tundish_exporters.search.workshop import Workshop
+
+_LEAST_GAIN = 1.02
+"""A speed-up of less is noise, and no reason to lose accuracy."""
+
+
+class Search:
+    """One search; its trials stand in `trials`, whatever ends it."""
+
+    def __init__(
+        self, bench: Bench, workshop: Workshop, verdict: Callable[[Accuracy], Gate], budget: Budget, bar: SearchBar
+    ) -> None:
+        self.trials: list[Trial] = []
+        self.is_interrupted = False
+        """By Ctrl-C: the best so far is taken."""
+        self._bench = bench
+        self._workshop = workshop
+        self._verdict = verdict
+        self._budget = budget
+        self._bar = bar
+
+    def run(self, recipes: Sequence[Recipe]) -> None:
+        """Tries the recipes until the budget is spent or somebody presses Ctrl-C; the first one in any case.
+
+        Raises:
+            DataError: a sample of the gate cannot be answered.
+        """
+        try:
+            for recipe in recipes:
+                self._try(recipe, in_any_case=recipe is recipes[0])
+            for trial in self._fast_failures():
+                self._keep_worst_layers(trial)
+            self._judge_slower_ones()
+        except KeyboardInterrupt:
+            self.is_interrupted = True
+        self._bar.finish()
+
+    def _try(self, recipe: Recipe, *, in_any_case: bool) -> None:
+        for engine in recipe.engines:
+            if self._budget.is_spent and not in_any_case:
+                self.trials.append(Trial(recipe, engine, "not tried", "The time was up before its turn."))
+            else:
+                self._attempt(recipe, engine)
+        self._tidy(recipe)
+
+    def _attempt(self, recipe: Recipe, engine: EngineName) -> Trial:
+        self._bar.trial = f"{recipe.name} by {engine}"
+        trial = self._tried(recipe, engine)
+        self.trials.append(trial)
+        return trial
+
+    def _tried(self, recipe: Recipe, engine: EngineName) -> Trial:
+        try:
+            pace = self._bench.race(recipe, engine)
+        except (ExportError, EngineError) as error:
+            return Trial(recipe, engine, "impossible", str(error))
+        if pace.speedup < _LEAST_GAIN:
+            return _slower(recipe, engine, pace, "fp32 in ONNX Runtime is as fast")
+        best = self.best(engine)
+        if best is not None and pace.speedup <= _speedup(best):
+            return _slower(recipe, engine, pace, f"{best.recipe.name} passes at {_speedup(best):.2f}×")
+        return self._judged(recipe, engine, pace)
+
+    def _judged(self, recipe: Recipe, engine: EngineName, pace: Pace) -> Trial:
+        accuracy = self._bench.accuracy(recipe, engine, pace)
+        gate = self._verdict(accuracy)
+        trial = Trial(
+            recipe,
+            engine,
+            "passed" if gate.passed else "failed",
+            gate.reason,
+            milliseconds=pace.milliseconds,
+            speedup=pace.speedup,
+            accuracy=accuracy,
+            gate=gate,
+        )
+        best = max((each for each in [*self.trials, trial] if each.outcome == "passed"), key=_speedup, default=None)
+        self._bar.best = "" if best is None else f"best {best.name}, {_speedup(best):.2f}×"
+        return trial
+
+    def best(self, engine: EngineName) -> Trial | None:
+        """The fastest by this engine that has passed."""
+        passed = (each for each in self.trials if each.engine == engine and each.outcome == "passed")
+        return max(passed, key=_speedup, default=None)
+
+    def _fast_failures(self) -> list[Trial]:
+        """What failed the gate and would be the fastest of its engine, the fastest first."""
+        failed = [each for each in self.trials if each.outcome == "failed"]
+        return sorted(failed, key=_speedup, reverse=True)
+
+    def _keep_worst_layers(self, failed: Trial) -> None:
+        """Doubles the number of layers in float until the gate passes, and then halves the step, back to the fewest.
+
+        It ends where keeping more has made the recipe slower than what passes already.
+        """
+        if self._budget.is_spent or not self._would_be_best(failed):
+            return
+        self._bar.trial = f"{failed.name}, layers"
+        try:
+            worst = [layer.node for layer in self._workshop.errors(failed.recipe)]
+        except (ExportError, EngineError):
+            return  # layers cannot be told apart, so that all of them stay as they are
+        too_few, kept = 0, 1
+        while too_few < kept < len(worst) and not self._budget.is_spent:
+            recipe = failed.recipe.keeping(frozenset(worst[:kept]))
+            trial = self._attempt(recipe, failed.engine)
+            self._tidy(recipe)
+            if trial.outcome == "failed":
+                too_few, kept = kept, 2 * kept
+            elif trial.outcome == "passed":
+                kept = (too_few + kept) // 2
+            else:
+                return
+
+    def _would_be_best(self, trial: Trial) -> bool:
+        best = self.best(trial.engine)
+        return best is None or _speedup(trial) > _speedup(best)
+
+    def _judge_slower_ones(self) -> None:
+        waiting = [each for each in self.trials if each.outcome == "slower" and _speedup(each) >= _LEAST_GAIN]
+        for trial in sorted(waiting, key=_speedup, reverse=True):
+            if self._budget.is_spent:
+                return
+            self._bar.trial = trial.name
+            pace = Pace(trial.milliseconds or 0.0, _speedup(trial))
+            self.trials[self.trials.index(trial)] = self._judged(trial.recipe, trial.engine, pace)
+            self._tidy(trial.recipe)
+
+    def _tidy(self, recipe: Recipe) -> None:
+        """Removes the file of what nobody will ask for soon; it can be made again."""
+        if not any(each.recipe == recipe and each.outcome in ("passed", "failed") for each in self.trials):
+            self._workshop.discard(recipe)
+
+
+def _slower(recipe: Recipe, engine: EngineName, pace: Pace, than: str) -> Trial:
+    reason = f"It is {pace.speedup:.2f}× as fast as fp32 in ONNX Runtime, and {than}."
+    return Trial(recipe, engine, "slower", reason, milliseconds=pace.milliseconds, speedup=pace.speedup)
+
+
+def _speedup(trial: Trial) -> float:
+    return trial.speedup or 0.0
