@@ -30,7 +30,7 @@ from tundish_exporters.judging import Judge, Judgement
 from tundish_exporters.latency import measure_latency
 from tundish_exporters.parity import Parity, check_parity, parity_task
 from tundish_exporters.progress import Progress, silent
-from tundish_exporters.quantize import quantize
+from tundish_exporters.quantize import apply, recipes_for
 from tundish_exporters.report import write_report
 from tundish_exporters.sources import Source
 
@@ -187,7 +187,9 @@ def _candidates(
 
 def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress) -> Candidate:
     path = floating.path.with_name("onnx-int8-cpu.onnx")
-    return Candidate("onnx", "int8", path, quantize(floating.path, path, inputs, progress))
+    recipe = recipes_for(floating.path, engines=("onnx",))[0]
+    apply(recipe, floating.path, path, inputs, progress)
+    return Candidate("onnx", recipe.precision, path, recipe.description)
 
 
 def _variant(candidate: Candidate, latency: Latency, judgement: Judgement) -> Variant:

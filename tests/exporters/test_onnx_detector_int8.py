@@ -15,7 +15,8 @@ from PIL import Image
 from tundish.engines.onnx import OnnxEngine
 from tundish_exporters import OnnxHints
 from tundish_exporters.progress import silent
-from tundish_exporters.quantize import quantize
+from tundish_exporters.quantize import apply
+from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.sources.onnx_file import load_onnx
 
 LABELS = ("crack", "scratch", "dent")
@@ -119,7 +120,7 @@ def test_boxes_and_scores_survive(tmp_path: Path, images: list[bytes]) -> None:
     floating, int8 = tmp_path / "float.onnx", tmp_path / "int8.onnx"
     source.write_onnx(floating)
     inputs = [source.processed(image) for image in images]
-    quantize(floating, int8, inputs, silent)
+    apply(StaticRecipe(), floating, int8, inputs, silent)
     engines = [OnnxEngine(path, threads=1) for path in (floating, int8)]
     for given in inputs:
         expected, actual = (
@@ -135,7 +136,7 @@ def test_masks_survive(tmp_path: Path, images: list[bytes]) -> None:
     floating, int8 = tmp_path / "float.onnx", tmp_path / "int8.onnx"
     source.write_onnx(floating)
     inputs = [source.processed(image) for image in images]
-    quantize(floating, int8, inputs, silent)
+    apply(StaticRecipe(), floating, int8, inputs, silent)
     for given in inputs:
         expected, actual = (
             np.einsum(
@@ -151,7 +152,8 @@ def test_masks_survive(tmp_path: Path, images: list[bytes]) -> None:
 def test_what_follows_the_last_layer_is_in_float(tmp_path: Path, images: list[bytes]) -> None:
     source = load_onnx(write_network(tmp_path / "m.onnx"), "object-detection", OnnxHints(labels=LABELS))
     source.write_onnx(tmp_path / "float.onnx")
-    quantize(tmp_path / "float.onnx", tmp_path / "int8.onnx", [source.processed(image) for image in images], silent)
+    inputs = [source.processed(image) for image in images]
+    apply(StaticRecipe(), tmp_path / "float.onnx", tmp_path / "int8.onnx", inputs, silent)
     graph = onnx.load(tmp_path / "int8.onnx").graph
     quantised = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     reads = {node.name: bool(quantised & set(node.input)) for node in graph.node}

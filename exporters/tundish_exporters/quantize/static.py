@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -11,11 +11,11 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from tundish.engines import Arrays
+from tundish.manifest import EngineName, Precision
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.quantize.preparing import prepare
-
-RECIPE = "static Q/DQ, activations uint8 (mean extremes), weights int8 per channel, ends in float"
+from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 
 _HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
 """Operators that stay in float: averaged features are small beside their largest, so that 256 steps are too coarse for
@@ -35,37 +35,64 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
         return next(self._inputs, None)
 
 
-def quantize(source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
-    """Writes the int8 form of `source`; activations get the range that they have on the calibration inputs.
+@dataclass(frozen=True, kw_only=True)
+class StaticRecipe:
+    """Activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
     coarsens it for all the others. The first layer stays in float, and so do the last ones and what follows them; with
     attention behind the convolutions, as some detectors have it, all but these does. The figures behind it stand in
     docs/decisions/2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md.
-
-    Raises:
-        ExportError: there are no calibration inputs.
     """
-    if not calibration:
-        raise ExportError("Static quantisation needs calibration data; pass --calibration.")
-    with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-        prepared = Path(scratch) / "prepared.onnx"
-        prepare(source, prepared)
-        graph = onnx.load(prepared).graph
-        ends = _ends(graph)
-        quantize_static(
-            prepared,
-            destination,
-            _Reader(calibration, progress),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["Conv"] if _has_attention(graph, ends) else None,
-            nodes_to_exclude=ends,
-            calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"CalibMovingAverage": True},
-        )
+
+    narrow: bool = False
+    """Weights of 7 bits, for processors that add products in 16 bits."""
+    kept: frozenset[str] = frozenset()
+
+    precision: Precision = "int8"
+    engines: tuple[EngineName, ...] = ("onnx", "openvino")
+
+    @property
+    def name(self) -> str:
+        """See `Recipe.name`."""
+        return name_keeping(f"static-u8s{7 if self.narrow else 8}-mean", self.kept)
+
+    @property
+    def description(self) -> str:
+        """See `Recipe.description`."""
+        weights = "7 bits" if self.narrow else "int8"
+        text = f"static Q/DQ, activations uint8 (mean extremes), weights {weights} per channel, ends in float"
+        return describe_keeping(text, self.kept)
+
+    def keeping(self, layers: frozenset[str]) -> StaticRecipe:
+        """See `Recipe.keeping`."""
+        return replace(self, kept=self.kept | layers)
+
+    def prepare(self, source: Path, destination: Path) -> None:
+        """See `Recipe.prepare`."""
+        prepare(source, destination)
+
+    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+        """See `Recipe.write`."""
+        if not calibration:
+            raise ExportError("Static quantisation needs calibration data; pass --calibration.")
+        with one_sentence("static quantisation"):
+            graph = onnx.load(prepared).graph
+            ends = _ends(graph)
+            quantize_static(
+                prepared,
+                destination,
+                _Reader(calibration, progress),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=self.narrow,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["Conv"] if _has_attention(graph, ends) else None,
+                nodes_to_exclude=sorted({*ends, *self.kept}),
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={"CalibMovingAverage": True},
+            )
 
 
 def _ends(graph: onnx.GraphProto) -> list[str]:
