@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tundish.engines import Arrays, Engine, check_tensors, load_file, obstacle
-from tundish.errors import EngineError
-from tundish.manifest import EngineName, ModelSpec, Precision
+from tundish.engines import Engine, load_file, obstacle
+from tundish.manifest import EngineName, Precision
+from tundish_exporters.quantize import Recipe
+
+ENGINES: tuple[EngineName, ...] = ("onnx", "openvino")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,41 +31,16 @@ class Candidate:
         return load_file(self.engine, self.path, precision=self.precision, threads=threads)
 
 
-def openvino_candidates(made: Sequence[Candidate], *, bf16: bool) -> list[Candidate]:
-    """The same files by OpenVINO, and with `bf16` the fp32 one in bf16 too; what it cannot run here is left out."""
-    rounded = [
-        replace(candidate, precision="bf16", recipe=f"{candidate.recipe}, computed in bf16")
-        for candidate in made
-        if candidate.precision == "fp32" and bf16
-    ]
+def installed_engines(recipe: Recipe) -> list[EngineName]:
+    """Those that can gain by a recipe and are here."""
+    return [engine for engine in recipe.engines if obstacle(engine, recipe.precision) is None]
+
+
+def openvino_floats(floating: Candidate, *, bf16: bool) -> list[Candidate]:
+    """The fp32 file by OpenVINO, and with `bf16` also rounded on the way; what it cannot run here is left out."""
+    rounded = replace(floating, precision="bf16", recipe=f"{floating.recipe}, computed in bf16")
     return [
         replace(candidate, engine="openvino")
-        for candidate in (*made, *rounded)
+        for candidate in (floating, *([rounded] if bf16 else []))
         if obstacle("openvino", candidate.precision) is None
     ]
-
-
-def load_for_latency(
-    candidates: Sequence[Candidate], spec: ModelSpec, sample: Arrays
-) -> tuple[dict[Candidate, Engine], list[str]]:
-    """Engines of one thread, and a warning for each candidate that has none.
-
-    ONNX Runtime must take what was exported for it. OpenVINO may lack an operator or a datatype of the network; that
-    costs the network its variants by OpenVINO.
-
-    Raises:
-        EngineError: ONNX Runtime does not take a file, or fails on the sample.
-    """
-    engines, warnings = {}, []
-    for candidate in candidates:
-        try:
-            engine = candidate.load(threads=1)
-            check_tensors(engine, spec, candidate.path)
-            engine.run(sample)
-        except EngineError as error:
-            if candidate.engine == "onnx":
-                raise
-            warnings.append(f"There is no {candidate.name}: {error}")
-        else:
-            engines[candidate] = engine
-    return engines, warnings

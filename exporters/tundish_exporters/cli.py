@@ -20,7 +20,7 @@ from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.call_checks import is_promptable
 from tundish_exporters.composed_api import export_documents, export_promptable, export_towers
 from tundish_exporters.errors import ExportError
-from tundish_exporters.export_options import RequestedPrecision
+from tundish_exporters.export_options import SEARCH_MINUTES, RequestedPrecision
 from tundish_exporters.onnx_flags import (
     ActivationFlag,
     AnchorsFlag,
@@ -69,8 +69,16 @@ def export(
     name: Annotated[str, typer.Option(help="Name of the model in the repository.")],
     repository: Annotated[Path, typer.Option(help="Directory of bundles; made if it is not there.")] = Path("models"),
     precision: Annotated[
-        RequestedPrecision, typer.Option(help="auto keeps fp32 and what passes the gate: int8, and bf16 by OpenVINO.")
+        RequestedPrecision,
+        typer.Option(help="auto keeps fp32 beside the fastest that passes the gate; another must pass it."),
     ] = "auto",
+    search_minutes: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="How long recipes of quantisation are tried; 0 takes the first. Ctrl-C takes the best so far.",
+        ),
+    ] = SEARCH_MINUTES,
     calibration: Annotated[
         Path | None, typer.Option(help="Data to calibrate on: folder of images, .txt, .csv, .tsv or .jsonl.")
     ] = None,
@@ -229,6 +237,7 @@ def export(
             "name": name,
             "repository": repository,
             "precision": precision,
+            "search_minutes": search_minutes,
             "calibration": calibration,
             "evaluation": evaluation,
             "max_drop": max_drop,
@@ -297,13 +306,19 @@ def loading_frameworks() -> Iterator[None]:
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
     """A bar for each thing that is done, one below the other."""
-    columns = (TextColumn("{task.description:31}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:31}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
     with Bars(*columns, console=console) as bars:
         known = {}
 
-        def progress(description: str, done: int, total: int) -> None:
+        def progress(description: str, done: int, total: int, note: str = "", /) -> None:
             if description not in known:
-                known[description] = bars.add_task(description, total=total)
-            bars.update(known[description], completed=done, total=total)
+                known[description] = bars.add_task(description, total=total, note="")
+            bars.update(known[description], completed=done, total=total, note=note)
 
         yield progress

@@ -160,7 +160,10 @@ def _check(options: ExportOptions) -> None:
 
 
 def _prefixed(name: str, progress: Progress) -> Progress:
-    return lambda description, done, total: progress(f"{name}: {description}", done, total)
+    def prefixed(description: str, done: int, total: int, note: str = "", /) -> None:
+        progress(f"{name}: {description}", done, total, note)
+
+    return prefixed
 
 
 def _passed(options: ExportOptions, reason: str) -> Gate:

@@ -12,7 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from tundish.manifest import MAX_STATEMENT, ModelName
 from tundish_exporters.errors import ExportError
 
-RequestedPrecision = Literal["auto", "fp32", "int8"]
+RequestedPrecision = Literal["auto", "fp32", "bf16", "int8"]
+SEARCH_MINUTES = 5.0
+"""Enough on two cores for MiniLM or MobileNetV2."""
+_MOST_MINUTES = 7 * 24 * 60
 PathLike = str | os.PathLike[str]
 
 
@@ -20,7 +23,9 @@ class ExportSettings(TypedDict, total=False):
     """What every public call of an export takes besides its source; `ExportOptions` has the defaults."""
 
     precision: RequestedPrecision
-    """`auto` tries int8 and keeps fp32 beside it; `int8` fails unless int8 passes the gate."""
+    """`auto` keeps fp32 beside the fastest that passes; another fails unless one of its recipes passes the gate."""
+    search_minutes: float
+    """How long recipes may be tried for the fastest that passes; with 0, the most promising one is taken unsearched."""
     calibration: PathLike | None
     """Data to calibrate and compare on; see `tundish_exporters.data` for the forms."""
     evaluation: PathLike | None
@@ -45,7 +50,10 @@ class ExportOptions:
     """Letters, digits, '_' and '-', beginning with a letter or digit."""
     repository: Path
     precision: RequestedPrecision = "auto"
-    """`auto` tries int8 beside fp32, and bf16 if an engine computes in it; `int8` fails unless int8 passes the gate."""
+    """`auto` keeps fp32 beside the fastest that passes; another fails unless one of its recipes passes the gate."""
+    search_minutes: float = SEARCH_MINUTES
+    """How long recipes may be tried; with 0, the most promising one is taken, and all of the gate's data report it.
+    Otherwise one half of them is what the search sees, and the other half reports what it chose."""
     calibration: Path | None = None
     evaluation: Path | None = None
     max_drop: float = 0.005
@@ -85,6 +93,10 @@ class ExportOptions:
         if self.precision not in get_args(RequestedPrecision):
             known = ", ".join(get_args(RequestedPrecision))
             raise ExportError(f"There is no precision '{self.precision}'; there are {known}.")
+        if not 0 <= self.search_minutes <= _MOST_MINUTES:
+            raise ExportError(
+                f"search_minutes is a number of minutes from 0 to {_MOST_MINUTES}, got {self.search_minutes}."
+            )
         if not 0 <= self.max_drop <= 1:
             raise ExportError(f"max_drop is a share between 0 and 1, got {self.max_drop}.")
         if self.max_slice_drop is not None and not 0 <= self.max_slice_drop <= 1:

@@ -9,29 +9,24 @@ from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
 from tundish.engines import Arrays
-from tundish.manifest import (
-    ClassificationPostprocess,
-    Latency,
-    Manifest,
-    ModelSpec,
-    Serving,
-    Variant,
-)
+from tundish.manifest import ClassificationPostprocess, Manifest, ModelSpec, Serving, Variant
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
 from tundish_exporters.batch_limits import BatchTimes, batch_groups, best_limits, measure_batches
-from tundish_exporters.candidates import Candidate, load_for_latency, openvino_candidates
+from tundish_exporters.candidates import ENGINES, Candidate, openvino_floats
 from tundish_exporters.errors import DataError, ExportError
-from tundish_exporters.export_data import ExportData, load_export_data
+from tundish_exporters.export_data import ExportData, GateData, load_export_data
 from tundish_exporters.export_options import ExportOptions
-from tundish_exporters.judging import Judge, Judgement
-from tundish_exporters.latency import measure_latency
+from tundish_exporters.finals import Final, measure_finals
+from tundish_exporters.judging import Judge
 from tundish_exporters.parity import Parity, check_parity, parity_task
 from tundish_exporters.progress import Progress, silent
-from tundish_exporters.quantize import apply, recipes_for
+from tundish_exporters.quantize import Recipe, recipes_for
 from tundish_exporters.report import write_report
+from tundish_exporters.search.trial import Trial
+from tundish_exporters.shortlist import Contender, Shortlist, first_guess, search_shortlist
 from tundish_exporters.sources import Source
 
 REPORT_NAME = "report.json"
@@ -46,6 +41,8 @@ class Exported:
     bundle: Bundle
     parity: Parity
     warnings: tuple[str, ...]
+    trials: tuple[Trial, ...] = ()
+    """Of the search, in their order; none if there was no search."""
 
 
 def export(source: Source, options: ExportOptions, progress: Progress = silent) -> Exported:
@@ -61,12 +58,14 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         evaluation=options.evaluation,
         slice_column=options.slice_column,
     )
-    if options.precision == "int8" and data.gate is None:
-        raise DataError("int8 must pass the gate, which needs data: pass --evaluation, --calibration or both.")
+    if options.precision not in ("auto", "fp32") and data.gate is None:
+        raise DataError(
+            f"{options.precision} must pass the gate, which needs data: pass --evaluation, --calibration or both."
+        )
     with staged_bundle(options.repository, options.name) as staging:
         version = next_version(options.repository, options.name)
         built = build(source, data, staging, options, model=options.name, version=version, progress=progress)
-        return Exported(publish_bundle(staging, built.manifest), built.parity, built.warnings)
+        return Exported(publish_bundle(staging, built.manifest), built.parity, built.warnings, built.trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,7 @@ class Built:
     manifest: Manifest
     parity: Parity
     warnings: tuple[str, ...]
+    trials: tuple[Trial, ...]
 
 
 def build(
@@ -93,19 +93,21 @@ def build(
     floating = _write_float(source, directory, progress)
     spec, task, parity, answers = _check(source, floating, data, directory, progress)
     inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-    candidates, not_made = _candidates(floating, inputs, data, options, progress)
-    engines, not_taken = load_for_latency(candidates, spec, inputs[0])
-    latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
-    judge = Judge(spec, directory, data, answers, floating, options, progress)
-    judgements = {each: judge.judge(each) for each in engines}
-    variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
-    batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
+    final_judge, shortlist, not_made = _shortlist(floating, inputs, spec, directory, data, answers, options, progress)
+    floats = [
+        floating,
+        *openvino_floats(floating, bf16=options.precision in ("auto", "bf16") and data.gate is not None),
+    ]
+    places = [*((Contender(each),) for each in floats), *shortlist.places]
+    finals, not_taken = measure_finals(places, spec, final_judge, inputs, progress)
+    variants = _chosen([final.variant() for final in finals], options)
+    batch_times = _batch_times(finals, variants, task, data, progress) if spec.takes_batches else []
     limits = best_limits(batch_times)
     write_report(
         directory / REPORT_NAME,
         parity=parity,
         batches=batch_times,
-        labels={each.name: judgement.labels for each, judgement in judgements.items()},
+        labels={final.candidate.name: final.judgement.labels for final in finals},
     )
     manifest = Manifest(
         **dict(spec),
@@ -116,8 +118,8 @@ def build(
         variants=variants,
         serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
     )
-    _remove_rejected(candidates, variants)
-    return Built(manifest, parity, (*not_made, *not_taken, *_warnings(variants, data)))
+    _remove_all_but(directory, manifest)
+    return Built(manifest, parity, (*not_made, *not_taken, *_warnings(variants, data)), shortlist.trials)
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
@@ -169,72 +171,70 @@ def _check_labels(spec: ModelSpec) -> None:
         raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")
 
 
-def _candidates(
-    floating: Candidate, inputs: Sequence[Arrays], data: ExportData, options: ExportOptions, progress: Progress
-) -> tuple[list[Candidate], list[str]]:
-    """The float one first, and warnings. What is not in fp32 must pass the gate, which needs data."""
-    made, warnings = [floating], []
-    if options.precision != "fp32" and data.gate is not None:
-        try:
-            made.append(_quantize(floating, inputs, progress))
-        except ExportError as error:
-            if options.precision == "int8":
-                raise
-            warnings.append(f"There is no int8: {error}")
-    asked = [each for each in made if options.precision in ("auto", each.precision)]
-    return [*made, *openvino_candidates(asked, bf16=options.precision == "auto" and data.gate is not None)], warnings
+def _shortlist(
+    floating: Candidate,
+    inputs: Sequence[Arrays],
+    spec: ModelSpec,
+    directory: Path,
+    data: ExportData,
+    source_answers: Sequence[Result],
+    options: ExportOptions,
+    progress: Progress,
+) -> tuple[Judge, Shortlist, list[str]]:
+    """Whoever judges in the end, what is judged then besides the float ones, and warnings.
+
+    What is not in fp32 must pass the gate, which needs data.
+    """
+
+    def judge(samples: GateData | None) -> Judge:
+        return Judge(spec, directory, data, samples, source_answers, floating, options, progress)
+
+    recipes = [] if data.gate is None else _asked(recipes_for(floating.path, engines=ENGINES), options)
+    if not recipes or data.gate is None:
+        return judge(data.gate), Shortlist(), []
+    if options.search_minutes:
+        seen, kept = data.gate.halves()
+        shortlist = search_shortlist(recipes, floating, inputs, spec, judge(seen), options, progress)
+        return judge(kept), shortlist, ["The search was interrupted."] if shortlist.was_interrupted else []
+    try:
+        return judge(data.gate), first_guess(recipes, floating, inputs, progress), []
+    except ExportError as error:
+        if options.precision != "auto":
+            raise
+        return judge(data.gate), Shortlist(), [f"There is no {recipes[0].precision}: {error}"]
 
 
-def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress) -> Candidate:
-    path = floating.path.with_name("onnx-int8-cpu.onnx")
-    recipe = recipes_for(floating.path, engines=("onnx",))[0]
-    apply(recipe, floating.path, path, inputs, progress)
-    return Candidate("onnx", recipe.precision, path, recipe.description)
-
-
-def _variant(candidate: Candidate, latency: Latency, judgement: Judgement) -> Variant:
-    """A rejected variant is recorded with its figures, but its files are not kept."""
-    names = sorted(path.name for path in candidate.path.parent.glob(f"{candidate.path.name}*"))
-    kept = judgement.gate.passed
-    return Variant(
-        name=candidate.name,
-        engine=candidate.engine,
-        precision=candidate.precision,
-        device="cpu",
-        recipe=candidate.recipe,
-        files=tuple(describe_file(candidate.path.parent, name) for name in names) if kept else (),
-        accuracy=judgement.accuracy,
-        latency=latency,
-        gate=judgement.gate,
-        preprocess=judgement.preprocess,
-    )
+def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
+    return [recipe for recipe in recipes if options.precision in ("auto", recipe.precision)]
 
 
 def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Variant, ...]:
     """Those of the precision that was asked for."""
-    if options.precision != "int8":
+    if options.precision == "auto":
         return tuple(variants)
-    chosen = tuple(variant for variant in variants if variant.precision == "int8")
+    chosen = tuple(variant for variant in variants if variant.precision == options.precision)
+    if not chosen:
+        raise ExportError(f"No engine here makes {options.precision} of this network; leave --precision out.")
     if not any(variant.gate.passed for variant in chosen):
-        raise ExportError(f"int8 does not pass the gate: {chosen[0].gate.reason} Nothing was written.")
+        raise ExportError(f"{options.precision} does not pass the gate: {chosen[0].gate.reason} Nothing was written.")
     return chosen
 
 
 def _batch_times(
-    candidates: Sequence[Candidate], variants: Sequence[Variant], task: AnyTask, data: ExportData, progress: Progress
+    finals: Sequence[Final], variants: Sequence[Variant], task: AnyTask, data: ExportData, progress: Progress
 ) -> list[BatchTimes]:
     """What batches cost the variant that will be served."""
     fastest = min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
-    served = next(candidate for candidate in candidates if candidate.name == fastest.name)
+    served = next(final.candidate for final in finals if final.candidate.name == fastest.name)
     return measure_batches(served.load(threads=1), batch_groups(task, data.inputs), progress)
 
 
-def _remove_rejected(candidates: Sequence[Candidate], variants: Sequence[Variant]) -> None:
-    kept = {file.path for variant in variants for file in variant.files}
-    for candidate in candidates:
-        for path in candidate.path.parent.glob(f"{candidate.path.name}*"):
-            if path.name not in kept:
-                path.unlink()
+def _remove_all_but(directory: Path, manifest: Manifest) -> None:
+    """What was made and is not served."""
+    kept = {file.path for file in manifest.files}
+    for path in directory.glob("*.onnx*"):
+        if path.name not in kept:
+            path.unlink()
 
 
 def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Protocol, TypeVar
 
 ItemT = TypeVar("ItemT", covariant=True)
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps are done, and how many there are."""
+
+class Progress(Protocol):
+    """Told how far work is."""
+
+    def __call__(self, description: str, done: int, total: int, note: str = "", /) -> None:
+        """What is being done, how many steps are done and how many there are, and what else is worth a glance."""
+        ...
 
 
 class SizedIterable(Sized, Iterable[ItemT], Protocol[ItemT]):
     """What can be iterated and counted."""
 
 
-def silent(description: str, done: int, total: int) -> None:
+def silent(description: str, done: int, total: int, note: str = "", /) -> None:
     """The progress of callers that show none."""
 
 

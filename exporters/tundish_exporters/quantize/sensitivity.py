@@ -166,7 +166,9 @@ def _difference(layer: onnx.NodeProto) -> list[onnx.NodeProto]:
     mark = f"{_MARK}{layer.name}"
     return [
         helper.make_node("Sub", [layer.output[0], f"{mark}/output"], [f"{mark}/difference"], name=f"{mark}/sub"),
-        helper.make_node("ReduceSumSquare", [f"{mark}/difference"], [f"{mark}/error"], name=f"{mark}/errors", keepdims=0),
+        helper.make_node(
+            "ReduceSumSquare", [f"{mark}/difference"], [f"{mark}/error"], name=f"{mark}/errors", keepdims=0
+        ),
         helper.make_node("ReduceSumSquare", [layer.output[0]], [f"{mark}/signal"], name=f"{mark}/signals", keepdims=0),
     ]
 

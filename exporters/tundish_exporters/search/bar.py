@@ -17,7 +17,7 @@ class SearchBar:
         self.trial = ""
         """What is being tried."""
 
-    def __call__(self, description: str, done: int, total: int, note: str = "") -> None:  # noqa: ARG002
+    def __call__(self, description: str, done: int, total: int, note: str = "", /) -> None:  # noqa: ARG002
         """Of a step of a trial."""
         self._show(f"{self.trial}, {description}")
 

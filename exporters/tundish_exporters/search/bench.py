@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tundish.engines import check_tensors, load_file
+from tundish.engines import check_tensors
 from tundish.manifest import Accuracy, EngineName, ModelSpec
 from tundish_exporters.candidates import Candidate
 from tundish_exporters.judging import Judge

@@ -14,13 +14,14 @@ from dataclasses import replace
 
 from tundish.errors import EngineError
 from tundish.manifest import Accuracy, EngineName, Gate
+from tundish_exporters.candidates import installed_engines
 from tundish_exporters.errors import ExportError
 from tundish_exporters.quantize.recipe import Recipe
 from tundish_exporters.search.bar import SearchBar
 from tundish_exporters.search.bench import Bench
 from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.stopwatch import Pace
-from tundish_exporters.search.trial import Trial
+from tundish_exporters.search.trial import Trial, speedup_of
 from tundish_exporters.search.workshop import Workshop
 
 _LEAST_GAIN = 1.02
@@ -59,20 +60,27 @@ class Search:
         self._bar.finish()
 
     def _try(self, recipe: Recipe, *, in_any_case: bool) -> None:
-        for engine in recipe.engines:
+        for engine in installed_engines(recipe):
             if self._budget.is_spent and not in_any_case:
                 self.trials.append(Trial(recipe, engine, "not tried", "The time was up before its turn."))
             else:
                 self._attempt(recipe, engine)
-        self._tidy(recipe)
 
     def _attempt(self, recipe: Recipe, engine: EngineName) -> Trial:
-        self._bar.trial = f"{recipe.name} by {engine}"
         trial = self._tried(recipe, engine)
         self.trials.append(trial)
+        self._tidy(recipe)
+        return trial
+
+    def _attempt_keeping(self, failed: Trial, layers: Sequence[str]) -> Trial:
+        recipe = failed.recipe.keeping(frozenset(layers))
+        trial = replace(self._tried(recipe, failed.engine), kept=tuple(layers), whole=failed.recipe)
+        self.trials.append(trial)
+        self._tidy(recipe)
         return trial
 
     def _tried(self, recipe: Recipe, engine: EngineName) -> Trial:
+        self._bar.trial = f"{recipe.name} by {engine}"
         try:
             pace = self._bench.race(recipe, engine)
         except (ExportError, EngineError) as error:
@@ -80,8 +88,8 @@ class Search:
         if pace.speedup < _LEAST_GAIN:
             return _slower(recipe, engine, pace, "fp32 in ONNX Runtime is as fast")
         best = self.best(engine)
-        if best is not None and pace.speedup <= _speedup(best):
-            return _slower(recipe, engine, pace, f"{best.recipe.name} passes at {_speedup(best):.2f}×")
+        if best is not None and pace.speedup <= speedup_of(best):
+            return _slower(recipe, engine, pace, f"{best.recipe.name} passes at {speedup_of(best):.2f} times")
         return self._judged(recipe, engine, pace)
 
     def _judged(self, recipe: Recipe, engine: EngineName, pace: Pace) -> Trial:
@@ -97,19 +105,19 @@ class Search:
             accuracy=accuracy,
             gate=gate,
         )
-        best = max((each for each in [*self.trials, trial] if each.outcome == "passed"), key=_speedup, default=None)
-        self._bar.best = "" if best is None else f"best {best.name}, {_speedup(best):.2f}×"
+        best = max((each for each in [*self.trials, trial] if each.outcome == "passed"), key=speedup_of, default=None)
+        self._bar.best = "" if best is None else f"best {best.name}, {speedup_of(best):.2f} times"
         return trial
 
     def best(self, engine: EngineName) -> Trial | None:
         """The fastest by this engine that has passed."""
         passed = (each for each in self.trials if each.engine == engine and each.outcome == "passed")
-        return max(passed, key=_speedup, default=None)
+        return max(passed, key=speedup_of, default=None)
 
     def _fast_failures(self) -> list[Trial]:
         """What failed the gate and would be the fastest of its engine, the fastest first."""
         failed = [each for each in self.trials if each.outcome == "failed"]
-        return sorted(failed, key=_speedup, reverse=True)
+        return sorted(failed, key=speedup_of, reverse=True)
 
     def _keep_worst_layers(self, failed: Trial) -> None:
         """Doubles the number of layers in float until the gate passes, and then halves the step, back to the fewest.
@@ -123,30 +131,32 @@ class Search:
             worst = [layer.node for layer in self._workshop.errors(failed.recipe)]
         except (ExportError, EngineError):
             return  # layers cannot be told apart, so that all of them stay as they are
-        too_few, kept = 0, 1
-        while too_few < kept < len(worst) and not self._budget.is_spent:
-            recipe = failed.recipe.keeping(frozenset(worst[:kept]))
-            trial = self._attempt(recipe, failed.engine)
-            self._tidy(recipe)
-            if trial.outcome == "failed":
-                too_few, kept = kept, 2 * kept
-            elif trial.outcome == "passed":
-                kept = (too_few + kept) // 2
+        # With most layers in float it would be the float network with a few rounded layers.
+        too_few, enough, count = 0, len(worst) // 2 + 1, 1
+        passed = False
+        while too_few < count < enough and not self._budget.is_spent:
+            outcome = self._attempt_keeping(failed, worst[:count]).outcome
+            if outcome == "passed":
+                passed, enough = True, count
+            elif outcome == "failed":
+                too_few = count
             else:
                 return
+            count = (too_few + enough) // 2 if passed else 2 * count
 
     def _would_be_best(self, trial: Trial) -> bool:
         best = self.best(trial.engine)
-        return best is None or _speedup(trial) > _speedup(best)
+        return best is None or speedup_of(trial) > speedup_of(best)
 
     def _judge_slower_ones(self) -> None:
-        waiting = [each for each in self.trials if each.outcome == "slower" and _speedup(each) >= _LEAST_GAIN]
-        for trial in sorted(waiting, key=_speedup, reverse=True):
+        waiting = [each for each in self.trials if each.outcome == "slower" and speedup_of(each) >= _LEAST_GAIN]
+        for trial in sorted(waiting, key=speedup_of, reverse=True):
             if self._budget.is_spent:
                 return
             self._bar.trial = trial.name
-            pace = Pace(trial.milliseconds or 0.0, _speedup(trial))
-            self.trials[self.trials.index(trial)] = self._judged(trial.recipe, trial.engine, pace)
+            pace = Pace(trial.milliseconds or 0.0, speedup_of(trial))
+            judged = self._judged(trial.recipe, trial.engine, pace)
+            self.trials[self.trials.index(trial)] = replace(judged, kept=trial.kept, whole=trial.whole)
             self._tidy(trial.recipe)
 
     def _tidy(self, recipe: Recipe) -> None:
@@ -156,9 +166,5 @@ class Search:
 
 
 def _slower(recipe: Recipe, engine: EngineName, pace: Pace, than: str) -> Trial:
-    reason = f"It is {pace.speedup:.2f}× as fast as fp32 in ONNX Runtime, and {than}."
+    reason = f"It is {pace.speedup:.2f} times as fast as fp32 in ONNX Runtime, and {than}."
     return Trial(recipe, engine, "slower", reason, milliseconds=pace.milliseconds, speedup=pace.speedup)
-
-
-def _speedup(trial: Trial) -> float:
-    return trial.speedup or 0.0

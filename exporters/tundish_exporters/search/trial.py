@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,10 @@ class Trial:
     outcome: Outcome
     reason: str
     """One sentence with the figures."""
+    kept: tuple[str, ...] = ()
+    """The layers that were left in float because the recipe without them failed, the worst first."""
+    whole: Recipe | None = None
+    """That recipe, if there are any."""
     milliseconds: float | None = None
     """Of a call with one item; None if there was none."""
     speedup: float | None = None
@@ -39,17 +44,22 @@ class Trial:
         """What most of the network is computed in."""
         return self.recipe.precision
 
-    @property
-    def drop(self) -> float | None:
-        """Of the metric, as a share; None if it was not judged."""
-        return None if self.accuracy is None else self.accuracy.reference - self.accuracy.value
+
+def speedup_of(trial: Trial) -> float:
+    """0 if it was not measured."""
+    return trial.speedup or 0.0
 
 
-def front(trials: list[Trial]) -> list[Trial]:
+def drop_of(trial: Trial) -> float:
+    """Of the metric; all of it if it was not judged."""
+    return 1.0 if trial.accuracy is None else trial.accuracy.reference - trial.accuracy.value
+
+
+def front(trials: Sequence[Trial]) -> list[Trial]:
     """The judged trials that no other one beats in both speed and accuracy, the fastest first."""
-    judged = [trial for trial in trials if trial.drop is not None and trial.speedup is not None]
+    judged = [trial for trial in trials if trial.accuracy is not None]
     best: list[Trial] = []
-    for trial in sorted(judged, key=lambda each: (-(each.speedup or 0.0), each.drop or 0.0)):
-        if not best or (trial.drop or 0.0) < (best[-1].drop or 0.0):
+    for trial in sorted(judged, key=lambda each: (-speedup_of(each), drop_of(each))):
+        if not best or drop_of(trial) < drop_of(best[-1]):
             best.append(trial)
     return best
