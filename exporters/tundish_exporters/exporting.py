@@ -117,7 +117,7 @@ def build(
         serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
     )
     _remove_rejected(candidates, variants)
-    return Built(manifest, parity, (*not_made, *not_taken, *_warnings(variants, data)))
+    return Built(manifest, parity, (*data.warnings, *not_made, *not_taken, *_warnings(variants, data)))
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
