@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tundish.manifest import InputName
 from tundish.tasks import Item
@@ -26,6 +27,8 @@ class ComposedData:
     """Items to compare with the source on."""
     gate: Sequence[Item]
     """What the gate of the whole measures on; none unless every part was given."""
+    warnings: tuple[str, ...] = ()
+    """What the owner of the data should know of them."""
 
     def of_component(self, source: ComposedSource, name: str) -> ExportData:
         """What the component is exported with: what it is asked about for these samples, else made-up inputs."""
@@ -50,14 +53,22 @@ def load_composed_data(source: ComposedSource, options: ExportOptions) -> Compos
         probes: list[Parts] = [{"image": image} for image in probe_inputs(("image",), postprocess)]
         return ComposedData(probes, [], _named(source, probes), [])
     calibration = _load(source, calibration_path)
-    evaluation = calibration if options.evaluation is None else _load(source, options.evaluation)
-    whole = [source.completed(parts) for parts in evaluation if set(parts) == set(source.reads)]
-    return ComposedData(calibration, evaluation, _named(source, calibration[:PARITY_SAMPLES]), whole)
+    judged = calibration if options.evaluation is None else _load(source, options.evaluation)
+    whole = [source.completed(parts) for parts in judged.samples if set(parts) == set(source.reads)]
+    parity = _named(source, calibration.samples[:PARITY_SAMPLES])
+    warnings = tuple(dict.fromkeys((*calibration.warnings, *judged.warnings)))
+    return ComposedData(calibration.samples, judged.samples, parity, whole, warnings)
 
 
-def _load(source: ComposedSource, path: Path) -> list[Parts]:
+class _Loaded(NamedTuple):
+    samples: list[Parts]
+    warnings: tuple[str, ...]
+
+
+def _load(source: ComposedSource, path: Path) -> _Loaded:
     reads: Sequence[InputName] = ("image",) if path.is_dir() else source.reads
-    return [dict(zip(reads, sample.parts(), strict=True)) for sample in load_samples(path, reads)]
+    loaded = load_samples(path, reads)
+    return _Loaded([dict(zip(reads, sample.parts(), strict=True)) for sample in loaded.samples], loaded.warnings)
 
 
 def _named(source: ComposedSource, samples: Sequence[Parts]) -> list[NamedItem]:

@@ -71,7 +71,7 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
         samples = len(data.parity)
         write_composed_report(staging / REPORT_NAME, samples=samples, scores=scores, parities=parities)
         composition = draft.composition(accuracy, verdict, (REPORT_NAME,))
-        return ExportedComposition(publish_bundle(staging, composition), samples, scores, tuple(warnings))
+        return ExportedComposition(publish_bundle(staging, composition), samples, scores, (*data.warnings, *warnings))
 
 
 class _Draft:

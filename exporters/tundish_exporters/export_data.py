@@ -12,11 +12,10 @@ from tundish.manifest import (
     ClassificationPostprocess,
     ImagePreprocess,
     ImageTextPreprocess,
-    InputName,
     Preprocess,
 )
 from tundish.tasks import Item
-from tundish_exporters.data import Sample, label_indices, load_samples, said_labels
+from tundish_exporters.data import LoadedData, Sample, label_indices, load_samples, said_labels, truth_form
 from tundish_exporters.errors import DataError
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
@@ -68,6 +67,9 @@ class ExportData:
     of_other_sizes: Sequence[Item] = ()
     """More items to compare on; only for a network that takes images of any size, which one camera's are not."""
 
+    warnings: tuple[str, ...] = ()
+    """What the owner of the data should know of them."""
+
     @property
     def parity_inputs(self) -> list[NamedItem]:
         """Items to compare with the source on."""
@@ -93,14 +95,17 @@ def load_export_data(
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         return ExportData(probe_inputs(rule.reads, source.postprocess), None)
-    samples = load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)
+    judged = _judged(source, evaluation or inputs_path, slice_column, labelled=evaluation is not None)
+    inputs = judged
+    if calibration is not None and evaluation is not None:
+        inputs = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES)
+    samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
-        GateData(_sliced(inputs_path, rule.reads, slice_column), None)
-        if evaluation is None
-        else _evaluation(source, evaluation, slice_column),
+        GateData(judged.samples, None) if evaluation is None else _evaluation(source, evaluation, judged.samples),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
+        warnings=tuple(dict.fromkeys((*inputs.warnings, *judged.warnings))),
     )
 
 
@@ -109,9 +114,8 @@ def _takes_any_size(rule: Preprocess) -> bool:
     return isinstance(images, ImagePreprocess) and not images.has_one_size
 
 
-def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateData:
+def _evaluation(source: Source, path: Path, samples: list[Sample]) -> GateData:
     """With labels, if the gate can hold answers against them; against objects in images it cannot yet."""
-    samples = _sliced(path, source.preprocess.reads, slice_column)
     postprocess = source.postprocess
     if not isinstance(postprocess, ClassificationPostprocess):
         return GateData(samples, None)
@@ -125,12 +129,14 @@ def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateDat
     return GateData(samples, [postprocess.labels[index] for index in indices])
 
 
-def _sliced(path: Path, reads: Sequence[InputName], slice_column: str | None) -> list[Sample]:
-    samples = load_samples(path, reads, slice_column=slice_column)
-    count = len({sample.slice for sample in samples})
+def _judged(source: Source, path: Path, slice_column: str | None, *, labelled: bool) -> LoadedData:
+    """What the gate measures on; with what is right, if it is evaluation data."""
+    truth = truth_form(source.task, source.postprocess) if labelled else None
+    loaded = load_samples(path, source.preprocess.reads, truth=truth, slice_column=slice_column)
+    count = len({sample.slice for sample in loaded.samples})
     if count > MAX_SLICES:
         raise DataError(
             f"{path} has {count} values in its column '{slice_column}', more than the {MAX_SLICES} slices that anybody "
             "reads; put them into fewer groups."
         )
-    return samples
+    return loaded

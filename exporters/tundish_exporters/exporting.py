@@ -119,7 +119,9 @@ def build(
         serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
     )
     _remove_all_but(directory, manifest)
-    return Built(manifest, parity, (*not_made, *not_taken, *_warnings(variants, data)), shortlist.trials)
+    return Built(
+        manifest, parity, (*data.warnings, *not_made, *not_taken, *_warnings(variants, data)), shortlist.trials
+    )
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:

@@ -18,8 +18,11 @@ from tundish_exporters.data import Sample, label_indices, load_samples
 ROWS = [("The strand cracks, badly.", "bad"), ('He said "good".\nTwice.', "good"), ("Größe 漢字", "good")]
 
 
-def as_set(samples: list[Sample]) -> set[tuple[object, str | None]]:
-    return {(sample.content[0], sample.label) for sample in samples}
+def as_set(path: Path, reads: tuple[Any, ...] = ("text",)) -> set[tuple[object, object]]:
+    """The first part and the label of each sample, of which none may be faulty."""
+    loaded = load_samples(path, reads, truth="label")
+    assert loaded.warnings == ()
+    return {(sample.content[0], sample.truth) for sample in loaded.samples}
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -48,16 +51,16 @@ def as_lines(rows: list[Any], *columns: str) -> str:
     ],
 )
 def test_a_table_of_texts_gives_texts_with_labels(name: str, content: str, mark: str, tmp_path: Path) -> None:
-    assert as_set(load_samples(write(tmp_path / name, mark + content), ("text",))) == set(ROWS)
+    assert as_set(write(tmp_path / name, mark + content)) == set(ROWS)
 
 
 def test_columns_stand_in_any_order_beside_others(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,label,film,text\n1,good,Ran,yes\n2,bad,Jaws,no\n")
-    assert as_set(load_samples(path, ("text",))) == {("yes", "good"), ("no", "bad")}
+    assert as_set(path) == {("yes", "good"), ("no", "bad")}
 
 
 def test_a_table_without_labels_gives_none(tmp_path: Path) -> None:
-    assert as_set(load_samples(write(tmp_path / "a.csv", "text\nyes\nno\n"), ("text",))) == {
+    assert as_set(write(tmp_path / "a.csv", "text\nyes\nno\n")) == {
         ("yes", None),
         ("no", None),
     }
@@ -65,12 +68,12 @@ def test_a_table_without_labels_gives_none(tmp_path: Path) -> None:
 
 def test_numbers_are_labels_too(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '{"text": "a", "label": 0}\n{"text": "b", "label": null}\n')
-    assert as_set(load_samples(path, ("text",))) == {("a", "0"), ("b", None)}
+    assert as_set(path) == {("a", "0"), ("b", None)}
 
 
 def test_a_text_file_gives_a_text_for_each_line_that_is_not_blank(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "\ufeffone\r\n\r\n  two words \n\t\nGröße\u2028still the third")
-    assert as_set(load_samples(path, ("text",))) == {
+    assert as_set(path) == {
         ("one", None),
         ("two words", None),
         ("Größe\u2028still the third", None),
@@ -79,7 +82,7 @@ def test_a_text_file_gives_a_text_for_each_line_that_is_not_blank(tmp_path: Path
 
 def test_blank_lines_between_json_lines_are_passed_over(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '\n{"text": "a"}\n  \n{"text": "b"}')
-    assert as_set(load_samples(path, ("text",))) == {("a", None), ("b", None)}
+    assert as_set(path) == {("a", None), ("b", None)}
 
 
 def test_a_folder_gives_its_images_in_depth_labelled_by_the_folder_they_lie_in(tmp_path: Path) -> None:
@@ -96,8 +99,8 @@ def test_a_folder_gives_its_images_in_depth_labelled_by_the_folder_they_lie_in(t
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     (tmp_path / "album.jpg").mkdir()
-    samples = load_samples(tmp_path, ("image",))
-    assert as_set(samples) == {(tmp_path / name, label) for name, label in wanted.items()}
+    assert as_set(tmp_path, ("image",)) == {(tmp_path / name, label) for name, label in wanted.items()}
+    samples = load_samples(tmp_path, ("image",)).samples
     assert {sample.read() for sample in samples} == {name.encode() for name in wanted}
 
 
@@ -118,14 +121,14 @@ def test_a_table_of_images_names_paths_beside_itself(
     path = write(tmp_path / name, content)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # the table's folder counts, not the program's
-    samples = load_samples(path, ("image",))
-    assert {(sample.read(), sample.label) for sample in samples} == {(b"one", "crack"), (b"two", "sound")}
+    samples = load_samples(path, ("image",), truth="label").samples
+    assert {(sample.read(), sample.truth) for sample in samples} == {(b"one", "crack"), (b"two", "sound")}
 
 
 def test_a_table_may_name_absolute_paths(tmp_path: Path) -> None:
     image = write(tmp_path / "one.jpg", b"pixels")
     (tmp_path / "tables").mkdir()
-    (sample,) = load_samples(write(tmp_path / "tables" / "a.csv", f"image\n{image}\n"), ("image",))
+    (sample,) = load_samples(write(tmp_path / "tables" / "a.csv", f"image\n{image}\n"), ("image",)).samples
     assert sample.read() == b"pixels"
 
 
@@ -148,13 +151,12 @@ def test_a_table_may_name_absolute_paths(tmp_path: Path) -> None:
             "image",
             r"must have a column 'image' in every row, got \['text', 'label'\]",
         ),
-        ("a.csv", "label,text\ngood\n", "text", "must have a column 'text' in every row"),
+        ("a.csv", "label,text\ngood\n", "text", "line 2 has no text in the column 'text'"),
         ("a.tsv", "text,label\nyes,good\n", "text", r"must have a column 'text' in every row, got \['text,label'\]"),
-        ("a.jsonl", '{"text": "a"}\n{"label": "b"}\n', "text", "must have a column 'text' in every row"),
-        ("a.jsonl", '{"text": 5}\n', "text", "must have a column 'text' in every row"),
-        ("a.jsonl", '["text"]\n', "text", r"must have a column 'text' in every row, got \[\]"),
-        ("a.jsonl", '{"text": "a"}\n{"text": \n', "text", r"cannot be read as \.jsonl in UTF-8"),
-        ("a.jsonl", "[" * 100_000, "text", r"cannot be read as \.jsonl in UTF-8"),
+        ("a.jsonl", '{"text": 5}\n', "text", "line 1 has no text in the column 'text'"),
+        ("a.jsonl", '["text"]\n', "text", r"line 1 is no JSON object, but \[\"text\"\]"),
+        ("a.jsonl", '{"text": \n', "text", r"line 1 is no JSON \(Expecting value"),
+        ("a.jsonl", "[" * 100_000, "text", r"line 1 is no JSON \(maximum recursion"),
         ("a.csv", b"text\nGr\xf6\xdfe\n", "text", r"cannot be read as \.csv in UTF-8"),
         ("a.txt", b"\xff\xfea\x00", "text", r"cannot be read as \.txt in UTF-8"),
         ("a.csv", b"text\n" + b"x" * 200_000, "text", r"cannot be read as \.csv in UTF-8: field larger than"),
@@ -197,13 +199,13 @@ def test_a_folder_holds_images_and_no_texts(tmp_path: Path) -> None:
 
 
 def test_an_image_that_a_table_names_and_nobody_has_is_named_when_it_is_read(tmp_path: Path) -> None:
-    (sample,) = load_samples(write(tmp_path / "a.csv", "image\nlost.jpg\n"), ("image",))
+    (sample,) = load_samples(write(tmp_path / "a.csv", "image\nlost.jpg\n"), ("image",)).samples
     with pytest.raises(DataError, match=r"The file .*lost\.jpg cannot be read: No such file or directory"):
         sample.read()
 
 
 def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
-    (sample,) = load_samples(write(tmp_path / "a.jsonl", '{"text": "\\ud83c alone"}\n'), ("text",))
+    (sample,) = load_samples(write(tmp_path / "a.jsonl", '{"text": "\\ud83c alone"}\n'), ("text",)).samples
     with pytest.raises(DataError, match="half a surrogate pair, which UTF-8 cannot carry"):
         sample.read()
 
@@ -241,13 +243,13 @@ def test_a_sample_without_a_label_says_what_the_gate_needs() -> None:
 
 def test_samples_come_in_the_same_shuffled_order_each_time_and_a_limit_takes_the_first(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "\n".join(map(str, range(100))))
-    samples = load_samples(path, ("text",))
-    assert load_samples(path, ("text",)) == samples
+    samples = load_samples(path, ("text",)).samples
+    assert load_samples(path, ("text",)).samples == samples
     contents = [sample.content[0] for sample in samples]
     assert contents != [str(number) for number in range(100)]
     assert sorted(contents, key=str) == sorted(map(str, range(100)))
     for limit in (1, 64, 100, 1000):
-        assert load_samples(path, ("text",), limit=limit) == samples[:limit]
+        assert load_samples(path, ("text",), limit=limit).samples == samples[:limit]
 
 
 def test_the_order_of_a_folder_does_not_depend_on_the_file_system(
@@ -259,15 +261,16 @@ def test_the_order_of_a_folder_does_not_depend_on_the_file_system(
     orders = []
     for listing in (found, found[::-1]):
         monkeypatch.setattr(Path, "rglob", lambda *_, listing=listing: iter(listing))
-        orders.append(load_samples(tmp_path, ("image",)))
+        orders.append(load_samples(tmp_path, ("image",)).samples)
     assert len(orders[0]) == 30
     assert orders[0] == orders[1]
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+filled = texts.filter(lambda text: bool(text.strip()))
 
 
-@given(rows=st.lists(st.tuples(texts, texts), min_size=1, max_size=20), form=st.sampled_from(["csv", "tsv", "jsonl"]))
+@given(rows=st.lists(st.tuples(filled, texts), min_size=1, max_size=20), form=st.sampled_from(["csv", "tsv", "jsonl"]))
 def test_any_text_survives_any_form(
     rows: list[tuple[str, str]], form: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -276,15 +279,15 @@ def test_any_text_survives_any_form(
         content = as_lines(rows, "text", "label")
     else:
         content = as_table([("text", "label"), *rows], "," if form == "csv" else "\t")
-    samples = load_samples(write(path, content), ("text",))
-    assert sorted((sample.content[0], sample.label) for sample in samples) == sorted(rows)
+    samples = load_samples(write(path, content), ("text",), truth="label").samples
+    assert sorted((sample.content[0], sample.truth) for sample in samples) == sorted(rows)
 
 
 @given(content=st.binary(max_size=200), form=st.sampled_from(["txt", "csv", "tsv", "jsonl"]))
 def test_any_bytes_are_read_or_refused(content: bytes, form: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = write(tmp_path_factory.getbasetemp() / f"bytes.{form}", content)
     try:
-        samples = load_samples(path, ("text",))
+        samples = load_samples(path, ("text",)).samples
     except DataError as error:
         assert str(path) in str(error)
     else:

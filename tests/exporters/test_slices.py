@@ -79,9 +79,9 @@ def test_a_slice_of_a_few_samples_is_shown_but_not_bounded() -> None:
 def test_a_column_of_a_table_gives_the_slices(suffix: str, tmp_path: Path) -> None:
     rows = [{"text": f"text {number}", "label": "x", "plant": str(number % 2)} for number in range(4)]
     path = write_table(tmp_path / f"data{suffix}", rows)
-    samples = load_samples(path, ("text",), slice_column="plant")
+    samples = load_samples(path, ("text",), slice_column="plant").samples
     assert {(sample.content[0], sample.slice) for sample in samples} == {(row["text"], row["plant"]) for row in rows}
-    with pytest.raises(DataError, match=r"must have the column 'line' in every row, got \['text', 'label'"):
+    with pytest.raises(DataError, match=r"must have a column 'line' in every row, got \['text', 'label'"):
         load_samples(path, ("text",), slice_column="line")
 
 

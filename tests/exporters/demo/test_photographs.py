@@ -116,7 +116,7 @@ def test_views_are_labelled_by_their_folder_and_come_out_the_same_each_time(
     for path in photographs:
         with Image.open(path) as image:
             sizes[path.stem] = image.size
-    samples = load_samples(model.evaluation, ("image",))
+    samples = load_samples(model.evaluation, ("image",), truth="label").samples
     indices = label_indices(samples, labels, model.evaluation)
     for sample, index in zip(samples, indices, strict=True):
         (content,) = sample.content

@@ -112,7 +112,7 @@ def test_only_the_upper_half_and_the_head_were_trained(written: FineTunedReviews
 
 def test_the_data_have_labels_that_the_model_knows(written: FineTunedReviews) -> None:
     for path, count in ((written.calibration, TRAINING_REVIEWS), (written.evaluation, 1000)):
-        samples = load_samples(path, ("text",))
+        samples = load_samples(path, ("text",), truth="label").samples
         assert len(samples) == count
         assert set(label_indices(samples, LABELS, path)) == {0, 1}
 

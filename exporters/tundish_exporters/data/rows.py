@@ -1,0 +1,97 @@
+"""From the rows of a table to samples: the parts that the model reads, what is right, and the slice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tundish.inputs import LISTS, read_list
+from tundish.manifest import InputName
+from tundish_exporters.data.faults import Fault, SampleError
+from tundish_exporters.data.sample import Sample, encoded
+from tundish_exporters.data.truth_columns import columns_of, read_truth
+from tundish_exporters.data.truth_forms import TruthForm
+from tundish_exporters.errors import DataError
+
+_FILES = ("image", "page")
+"""Parts that are files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What is read of a table."""
+
+    reads: Sequence[InputName]
+    truth: TruthForm | None = None
+    slice: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """All that may be read."""
+        truths = columns_of(self.truth) if self.truth else ()
+        return list(dict.fromkeys([*self.reads, *truths, *([self.slice] if self.slice else [])]))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, and what it is called: a line of its file, or its number."""
+
+    name: str
+    cells: Mapping[str, Any]
+
+
+def samples_of(path: Path, rows: Iterable[Row | Fault], columns: Columns) -> Iterator[Sample | Fault]:
+    """A sample for each row, and a fault for each that gives none.
+
+    Raises:
+        DataError: no row has a column that each needs.
+    """
+    seen: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, Fault):
+            yield row
+            continue
+        seen.update(dict.fromkeys(row.cells))
+        try:
+            yield _sample(path, row, columns)
+        except SampleError as error:
+            yield Fault(row.name, str(error))
+    for name in (*columns.reads, *([columns.slice] if columns.slice else [])):
+        if seen and name not in seen:
+            raise DataError(f"{path} must have a column '{name}' in every row, got {list(seen)}.")
+
+
+def _sample(path: Path, row: Row, columns: Columns) -> Sample:
+    content = tuple(_content(path, name, row.cells.get(name)) for name in columns.reads)
+    group = None
+    if columns.slice is not None:
+        group = row.cells.get(columns.slice)
+        if group is None:
+            raise SampleError(f"has nothing in the column '{columns.slice}'")
+    truth = read_truth(path, row.cells, columns.truth) if columns.truth else None
+    return Sample(content, truth, None if group is None else str(group), row.name)
+
+
+def _content(path: Path, name: InputName, value: Any) -> Any:
+    if name in LISTS:
+        return _list(name, value)
+    if not isinstance(value, str) or not value.strip():
+        raise SampleError(f"has no {'path' if name in _FILES else 'text'} in the column '{name}'")
+    return path.parent / value if name in _FILES else value
+
+
+def _list(name: InputName, value: Any) -> tuple[bytes, ...]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if name == "prompts" else read_list(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, list) or not value:
+        raise SampleError(f"has no list in the column '{name}'")
+    try:
+        return tuple(encoded(each if isinstance(each, str) else json.dumps(each)) for each in value)
+    except (TypeError, DataError) as error:
+        raise SampleError(f"has a list in the column '{name}' that cannot be read ({error})") from error
