@@ -95,7 +95,9 @@ def common_hash(floating: Path, inputs: Sequence[Arrays], samples: Sequence[Samp
     for sample in samples:
         digest.update(repr(sample.truth).encode())
         for part in sample.parts():
-            digest.update(part if isinstance(part, bytes) else repr(part).encode())
+            content = part if isinstance(part, bytes) else repr(part).encode()
+            digest.update(f"{len(content)} ".encode())
+            digest.update(content)
     versions = [f"{package} {version(package)}" for package in _PACKAGES]
     digest.update(json.dumps([this_machine().fingerprint, *versions, *others]).encode())
     return digest.hexdigest()
