@@ -11,6 +11,7 @@ from rich.markup import escape
 from tundish.bundle import AnyBundle, ComposedBundle
 from tundish.cli.rendering import slices_table, steps_table, variants_table
 from tundish.manifest import Manifest
+from tundish_exporters.search.table import trials_table
 
 if TYPE_CHECKING:
     from tundish_exporters.composing import ExportedComposition
@@ -39,6 +40,8 @@ def _show_single(console: Console, exported: Exported) -> None:
         f"(relative {parity.network.relative:.1e}), result {parity.scores:.1e}.",
         soft_wrap=True,
     )
+    if exported.trials:
+        console.print(trials_table(exported.trials))
     console.print(variants_table(manifest))
     if slices := slices_table(manifest):
         console.print(slices)
