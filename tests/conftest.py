@@ -14,6 +14,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from support.engines import hidden_openvino
 from support.once import made_once
+from support.searches import no_search
 from support.server_process import ServerProcess
 from support.tiny_models import save_text_classifier
 
@@ -21,6 +22,13 @@ from tundish_exporters import export_huggingface
 from tundish_exporters.demo import export_photographs
 from tundish_exporters.demo.assets import MINILM, PHOTOGRAPHS, default_cache, fetch
 from tundish_exporters.progress import silent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsearched() -> Iterator[None]:
+    """Searches take minutes."""
+    with no_search():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +61,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path)
             export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
             sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
             export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
-            export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
+            export_photographs(tmp_path_factory.mktemp("photographs"), root, silent, search_minutes=0)
 
     return made_once(tmp_path_factory, "repository", export)
 

@@ -45,7 +45,7 @@ def photo_repository(repository: Path | None, scratch: Path, console: Console) -
         return repository or DEMO_REPOSITORY
     exported = scratch / "photo-export"
     with loading_frameworks(), progress_bars(console) as progress:
-        export_photographs(scratch / PHOTO_MODEL, exported, progress)
+        export_photographs(scratch / PHOTO_MODEL, exported, progress, search_minutes=0)
     return exported
 
 
@@ -77,6 +77,7 @@ def review_repository(repository: Path | None, scratch: Path, console: Console, 
             name=REVIEW_MODEL,
             repository=exported,
             calibration=written.calibration,
+            search_minutes=0,
             evaluation=written.calibration,  # a fifth of the texts, and so of the time
             max_drop=_REVIEW_MAX_DROP,
             progress=progress,

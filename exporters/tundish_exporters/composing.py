@@ -8,7 +8,7 @@ get more wrong. Where it does not, the components are served in fp32.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tundish.bundle import (
@@ -87,6 +87,8 @@ class _Draft:
     def build(self, data: ComposedData, progress: Progress) -> tuple[dict[str, Parity], list[str]]:
         """Exports each component; how close each is to its source, and warnings."""
         parities, warnings = {}, []
+        minutes = self._options.search_minutes / len(self._source.components)
+        shared = replace(self._options, search_minutes=minutes)
         for name, component in self._source.components.items():
             directory = component_directory(self._staging, name)
             directory.mkdir(parents=True)
@@ -94,7 +96,7 @@ class _Draft:
                 component,
                 data.of_component(self._source, name),
                 directory,
-                self._options,
+                shared,
                 model=component_name(self._options.name, name),
                 version=self._version,
                 progress=_prefixed(name, progress),

@@ -330,7 +330,19 @@ def test_a_file_is_exported_without_pytorch_and_served(
         tmp_path / "models",
     ]
     outcome = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PYTORCH, "export", path, *required, *flags, "--calibration", small_images],
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_PYTORCH,
+            "export",
+            path,
+            *required,
+            *flags,
+            "--search-minutes",
+            "0",
+            "--calibration",
+            small_images,
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 REVIEW_MODEL = "review-sentiment"
 PHOTO_MODEL = "photo-labels"
 
+_SEARCH_MINUTES = 1.0
+"""Shows what a search does; an export of one's own takes five by default."""
 _PHOTO_MAX_DROP = 0.02
 """A thousand views of twenty photographs tell a drop to about 0.6 points, its standard error: half a point, the default
 bound, would be decided by chance."""
@@ -70,7 +72,9 @@ def demo(
     console.print(f"{command} models show {repository} {PHOTO_MODEL}", markup=False, soft_wrap=True)
 
 
-def export_reviews(directory: Path, repository: Path, progress: Progress) -> Exported:
+def export_reviews(
+    directory: Path, repository: Path, progress: Progress, *, search_minutes: float = _SEARCH_MINUTES
+) -> Exported:
     """Fine-tunes MiniLM on film reviews below `directory`, and exports it."""
     from tundish_exporters.demo.reviews import fine_tune_reviews
 
@@ -82,11 +86,14 @@ def export_reviews(directory: Path, repository: Path, progress: Progress) -> Exp
         repository=repository,
         calibration=written.calibration,
         evaluation=written.evaluation,
+        search_minutes=search_minutes,
         progress=progress,
     )
 
 
-def export_photographs(directory: Path, repository: Path, progress: Progress) -> Exported:
+def export_photographs(
+    directory: Path, repository: Path, progress: Progress, *, search_minutes: float = _SEARCH_MINUTES
+) -> Exported:
     """Exports MobileNetV2 with ImageNet's own head, evaluated on views of real photographs below `directory`."""
     import torch
 
@@ -104,6 +111,7 @@ def export_photographs(directory: Path, repository: Path, progress: Progress) ->
         calibration=model.calibration,
         evaluation=model.evaluation,
         max_drop=_PHOTO_MAX_DROP,
+        search_minutes=search_minutes,
         progress=progress,
     )
 
