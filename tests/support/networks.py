@@ -124,3 +124,32 @@ class WordVectors(BagOfWords):
     def forward(self, input_ids: Tensor) -> Tensor:  # type: ignore[override]
         """`[batch, tokens]` to `[batch, tokens, 16]`."""
         return self.vectors(input_ids)
+
+
+class PlantedNetwork(nn.Module):
+    """Which colour an image has most of, through five convolutions, one of which 8 bits a weight ruin.
+
+    Each channel of `planted` has one weight a thousand times as large as the others, for a channel that is always zero:
+    floats do not mind, but the steps of its channel leave the other weights none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.planted, self.fourth, self.fifth = (nn.Conv2d(4, 4, 1, bias=False) for _ in range(5))
+        self.spread = nn.Conv2d(3, 4, 1, bias=False)
+        self.head = nn.Linear(4, 3, bias=False)
+        rest = torch.diag(torch.tensor([0.0, 1.0, 1.0, 1.0]))
+        with torch.no_grad():
+            self.spread.weight.copy_(torch.cat([torch.zeros(1, 3), torch.eye(3)])[:, :, None, None])
+            for layer in (self.first, self.second, self.planted, self.fourth, self.fifth):
+                layer.weight.copy_((rest + 0.01 * torch.ones(4, 4) * rest)[:, :, None, None])
+            self.planted.weight[:, 0] = 1000.0
+            self.head.weight.copy_(_SHARPNESS * torch.cat([torch.zeros(3, 1), torch.eye(3)], dim=1))
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """`[batch, 3, height, width]` to logits `[batch, 3]`."""
+        values = torch.relu(self.spread(pixel_values))
+        for layer in (self.first, self.second, self.planted, self.fourth, self.fifth):
+            values = torch.relu(layer(values))
+        logits: Tensor = self.head(values.mean((2, 3)))
+        return logits

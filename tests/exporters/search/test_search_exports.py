@@ -1,0 +1,106 @@
+"""Exports that search: what they serve, what they say of the rest, and how a search goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.networks import (
+    COLOR_INPUTS,
+    COLOR_POSTPROCESS,
+    COLOR_PREPROCESS,
+    ColorNetwork,
+    PlantedNetwork,
+    write_color_images,
+)
+from torch import nn
+
+from tundish_exporters import export_module
+from tundish_exporters.exporting import Exported
+from tundish_exporters.search import searching, stopwatch
+from tundish_exporters.search.bench import Bench
+
+# Networks this small are no faster in int8, and a search has nothing to judge.
+pytestmark = pytest.mark.usefixtures("any_speed")
+
+
+@pytest.fixture
+def any_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "_LEAST_GAIN", 0.0)
+    monkeypatch.setattr(stopwatch, "_RUNS", 5)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_color_images(tmp_path_factory.mktemp("colors"), each=8)
+
+
+def export(network: nn.Module, repository: Path, images: Path) -> Exported:
+    return export_module(
+        network.eval(),
+        COLOR_INPUTS,
+        task="image-classification",
+        preprocess=COLOR_PREPROCESS,
+        postprocess=COLOR_POSTPROCESS,
+        name="colors",
+        repository=repository,
+        evaluation=images,
+        search_minutes=1,
+    )
+
+
+def test_a_planted_layer_is_found_and_kept_in_float(tmp_path: Path, images: Path) -> None:
+    exported = export(PlantedNetwork(), tmp_path, images)
+    *_, variant = exported.bundle.manifest.variants
+    assert variant.precision == "int8"
+    assert variant.gate.passed
+    assert "in float" in variant.recipe
+    served = next(trial for trial in exported.trials if trial.recipe.description == variant.recipe)
+    assert served.kept == ("/planted/Conv",)
+    assert {trial.outcome for trial in exported.trials if not trial.kept and trial.recipe.name.startswith("static")} == {
+        "failed"
+    }
+    report = json.loads((exported.bundle.directory / "report.json").read_text())
+    worst = report["layers"][0]
+    assert (worst["node"], worst["kept"]) == ("/planted/Conv", True)
+
+
+def test_where_nothing_passes_fp32_is_served_and_each_loser_says_why(tmp_path: Path, images: Path) -> None:
+    exported = export(ColorNetwork(outlier=True), tmp_path, images)
+    manifest = exported.bundle.manifest
+    assert [variant.precision for variant in manifest.servable] == ["fp32"]
+    assert all(trial.outcome in ("failed", "impossible") and trial.reason for trial in exported.trials)
+    assert any("does not pass the gate" in warning for warning in exported.warnings)
+    assert sorted(path.name for path in exported.bundle.directory.glob("*.onnx")) == ["onnx-fp32-cpu.onnx"]
+
+
+def test_an_interrupted_search_serves_the_best_so_far_and_the_next_goes_on_from_there(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raced: list[str] = []
+    race = stopwatch.Stopwatch.measure
+
+    def interrupted(self: stopwatch.Stopwatch, engine: object) -> stopwatch.Pace:
+        raced.append("")
+        if len(raced) == 3:
+            raise KeyboardInterrupt
+        return race(self, engine)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stopwatch.Stopwatch, "measure", interrupted)
+    first = export(PlantedNetwork(), tmp_path, images)
+    assert any("interrupted" in warning for warning in first.warnings)
+    assert len(first.trials) == 2
+    raced.append("no interrupt")
+    before = len(raced)
+    second = export(PlantedNetwork(), tmp_path, images)
+    assert second.bundle.manifest.version == 2
+    measured = [trial for trial in second.trials if trial.milliseconds is not None]
+    assert len(raced) - before == len(measured) - 2, "what was measured is remembered"
+    raced.append("third")
+    before = len(raced)
+    third = export(PlantedNetwork(), tmp_path, images)
+    assert len(raced) == before
+    assert [(each.name, each.outcome) for each in third.trials] == [
+        (each.name, each.outcome) for each in second.trials
+    ]
