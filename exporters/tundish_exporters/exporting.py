@@ -32,9 +32,8 @@ from tundish_exporters.parity import Parity, check_parity, parity_task
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.quantize import quantize
 from tundish_exporters.report import write_report
+from tundish_exporters.report.collecting import Findings, collect
 from tundish_exporters.sources import Source
-
-REPORT_NAME = "report.json"
 
 AnyTask = Task[Any, Result]
 
@@ -98,21 +97,36 @@ def build(
     latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
     judge = Judge(spec, directory, data, answers, floating, options, progress)
     judgements = {each: judge.judge(each) for each in engines}
-    variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
+    measured = [_variant(each, latencies[each.name], judgements[each]) for each in engines]
+    variants = _chosen(measured, options)
     batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
     limits = best_limits(batch_times)
-    write_report(
-        directory / REPORT_NAME,
+    described = source.describe().model_copy(update=options.statements)
+    findings = Findings(
+        model=model,
+        version=version,
+        spec=spec,
+        source=described,
+        directory=directory,
+        data=data,
+        inputs=inputs,
+        floating=floating,
+        candidates=list(engines),
+        measured=measured,
+        served=_fastest(variants),
+        judgements={each.name: judgement for each, judgement in judgements.items()},
+        float_results=judge.float_results,
         parity=parity,
         batches=batch_times,
-        labels={each.name: judgement.labels for each, judgement in judgements.items()},
+        options=options,
     )
+    reports = write_report(directory, collect(findings, progress))
     manifest = Manifest(
         **dict(spec),
         model=model,
         version=version,
-        source=source.describe().model_copy(update=options.statements),
-        assets=tuple(describe_file(directory, name) for name in [*assets, REPORT_NAME]),
+        source=described,
+        assets=tuple(describe_file(directory, name) for name in [*assets, *reports]),
         variants=variants,
         serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
     )
@@ -218,12 +232,16 @@ def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Varian
     return chosen
 
 
+def _fastest(variants: Sequence[Variant]) -> Variant:
+    """Of those that passed: what a server takes first."""
+    return min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
+
+
 def _batch_times(
     candidates: Sequence[Candidate], variants: Sequence[Variant], task: AnyTask, data: ExportData, progress: Progress
 ) -> list[BatchTimes]:
     """What batches cost the variant that will be served."""
-    fastest = min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
-    served = next(candidate for candidate in candidates if candidate.name == fastest.name)
+    served = next(candidate for candidate in candidates if candidate.name == _fastest(variants).name)
     return measure_batches(served.load(threads=1), batch_groups(task, data.inputs), progress)
 
 
