@@ -98,6 +98,9 @@ def export(
     intended_use: Annotated[
         str | None, typer.Option(help="What the model is for and what it is not, for who finds the bundle.")
     ] = None,
+    samples_in_report: Annotated[
+        bool, typer.Option(help="Show the samples whose answers changed in the bundle's report.html.")
+    ] = True,
     base: Annotated[
         Path | None,
         typer.Option(
@@ -245,6 +248,7 @@ def export(
             "max_slice_drop": max_slice_drop,
             "license": license_name,
             "intended_use": intended_use,
+            "samples_in_report": samples_in_report,
             "progress": progress,
         }
         exported = _export(source, task, hints, recognizer, of_directory, asked)

@@ -32,10 +32,11 @@ from tundish_exporters.composed_sources import ComposedSource
 from tundish_exporters.equality import compare_results
 from tundish_exporters.errors import ExportError, ParityError
 from tundish_exporters.export_options import ExportOptions
-from tundish_exporters.exporting import REPORT_NAME, build
+from tundish_exporters.exporting import build
 from tundish_exporters.parity import Parity
 from tundish_exporters.progress import Progress, silent, tracked
-from tundish_exporters.report import write_composed_report
+from tundish_exporters.report import write_report
+from tundish_exporters.report.collecting import collect_composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
             draft.serve_float(verdict)
             accuracy, verdict = None, _passed(options, "Served in fp32.")
         samples = len(data.parity)
-        write_composed_report(staging / REPORT_NAME, samples=samples, scores=scores, parities=parities)
-        composition = draft.composition(accuracy, verdict, (REPORT_NAME,))
+        composition = draft.composition(accuracy, verdict)
+        content = collect_composed(composition, samples=samples, scores=scores, parities=parities)
+        composition = draft.composition(accuracy, verdict, write_report(staging, content))
         return ExportedComposition(publish_bundle(staging, composition), samples, scores, (*data.warnings, *warnings))
 
 

@@ -40,6 +40,8 @@ class ExportSettings(TypedDict, total=False):
     """Of the weights; the default is what the source's model card says."""
     intended_use: str | None
     """What the model is for and what it is not, for those who find the bundle."""
+    samples_in_report: bool
+    """Whether the report shows samples whose answers changed, as small pictures or texts; by default it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class ExportOptions:
     """The most that a slice may lose; None for any."""
     license: str | None = None
     intended_use: str | None = None
+    samples_in_report: bool = True
+    """Whether the report shows samples whose answers changed; then the bundle carries somebody's data."""
 
     @classmethod
     def of(cls, name: str, repository: PathLike, settings: ExportSettings) -> ExportOptions:

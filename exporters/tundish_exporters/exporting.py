@@ -25,11 +25,11 @@ from tundish_exporters.parity import Parity, check_parity, parity_task
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.quantize import Recipe, recipes_for
 from tundish_exporters.report import write_report
+from tundish_exporters.report.collecting import Findings, collect
+from tundish_exporters.report.trials import report_layers, report_trials
 from tundish_exporters.search.trial import Trial
 from tundish_exporters.shortlist import Contender, Shortlist, first_guess, search_shortlist
 from tundish_exporters.sources import Source
-
-REPORT_NAME = "report.json"
 
 AnyTask = Task[Any, Result]
 
@@ -100,21 +100,38 @@ def build(
     ]
     places = [*((Contender(each),) for each in floats), *shortlist.places]
     finals, not_taken = measure_finals(places, spec, final_judge, inputs, progress)
-    variants = _chosen([final.variant() for final in finals], options)
+    measured = [final.variant() for final in finals]
+    variants = _chosen(measured, options)
     batch_times = _batch_times(finals, variants, task, data, progress) if spec.takes_batches else []
     limits = best_limits(batch_times)
-    write_report(
-        directory / REPORT_NAME,
+    described = source.describe().model_copy(update=options.statements)
+    findings = Findings(
+        model=model,
+        version=version,
+        spec=spec,
+        source=described,
+        directory=directory,
+        data=data,
+        inputs=inputs,
+        floating=floating,
+        candidates=[final.candidate for final in finals],
+        measured=measured,
+        served=_fastest(variants),
+        judgements={final.candidate.name: final.judgement for final in finals},
+        float_results=final_judge.float_results,
         parity=parity,
         batches=batch_times,
-        labels={final.candidate.name: final.judgement.labels for final in finals},
+        options=options,
+        trials=report_trials(finals, measured, _fastest(variants), shortlist.trials),
+        layers=report_layers(shortlist.layers, finals),
     )
+    reports = write_report(directory, collect(findings, progress))
     manifest = Manifest(
         **dict(spec),
         model=model,
         version=version,
-        source=source.describe().model_copy(update=options.statements),
-        assets=tuple(describe_file(directory, name) for name in [*assets, REPORT_NAME]),
+        source=described,
+        assets=tuple(describe_file(directory, name) for name in [*assets, *reports]),
         variants=variants,
         serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
     )
@@ -222,12 +239,16 @@ def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Varian
     return chosen
 
 
+def _fastest(variants: Sequence[Variant]) -> Variant:
+    """Of those that passed: what a server takes first."""
+    return min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
+
+
 def _batch_times(
     finals: Sequence[Final], variants: Sequence[Variant], task: AnyTask, data: ExportData, progress: Progress
 ) -> list[BatchTimes]:
     """What batches cost the variant that will be served."""
-    fastest = min((each for each in variants if each.gate.passed), key=lambda each: each.latency.median_milliseconds)
-    served = next(final.candidate for final in finals if final.candidate.name == fastest.name)
+    served = next(final.candidate for final in finals if final.candidate.name == _fastest(variants).name)
     return measure_batches(served.load(threads=1), batch_groups(task, data.inputs), progress)
 
 

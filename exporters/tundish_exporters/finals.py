@@ -20,9 +20,14 @@ from tundish_exporters.shortlist import Contender
 class Final:
     """A candidate that becomes a variant, servable or not."""
 
-    candidate: Candidate
+    contender: Contender
     judgement: Judgement
     latency: Latency
+
+    @property
+    def candidate(self) -> Candidate:
+        """What is measured."""
+        return self.contender.candidate
 
     def variant(self) -> Variant:
         """A rejected one is recorded with its figures, but its files are not kept."""
@@ -59,7 +64,7 @@ def measure_finals(
         EngineError: ONNX Runtime does not take a file, or fails on the inputs.
         DataError: see `Judge.judge`.
     """
-    judged: dict[Candidate, Judgement] = {}
+    judged: dict[Contender, Judgement] = {}
     engines: dict[str, Engine] = {}
     warnings: list[str] = []
     for place in places:
@@ -74,10 +79,10 @@ def measure_finals(
                 break
             judgement = _judge(contender, judge)
             if judgement.gate.passed or contender is place[-1]:
-                judged[candidate], engines[candidate.name] = judgement, engine
+                judged[contender], engines[candidate.name] = judgement, engine
                 break
     latencies = measure_latency(engines, inputs, progress)
-    return [Final(each, judgement, latencies[each.name]) for each, judgement in judged.items()], warnings
+    return [Final(each, judgement, latencies[each.candidate.name]) for each, judgement in judged.items()], warnings
 
 
 def _load(candidate: Candidate, spec: ModelSpec, sample: Arrays) -> Engine:

@@ -40,6 +40,8 @@ class Judgement:
     """What it was measured with, where that is not the model's own."""
     labels: tuple[SliceAccuracy, ...] = ()
     """The accuracy on the samples of each label; none if nobody knows the labels."""
+    results: Sequence[Result] = ()
+    """The candidate's answers to the gate's samples, in their order; none if there are no data."""
 
 
 class Judge:
@@ -68,6 +70,11 @@ class Judge:
         self._function = postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax"
         self._floating = floating
         self._float_results = self._answers(floating) if data.gate else []
+
+    @property
+    def float_results(self) -> Sequence[Result]:
+        """What the float candidate answers to the gate's samples, in their order; none if there are no data."""
+        return self._float_results
 
     def judge(self, candidate: Candidate) -> Judgement:
         """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
@@ -119,6 +126,7 @@ class Judge:
             gate.judge(accuracy, self._options.max_drop, self._options.max_slice_drop),
             preprocess,
             self._told_apart(results, labels) if labels is not None else (),
+            results,
         )
 
     def _told_apart(self, results: list[Result], groups: Sequence[str]) -> tuple[SliceAccuracy, ...]:

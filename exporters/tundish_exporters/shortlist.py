@@ -31,11 +31,15 @@ in the end."""
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A candidate, and what a search has found against it."""
+    """A candidate, and the trial that it comes from if there was a search."""
 
     candidate: Candidate
-    fault: Gate | None = None
-    """The verdict on the half of the data that the search used, if it did not pass."""
+    trial: Trial | None = None
+
+    @property
+    def fault(self) -> Gate | None:
+        """The verdict on the half of the data that the search saw, if that was not passed."""
+        return None if self.trial is None or self.trial.outcome == "passed" else self.trial.gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,4 @@ def _places(trials: Sequence[Trial], bench: Bench) -> Iterator[tuple[Contender, 
         here = [trial for trial in judged if (trial.engine, trial.precision) == (engine, precision)]
         passed = sorted((trial for trial in here if trial.outcome == "passed"), key=speedup_of, reverse=True)
         chosen = passed[:_MOST_TRIED] or [min(here, key=drop_of)]
-        yield tuple(
-            Contender(bench.candidate(trial.recipe, engine), None if trial.outcome == "passed" else trial.gate)
-            for trial in chosen
-        )
+        yield tuple(Contender(bench.candidate(trial.recipe, engine), trial) for trial in chosen)

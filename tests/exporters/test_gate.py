@@ -165,7 +165,7 @@ def test_a_variant_that_fails_keeps_its_figures_and_not_its_files(labelled: bool
     assert quantised.latency.median_milliseconds > 0
     assert "a drop of 66.67 points, over the bound of 0.50" in quantised.gate.reason
     assert sorted(path.name for path in bundle.directory.iterdir()) == [
-        "bundle.json", "onnx-fp32-cpu.onnx", "report.json",
+        "bundle.json", "onnx-fp32-cpu.onnx", "report.html", "report.json",
     ]  # fmt: skip
     assert exported.warnings == (
         f"onnx-int8-cpu does not pass the gate and will not be served: {quantised.gate.reason}",
@@ -183,7 +183,7 @@ def test_int8_that_was_asked_for_and_passes_stands_alone(tmp_path: Path, images:
     (variant,) = exported.bundle.manifest.variants
     assert variant.precision == "int8"
     assert sorted(path.name for path in exported.bundle.directory.iterdir()) == [
-        "bundle.json", "onnx-int8-cpu.onnx", "report.json",
+        "bundle.json", "onnx-int8-cpu.onnx", "report.html", "report.json",
     ]  # fmt: skip
     assert_tells_colors_apart(tmp_path, images)
 

@@ -85,7 +85,7 @@ def test_each_file_has_a_variant_of_each_engine(tmp_path: Path, images: Path) ->
     assert [variant.engine for variant in others] == ["openvino", "openvino"]
     assert [variant.files for variant in others] == [floating.files, quantised.files]
     assert sorted(path.name for path in exported.bundle.directory.iterdir()) == [
-        "bundle.json", "onnx-fp32-cpu.onnx", "onnx-int8-cpu.onnx", "report.json",
+        "bundle.json", "onnx-fp32-cpu.onnx", "onnx-int8-cpu.onnx", "report.html", "report.json",
     ]  # fmt: skip
     assert len(manifest.files) == 3, "each once"
     for variant in manifest.variants:

@@ -135,7 +135,9 @@ class PlantedNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second, self.planted, self.fourth, self.fifth = (nn.Conv2d(4, 4, 1, bias=False) for _ in range(5))
+        self.first, self.second, self.planted, self.fourth, self.fifth = (
+            nn.Conv2d(4, 4, 1, bias=False) for _ in range(5)
+        )
         self.spread = nn.Conv2d(3, 4, 1, bias=False)
         self.head = nn.Linear(4, 3, bias=False)
         rest = torch.diag(torch.tensor([0.0, 1.0, 1.0, 1.0]))

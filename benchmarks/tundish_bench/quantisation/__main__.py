@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.table import Table
 from tundish.manifest import Manifest, Variant
 from tundish_bench.quantisation.rows import ROWS, Row
 from tundish_exporters.cli import loading_frameworks, progress_bars
+from tundish_exporters.export_options import ExportSettings
 from tundish_exporters.exporting import Exported
 from tundish_exporters.search.table import trials_table
 
@@ -30,7 +31,7 @@ def main(
             continue
         console.rule(row.what)
         with tempfile.TemporaryDirectory() as scratch, loading_frameworks(), progress_bars(console) as progress:
-            settings: dict[str, Any] = {"search_minutes": search_minutes, "max_drop": row.most_drop}
+            settings = ExportSettings(search_minutes=search_minutes, max_drop=row.most_drop)
             exported = row.export(Path(scratch), seed, settings, progress)
         console.print(trials_table(exported.trials))
         results.append((row, exported))

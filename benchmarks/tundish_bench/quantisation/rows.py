@@ -6,7 +6,6 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,8 +13,13 @@ from tundish_bench.quantisation import defects
 from tundish_exporters import export_huggingface, export_module
 from tundish_exporters.demo.assets import MINILM, REVIEWS, default_cache, fetch
 from tundish_exporters.demo.reviews import fine_tune_reviews, load_reviews, split_by_film
+from tundish_exporters.export_options import ExportSettings
 from tundish_exporters.exporting import Exported
 from tundish_exporters.progress import Progress
+
+
+Exporting = Callable[[Path, int, ExportSettings, Progress], Exported]
+"""Into a directory, by a seed, with settings of the export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,10 @@ class Row:
     """Of its metric, as a share."""
     least_speedup: float
     """Over fp32 in ONNX Runtime, one thread."""
-    export: Callable[[Path, int, dict[str, Any], Progress], Exported]
-    """Into a directory, by a seed, with settings of the export."""
+    export: Exporting
 
 
-def _export_reviews(directory: Path, seed: int, settings: dict[str, Any], progress: Progress) -> Exported:
+def _export_reviews(directory: Path, seed: int, settings: ExportSettings, progress: Progress) -> Exported:
     written = fine_tune_reviews(default_cache(), directory / "source", progress, seed=seed)
     return export_huggingface(
         written.model,
@@ -46,7 +49,7 @@ def _export_reviews(directory: Path, seed: int, settings: dict[str, Any], progre
     )
 
 
-def _export_vectors(directory: Path, seed: int, settings: dict[str, Any], progress: Progress) -> Exported:
+def _export_vectors(directory: Path, seed: int, settings: ExportSettings, progress: Progress) -> Exported:
     training, held_out = split_by_film(load_reviews(fetch(REVIEWS, default_cache())), seed)
     tables = {}
     for name, reviews in (("calibration", training[:200]), ("evaluation", held_out)):
@@ -58,16 +61,15 @@ def _export_vectors(directory: Path, seed: int, settings: dict[str, Any], progre
         task="feature-extraction",
         name="vectors",
         repository=directory,
+        calibration=tables["calibration"],
+        evaluation=tables["evaluation"],
         progress=progress,
-        **tables,
         **settings,
     )
 
 
-def _exporting(
-    make: Callable[[Path, int, Progress], defects.DefectModel], name: str
-) -> Callable[[Path, int, dict[str, Any], Progress], Exported]:
-    def export(directory: Path, seed: int, settings: dict[str, Any], progress: Progress) -> Exported:
+def _exporting(make: Callable[[Path, int, Progress], defects.DefectModel], name: str) -> Exporting:
+    def export(directory: Path, seed: int, settings: ExportSettings, progress: Progress) -> Exported:
         model = make(directory / "data", seed, progress)
         return export_module(
             model.network,

@@ -19,7 +19,6 @@ from torch import nn
 from tundish_exporters import export_module
 from tundish_exporters.exporting import Exported
 from tundish_exporters.search import searching, stopwatch
-from tundish_exporters.search.bench import Bench
 
 # Networks this small are no faster in int8, and a search has nothing to judge.
 pytestmark = pytest.mark.usefixtures("any_speed")
@@ -58,9 +57,9 @@ def test_a_planted_layer_is_found_and_kept_in_float(tmp_path: Path, images: Path
     assert "in float" in variant.recipe
     served = next(trial for trial in exported.trials if trial.recipe.description == variant.recipe)
     assert served.kept == ("/planted/Conv",)
-    assert {trial.outcome for trial in exported.trials if not trial.kept and trial.recipe.name.startswith("static")} == {
-        "failed"
-    }
+    assert {
+        trial.outcome for trial in exported.trials if not trial.kept and trial.recipe.name.startswith("static")
+    } == {"failed"}
     report = json.loads((exported.bundle.directory / "report.json").read_text())
     worst = report["layers"][0]
     assert (worst["node"], worst["kept"]) == ("/planted/Conv", True)
@@ -101,6 +100,4 @@ def test_an_interrupted_search_serves_the_best_so_far_and_the_next_goes_on_from_
     before = len(raced)
     third = export(PlantedNetwork(), tmp_path, images)
     assert len(raced) == before
-    assert [(each.name, each.outcome) for each in third.trials] == [
-        (each.name, each.outcome) for each in second.trials
-    ]
+    assert [(each.name, each.outcome) for each in third.trials] == [(each.name, each.outcome) for each in second.trials]

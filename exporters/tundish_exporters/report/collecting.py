@@ -1,0 +1,210 @@
+"""Gathers what an export found out into its report's content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tundish.engines import Arrays
+from tundish.manifest import ClassificationPostprocess, Composition, ModelSpec, SliceAccuracy, Source, Variant
+from tundish.pipeline import Pipeline
+from tundish.results import Result
+from tundish.tasks.registry import load_task
+from tundish_exporters.agreement import ScoreFunction
+from tundish_exporters.batch_limits import BatchTimes
+from tundish_exporters.candidates import Candidate
+from tundish_exporters.export_data import ExportData
+from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.judging import Judgement
+from tundish_exporters.parity import Parity
+from tundish_exporters.progress import Progress
+from tundish_exporters.report.activations import activation_histograms
+from tundish_exporters.report.comparing import compare
+from tundish_exporters.report.content import (
+    About,
+    ActivationHistogram,
+    Comparison,
+    ComposedContent,
+    ComposedParity,
+    GroupAccuracy,
+    LayerError,
+    ReportContent,
+    StageMedians,
+    Trial,
+)
+from tundish_exporters.report.environment import environment, source_in_words
+from tundish_exporters.report.stages import measure_stages
+from tundish_exporters.report.wording import headline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What an export found out about one network, before its files are tidied up."""
+
+    model: str
+    version: int
+    spec: ModelSpec
+    source: Source
+    directory: Path
+    """Of the bundle in the making."""
+    data: ExportData
+    inputs: Sequence[Arrays]
+    """The network's, of the data's inputs."""
+    floating: Candidate
+    """In ONNX Runtime, as exported."""
+    candidates: Sequence[Candidate]
+    """Those that were measured."""
+    measured: Sequence[Variant]
+    """What became of each, in the same order, whether it is kept or not."""
+    served: Variant
+    """The fastest that passed."""
+    judgements: Mapping[str, Judgement]
+    """By variant."""
+    float_results: Sequence[Result]
+    """What the float model answers to the gate's samples."""
+    parity: Parity
+    batches: Sequence[BatchTimes]
+    options: ExportOptions
+
+    trials: Sequence[Trial] | None = None
+    """Of a search; None if each variant was tried in one way alone."""
+    layers: Sequence[LayerError] = ()
+
+
+def collect(findings: Findings, progress: Progress) -> ReportContent:
+    """The content of a report; measures where the time goes, and how activations lie to their ranges."""
+    trials = tuple(findings.trials or trials_of(findings.measured, findings.served))
+    source = findings.source
+    return ReportContent(
+        about=About(
+            model=findings.model,
+            version=findings.version,
+            task=findings.spec.task,
+            source=source_in_words(source),
+            license=source.license,
+            intended_use=source.intended_use,
+        ),
+        headline=headline(findings.model, trials),
+        parity=findings.parity,
+        environment=environment(),
+        max_drop=findings.options.max_drop if findings.data.gate else None,
+        trials=trials,
+        comparison=_comparison(findings),
+        labels={name: _groups(judgement.labels) for name, judgement in findings.judgements.items()},
+        slices={each.name: _groups(each.accuracy.slices) for each in findings.measured if each.accuracy is not None},
+        layers=tuple(findings.layers),
+        activations=_activations(findings, progress),
+        stages=_stages(findings, progress),
+        batches=tuple(findings.batches),
+    )
+
+
+def trials_of(measured: Sequence[Variant], served: Variant) -> list[Trial]:
+    """A trial for each variant, with the fastest that passed as the one that is served."""
+    floating = next((each for each in measured if each.engine == "onnx" and each.precision == "fp32"), None)
+    return [_trial(each, served, floating) for each in measured]
+
+
+def _trial(variant: Variant, served: Variant, floating: Variant | None) -> Trial:
+    accuracy, milliseconds = variant.accuracy, variant.latency.median_milliseconds
+    reason = variant.gate.reason
+    if variant.gate.passed and variant.name != served.name:
+        reason = f"{reason} {served.name} is faster."
+    return Trial(
+        name=variant.name,
+        engine=variant.engine,
+        precision=variant.precision,
+        recipe=variant.recipe,
+        outcome="served" if variant.name == served.name else "passed" if variant.gate.passed else "failed",
+        reason=reason,
+        milliseconds=milliseconds,
+        speedup=floating.latency.median_milliseconds / milliseconds if floating else None,
+        metric=accuracy.metric if accuracy else None,
+        value=accuracy.value if accuracy else None,
+        reference=accuracy.reference if accuracy else None,
+        drop=accuracy.reference - accuracy.value if accuracy else None,
+        samples=accuracy.samples if accuracy else None,
+        bytes=sum(file.bytes for file in variant.files) or None,
+    )
+
+
+def _groups(measured: Sequence[SliceAccuracy]) -> tuple[GroupAccuracy, ...]:
+    return tuple(GroupAccuracy(each.name, each.value, each.reference, each.samples) for each in measured)
+
+
+def _comparison(findings: Findings) -> Comparison | None:
+    """Of the variant that is served; if that is the float one, of the fastest that was not accurate enough."""
+    gate, served = findings.data.gate, findings.served
+    rivals = [each for each in findings.measured if each.precision != "fp32"]
+    rivals.sort(key=lambda each: (each.name != served.name, each.latency.median_milliseconds))
+    if gate is None or not rivals:
+        return None
+    results = findings.judgements[rivals[0].name].results
+    if not results:
+        return None
+    preprocess, postprocess = findings.spec.preprocess, findings.spec.postprocess
+    function: ScoreFunction = postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax"
+    return compare(
+        rivals[0].name,
+        results,
+        findings.float_results,
+        samples=gate.samples,
+        truths=gate.labels,
+        reads=() if preprocess is None else preprocess.reads,
+        function=function,
+        is_served=rivals[0].name == served.name,
+        with_samples=findings.options.samples_in_report,
+    )
+
+
+def _activations(findings: Findings, progress: Progress) -> tuple[ActivationHistogram, ...]:
+    static = [
+        candidate
+        for candidate, variant in zip(findings.candidates, findings.measured, strict=True)
+        if variant.precision == "int8"
+    ]
+    if not static:
+        return ()
+    progress("look at activations", 0, 1)
+    histograms = activation_histograms(findings.floating.path, static[0].path, findings.inputs)
+    progress("look at activations", 1, 1)
+    return histograms
+
+
+def _stages(findings: Findings, progress: Progress) -> tuple[StageMedians, ...]:
+    pipelines = {}
+    for candidate, variant in zip(findings.candidates, findings.measured, strict=True):
+        if variant.gate.passed:
+            rule = {} if variant.preprocess is None else {"preprocess": variant.preprocess}
+            task = load_task(findings.spec.model_copy(update=rule), findings.directory)
+            pipelines[variant.name] = Pipeline(task, candidate.load(threads=1))
+    return measure_stages(pipelines, findings.data.inputs, progress)
+
+
+def collect_composed(
+    composition: Composition, *, samples: int, scores: float, parities: Mapping[str, Parity]
+) -> ComposedContent:
+    """The content of a composed model's report.
+
+    Args:
+        composition: its manifest.
+        samples: on which the whole equals its source.
+        scores: the largest difference of a score there.
+        parities: how close each component is to its source.
+    """
+    return ComposedContent(
+        about=About(
+            model=composition.model,
+            version=composition.version,
+            task=composition.task,
+            source=source_in_words(composition.source),
+            license=composition.source.license,
+            intended_use=composition.source.intended_use,
+        ),
+        headline=f"{composition.model} works with {len(parities)} networks: {', '.join(parities)}.",
+        parity=ComposedParity(samples, scores),
+        components=parities,
+        verdict=composition.gate.reason,
+        environment=environment(),
+    )

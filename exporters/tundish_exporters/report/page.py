@@ -1,0 +1,84 @@
+"""The page of a report: templates filled with its content, its style sheet inside, and nothing else needed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tundish_exporters.report.content import ComposedContent, Confusion, ReportContent
+from tundish_exporters.report.pareto import front_of, pareto_plot, points_of
+from tundish_exporters.report.plots import MOST_LAYERS, histogram_plot, layers_plot, stages_plot
+from tundish_exporters.report.wording import PRECISIONS, engine_name, points, quantity, signed, size
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SHADES = 6
+"""Of a cell of the table of confusions."""
+_MOST_GROUPS = 50
+"""Rows of a table of labels or slices; the JSON has all."""
+
+
+def page(content: ReportContent) -> str:
+    """The HTML of one network's report."""
+    trials = content.trials
+    return _rendered(
+        "report.html",
+        content=content,
+        pareto=pareto_plot(trials, content.max_drop),
+        front={point.number for point in front_of(points_of(trials))},
+        layers=layers_plot(content.layers),
+        histograms=[(each, histogram_plot(each)) for each in content.activations],
+        stages=stages_plot(content.stages),
+        most_layers=MOST_LAYERS,
+        most_groups=_MOST_GROUPS,
+    )
+
+
+def composed_page(content: ComposedContent) -> str:
+    """The HTML of a composed model's report, which leads to those of its components."""
+    return _rendered("composed.html", content=content)
+
+
+def _rendered(template: str, **values: Any) -> str:
+    return _templates().get_template(template).render(**values)
+
+
+@cache
+def _templates() -> Environment:
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    templates = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {
+        "style": Markup(style),  # noqa: S704  # of this package
+        "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        "precisions": PRECISIONS,
+        "shade": shade,
+    }
+    templates.filters |= {
+        "points": points,
+        "quantity": quantity,
+        "signed": signed,
+        "size": size,
+        "engine": engine_name,
+    }
+    return templates
+
+
+def shade(confusion: Confusion, row: int, column: int) -> str:
+    """The class of a cell: how much of its row it holds, and whether both models give the same label there."""
+    count = confusion.counts[row][column]
+    if not count:
+        return "empty"
+    others = [number for index, number in enumerate(confusion.counts[row]) if (index == column) == (row == column)]
+    degree = max(1, round(_SHADES * count / max(sum(others), 1)))
+    return f"{'same' if row == column else 'other'} shade-{degree}"

@@ -1,0 +1,103 @@
+"""The sentences and figures of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tundish_exporters.report.content import Trial
+
+PRECISIONS = {
+    "fp32": "32-bit floats",
+    "fp16": "16-bit floats",
+    "bf16": "bfloat16, floats of 16 bits",
+    "int8": "8-bit integers",
+    "int4": "4-bit integers",
+}
+_ENGINES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+
+
+def headline(model: str, trials: Sequence[Trial]) -> str:
+    """What is served, how much faster than the float model, and at what accuracy."""
+    served = next((trial for trial in trials if trial.outcome == "served"), None)
+    if served is None:
+        return f"{model} was exported."
+    how = f"{PRECISIONS.get(served.precision, served.precision)} ({served.precision}) by {engine_name(served.engine)}"
+    said = f"{model} is served in {how}"
+    if served.precision == "fp32" and served.engine == "onnx":
+        rivals = any(trial is not served for trial in trials)
+        return f"{said}, as it was exported: nothing {'faster was accurate enough' if rivals else 'else was tried'}."
+    return f"{said}: {speed(served)}, {accuracy(served)}."
+
+
+def engine_name(engine: str) -> str:
+    """As its makers write it."""
+    return _ENGINES.get(engine, engine)
+
+
+def speed(trial: Trial) -> str:
+    """How fast it is, beside the float model."""
+    if trial.speedup is None:
+        return "of unknown speed beside the float model"
+    return f"{trial.speedup:.2f} times as fast as the float model"
+
+
+def accuracy(trial: Trial) -> str:
+    """What it loses to the float model, and on how many samples that was seen."""
+    if trial.value is None or trial.drop is None or trial.samples is None:
+        return "with answers equal to its source's"
+    samples = f"on {trial.samples:,} samples"
+    if trial.metric == "agreement":
+        said = f"with the float model's answer {samples} in {trial.value:.2%} of cases"
+    elif trial.metric == "cosine":
+        said = f"with vectors whose mean cosine to the float model's is {trial.value:.4f} {samples}"
+    else:
+        said = f"with {_change(trial.drop)} {trial.metric} than the float model {samples}"
+    return f"{said}{interval(trial)}"
+
+
+def _change(drop: float) -> str:
+    change = round(100 * drop, 2)
+    if change == 0:
+        return "0.00 points less"
+    return f"{abs(change):.2f} points {'less' if change > 0 else 'more'}"
+
+
+def interval(trial: Trial) -> str:
+    """In brackets, behind a sentence; empty if it is not known."""
+    if trial.interval is None:
+        return ""
+    low, high = trial.interval
+    return f" ({trial.confidence:.0%} interval of the loss: {points(low)} to {points(high)} points)"
+
+
+def points(share: float) -> str:
+    """A share in points with its sign, rounded to a hundredth."""
+    return signed(100 * share, 2)
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; a minus that is one, and none before a zero."""
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def short(text: str, most: int) -> str:
+    """A name of at most so many characters, with its middle left out: names of nodes differ at both ends."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def quantity(value: float) -> str:
+    """Three digits that count."""
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
