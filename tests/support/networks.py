@@ -135,15 +135,14 @@ class PlantedNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second, self.planted, self.fourth, self.fifth = (
-            nn.Conv2d(4, 4, 1, bias=False) for _ in range(5)
-        )
+        layers = [nn.Conv2d(4, 4, 1, bias=False) for _ in range(5)]
+        self.first, self.second, self.planted, self.fourth, self.fifth = layers
         self.spread = nn.Conv2d(3, 4, 1, bias=False)
         self.head = nn.Linear(4, 3, bias=False)
         rest = torch.diag(torch.tensor([0.0, 1.0, 1.0, 1.0]))
         with torch.no_grad():
             self.spread.weight.copy_(torch.cat([torch.zeros(1, 3), torch.eye(3)])[:, :, None, None])
-            for layer in (self.first, self.second, self.planted, self.fourth, self.fifth):
+            for layer in layers:
                 layer.weight.copy_((rest + 0.01 * torch.ones(4, 4) * rest)[:, :, None, None])
             self.planted.weight[:, 0] = 1000.0
             self.head.weight.copy_(_SHARPNESS * torch.cat([torch.zeros(3, 1), torch.eye(3)], dim=1))

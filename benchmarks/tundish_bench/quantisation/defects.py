@@ -72,7 +72,7 @@ def mobilenet_with_head(directory: Path, seed: int, progress: Progress) -> Defec
         features = [network(_pixels(batch, 224)) for batch in tracked(batches, "features of cells", progress)]
     head = LogisticRegression(max_iter=2000, C=0.1)
     head.fit(torch.cat(features).numpy(), [LABELS.index(cell.label) for cell in training])
-    network.classifier = _two_logits(head)
+    network.classifier = nn.Sequential(_two_logits(head))
     return _written(network, 224, directory, training, held_out)
 
 

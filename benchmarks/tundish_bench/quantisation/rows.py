@@ -17,7 +17,6 @@ from tundish_exporters.export_options import ExportSettings
 from tundish_exporters.exporting import Exported
 from tundish_exporters.progress import Progress
 
-
 Exporting = Callable[[Path, int, ExportSettings, Progress], Exported]
 """Into a directory, by a seed, with settings of the export."""
 
@@ -42,10 +41,8 @@ def _export_reviews(directory: Path, seed: int, settings: ExportSettings, progre
         task="text-classification",
         name="reviews",
         repository=directory,
-        calibration=written.calibration,
-        evaluation=written.evaluation,
         progress=progress,
-        **settings,
+        **(settings | {"calibration": written.calibration, "evaluation": written.evaluation}),
     )
 
 
@@ -61,10 +58,8 @@ def _export_vectors(directory: Path, seed: int, settings: ExportSettings, progre
         task="feature-extraction",
         name="vectors",
         repository=directory,
-        calibration=tables["calibration"],
-        evaluation=tables["evaluation"],
         progress=progress,
-        **settings,
+        **(settings | {"calibration": tables["calibration"], "evaluation": tables["evaluation"]}),
     )
 
 
@@ -79,10 +74,8 @@ def _exporting(make: Callable[[Path, int, Progress], defects.DefectModel], name:
             postprocess=defects.POSTPROCESS,
             name=name,
             repository=directory,
-            calibration=model.calibration,
-            evaluation=model.evaluation,
             progress=progress,
-            **settings,
+            **(settings | {"calibration": model.calibration, "evaluation": model.evaluation}),
         )
 
     return export
