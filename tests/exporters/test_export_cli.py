@@ -62,7 +62,7 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     repository = tmp_path / "models"
     outcome = run(
         fragile, "--task", "image-classification", "--name", "parts", "--repository", repository,
-        "--calibration", small_images, "--search-minutes", 0,
+        "--calibration", small_images, "--search-minutes", "0",
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""
@@ -103,7 +103,7 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     before = contents(repository)
     outcome = run(
         fragile, "--task", "image-classification", "--name", "parts", "--repository", repository,
-        "--calibration", small_images, "--search-minutes", 0, "--precision", "int8",
+        "--calibration", small_images, "--search-minutes", "0", "--precision", "int8",
     )  # fmt: skip
     assert outcome.returncode == 1
     (line,) = outcome.stderr.splitlines()
@@ -149,7 +149,7 @@ def interrupted(source: Path, repository: Path, number: signal.Signals) -> tuple
     calibration.write_text("".join(f"a film of {number} minutes\n" for number in range(20_000)), encoding="utf-8")
     arguments: list[str | Path] = ["--task", "text-classification", "--name", "m", "--repository", repository]
     process = subprocess.Popen(
-        command(source, *arguments, "--search-minutes", 0, "--calibration", calibration),
+        command(source, *arguments, "--search-minutes", "0", "--calibration", calibration),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
