@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
@@ -18,8 +19,11 @@ from tundish.manifest import (
 from tundish.tasks import Item
 from tundish_exporters.data import Sample, label_indices, load_samples, said_labels
 from tundish_exporters.errors import DataError
+from tundish_exporters.export_options import MetricFunction
+from tundish_exporters.metrics import ACCURACY, RECALL, TEXT_MATCH, Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
+from tundish_exporters.truths import Truth
 
 PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
@@ -27,6 +31,8 @@ MAX_SLICES = 100
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
 _OTHER_SIZES = 3
+_HALVING_SEED = 7
+"""Of which half a sample is in."""
 _NAME_WIDTH = 200
 """Characters of a sample that a sentence about it quotes."""
 
@@ -36,14 +42,44 @@ class GateData:
     """Samples on which variants are measured against the float one."""
 
     samples: list[Sample]
-    labels: list[str] | None
-    """The right label of each; None if nobody knows, or the task has none."""
+    truths: list[Truth] | None = None
+    """What is right of each; None if nobody knows, or the task has nothing that could be."""
+    metric: Metric | None = None
+    """Holds answers against that."""
 
     @property
     def slices(self) -> list[str] | None:
         """The slice of each; None if they are not told apart."""
         groups = [sample.slice for sample in self.samples if sample.slice is not None]
         return groups or None
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The right label of each; None if what is right is no label."""
+        labels = [truth for truth in self.truths or () if isinstance(truth, str)]
+        return labels if labels and self.metric is not TEXT_MATCH else None
+
+    def halves(self) -> tuple[GateData, GateData]:
+        """Two of them, so that what was chosen by the one can be judged by the other; the same two every time.
+
+        Each has nearly a half of the samples of each label. Raises DataError if there are less than two samples.
+        """
+        count = len(self.samples)
+        if count < 2:
+            raise DataError("One sample cannot both choose a variant and judge it; pass more with --evaluation.")
+        order = list(range(count))
+        random.Random(_HALVING_SEED).shuffle(order)
+        if self.labels is not None:
+            order.sort(key=self.labels.__getitem__)
+        first, second = (self._of(sorted(order[start::2])) for start in (0, 1))
+        return first, second
+
+    def _of(self, indices: Sequence[int]) -> GateData:
+        return replace(
+            self,
+            samples=[self.samples[index] for index in indices],
+            truths=None if self.truths is None else [self.truths[index] for index in indices],
+        )
 
 
 class NamedItem(NamedTuple):
@@ -79,14 +115,24 @@ class ExportData:
 
 
 def load_export_data(
-    source: Source, *, calibration: Path | None, evaluation: Path | None, slice_column: str | None
+    source: Source,
+    *,
+    calibration: Path | None,
+    evaluation: Path | None,
+    slice_column: str | None,
+    metric: str | MetricFunction | None = None,
 ) -> ExportData:
     """Reads both; either may be missing. Without evaluation data, the gate measures agreement on the calibration data.
 
     Raises:
         DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
-            measures on has no such column to be sliced by, or too many values in it.
+            measures on has no such column to be sliced by, or too many values in it; or there is nothing that the
+            metric could hold answers against.
+        ExportError: there is no such metric.
     """
+    chosen = choose_metric(metric, source.task, source.postprocess)
+    if metric is not None and evaluation is None:
+        raise DataError(f"The metric '{chosen.name if chosen else metric}' needs labelled data; pass --evaluation.")
     rule = source.preprocess
     inputs_path = calibration or evaluation
     if slice_column is not None and inputs_path is None:
@@ -96,9 +142,9 @@ def load_export_data(
     samples = load_samples(inputs_path, rule.reads, limit=CALIBRATION_SAMPLES)
     return ExportData(
         [sample.read() for sample in samples],
-        GateData(_sliced(inputs_path, rule.reads, slice_column), None)
+        GateData(_sliced(inputs_path, rule.reads, slice_column))
         if evaluation is None
-        else _evaluation(source, evaluation, slice_column),
+        else _evaluation(source, evaluation, slice_column, chosen),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
     )
@@ -109,20 +155,26 @@ def _takes_any_size(rule: Preprocess) -> bool:
     return isinstance(images, ImagePreprocess) and not images.has_one_size
 
 
-def _evaluation(source: Source, path: Path, slice_column: str | None) -> GateData:
-    """With labels, if the gate can hold answers against them; against objects in images it cannot yet."""
+def _evaluation(source: Source, path: Path, slice_column: str | None, metric: Metric | None) -> GateData:
+    """With what is right, if the metric can hold answers against it."""
     samples = _sliced(path, source.preprocess.reads, slice_column)
+    truths = _truths(source, samples, path, metric)
+    return GateData(samples) if truths is None else GateData(samples, truths, metric)
+
+
+def _truths(source: Source, samples: list[Sample], path: Path, metric: Metric | None) -> list[Truth] | None:
+    """None if agreement with the float model must do."""
     postprocess = source.postprocess
-    if not isinstance(postprocess, ClassificationPostprocess):
-        return GateData(samples, None)
-    if postprocess.function == "none":
-        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
-    if source.task == "visual-question-answering":  # an answer that the model does not know is right, and never given
-        return GateData(samples, said_labels(samples, path))
-    indices = label_indices(samples, postprocess.labels, path)
-    if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
-        return GateData(samples, None)
-    return GateData(samples, [postprocess.labels[index] for index in indices])
+    if isinstance(postprocess, ClassificationPostprocess) and source.task != "visual-question-answering":
+        if postprocess.function == "none":
+            raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
+        indices = label_indices(samples, postprocess.labels, path)
+        # One label a sample does not say which others hold: agreement does.
+        return None if postprocess.function == "sigmoid" else [postprocess.labels[index] for index in indices]
+    if metric is ACCURACY:  # an answer that the model does not know is right, and never given
+        return [*said_labels(samples, path)]
+    is_known = metric in (RECALL, TEXT_MATCH) and any(sample.label is not None for sample in samples)
+    return [*said_labels(samples, path)] if is_known else None
 
 
 def _sliced(path: Path, reads: Sequence[InputName], slice_column: str | None) -> list[Sample]:

@@ -60,6 +60,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         calibration=options.calibration,
         evaluation=options.evaluation,
         slice_column=options.slice_column,
+        metric=options.metric,
     )
     if options.precision == "int8" and data.gate is None:
         raise DataError("int8 must pass the gate, which needs data: pass --evaluation, --calibration or both.")
@@ -96,7 +97,16 @@ def build(
     candidates, not_made = _candidates(floating, inputs, data, options, progress)
     engines, not_taken = load_for_latency(candidates, spec, inputs[0])
     latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
-    judge = Judge(spec, directory, data, answers, floating, options, progress)
+    judge = Judge(
+        spec,
+        directory,
+        floating,
+        data.gate,
+        options,
+        progress,
+        parity_inputs=data.parity_inputs,
+        source_answers=answers,
+    )
     judgements = {each: judge.judge(each) for each in engines}
     variants = _chosen([_variant(each, latencies[each.name], judgements[each]) for each in engines], options)
     batch_times = _batch_times(list(engines), variants, task, data, progress) if spec.takes_batches else []
@@ -240,7 +250,7 @@ def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:
     if data.gate is None:
         warnings.append("No data was given, so int8 was not tried and parity was checked on made-up inputs.")
     measured = [variant.accuracy for variant in variants if variant.accuracy is not None]
-    if any(accuracy.metric == "accuracy" and not accuracy.reference for accuracy in measured):
+    if not all(accuracy.reference for accuracy in measured):
         warnings.append(
             "The float model is right on none of the labelled samples, so the gate proves nothing: do the labels of "
             "the evaluation data mean what the model's do?"
