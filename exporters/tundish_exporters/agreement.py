@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,13 @@ from tundish.results import (
     DetectedObject,
     DocumentQuestionAnswering,
     DocumentReading,
+    FeatureExtraction,
     FillMask,
-    ImageClassification,
     ImageSegmentation,
-    Label,
     ObjectDetection,
     QuestionAnswering,
     Result,
-    Segment,
     SentenceSimilarity,
-    TextClassification,
     TextDetection,
     TextRanking,
     TextRecognition,
@@ -33,10 +30,11 @@ from tundish.results import (
 )
 from tundish.tasks.opencv import load_opencv
 from tundish_exporters.mask_runs import Runs, common_pixels, mask_overlap, runs_of
+from tundish_exporters.metrics.labels import are_finite, holding, labels_of
+from tundish_exporters.metrics.metric import Metric, Rows, f1, mean, mean_overlap
+from tundish_exporters.metrics.vectors import NEIGHBOURS
 from tundish_exporters.quadrilaterals import overlaps
 
-_HOLDS = 0.5
-"""The score from which on a label of a sigmoid holds."""
 _VALUE_TOLERANCE = 0.02
 """Of a regression's range."""
 _OVERLAP = 0.5
@@ -51,185 +49,171 @@ ScoreFunction = Literal["softmax", "sigmoid", "none"]
 """What made the scores of a classifier; it says what an answer is."""
 
 
-def agreement(results: Sequence[Result], others: Sequence[Result], function: ScoreFunction) -> float:
-    """From 0 to 1, of results of one kind on the same samples, be they labels, places, texts, answers or scores.
+def agreement(floating: Sequence[Result], function: ScoreFunction) -> Metric:
+    """The metric of how far other results are these, the float model's; 1 at best, which its own are.
 
-    Where neither of two detectors finds anything in any sample they agree.
+    Be they labels, places, texts, answers or scores. Where neither finds anything in any sample the two agree. Of
+    vectors it is how often the nearest other sample is the same.
     """
-    match results[0]:
+    match floating[0]:
         case ObjectDetection():
-            return _same_objects(_objects(results), _objects(others))
+            return _named(_same_objects, f1)
         case TokenClassification():
-            return _same_entities(_places(results), _places(others))
+            return _named(_same_entities, f1)
         case ImageSegmentation():
-            return _same_segments(_segments(results), _segments(others))
-        case QuestionAnswering() | DocumentQuestionAnswering() | FillMask():
-            same_best = [_best(result) == _best(other) for result, other in zip(results, others, strict=True)]
-            return float(np.mean(same_best))
+            return _named(_same_segments, f1) if _are_scored(floating) else _named(_same_pixels, mean_overlap)
+        case QuestionAnswering() | DocumentQuestionAnswering() | FillMask() | TextRecognition():
+            return _named(_same_best, mean)
         case TextDetection():
-            return _same_places(zip(_regions(results), _regions(others), strict=True), quadrilateral_overlap)
+            return _named(_same_regions, f1)
         case DocumentReading():
-            return _same_entities(_texts(results), _texts(others))
-        case TextRecognition():
-            return float(
-                np.mean([_text(result) == _text(other) for result, other in zip(results, others, strict=True)])
-            )
+            return _named(_same_lines, f1)
         case VisualQuestionAnswering():
-            return _same_label(labels_of(results), labels_of(others))
+            return _named(_same_label, mean)
         case TextRanking() | SentenceSimilarity():
-            return _same_value(_as_values(results), _as_values(others))
+            return _named(_same_value, mean)
+        case FeatureExtraction():
+            return NEIGHBOURS
         case _:
-            same = {"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function]
-            return same(labels_of(results), labels_of(others))
+            return _named({"softmax": _same_label, "sigmoid": _same_labels, "none": _same_value}[function], mean)
 
 
-def labels_of(results: Sequence[Result]) -> list[Sequence[Label]]:
-    """Of a classifier's results, or the answers of what chooses among some as a classifier does."""
-    return [
-        result.answers if isinstance(result, VisualQuestionAnswering) else result.labels
-        for result in results
-        if isinstance(result, ImageClassification | TextClassification | VisualQuestionAnswering)
-    ]
+def _named(rows: Callable[[Sequence[Result], Sequence[Result]], Rows], value: Callable[[Rows], float]) -> Metric:
+    return Metric("agreement", rows, value)
+
+
+def _same_best(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    return np.array([_best(result) == _best(other) for result, other in zip(results, others, strict=True)])
 
 
 def _best(result: Result) -> object:
-    """The best answer to a question, with its place; the best token for each mask."""
+    """The best answer to a question, with its place; the best token for each mask; the text of a line."""
     match result:
         case QuestionAnswering(answers=answers) | DocumentQuestionAnswering(answers=answers):
             return [(answer.text, answer.start) for answer in answers[:1]]
         case FillMask(masks=masks):
             return [mask[0].token_id for mask in masks]
+        case TextRecognition(text=text):
+            return text
     return None
 
 
-def _as_values(results: Sequence[Result]) -> list[Sequence[Label]]:
-    """Scores as a regression gives them."""
-    return [
-        (Label("score", result.score),) for result in results if isinstance(result, TextRanking | SentenceSimilarity)
-    ]
+def _same_label(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """One label is right: whether the first one is the same."""
+    pairs = zip(labels_of(results), labels_of(others), strict=True)
+    return np.array([row[0].name == other[0].name and are_finite(row) for row, other in pairs])
 
 
-def _objects(results: Sequence[Result]) -> list[Sequence[DetectedObject]]:
-    return [result.objects for result in results if isinstance(result, ObjectDetection)]
+def _same_labels(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """Each label holds or does not: whether the same ones do."""
+    pairs = zip(labels_of(results), labels_of(others), strict=True)
+    return np.array([holding(row) == holding(other) and are_finite(row) for row, other in pairs])
 
 
-def _segments(results: Sequence[Result]) -> list[Sequence[Segment]]:
-    return [result.segments for result in results if isinstance(result, ImageSegmentation)]
-
-
-def _regions(results: Sequence[Result]) -> list[Placed[Corners]]:
-    return [
-        [("", region.corners) for region in result.regions] for result in results if isinstance(result, TextDetection)
-    ]
-
-
-def _texts(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
-    """Of documents; how often each text stands in one says enough of where."""
-    return [
-        Counter((line.text, 0, 0) for line in result.lines) for result in results if isinstance(result, DocumentReading)
-    ]
-
-
-def _text(result: Result) -> str | None:
-    return result.text if isinstance(result, TextRecognition) else None
-
-
-def _places(results: Sequence[Result]) -> list[Counter[tuple[str, int, int]]]:
-    return [
-        Counter(entity.place for entity in result.entities)
-        for result in results
-        if isinstance(result, TokenClassification)
-    ]
-
-
-def _same_entities(
-    rows: Sequence[Counter[tuple[str, int, int]]], others: Sequence[Counter[tuple[str, int, int]]]
-) -> float:
-    """The F1 of label, start and end over the entities of all samples."""
-    common = sum((row & other).total() for row, other in zip(rows, others, strict=True))
-    found = sum(row.total() + other.total() for row, other in zip(rows, others, strict=True))
-    return _f1(common, found)
-
-
-def _same_label(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
-    """One label is right: the share of samples with the same first one."""
-    same = [row[0].name == other[0].name and _is_finite(row) for row, other in zip(rows, others, strict=True)]
-    return float(np.mean(same))
-
-
-def _same_labels(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
-    """Each label holds or does not: the share of samples on which the same ones do."""
-    same = [_holding(row) == _holding(other) and _is_finite(row) for row, other in zip(rows, others, strict=True)]
-    return float(np.mean(same))
-
-
-def _same_value(rows: Sequence[Sequence[Label]], others: Sequence[Sequence[Label]]) -> float:
-    """A score is a quantity: the share of samples on which it differs by little of its range over them all."""
-    values, wanted = _scores_by_name(rows), _scores_by_name(others)
+def _same_value(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """A score is a quantity: whether it differs by little of its range over all samples."""
+    values, wanted = _scores_by_name(results), _scores_by_name(others)
     tolerance = _VALUE_TOLERANCE * np.ptp(wanted, axis=0)
-    return float(np.mean((np.abs(values - wanted) <= tolerance).all(axis=1)))
+    same: Rows = (np.abs(values - wanted) <= tolerance).all(axis=1)
+    return same
 
 
-def _scores_by_name(rows: Sequence[Sequence[Label]]) -> NDArray[np.float64]:
+def _scores_by_name(results: Sequence[Result]) -> NDArray[np.float64]:
     """`[samples, labels]`, in the order of the labels' names; a regression lists all of its labels for each sample."""
-    return np.array([[label.score for label in sorted(row, key=lambda label: label.name)] for row in rows])
+    scores = [[result.score] for result in results if isinstance(result, TextRanking | SentenceSimilarity)]
+    return np.array(
+        scores or [[label.score for label in sorted(row, key=lambda label: label.name)] for row in labels_of(results)]
+    )
 
 
-def _holding(row: Sequence[Label]) -> set[str]:
-    return {label.name for label in row if label.score >= _HOLDS}
+def _same_entities(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """By label, start and end."""
+    return _common(
+        [
+            Counter(entity.place for entity in result.entities)
+            for result in each
+            if isinstance(result, TokenClassification)
+        ]
+        for each in (results, others)
+    )
 
 
-def _is_finite(row: Sequence[Label]) -> bool:
-    return bool(np.isfinite([label.score for label in row]).all())
+def _same_lines(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """How often each text stands in a document says enough of where."""
+    return _common(
+        [Counter(line.text for line in result.lines) for result in each if isinstance(result, DocumentReading)]
+        for each in (results, others)
+    )
 
 
-def _same_objects(rows: Sequence[Sequence[DetectedObject]], others: Sequence[Sequence[DetectedObject]]) -> float:
-    """The F1 of the objects of all samples that have a partner, an object of the same label in the same place."""
-
-    def placed(row: Sequence[DetectedObject]) -> list[tuple[str, DetectedObject]]:
-        return [(found.label, found) for found in row]
-
-    return _same_places(zip(map(placed, rows), map(placed, others), strict=True), _object_overlap)
+def _common(counted: Iterable[Sequence[Counter[Any]]]) -> Rows:
+    """`[samples, 2]`: what two have in common, and what both have found."""
+    pairs = zip(*counted, strict=True)
+    return np.array([((row & other).total(), row.total() + other.total()) for row, other in pairs])
 
 
-def _same_segments(rows: Sequence[Sequence[Segment]], others: Sequence[Sequence[Segment]]) -> float:
-    """With scores, as of objects; without, all of an image has a label, and how far the labels' masks agree counts."""
+def _same_objects(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """Objects that have a partner, one of the same label in the same place."""
 
-    def placed(row: Sequence[Segment]) -> list[tuple[str, Runs]]:
-        return [(segment.label, runs_of(segment.mask)) for segment in row]
+    def placed(result: Result) -> Placed[DetectedObject]:
+        assert isinstance(result, ObjectDetection)
+        return [(found.label, found) for found in result.objects]
 
-    samples = zip(map(placed, rows), map(placed, others), strict=True)  # one at a time: runs take memory
-    scored = any(segment.score is not None for row in (*rows, *others) for segment in row)
-    return _same_places(samples, mask_overlap) if scored else _mean_overlap(samples)
+    return _paired(zip(map(placed, results), map(placed, others), strict=True), _object_overlap)
 
 
-def _mean_overlap(samples: Iterable[tuple[Placed[Runs], Placed[Runs]]]) -> float:
-    """The mean over labels of the intersection over union of their pixels in all samples: rare ones count as much."""
-    found: Counter[str] = Counter()
-    common: Counter[str] = Counter()
-    for row, other in samples:
+def _same_regions(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    def placed(result: Result) -> Placed[Corners]:
+        assert isinstance(result, TextDetection)
+        return [("", region.corners) for region in result.regions]
+
+    return _paired(zip(map(placed, results), map(placed, others), strict=True), quadrilateral_overlap)
+
+
+def _same_segments(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """As of objects, by their pixels."""
+    return _paired(zip(map(_with_runs, results), map(_with_runs, others), strict=True), mask_overlap)
+
+
+def _are_scored(results: Sequence[Result]) -> bool:
+    """Whether segments are things that were found; else all of an image has a label, and how far these agree counts."""
+    return any(
+        segment.score is not None
+        for result in results
+        if isinstance(result, ImageSegmentation)
+        for segment in result.segments
+    )
+
+
+def _same_pixels(results: Sequence[Result], others: Sequence[Result]) -> Rows:
+    """`[samples, labels, 2]`: of each label the pixels that both give it, and those that either does."""
+    counts: list[dict[str, tuple[int, int]]] = []
+    for row, other in zip(map(_with_runs, results), map(_with_runs, others), strict=True):
+        found: Counter[str] = Counter()
         for label, runs in (*row, *other):
             found[label] += runs.area
+        common = Counter(dict.fromkeys(found, 0))
         for label, runs in row:
             common[label] += sum(common_pixels(runs, its) for named, its in other if named == label)
-    shares = [common[label] / (count - common[label]) for label, count in found.items() if count]
-    return float(np.mean(shares)) if shares else 1.0
+        counts.append({label: (common[label], found[label] - common[label]) for label in found})
+    labels = sorted({label for row in counts for label in row})
+    return np.array([[row.get(label, (0, 0)) for label in labels] for row in counts], np.int64).reshape(
+        len(counts), len(labels), 2
+    )
 
 
-def _same_places(
+def _with_runs(result: Result) -> Placed[Runs]:
+    assert isinstance(result, ImageSegmentation)
+    return [(segment.label, runs_of(segment.mask)) for segment in result.segments]
+
+
+def _paired(
     samples: Iterable[tuple[Placed[PlaceT], Placed[PlaceT]]], overlapping: Callable[[PlaceT, PlaceT], float]
-) -> float:
-    """The F1 of what has a partner, one of the same label in the same place, in all samples."""
-    pairs = found = 0
-    for row, other in samples:
-        pairs += _partners(row, other, overlapping)
-        found += len(row) + len(other)
-    return _f1(pairs, found)
-
-
-def _f1(common: int, found: int) -> float:
-    """Of what two have in common, and what both have found; 1 where neither finds any."""
-    return 2 * common / found if found else 1.0
+) -> Rows:
+    """`[samples, 2]`: both partners count once, and so does all that either has found."""
+    return np.array(
+        [(_partners(row, other, overlapping), len(row) + len(other)) for row, other in samples]  # one pair at a time
+    )
 
 
 def _partners(

@@ -92,6 +92,19 @@ def export(
     max_slice_drop: Annotated[
         float | None, typer.Option(min=0, max=1, help="Most that any slice of 20 samples or more may lose.")
     ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="With which the drop must be within its bound, such as 0.95; default: the drop decides."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|MODULE:FUNCTION",
+            help="What the gate measures instead of the task's own: one of its others, or a Python function.",
+        ),
+    ] = None,
     license_name: Annotated[
         str | None, typer.Option("--license", help="Of the weights; the default is what the model card says.")
     ] = None,
@@ -246,6 +259,8 @@ def export(
             "max_drop": max_drop,
             "slice_column": slice_column,
             "max_slice_drop": max_slice_drop,
+            "confidence": confidence,
+            "metric": metric,
             "license": license_name,
             "intended_use": intended_use,
             "samples_in_report": samples_in_report,

@@ -38,7 +38,7 @@ class ComposedData:
             return ExportData(probe_inputs(component.preprocess.reads, component.postprocess), None)
         judged = source.items_of(name, self.evaluation)
         samples = [Sample(item if isinstance(item, tuple) else (item,), None) for item in judged]
-        return ExportData(inputs, GateData(samples, None) if samples else None)
+        return ExportData(inputs, GateData(samples) if samples else None)
 
 
 def load_composed_data(source: ComposedSource, options: ExportOptions) -> ComposedData:

@@ -33,6 +33,7 @@ from tundish_exporters.equality import compare_results
 from tundish_exporters.errors import ExportError, ParityError
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.exporting import build
+from tundish_exporters.gauge import CONFIDENCE, Gauge
 from tundish_exporters.parity import Parity
 from tundish_exporters.progress import Progress, silent, tracked
 from tundish_exporters.report import write_report
@@ -161,6 +162,8 @@ def _check(options: ExportOptions) -> None:
         raise ExportError("A model of several networks is exported in auto or fp32; each takes int8 where it passes.")
     if options.slice_column is not None:
         raise ExportError("The components of a model are not judged by slices yet; leave --slice out.")
+    if options.metric is not None:
+        raise ExportError("A model of several networks is judged by agreement with itself in fp32; leave --metric out.")
 
 
 def _prefixed(name: str, progress: Progress) -> Progress:
@@ -210,5 +213,6 @@ def _judge(
         precision: answer_all(bundle, data.gate, precision=precision) for precision in ("fp32", "fastest")
     }
     progress("evaluate the whole", 1, 1)
-    accuracy = gate.measure(answers["fastest"], answers["fp32"], None)
-    return accuracy, gate.judge(accuracy, options.max_drop)
+    gauge = Gauge(answers["fp32"], confidence=options.confidence or CONFIDENCE)
+    accuracy = gauge.compare(answers["fastest"]).accuracy()
+    return accuracy, gate.judge(accuracy, options.max_drop, confidence=options.confidence)

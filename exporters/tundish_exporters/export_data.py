@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
@@ -15,17 +16,32 @@ from tundish.manifest import (
     Preprocess,
 )
 from tundish.tasks import Item
-from tundish_exporters.data import LoadedData, Sample, label_indices, load_samples, said_labels, truth_form
+from tundish_exporters.data import (
+    LoadedData,
+    Sample,
+    indices_of,
+    label_indices,
+    load_samples,
+    said_labels,
+    truth_form,
+)
 from tundish_exporters.errors import DataError
+from tundish_exporters.export_options import MetricFunction
+from tundish_exporters.metrics import TEXT_MATCH, Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
+from tundish_exporters.truths import Truth
 
 PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
 MAX_SLICES = 100
+_VECTORS = ("feature-extraction", "image-feature-extraction")
+"""Tasks whose samples may have labels, but need none."""
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
 _OTHER_SIZES = 3
+_HALVING_SEED = 7
+"""Of which half a sample is in."""
 _NAME_WIDTH = 200
 """Characters of a sample that a sentence about it quotes."""
 
@@ -35,14 +51,44 @@ class GateData:
     """Samples on which variants are measured against the float one."""
 
     samples: list[Sample]
-    labels: list[str] | None
-    """The right label of each; None if nobody knows, or the task has none."""
+    truths: list[Truth] | None = None
+    """What is right of each; None if nobody knows, or the task has nothing that could be."""
+    metric: Metric | None = None
+    """Holds answers against that."""
 
     @property
     def slices(self) -> list[str] | None:
         """The slice of each; None if they are not told apart."""
         groups = [sample.slice for sample in self.samples if sample.slice is not None]
         return groups or None
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The right label of each; None if what is right is no label."""
+        labels = [truth for truth in self.truths or () if isinstance(truth, str)]
+        return labels if labels and self.metric is not TEXT_MATCH else None
+
+    def halves(self) -> tuple[GateData, GateData]:
+        """Two of them, so that what was chosen by the one can be judged by the other; the same two every time.
+
+        Each has nearly a half of the samples of each label. Raises DataError if there are less than two samples.
+        """
+        count = len(self.samples)
+        if count < 2:
+            raise DataError("One sample cannot both choose a variant and judge it; pass more with --evaluation.")
+        order = list(range(count))
+        random.Random(_HALVING_SEED).shuffle(order)
+        if self.labels is not None:
+            order.sort(key=self.labels.__getitem__)
+        first, second = (self._of(sorted(order[start::2])) for start in (0, 1))
+        return first, second
+
+    def _of(self, indices: Sequence[int]) -> GateData:
+        return replace(
+            self,
+            samples=[self.samples[index] for index in indices],
+            truths=None if self.truths is None else [self.truths[index] for index in indices],
+        )
 
 
 class NamedItem(NamedTuple):
@@ -81,14 +127,24 @@ class ExportData:
 
 
 def load_export_data(
-    source: Source, *, calibration: Path | None, evaluation: Path | None, slice_column: str | None
+    source: Source,
+    *,
+    calibration: Path | None,
+    evaluation: Path | None,
+    slice_column: str | None,
+    metric: str | MetricFunction | None = None,
 ) -> ExportData:
     """Reads both; either may be missing. Without evaluation data, the gate measures agreement on the calibration data.
 
     Raises:
         DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
-            measures on has no such column to be sliced by, or too many values in it.
+            measures on has no such column to be sliced by, or too many values in it; or there is nothing that the
+            metric could hold answers against.
+        ExportError: there is no such metric.
     """
+    chosen = choose_metric(metric, source.task, source.postprocess)
+    if metric is not None and evaluation is None:
+        raise DataError(f"The metric '{chosen.name if chosen else metric}' needs labelled data; pass --evaluation.")
     rule = source.preprocess
     inputs_path = calibration or evaluation
     if slice_column is not None and inputs_path is None:
@@ -102,7 +158,7 @@ def load_export_data(
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
-        GateData(judged.samples, None) if evaluation is None else _evaluation(source, evaluation, judged.samples),
+        GateData(judged.samples) if evaluation is None else _evaluation(source, evaluation, judged.samples, chosen),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
         warnings=tuple(dict.fromkeys((*inputs.warnings, *judged.warnings))),
@@ -114,19 +170,41 @@ def _takes_any_size(rule: Preprocess) -> bool:
     return isinstance(images, ImagePreprocess) and not images.has_one_size
 
 
-def _evaluation(source: Source, path: Path, samples: list[Sample]) -> GateData:
-    """With labels, if the gate can hold answers against them; against objects in images it cannot yet."""
+def _evaluation(source: Source, path: Path, samples: list[Sample], metric: Metric | None) -> GateData:
+    """With what is right, if there is a metric that can hold answers against it."""
+    truths = None if metric is None else _truths(source, samples, path)
+    return GateData(samples) if truths is None else GateData(samples, truths, metric)
+
+
+def _truths(source: Source, samples: list[Sample], path: Path) -> list[Truth] | None:
+    """None if nobody says what is right, so that agreement with the float model must do."""
+    form = truth_form(source.task, source.postprocess)
+    if form == "label" and source.task not in _VECTORS:
+        return [*_known_labels(source, samples, path)]
+    truths = [sample.truth for sample in samples if sample.truth is not None]
+    if not truths:
+        return None
+    if len(truths) < len(samples):
+        raise DataError(
+            f"{path} says what is right for {len(truths)} of its {len(samples)} samples; say it for all of them or for "
+            f"none, in the column '{form}'."
+        )
+    if form == "labels" and isinstance(source.postprocess, ClassificationPostprocess):
+        return [_known_set(truth, source.postprocess.labels, path) for truth in truths]
+    return truths
+
+
+def _known_labels(source: Source, samples: list[Sample], path: Path) -> list[str]:
+    """One for each sample; of a classifier, as its model calls them."""
     postprocess = source.postprocess
-    if not isinstance(postprocess, ClassificationPostprocess):
-        return GateData(samples, None)
-    if postprocess.function == "none":
-        raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
-    if source.task == "visual-question-answering":  # an answer that the model does not know is right, and never given
-        return GateData(samples, said_labels(samples, path))
-    indices = label_indices(samples, postprocess.labels, path)
-    if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
-        return GateData(samples, None)
-    return GateData(samples, [postprocess.labels[index] for index in indices])
+    if not isinstance(postprocess, ClassificationPostprocess) or source.task == "visual-question-answering":
+        return said_labels(samples, path)  # an answer that the model does not know is right, and never given
+    return [postprocess.labels[index] for index in label_indices(samples, postprocess.labels, path)]
+
+
+def _known_set(truth: Truth, labels: Sequence[str], path: Path) -> Truth:
+    assert isinstance(truth, frozenset)  # the form of the column
+    return frozenset(labels[index] for index in indices_of(sorted(truth), labels, path))
 
 
 def _judged(source: Source, path: Path, slice_column: str | None, *, labelled: bool) -> LoadedData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
@@ -17,6 +18,13 @@ SEARCH_MINUTES = 5.0
 """Enough on two cores for MiniLM or MobileNetV2."""
 _MOST_MINUTES = 7 * 24 * 60
 PathLike = str | os.PathLike[str]
+
+MetricFunction = Callable[[list[dict[str, Any]], list[Any]], float]
+"""From answers and what is right for each to a figure, higher being better and 1 the best.
+
+An answer is what `tundish infer --json` prints of it. What is right has the forms of `tundish_exporters.truths`, in
+JSON's terms: sets and tuples are lists, entities and objects dictionaries, paths strings.
+"""
 
 
 class ExportSettings(TypedDict, total=False):
@@ -36,6 +44,10 @@ class ExportSettings(TypedDict, total=False):
     """Of the evaluation data's table, by whose values the accuracy is told apart as well."""
     max_slice_drop: float | None
     """The most that a slice of 20 samples or more may lose."""
+    confidence: float | None
+    """With which the drop must be within its bound, such as 0.95; the drop itself decides without."""
+    metric: str | MetricFunction | None
+    """What the gate measures: a name out of `tundish_exporters.metrics`, or a function, also as `module:function`."""
     license: str | None
     """Of the weights; the default is what the source's model card says."""
     intended_use: str | None
@@ -65,6 +77,10 @@ class ExportOptions:
     """The column of the evaluation data by whose values accuracy is told apart."""
     max_slice_drop: float | None = None
     """The most that a slice may lose; None for any."""
+    confidence: float | None = None
+    """Of the interval of the drop that must lie within the bound; None if the drop itself decides."""
+    metric: str | MetricFunction | None = None
+    """None for the task's own."""
     license: str | None = None
     intended_use: str | None = None
     samples_in_report: bool = True
@@ -107,6 +123,8 @@ class ExportOptions:
             raise ExportError(f"max_slice_drop is a share between 0 and 1, got {self.max_slice_drop}.")
         if self.max_slice_drop is not None and self.slice_column is None:
             raise ExportError(f"max_slice_drop {self.max_slice_drop} bounds slices; say by which column, with --slice.")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise ExportError(f"confidence is a share between 0 and 1, such as 0.95; got {self.confidence}.")
         for field, text in self.statements.items():
             if len(text) > MAX_STATEMENT:
                 raise ExportError(f"{field} may have {MAX_STATEMENT} characters, got {len(text)}.")

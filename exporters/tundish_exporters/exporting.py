@@ -57,6 +57,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         calibration=options.calibration,
         evaluation=options.evaluation,
         slice_column=options.slice_column,
+        metric=options.metric,
     )
     if options.precision not in ("auto", "fp32") and data.gate is None:
         raise DataError(
@@ -206,14 +207,23 @@ def _shortlist(
     """
 
     def judge(samples: GateData | None) -> Judge:
-        return Judge(spec, directory, data, samples, source_answers, floating, options, progress)
+        return Judge(
+            spec,
+            directory,
+            floating,
+            samples,
+            options,
+            progress,
+            parity_inputs=data.parity_inputs,
+            source_answers=source_answers,
+        )
 
     recipes = [] if data.gate is None else _asked(recipes_for(floating.path, engines=ENGINES), options)
     if not recipes or data.gate is None:
         return judge(data.gate), Shortlist(), []
     if options.search_minutes:
         seen, kept = data.gate.halves()
-        shortlist = search_shortlist(recipes, floating, inputs, spec, judge(seen), options, progress)
+        shortlist = search_shortlist(recipes, floating, inputs, spec, judge(seen), seen, options, progress)
         return judge(kept), shortlist, ["The search was interrupted."] if shortlist.was_interrupted else []
     try:
         return judge(data.gate), first_guess(recipes, floating, inputs, progress), []
@@ -265,7 +275,7 @@ def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:
     if data.gate is None:
         warnings.append("No data was given, so int8 was not tried and parity was checked on made-up inputs.")
     measured = [variant.accuracy for variant in variants if variant.accuracy is not None]
-    if any(accuracy.metric == "accuracy" and not accuracy.reference for accuracy in measured):
+    if not all(accuracy.reference for accuracy in measured):
         warnings.append(
             "The float model is right on none of the labelled samples, so the gate proves nothing: do the labels of "
             "the evaluation data mean what the model's do?"

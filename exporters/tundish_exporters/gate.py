@@ -1,22 +1,19 @@
 """The gate: whether a variant's accuracy is close enough to the float variant's to be served.
 
-Measured by what the data allow: with labels, the share that is right; without, the share that agrees with the float
-variant: on the label, on which labels hold if several may, on the value of a regression or a score, on the objects or
-segments of an image, on the entities of a text, on the best answer to a question, on the best token for each mask, on
-the regions of texts in an image, on the text of a line. For vectors, the mean cosine to the float variant's.
+What counts is the drop from the float variant's figure on the same samples, and how sure that is: see `gauge.py` for
+what is measured, and `statistics.py` for the interval.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
+from tundish.cli.rendering import interval_points, percent, points
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
 from tundish.results import (
     DocumentQuestionAnswering,
     DocumentReading,
-    FeatureExtraction,
     ImageSegmentation,
     ObjectDetection,
     QuestionAnswering,
@@ -25,14 +22,17 @@ from tundish.results import (
     TextRecognition,
     TokenClassification,
 )
-from tundish_exporters.agreement import ScoreFunction, agreement, labels_of
-from tundish_exporters.equality import cosine
 from tundish_exporters.errors import DataError
+from tundish_exporters.statistics import samples_for_margin, samples_for_paired, samples_for_share
 
 LEAST_BOUNDED = 20
 """Samples of a slice that is held to a bound."""
 
-_POINTS = 100
+_BY_THE_FLOAT_MODEL = ("agreement", "cosine")
+_ROUNDING = 1e-12
+"""A drop of exactly the bound, written in binary, may be so much larger."""
+_LEAST_MARGIN = 1e-6
+"""What a drop lies below its bound by, if any number of samples is to tell."""
 
 
 def check_measurable(float_results: Sequence[Result]) -> None:
@@ -60,71 +60,82 @@ def _finds(result: Result) -> bool:
             return True
 
 
-def measure(
-    results: Sequence[Result],
-    float_results: Sequence[Result],
-    labels: Sequence[str] | None,
-    *,
-    function: ScoreFunction = "softmax",
-) -> Accuracy:
-    """A variant's accuracy on samples that the float variant answered too.
-
-    Args:
-        results: the variant's, one a sample.
-        float_results: the float variant's.
-        labels: the right answers, if known and if one label is right for each sample.
-        function: what made the scores of a classifier; it says what an answer is.
-    """
-    if isinstance(results[0], FeatureExtraction):
-        similarities = [
-            cosine(other.vector, result.vector)
-            for result, other in zip(results, float_results, strict=True)
-            if isinstance(result, FeatureExtraction) and isinstance(other, FeatureExtraction)
-        ]
-        return Accuracy(metric="cosine", value=float(np.mean(similarities)), reference=1.0, samples=len(results))
-    if labels is not None:
-        value, reference = _share(_top(results), labels), _share(_top(float_results), labels)
-        return Accuracy(metric="accuracy", value=value, reference=reference, samples=len(results))
-    value = agreement(results, float_results, function)
-    return Accuracy(metric="agreement", value=value, reference=1.0, samples=len(results))
-
-
-def judge(accuracy: Accuracy, max_drop: float, max_slice_drop: float | None = None) -> Gate:
+def judge(
+    accuracy: Accuracy, max_drop: float, max_slice_drop: float | None = None, *, confidence: float | None = None
+) -> Gate:
     """Whether the accuracy lies at most `max_drop` below its reference, and one sentence that says so.
 
-    With `max_slice_drop`, so must that of each slice, with a sentence on the worst. Slices of fewer than
+    With `confidence`, the whole interval of the drop must lie within the bound: the accuracy's own, which is of that
+    confidence.
+
+    With `max_slice_drop`, so must the drop of each slice, with a sentence on the worst. Slices of fewer than
     `LEAST_BOUNDED` samples are not held to it: one answer more or less would decide.
     """
-    passed, reason = _within(accuracy, max_drop)
-    reason = f"{accuracy.metric} {reason}"
+    passed = _is_within(accuracy, max_drop)
+    if confidence is not None:
+        passed = passed and accuracy.interval is not None and accuracy.interval.high <= max_drop + _ROUNDING
+    reason = f"{accuracy.metric} {_figures(accuracy)}, {_verdict(accuracy, max_drop, confidence)}."
+    if accuracy.agreement is not None:
+        reason += f" Agreement with the float model: {accuracy.agreement:.4f}."
     if max_slice_drop is not None:
         bounded = [each for each in accuracy.slices if each.samples >= LEAST_BOUNDED]
         if bounded:
             worst = max(bounded, key=lambda each: each.reference - each.value)
-            all_pass, said = _within(worst, max_slice_drop)
-            passed, reason = passed and all_pass, f"{reason} The worst slice, '{worst.name}', has {said}"
+            passed = passed and _is_within(worst, max_slice_drop)
+            verdict = _position(worst, max_slice_drop)
+            reason += f" The worst slice, '{worst.name}', has {_figures(worst)}, {verdict}."
         if few := len(accuracy.slices) - len(bounded):
             reason += f" Slices with fewer than {LEAST_BOUNDED} samples are not bounded: {few} of them."
-    return Gate(passed=passed, max_drop=max_drop, max_slice_drop=max_slice_drop, reason=reason)
+    return Gate(passed=passed, max_drop=max_drop, max_slice_drop=max_slice_drop, confidence=confidence, reason=reason)
 
 
-def _within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> tuple[bool, str]:
-    drop = accuracy.reference - accuracy.value
-    passed = drop <= max_drop + 1e-12  # a drop of exactly the bound, written in binary
-    verdict = "within" if passed else "over"
-    return passed, (
-        f"{accuracy.value:.4f} against {accuracy.reference:.4f} on {accuracy.samples} samples: "
-        f"a drop of {round(drop * _POINTS, 2) + 0.0:.2f} points, {verdict} the bound of {max_drop * _POINTS:.2f}."
+def samples_to_tell(accuracy: Accuracy, max_drop: float) -> int | None:
+    """About how many samples, of which as many differ, have an interval of the drop that lies within the bound.
+
+    None if no number has: the drop itself does not lie below the bound. None also if there is no interval.
+    """
+    interval, margin = accuracy.interval, max_drop - (accuracy.reference - accuracy.value)
+    if interval is None or not margin > _LEAST_MARGIN:
+        return None
+    samples, confidence = accuracy.samples, interval.confidence
+    if accuracy.lost is None or accuracy.gained is None:
+        count = samples_for_margin(interval.high - max_drop + margin, samples, confidence, margin)
+    elif accuracy.p_value is None:
+        count = samples_for_share(accuracy.lost, samples, confidence, max_drop)
+    else:
+        count = samples_for_paired(accuracy.lost, accuracy.gained, samples, confidence, max_drop)
+    unit: int = 10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0)
+    return math.ceil(count / unit) * unit  # two digits say as much as such a guess can
+
+
+def _is_within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> bool:
+    return accuracy.reference - accuracy.value <= max_drop + _ROUNDING
+
+
+def _figures(accuracy: Accuracy | SliceAccuracy) -> str:
+    of_labels = not isinstance(accuracy, Accuracy) or accuracy.metric not in _BY_THE_FLOAT_MODEL
+    interval = accuracy.interval
+    return (
+        f"{accuracy.value:.4f} against {accuracy.reference:.4f} on {accuracy.samples:,} samples"
+        f"{'' if of_labels else ' without labels'}: a drop of {points(accuracy.reference - accuracy.value)} points"
+        f"{'' if interval is None else f', {percent(interval.confidence)} interval {interval_points(interval)}'}"
     )
 
 
-def _top(results: Sequence[Result]) -> list[str | None]:
-    """The first label of each result; None, which is never right, if a score is not a number."""
-    return [
-        labels[0].name if np.isfinite([label.score for label in labels]).all() else None
-        for labels in labels_of(results)
-    ]
+def _position(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> str:
+    return f"{'within' if _is_within(accuracy, max_drop) else 'over'} the bound of {points(max_drop)}"
 
 
-def _share(answers: Sequence[str | None], right: Sequence[str | None]) -> float:
-    return sum(answer == truth for answer, truth in zip(answers, right, strict=True)) / len(right)
+def _verdict(accuracy: Accuracy, max_drop: float, confidence: float | None) -> str:
+    position = _position(accuracy, max_drop)
+    if confidence is None or not _is_within(accuracy, max_drop):
+        return position
+    if accuracy.interval is None:
+        return f"{position}, but without an interval that would show {percent(confidence)} confidence"
+    if accuracy.interval.high <= max_drop + _ROUNDING:
+        return f"wholly {position}"
+    count = samples_to_tell(accuracy, max_drop)
+    enough = (
+        "no number of samples would, as the drop is the bound" if count is None else f"about {count:,} samples would"
+    )
+    return f"which is not wholly {position}; {enough}"

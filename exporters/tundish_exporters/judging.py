@@ -17,8 +17,9 @@ from tundish_exporters import gate
 from tundish_exporters.candidates import Candidate
 from tundish_exporters.data import Sample
 from tundish_exporters.errors import DataError
-from tundish_exporters.export_data import ExportData, GateData
+from tundish_exporters.export_data import GateData, NamedItem
 from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.gauge import CONFIDENCE, Gauge
 from tundish_exporters.jpeg_reduction import reduced_preprocess
 from tundish_exporters.parity import difference_from_source, parity_task
 from tundish_exporters.progress import Progress, tracked
@@ -39,7 +40,7 @@ class Judgement:
     preprocess: ImagePreprocess | None = None
     """What it was measured with, where that is not the model's own."""
     labels: tuple[SliceAccuracy, ...] = ()
-    """The accuracy on the samples of each label; none if nobody knows the labels."""
+    """The accuracy on the samples of each label; none if what is right is no label, or nobody knows it."""
     results: Sequence[Result] = ()
     """The candidate's answers to the gate's samples, in their order; none if there are no data."""
 
@@ -51,30 +52,35 @@ class Judge:
         self,
         spec: ModelSpec,
         directory: Path,
-        data: ExportData,
-        source_answers: Sequence[Result],
         floating: Candidate,
+        gate_data: GateData | None,
         options: ExportOptions,
         progress: Progress,
+        *,
+        parity_inputs: Sequence[NamedItem],
+        source_answers: Sequence[Result],
     ) -> None:
-        """`directory` holds the assets that the spec names; the source answered the data's parity inputs.
+        """`directory` holds the assets that the spec names; the source answered the parity inputs.
 
-        The float candidate is known to equal its source.
+        The float candidate is known to equal its source. Without data for the gate, nothing but fp32 can be judged.
+
+        Raises:
+            DataError: a sample cannot be answered, or what is said to be right of it cannot be.
         """
         self._spec, self._directory = spec, directory
-        self._data = data
-        self._source_answers = source_answers
+        self._floating = floating
+        self._data = gate_data
         self._options = options
         self._progress = progress
-        postprocess = spec.postprocess
-        self._function = postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax"
-        self._floating = floating
-        self._float_results = self._answers(floating) if data.gate else []
+        self._parity_inputs, self._source_answers = parity_inputs, source_answers
+        if gate_data is not None:
+            self._float_results = self._answers(floating, gate_data)
+            self._gauge = _gauge(spec, self._float_results, gate_data, options)
 
     @property
     def float_results(self) -> Sequence[Result]:
         """What the float candidate answers to the gate's samples, in their order; none if there are no data."""
-        return self._float_results
+        return self._float_results if self._data is not None else ()
 
     def judge(self, candidate: Candidate) -> Judgement:
         """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
@@ -84,24 +90,45 @@ class Judge:
         Raises:
             DataError: a sample cannot be answered, or the float candidate finds nothing in any.
         """
+        data = self._data
         if candidate == self._floating:
-            judgement = self._judged(self._float_results) if self._data.gate else Judgement(None, self._equal)
+            judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data)
             return replace(judgement, gate=self._equal)
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
+        assert data is not None  # nothing but fp32 is made without
         gate.check_measurable(self._float_results)
-        judgement = self._judged(self._answers(candidate))
-        reduced = reduced_preprocess(self._spec, self._gate_data.samples) if judgement.gate.passed else None
+        judgement = self._judged(self._answers(candidate, data), data)
+        reduced = reduced_preprocess(self._spec, data.samples) if judgement.gate.passed else None
         if reduced is None:
             return judgement
-        with_reduction = self._judged(self._answers(candidate, reduced), reduced)
+        with_reduction = self._judged(self._answers(candidate, data, reduced), data, reduced)
         return with_reduction if with_reduction.gate.passed else judgement
+
+    def measure(self, candidate: Candidate) -> Accuracy:
+        """How accurate the candidate is, as it is; raises DataError as `judge` does."""
+        data = self._gate_data
+        gate.check_measurable(self._float_results)
+        accuracy = self._judged(self._answers(candidate, data), data).accuracy
+        assert accuracy is not None
+        return accuracy
+
+    def verdict(self, accuracy: Accuracy) -> Gate:
+        """Whether a candidate of this accuracy may be served."""
+        options = self._options
+        return gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=options.confidence)
+
+    @property
+    def _gate_data(self) -> GateData:
+        assert self._data is not None  # nothing but fp32 is made without
+        return self._data
 
     def _judge_float(self, candidate: Candidate) -> Judgement:
         task = parity_task(self._spec, self._directory)
         engine = candidate.load(threads=usable_cores())
-        fault = difference_from_source(task, engine, self._data.parity_inputs, self._source_answers)
-        judgement = self._judged(self._answers(candidate)) if self._data.gate else Judgement(None, self._equal)
+        fault = difference_from_source(task, engine, self._parity_inputs, self._source_answers)
+        data = self._data
+        judgement = Judgement(None, self._equal) if data is None else self._judged(self._answers(candidate, data), data)
         if fault:
             return replace(judgement, gate=Gate(passed=False, max_drop=self._options.max_drop, reason=fault))
         return judgement
@@ -111,29 +138,22 @@ class Judge:
         reason = f"Equal to its source on {len(self._source_answers)} samples."
         return Gate(passed=True, max_drop=self._options.max_drop, reason=reason)
 
-    @property
-    def _gate_data(self) -> GateData:
-        assert self._data.gate is not None  # nothing but fp32 is made without
-        return self._data.gate
-
-    def _judged(self, results: list[Result], preprocess: ImagePreprocess | None = None) -> Judgement:
-        labels, slices = self._gate_data.labels, self._gate_data.slices
-        accuracy = gate.measure(results, self._float_results, labels, function=self._function)
-        if slices is not None:
-            accuracy = accuracy.model_copy(update={"slices": self._told_apart(results, slices)})
+    def _judged(self, results: list[Result], data: GateData, preprocess: ImagePreprocess | None = None) -> Judgement:
+        comparison = self._gauge.compare(results)
+        accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
         return Judgement(
             accuracy,
-            gate.judge(accuracy, self._options.max_drop, self._options.max_slice_drop),
+            self.verdict(accuracy),
             preprocess,
-            self._told_apart(results, labels) if labels is not None else (),
+            () if data.labels is None else measure_slices(comparison, data.labels),
             results,
         )
 
-    def _told_apart(self, results: list[Result], groups: Sequence[str]) -> tuple[SliceAccuracy, ...]:
-        return measure_slices(results, self._float_results, self._gate_data.labels, groups, function=self._function)
+    def _answers(self, candidate: Candidate, data: GateData, preprocess: ImagePreprocess | None = None) -> list[Result]:
+        """Of all samples, in their order; each alone, since dynamic ranges depend on what else is in a batch.
 
-    def _answers(self, candidate: Candidate, preprocess: ImagePreprocess | None = None) -> list[Result]:
-        """Of all samples, in their order; each alone, since dynamic ranges depend on what else is in a batch."""
+        What ends it early, as Ctrl-C does, ends it after the samples that are under way.
+        """
         spec = self._spec if preprocess is None else self._spec.model_copy(update={"preprocess": preprocess})
         task = load_task(spec, self._directory)
         idle: SimpleQueue[Pipeline] = SimpleQueue()
@@ -152,8 +172,21 @@ class Judge:
                 raise DataError(f"{sample} cannot be evaluated: {outcome}") from outcome
             return outcome.output
 
-        samples = self._gate_data.samples
         label = f"evaluate {candidate.name.removesuffix('-cpu')}{' reduced' if preprocess else ''}"
         with ThreadPoolExecutor(lanes) as pool:
-            answers = pool.map(answer, samples)
-            return [next(answers) for _ in tracked(samples, label, self._progress)]
+            answers = pool.map(answer, data.samples)
+            try:
+                return [next(answers) for _ in tracked(data.samples, label, self._progress)]
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+def _gauge(spec: ModelSpec, float_results: Sequence[Result], data: GateData, options: ExportOptions) -> Gauge:
+    postprocess = spec.postprocess
+    return Gauge(
+        float_results,
+        data.truths,
+        data.metric,
+        function=postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax",
+        confidence=options.confidence or CONFIDENCE,
+    )

@@ -10,6 +10,7 @@ from tundish.errors import EngineError
 from tundish.manifest import Gate, ModelSpec
 from tundish_exporters.candidates import Candidate, installed_engines
 from tundish_exporters.errors import ExportError
+from tundish_exporters.export_data import GateData
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.judging import Judge
 from tundish_exporters.progress import Progress
@@ -81,10 +82,11 @@ def search_shortlist(
     inputs: Sequence[Arrays],
     spec: ModelSpec,
     judge: Judge,
+    samples: GateData,
     options: ExportOptions,
     progress: Progress,
 ) -> Shortlist:
-    """What a search of `options.search_minutes` finds, by the judge of the half of the data that it may see.
+    """What a search of `options.search_minutes` finds, by the judge of the samples that it may see.
 
     Raises:
         DataError: a sample cannot be answered.
@@ -94,7 +96,7 @@ def search_shortlist(
     workshop = Workshop(floating.path, inputs, bar)
     cache = TrialCache(
         options.repository / ".tundish" / "search",
-        common_hash(floating.path, inputs, judge.samples, judge.metric_name),
+        common_hash(floating.path, inputs, samples.samples, str(samples.metric and samples.metric.name)),
     )
     stopwatch = Stopwatch(floating.load(threads=1), inputs)
     bench = Bench(spec, workshop, stopwatch, judge, cache)

@@ -9,16 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from tundish.bundle import AnyBundle, ComposedBundle
-from tundish.cli.rendering import slices_table, steps_table, variants_table
+from tundish.cli.rendering import interval_points, points, slices_table, steps_table, variants_table
 from tundish.manifest import Manifest
 from tundish_exporters.search.table import trials_table
 
 if TYPE_CHECKING:
     from tundish_exporters.composing import ExportedComposition
     from tundish_exporters.exporting import Exported
-
-_FEW_SAMPLES = 100
-"""Below so many, one sample is more than a point."""
 
 
 def show_export(console: Console, exported: Exported | ExportedComposition) -> None:
@@ -78,13 +75,19 @@ def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
 
 
 def _cautions(manifest: Manifest) -> list[str]:
-    """What the gate's data cannot show, if they are few."""
-    counted = [variant.accuracy for variant in manifest.variants if variant.accuracy and variant.precision != "fp32"]
-    few = [accuracy.samples for accuracy in counted if accuracy.metric != "cosine" and accuracy.samples < _FEW_SAMPLES]
-    if not few:
-        return []
-    step = 100 / few[0]
-    return [
-        f"The gate had {few[0]} samples, of which each is {step:.2g} points: it cannot see a smaller drop; "
-        "pass more with --evaluation or --calibration."
-    ]
+    """What the gate's data cannot show: that the drop of what passed is surely within its bound."""
+    from tundish_exporters.gate import samples_to_tell  # loads SciPy, which takes a second
+
+    for variant in manifest.variants:
+        accuracy, bound = variant.accuracy, variant.gate.max_drop
+        interval = accuracy.interval if accuracy else None
+        if accuracy is None or interval is None or variant.precision == "fp32" or not variant.gate.passed:
+            continue
+        count = samples_to_tell(accuracy, bound)
+        if interval.high > bound and count is not None:
+            return [
+                f"The gate's {accuracy.samples:,} samples cannot tell whether {variant.name} loses more than "
+                f"{points(bound)} points: the interval of its drop is {interval_points(interval)}. About {count:,} "
+                "would; pass more with --evaluation or --calibration, and demand it with --confidence 0.95."
+            ]
+    return []

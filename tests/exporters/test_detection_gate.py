@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.measuring import figures, measure
 from support.oriented_boxes import corners_of
 
-from tundish.manifest import Accuracy
 from tundish.results import Box, DetectedObject, ImageClassification, Label, ObjectDetection, Point, TokenClassification
 from tundish_exporters import DataError
 from tundish_exporters.agreement import overlap
 from tundish_exporters.equality import compare_results
-from tundish_exporters.gate import check_measurable, measure
+from tundish_exporters.gate import check_measurable
 
 PART = Box(10, 10, 30, 30)
 
@@ -34,7 +34,7 @@ def detection(*objects: DetectedObject) -> ObjectDetection:
 
 
 def agreement(variant: list[ObjectDetection], floating: list[ObjectDetection]) -> float:
-    measured = measure(variant, floating, None)
+    measured = measure(variant, floating)
     assert (measured.metric, measured.reference, measured.samples) == ("agreement", 1.0, len(floating))
     return measured.value
 
@@ -58,7 +58,7 @@ def test_overlap_is_that_of_the_pixels(first: Box, second: Box) -> None:
 
 def test_a_detector_agrees_with_itself_also_on_images_of_nothing() -> None:
     results = [detection(found(), found("dent", 0.6, moved(50))), detection()]
-    assert measure(results, results, None) == Accuracy(metric="agreement", value=1.0, reference=1.0, samples=2)
+    assert figures(measure(results, results)) == ("agreement", 1.0, 1.0, 2)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_float_model_that_finds_nothing_is_nothing_to_hold_variants_against() 
     with pytest.raises(DataError, match=r"finds nothing in the 1 samples of the gate"):
         check_measurable([TokenClassification(())])
     check_measurable([detection(), detection(found())])
-    assert measure([detection()], [detection()], None).value == 1.0, "as in a slice of which others have what there is"
+    assert measure([detection()], [detection()]).value == 1.0, "as in a slice of which others have what there is"
 
 
 def faint(count: int) -> list[DetectedObject]:

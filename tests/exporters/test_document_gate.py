@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+from support.measuring import measure
 
 from tundish.results import Corners, ObjectDetection, Point, TextDetection, TextRecognition, TextRegion
 from tundish_exporters import DataError
 from tundish_exporters.agreement import quadrilateral_overlap
 from tundish_exporters.equality import compare_results
-from tundish_exporters.gate import check_measurable, measure
+from tundish_exporters.gate import check_measurable
 
 
 def corners(x: float = 10, y: float = 10, width: float = 40, height: float = 10, slant: float = 0) -> Corners:
@@ -43,18 +44,18 @@ def test_overlap_is_that_of_the_pixels(x: int, y: int, width: int, height: int, 
 
 def test_regions_agree_as_far_as_they_have_partners() -> None:
     floating = [detection(corners(), corners(y=40)), detection()]
-    assert measure(floating, floating, None).value == 1
-    assert measure([detection(corners(x=25), corners(y=40)), detection()], floating, None).value == 0.5
-    assert measure([detection(corners(x=12), corners(y=40)), detection()], floating, None).value == 1
-    assert measure([detection(corners()), detection()], floating, None).value == pytest.approx(2 / 3)
-    assert measure([detection(corners(), corners(y=40)), detection(corners())], floating, None).value == 0.8
+    assert measure(floating, floating).value == 1
+    assert measure([detection(corners(x=25), corners(y=40)), detection()], floating).value == 0.5
+    assert measure([detection(corners(x=12), corners(y=40)), detection()], floating).value == 1
+    assert measure([detection(corners()), detection()], floating).value == pytest.approx(2 / 3)
+    assert measure([detection(corners(), corners(y=40)), detection(corners())], floating).value == 0.8
 
 
 def test_texts_agree_if_they_are_the_same() -> None:
     floating = [TextRecognition("12.5 mm", 0.9), TextRecognition("Rev. B", 0.8)]
     variant = [TextRecognition("12.5 mm", 0.4), TextRecognition("Rev.B", 0.8)]
-    assert measure(variant, floating, None).value == 0.5
-    assert measure(floating, floating, None).metric == "agreement"
+    assert measure(variant, floating).value == 0.5
+    assert measure(floating, floating).metric == "agreement"
 
 
 def test_there_must_be_something_to_agree_on() -> None:

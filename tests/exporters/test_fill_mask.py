@@ -11,6 +11,7 @@ import pytest
 import transformers
 import tritonclient.grpc
 from support.commands import run_tundish
+from support.measuring import measure
 from support.model_families import POSITIONS
 from support.server_process import ServerProcess
 from support.text_tasks import save_mask_filler
@@ -22,7 +23,6 @@ from tundish.manifest import MaskPostprocess
 from tundish.results import FilledToken, FillMask
 from tundish_exporters import export_huggingface
 from tundish_exporters.equality import compare_results
-from tundish_exporters.gate import measure
 
 TEXTS = (
     "Bearing seven runs {0} again.",
@@ -114,7 +114,7 @@ def filled(*ids: int, score: float = 0.5, sequence: str = "a") -> FillMask:
 
 
 def test_the_gate_counts_texts_whose_best_tokens_are_equal() -> None:
-    assert measure([filled(1, 2), filled(2, 1)], [filled(1, 3), filled(1, 2)], None).value == 0.5
+    assert measure([filled(1, 2), filled(2, 1)], [filled(1, 3), filled(1, 2)]).value == 0.5
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
+from support.measuring import figures, measure
 from support.networks import (
     COLOR_INPUTS,
     COLOR_POSTPROCESS,
@@ -28,7 +29,8 @@ from tundish.manifest import Accuracy, ClassificationPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish_exporters import ExportError, export_module
 from tundish_exporters.exporting import Exported
-from tundish_exporters.gate import judge, measure
+from tundish_exporters.gate import judge
+from tundish_exporters.metrics import ACCURACY
 
 
 def classified(*names: str, score: float = 0.9) -> list[ImageClassification]:
@@ -44,33 +46,35 @@ def accuracy(value: float, reference: float, samples: int = 1000) -> Accuracy:
 
 
 def test_accuracy_is_the_share_of_right_labels_beside_the_float_models() -> None:
-    measured = measure(classified("a", "b", "b", "a"), classified("a", "b", "c", "b"), ["a", "b", "c", "b"])
-    assert measured == Accuracy(metric="accuracy", value=0.5, reference=1.0, samples=4)
+    measured = measure(classified("a", "b", "b", "a"), classified("a", "b", "c", "b"), ["a", "b", "c", "b"], ACCURACY)
+    assert figures(measured) == ("accuracy", 0.5, 1.0, 4)
+    assert (measured.lost, measured.gained, measured.agreement) == (2, 0, 0.5)
 
 
 def test_accuracy_may_be_higher_than_the_float_models() -> None:
-    measured = measure(classified("a", "b"), classified("a", "a"), ["a", "b"])
+    measured = measure(classified("a", "b"), classified("a", "a"), ["a", "b"], ACCURACY)
     assert (measured.value, measured.reference) == (1.0, 0.5)
     assert judge(measured, 0.0).passed
 
 
 def test_agreement_is_the_share_of_labels_that_the_float_model_gives_too() -> None:
-    measured = measure(classified("a", "b", "b", "d"), classified("a", "b", "c", "d"), None)
-    assert measured == Accuracy(metric="agreement", value=0.75, reference=1.0, samples=4)
+    measured = measure(classified("a", "b", "b", "d"), classified("a", "b", "c", "d"))
+    assert figures(measured) == ("agreement", 0.75, 1.0, 4)
+    assert measured.agreement is None, "it is the metric itself"
 
 
 def test_cosine_is_the_mean_over_the_texts_whatever_the_labels() -> None:
-    measured = measure(embedded([1, 0], [0, 4]), embedded([0, 2], [0, 8]), None)
-    assert measured == Accuracy(metric="cosine", value=0.5, reference=1.0, samples=2)
+    measured = measure(embedded([1, 0], [0, 4]), embedded([0, 2], [0, 8]))
+    assert figures(measured) == ("cosine", 0.5, 1.0, 2)
 
 
 def test_cosine_of_token_vectors_is_the_mean_over_the_tokens() -> None:
-    measured = measure(embedded([[1, 0], [1, 0], [0, 1], [1, 0]]), embedded([[1, 0], [0, 1], [0, 1], [0, 5]]), None)
+    measured = measure(embedded([[1, 0], [1, 0], [0, 1], [1, 0]]), embedded([[1, 0], [0, 1], [0, 1], [0, 5]]))
     assert measured.value == pytest.approx(0.5)
 
 
 def test_cosine_of_a_vanished_vector_is_none() -> None:
-    assert measure(embedded([0, 0]), embedded([1, 1]), None).value == 0.0
+    assert measure(embedded([0, 0]), embedded([1, 1])).value == 0.0
 
 
 @given(right=st.integers(0, 2000), lost=st.integers(0, 2000), more=st.integers(1, 2000))
@@ -88,13 +92,13 @@ def test_the_verdict_says_the_figures() -> None:
     assert verdict.passed
     assert verdict.max_drop == 0.005
     assert verdict.reason == (
-        "accuracy 0.9000 against 0.9050 on 1000 samples: a drop of 0.50 points, within the bound of 0.50."
+        "accuracy 0.9000 against 0.9050 on 1,000 samples: a drop of 0.50 points, within the bound of 0.50."
     )
     assert "a drop of 1.50 points, over the bound of 0.50" in judge(accuracy(0.89, 0.905), 0.005).reason
 
 
 def test_vectors_that_are_no_numbers_fail_even_the_widest_bound() -> None:
-    measured = measure(embedded([1, 0], [math.nan, 1]), embedded([1, 0], [1, 1]), None)
+    measured = measure(embedded([1, 0], [math.nan, 1]), embedded([1, 0], [1, 1]))
     assert not judge(measured, 1.0).passed
 
 
@@ -102,7 +106,7 @@ def test_vectors_that_are_no_numbers_fail_even_the_widest_bound() -> None:
 @pytest.mark.parametrize("score", [math.nan, math.inf])
 def test_a_score_that_is_no_number_is_never_right(labels: list[str] | None, score: float) -> None:
     results = [*classified("a"), *classified("a", score=score)]
-    measured = measure(results, classified("a", "a"), labels)
+    measured = measure(results, classified("a", "a"), labels, ACCURACY)
     assert (measured.value, measured.reference) == (0.5, 1.0)
 
 
@@ -139,7 +143,7 @@ def test_a_variant_that_passes_is_served_beside_the_float_one(tmp_path: Path, im
     exported = export(tmp_path, outlier=False, evaluation=images)
     floating, quantised = exported.bundle.manifest.variants
     assert (floating.name, quantised.name) == ("onnx-fp32-cpu", "onnx-int8-cpu")
-    assert floating.accuracy == quantised.accuracy == Accuracy(metric="accuracy", value=1, reference=1, samples=12)
+    assert figures(floating) == figures(quantised) == ("accuracy", 1, 1, 12)
     assert floating.gate.passed
     assert quantised.gate.passed
     assert all(exported.bundle.path(file).is_file() for variant in (floating, quantised) for file in variant.files)
@@ -163,7 +167,9 @@ def test_a_variant_that_fails_keeps_its_figures_and_not_its_files(labelled: bool
     assert quantised.accuracy.value == pytest.approx(1 / 3)
     assert quantised.accuracy.reference == 1
     assert quantised.latency.median_milliseconds > 0
-    assert "a drop of 66.67 points, over the bound of 0.50" in quantised.gate.reason
+    said = "on 12 samples: " if labelled else "on 12 samples without labels: "
+    assert f"{said}a drop of 66.67 points, 95 % interval " in quantised.gate.reason
+    assert ", over the bound of 0.50." in quantised.gate.reason
     assert sorted(path.name for path in bundle.directory.iterdir()) == [
         "bundle.json", "onnx-fp32-cpu.onnx", "report.html", "report.json",
     ]  # fmt: skip
@@ -205,7 +211,7 @@ def test_fp32_alone_is_measured_too(tmp_path: Path, images: Path) -> None:
     exported = export(tmp_path, outlier=True, evaluation=images, precision="fp32")
     (variant,) = exported.bundle.manifest.variants
     assert variant.precision == "fp32"
-    assert variant.accuracy == Accuracy(metric="accuracy", value=1, reference=1, samples=12)
+    assert figures(variant) == ("accuracy", 1, 1, 12)
     assert exported.warnings == ()
 
 
@@ -223,7 +229,7 @@ def test_calibration_and_evaluation_data_are_kept_apart(tmp_path: Path, images: 
     red = write_color_images(tmp_path / "calibration", each=2) / "red"
     exported = export(tmp_path / "models", outlier=False, calibration=red, evaluation=images)
     floating, _ = exported.bundle.manifest.variants
-    assert floating.accuracy == Accuracy(metric="accuracy", value=1, reference=1, samples=12)
+    assert figures(floating) == ("accuracy", 1, 1, 12)
     report = json.loads(exported.bundle.path("report.json").read_text())
     assert report["parity"]["samples"] == 2
 
@@ -233,7 +239,7 @@ def test_labels_of_the_wrong_colour_cost_the_float_model_its_accuracy_too(tmp_pa
     rows = [f"{images / color / '0.png'},{COLORS[(index + 1) % 3]}" for index, color in enumerate(COLORS)]
     table.write_text("\n".join(["image,label", *rows]))
     exported = export(tmp_path / "models", outlier=False, evaluation=table)
-    assert exported.bundle.manifest.variants[0].accuracy == Accuracy(metric="accuracy", value=0, reference=0, samples=3)
+    assert figures(exported.bundle.manifest.variants[0]) == ("accuracy", 0, 0, 3)
 
 
 @pytest.mark.parametrize("function", ["sigmoid", "none"])

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.measuring import measure
 
 from tundish.masks import Mask
 from tundish.results import ImageSegmentation, Segment
 from tundish_exporters import DataError
 from tundish_exporters.equality import compare_results
-from tundish_exporters.gate import check_measurable, measure
+from tundish_exporters.gate import check_measurable
 from tundish_exporters.mask_runs import common_pixels, mask_overlap, runs_of
 
 SIZE = (40, 60)
@@ -41,7 +42,7 @@ def segmentation(*segments: Segment) -> ImageSegmentation:
 
 
 def agreement(variant: list[ImageSegmentation], floating: list[ImageSegmentation]) -> float:
-    measured = measure(variant, floating, None)
+    measured = measure(variant, floating)
     assert (measured.metric, measured.reference, measured.samples) == ("agreement", 1.0, len(floating))
     return measured.value
 

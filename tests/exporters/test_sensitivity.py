@@ -78,7 +78,8 @@ def product_weights(*names: str) -> dict[str, NDArray[np.float32]]:
 def rounded(values: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """To 64 steps on both sides of zero, for each channel."""
     scale = np.abs(values).max(axis=axis, keepdims=True) / 64
-    return (np.round(values / scale) * scale).astype(np.float32)
+    coarse: NDArray[np.float32] = (np.round(values / scale) * scale).astype(np.float32)
+    return coarse
 
 
 def rounded_range(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -86,7 +87,9 @@ def rounded_range(values: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     scale = (high - low) / 255
     zero = np.clip(np.round(-low / scale), 0, 255)
-    return ((np.clip(np.round(values / scale) + zero, 0, 255) - zero) * scale).astype(np.float32)
+    steps = np.clip(np.round(values / scale) + zero, 0, 255) - zero
+    coarse: NDArray[np.float32] = (steps * scale).astype(np.float32)
+    return coarse
 
 
 def test_a_layers_error_is_that_of_its_own_rounding_and_not_of_the_layers_before_it(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from tundish_exporters import ExportError, export_huggingface
 from tundish_exporters.data import load_samples
 from tundish_exporters.errors import DataError
 from tundish_exporters.gate import judge
+from tundish_exporters.gauge import Gauge
+from tundish_exporters.metrics import ACCURACY
 from tundish_exporters.slices import measure_slices
 
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -36,7 +38,8 @@ def classified(names: Sequence[str]) -> list[ImageClassification]:
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES, st.sampled_from(("day", "night", "dawn"))), min_size=1))
 def test_a_slice_has_the_accuracy_of_its_samples(rows: list[tuple[str, str, str, str]]) -> None:
     ours, floats, labels, groups = zip(*rows, strict=True)
-    slices = measure_slices(classified(ours), classified(floats), labels, groups, function="softmax")
+    gauge = Gauge(classified(floats), labels, ACCURACY)
+    slices = measure_slices(gauge.compare(classified(ours)), groups)
     assert [each.name for each in slices] == sorted(set(groups))
     for each in slices:
         members = [row for row in rows if row[3] == each.name]
@@ -46,7 +49,7 @@ def test_a_slice_has_the_accuracy_of_its_samples(rows: list[tuple[str, str, str,
 
 
 def test_without_labels_a_slice_has_its_agreement() -> None:
-    slices = measure_slices(classified("aab"), classified("abb"), None, ["x", "x", "y"], function="softmax")
+    slices = measure_slices(Gauge(classified("abb")).compare(classified("aab")), ["x", "x", "y"])
     assert [(each.name, each.value, each.reference) for each in slices] == [("x", 0.5, 1.0), ("y", 1.0, 1.0)]
 
 
@@ -64,7 +67,7 @@ def test_the_worst_slice_is_held_to_its_bound() -> None:
     assert not verdict.passed
     assert verdict.max_slice_drop == 0.02
     assert verdict.reason == (
-        "accuracy 0.9000 against 0.9000 on 1000 samples: a drop of 0.00 points, within the bound of 0.50. The worst "
+        "accuracy 0.9000 against 0.9000 on 1,000 samples: a drop of 0.00 points, within the bound of 0.50. The worst "
         "slice, 'night', has 0.8600 against 0.9000 on 480 samples: a drop of 4.00 points, over the bound of 2.00."
     )
 

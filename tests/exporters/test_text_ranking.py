@@ -11,6 +11,7 @@ import pytest
 import tritonclient.grpc
 from sentence_transformers import CrossEncoder
 from support.commands import run_tundish
+from support.measuring import measure
 from support.model_families import POSITIONS, bert, save_family
 from support.server_process import ServerProcess
 from support.text_tasks import save_ranker
@@ -23,7 +24,6 @@ from tundish.manifest import ScorePostprocess
 from tundish.results import TextRanking
 from tundish_exporters import ExportError, export_huggingface
 from tundish_exporters.equality import compare_results
-from tundish_exporters.gate import measure
 
 QUERY = "Why does bearing seven run hot?"
 TEXTS = (
@@ -124,4 +124,4 @@ def test_scores_are_compared_and_measured_as_values() -> None:
     assert compare_results(TextRanking(0.5), TextRanking(0.502))[1] == "the score is 0.5020, not 0.5000"
     assert compare_results(TextRanking(0.5), TextRanking(float("nan")))[1] != ""
     wanted = [TextRanking(0.0), TextRanking(1.0)]
-    assert measure([TextRanking(0.019), TextRanking(0.97)], wanted, None).value == 0.5
+    assert measure([TextRanking(0.019), TextRanking(0.97)], wanted).value == 0.5

@@ -31,7 +31,7 @@ from tundish.client import AsyncClient, Client
 from tundish.manifest import Accuracy, Composition, Gate, SimilarityPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
 from tundish.tasks import parts_of
-from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, exporting, gate
+from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, exporting
 from tundish_exporters.composed_answers import answer_all
 from tundish_exporters.composed_data import load_composed_data
 from tundish_exporters.composing import ExportedComposition
@@ -82,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     judged: list[Accuracy] = []
 
-    def fail(accuracy: Accuracy, max_drop: float) -> Gate:
+    def fail(accuracy: Accuracy, max_drop: float, **_options: Any) -> Gate:
         judged.append(accuracy)
         return Gate(passed=False, max_drop=max_drop, reason="Together they are planted to fail.")
 
@@ -99,7 +99,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
         exported: dict[Kind, ExportedComposition] = {
             "siglip": export_towers(sources["siglip"], name="siglip", calibration=small_images, **options)
         }
-        patch.setattr(composing, "gate", type("Gates", (), {"measure": gate.measure, "judge": fail}))
+        patch.setattr(composing, "gate", type("Gates", (), {"judge": fail}))
         exported["clip"] = export_towers(
             sources["clip"], name="clip", calibration=table, hypothesis_template=TEMPLATE["clip"], **options
         )

@@ -14,6 +14,7 @@ import tritonclient.grpc
 from PIL import Image
 from support.awkward_images import awkward_images, blurred_noise
 from support.commands import run_tundish
+from support.measuring import measure
 from support.once import made_once
 from support.server_process import ServerProcess
 from support.visual_answerers import (
@@ -37,7 +38,7 @@ from tundish.results import Label, VisualQuestionAnswering
 from tundish.tasks.registry import load_task
 from tundish_exporters import ExportError, export_huggingface
 from tundish_exporters.equality import compare_results
-from tundish_exporters.gate import measure
+from tundish_exporters.metrics import ACCURACY
 
 hf: Any = transformers
 TASK: Any = "visual-question-answering"
@@ -203,8 +204,8 @@ def test_without_labels_the_gate_counts_best_answers_that_are_equal() -> None:
     """Whether any of them is above a half does not count."""
     wanted = [chosen("red", 0.1), chosen("yes", 0.6), chosen("no", 0.6)]
     found = [chosen("red", 0.3), chosen("yes", 0.2), chosen("blue", 0.6)]
-    assert measure(found, wanted, None, function="sigmoid").value == pytest.approx(2 / 3)
-    assert measure(found, wanted, ["red", "no", "blue"], function="sigmoid").value == pytest.approx(2 / 3)
+    assert measure(found, wanted, function="sigmoid").value == pytest.approx(2 / 3)
+    assert measure(found, wanted, ["red", "no", "blue"], ACCURACY, function="sigmoid").value == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(

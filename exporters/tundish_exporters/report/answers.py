@@ -58,7 +58,9 @@ def likenesses(results: Sequence[Result], float_results: Sequence[Result], funct
         scale = np.ptp(wanted, axis=0)
         distances = (np.abs(scores - wanted) / np.where(scale > 0, scale, 1.0)).max(axis=1)
         return [float(likeness) for likeness in np.nan_to_num(np.clip(1 - distances, 0, 1))]
-    return [agreement([result], [other], function) for result, other in pairs]
+    metric = agreement(float_results, function)
+    rows = metric.rows(results, float_results)
+    return [float(metric.value(rows[index : index + 1])) for index in range(len(pairs))]
 
 
 def _vectors_likeness(result: Result, other: Result) -> float:

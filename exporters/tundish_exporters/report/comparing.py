@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from tundish.manifest import InputName
 from tundish.results import Result
-from tundish_exporters.agreement import ScoreFunction, labels_of
+from tundish_exporters.agreement import ScoreFunction
 from tundish_exporters.data import Sample
+from tundish_exporters.metrics.labels import labels_of
 from tundish_exporters.report.answers import are_gradual, in_words, likenesses, truth_in_words
 from tundish_exporters.report.content import ChangedAnswer, Comparison, Confusion
 from tundish_exporters.report.samples import sample_name, shown_parts

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tundish.errors import TundishError
-from tundish.manifest import Composition, Manifest, Step
+from tundish.manifest import Accuracy, Composition, Interval, Manifest, Step
 from tundish.results import (
     DetectedObject,
     DocumentQuestionAnswering,
@@ -59,7 +59,7 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
         return {"input": name, "error": str(outcome), "status": outcome.status.name}
     result = outcome.result
     content: dict[str, Any] = {"input": name, "model": outcome.model, "version": outcome.version}
-    content |= _json(result)
+    content |= result_json(result)
     if hasattr(result, "truncated"):
         content["truncated"] = result.truncated
     times = outcome.stage_times
@@ -67,7 +67,7 @@ def prediction_json(name: str, outcome: Prediction | TundishError) -> dict[str, 
     return content
 
 
-def _json(result: Result) -> dict[str, Any]:
+def result_json(result: Result) -> dict[str, Any]:
     """What a result says, but for whether it was truncated."""
     match result:
         case FeatureExtraction():
@@ -129,26 +129,40 @@ def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
 
 
 def variants_table(manifest: Manifest) -> Table:
-    """The gate's table: each variant's accuracy and its drop from the float model's, its size and its latency."""
-    measured = next((variant.accuracy for variant in manifest.variants if variant.accuracy), None)
-    caption = f"{measured.metric} on {measured.samples:,} samples" if measured else "accuracy was not measured"
+    """The gate's table: each variant's accuracy and its drop from the float model's, its size and its latency.
+
+    Below the drop stands its interval, and below the accuracy the agreement with the float model, if it is known.
+    """
+    measured = [variant.accuracy for variant in manifest.variants if variant.accuracy]
+    caption = f"{measured[0].metric} on {measured[0].samples:,} samples" if measured else "accuracy was not measured"
     table = Table(caption=f"{caption}; median time of one item on one thread")
     table.add_column("variant", no_wrap=True)
-    for heading in (measured.metric if measured else "accuracy", "drop", "size", "latency"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    accuracy_headings = [measured[0].metric if measured else "accuracy"]
+    if any(accuracy.agreement is not None for accuracy in measured):
+        accuracy_headings.append("agreement")
+    confidences = {accuracy.interval.confidence for accuracy in measured if accuracy.interval}
+    drop_headings = ["drop", *(f"{percent(confidence)} interval" for confidence in sorted(confidences))]
+    for headings in (accuracy_headings, drop_headings, ["size"], ["latency"]):
+        table.add_column("\n".join(headings), justify="right", no_wrap=True)
     table.add_column("gate", no_wrap=True)
     for variant in manifest.variants:
-        accuracy = variant.accuracy
         size = sum(file.bytes for file in variant.files)
         table.add_row(
             variant.name,
-            f"{accuracy.value:.4f}" if accuracy else "",
-            _points(accuracy.reference - accuracy.value) if accuracy else "",
+            *_accuracy_cells(variant.accuracy),
             f"{size / 1e6:.1f} MB" if size else "not kept",
             f"{variant.latency.median_milliseconds:.2f} ms",
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
         )
     return table
+
+
+def _accuracy_cells(accuracy: Accuracy | None) -> tuple[str, str]:
+    if accuracy is None:
+        return "", ""
+    agreement = "" if accuracy.agreement is None else f"\n{accuracy.agreement:.4f}"
+    interval = "" if accuracy.interval is None else f"\n{interval_points(accuracy.interval)}"
+    return f"{accuracy.value:.4f}{agreement}", f"{_signed_points(accuracy.reference - accuracy.value)} points{interval}"
 
 
 def steps_table(composition: Composition) -> Table:
@@ -176,14 +190,28 @@ def slices_table(manifest: Manifest) -> Table | None:
         table.add_column(heading, justify="right", no_wrap=heading not in measured)
     for index, part in enumerate(first.slices):
         parts = [accuracy.slices[index] for accuracy in measured.values()]
-        drops = [_points(each.reference - each.value) for each in parts]
+        drops = [f"{_signed_points(each.reference - each.value)} points" for each in parts]
         table.add_row(escape(part.name), f"{part.samples:,}", f"{part.reference:.4f}", *drops)
     return table
 
 
-def _points(share: float) -> str:
-    # Adding zero turns a rounded -0.0 into 0.0.
-    return f"{round(100 * share, 2) + 0.0:+.2f} points"
+def points(share: float) -> str:
+    """A share in percentage points, with two digits."""
+    return f"{round(100 * share, 2) + 0.0:.2f}"  # adding zero turns a rounded -0.0 into 0.0
+
+
+def _signed_points(share: float) -> str:
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
+
+
+def interval_points(interval: Interval) -> str:
+    """An interval in percentage points."""
+    return f"{points(interval.low)} to {points(interval.high)}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, with the digits that it has."""
+    return f"{100 * share:.6g} %"
 
 
 def _body(result: Result) -> RenderableType:

@@ -75,7 +75,7 @@ from tundish.manifest.terms import (
     Sha256,
     TaskName,
 )
-from tundish.manifest.variants import Accuracy, BundleFile, Gate, Latency, SliceAccuracy, Variant
+from tundish.manifest.variants import Accuracy, BundleFile, Gate, Interval, Latency, SliceAccuracy, Variant
 from tundish.manifest.version import Source, Version
 
 __all__ = [
@@ -106,6 +106,7 @@ __all__ = [
     "ImageTextPreprocess",
     "InputName",
     "Interpolation",
+    "Interval",
     "Latency",
     "LetterboxResize",
     "LineResize",

@@ -18,6 +18,16 @@ class BundleFile(Part):
     bytes: Annotated[int, Field(ge=0)]
 
 
+class Interval(Part):
+    """Where the drop lies that samples without number would show, as far as those that there were can tell."""
+
+    low: float
+    high: float
+    """As the drop itself, `reference` less `value`: a drop above 0 is a loss."""
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    """The share of such intervals that hold the true drop."""
+
+
 class SliceAccuracy(Part):
     """The same on some of the samples: those of one value of the column that the maker named, or of one label."""
 
@@ -25,13 +35,16 @@ class SliceAccuracy(Part):
     value: float
     reference: float
     samples: PositiveInt
+    interval: Interval | None = None
+    """None where answers are not either right or wrong, or the exporter was one that gave none."""
 
 
 class Accuracy(Part):
     """What a variant was measured to get right."""
 
-    metric: Literal["accuracy", "agreement", "cosine"]
-    """Labels that are right; answers equal to the float model's; mean cosine to the float model's vectors.
+    metric: str
+    """What was measured, higher being better: 'accuracy', 'mAP' and the like by what is known to be right; by the float
+    model's own answers 'agreement', or 'cosine' of vectors.
 
     Of objects, the agreement is the F1 score of those that have a partner of their label among the float model's; of
     entities, of those with the same label and place. Of segments with scores, it is the F1 score of those that have a
@@ -44,6 +57,18 @@ class Accuracy(Part):
     reference: float
     """The same metric of the float variant on the same samples."""
     samples: PositiveInt
+    interval: Interval | None = None
+    """Of the drop; None if it is not known: the metric is no number or too slow, or the exporter gave none."""
+    lost: Annotated[int, Field(ge=0)] | None = None
+    """Samples that the float model has right, and the variant has not; None where answers are not right or wrong."""
+    gained: Annotated[int, Field(ge=0)] | None = None
+    """Samples that the variant has right, and the float model has not."""
+    p_value: float | None = None
+    """McNemar's, exact: how often two equally good models would differ so unevenly by chance. None where answers are
+    not right or wrong, or are held against the float model's."""
+    agreement: float | None = None
+    """With the float model's answers, if the metric is another; of vectors, how often the nearest other sample is the
+    same. None if it cannot be told."""
     slices: tuple[SliceAccuracy, ...] = ()
     """By name; none if the maker named no column."""
 
@@ -65,6 +90,8 @@ class Gate(Part):
     """The most that `value` may lie below `reference`."""
     max_slice_drop: float | None = None
     """The same of each slice that has enough samples; None if slices are not bounded."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Of the interval of the drop that must lie within the bound as a whole; None if the drop alone decides."""
     reason: str
     """One sentence with the figures."""
 

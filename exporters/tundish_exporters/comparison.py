@@ -1,0 +1,104 @@
+"""What a variant gets right beside what the float model does, on the same samples and by the same metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tundish.manifest import Accuracy, Interval, SliceAccuracy
+from tundish_exporters.errors import DataError
+from tundish_exporters.metrics import Metric, Rows
+from tundish_exporters.statistics import Bounds, bootstrap_bounds, mcnemar, paired_bounds, share_bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Of some samples: what each adds to the metric by the variant's answer, and by the float model's."""
+
+    metric: Metric
+    rows: Rows
+    floating: Rows | None
+    """None if the float model's answers are what is right, so that its own figure is 1."""
+    confidence: float
+    """Of the interval."""
+    agreement: float | None = None
+    """With the float model's answers, if the metric is another and it can be told."""
+    is_float: bool = False
+    """Whether the variant is the float model, which loses nothing, whatever the samples."""
+
+    def of(self, indices: Sequence[int] | NDArray[np.intp]) -> Comparison:
+        """Of these samples alone."""
+        floating = None if self.floating is None else self.floating[indices]
+        return replace(self, rows=self.rows[indices], floating=floating)
+
+    def accuracy(self, slices: tuple[SliceAccuracy, ...] = ()) -> Accuracy:
+        """All of it, as the manifest has it."""
+        lost, gained = self._counts or (None, None)
+        return Accuracy(
+            metric=self.metric.name,
+            value=self._value,
+            reference=self._reference,
+            samples=len(self.rows),
+            interval=self._interval(self._counted() or self._resampled()),
+            lost=lost,
+            gained=gained,
+            p_value=None if lost is None or gained is None or self.floating is None else mcnemar(lost, gained),
+            agreement=self.agreement,
+            slices=slices,
+        )
+
+    def slice(self, name: str) -> SliceAccuracy:
+        """All of it, as one of many slices: with an interval only if samples are counted, which takes no time."""
+        return SliceAccuracy(
+            name=name,
+            value=self._value,
+            reference=self._reference,
+            samples=len(self.rows),
+            interval=self._interval(self._counted()),
+        )
+
+    @property
+    def _value(self) -> float:
+        return self.metric.value(self.rows)
+
+    @property
+    def _reference(self) -> float:
+        return 1.0 if self.floating is None else self.metric.value(self.floating)
+
+    @property
+    def _counts(self) -> tuple[int, int] | None:
+        """Samples that the float model alone has right, and the variant alone; None if they are not right or wrong."""
+        if self.rows.dtype != np.bool_ or self.is_float:
+            return None
+        floating = np.ones_like(self.rows) if self.floating is None else self.floating
+        return int((floating & ~self.rows).sum()), int((self.rows & ~floating).sum())
+
+    def _interval(self, bounds: Bounds | None) -> Interval | None:
+        return None if bounds is None else Interval(low=bounds[0], high=bounds[1], confidence=self.confidence)
+
+    def _counted(self) -> Bounds | None:
+        if self._counts is None:
+            return None
+        lost, gained = self._counts
+        if self.floating is None:  # nothing can be gained
+            return share_bounds(lost, len(self.rows), self.confidence)
+        return paired_bounds(lost, gained, len(self.rows), self.confidence)
+
+    def _resampled(self) -> Bounds | None:
+        if self.is_float or not math.isfinite(self._reference - self._value):
+            return None
+        bounds = bootstrap_bounds(self._drop, len(self.rows), self.confidence)
+        if bounds is None or self.floating is not None:
+            return bounds
+        return max(bounds[0], 0.0), bounds[1]  # no answer is more like the float model's than its own
+
+    def _drop(self, indices: NDArray[np.intp]) -> float:
+        chosen = self.of(indices)
+        try:
+            return chosen._reference - chosen._value
+        except DataError:  # of a function of the maker's own, which a resample may be too poor for
+            return math.nan
