@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -13,10 +14,13 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.fusing import fuse
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
+
+_EMBEDDINGS = ("Gather", "EmbedLayerNormalization")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +32,24 @@ class DynamicRecipe:
     embeddings: bool = True
     smoothing: float | None = None
     """How much of the activations' outliers goes to the weights of matrix products; see `smooth`."""
+    fused: bool = False
+    """Whether attention is fused by ONNX Runtime first, and quantised as a whole."""
     kept: frozenset[str] = frozenset()
 
-    precision: Precision = "int8"
-    engines: tuple[EngineName, ...] = ("onnx",)
+    precision: ClassVar[Precision] = "int8"
+    engines: ClassVar[tuple[EngineName, ...]] = ("onnx",)
     """OpenVINO computes it as floats, more slowly than the float graph."""
 
     @property
     def name(self) -> str:
         """See `Recipe.name`."""
-        name = f"dynamic-u8s{7 if self.narrow else 8}{'' if self.embeddings else '-float-embeddings'}"
-        return name_keeping(name if self.smoothing is None else f"{name}-smooth-{self.smoothing}", self.kept)
+        parts = [
+            *(["fused"] if self.fused else []),
+            f"dynamic-u8s{7 if self.narrow else 8}",
+            *([] if self.embeddings else ["float-embeddings"]),
+            *([] if self.smoothing is None else [f"smooth-{self.smoothing}"]),
+        ]
+        return name_keeping("-".join(parts), self.kept)
 
     @property
     def description(self) -> str:
@@ -48,6 +59,7 @@ class DynamicRecipe:
             f"weights {'7 bits' if self.narrow else 'int8'} per channel",
             *([] if self.embeddings else ["embeddings in float"]),
             *([] if self.smoothing is None else [f"SmoothQuant {self.smoothing}"]),
+            *(["attention fused"] if self.fused else []),
         ]
         return describe_keeping(", ".join(parts), self.kept)
 
@@ -57,7 +69,10 @@ class DynamicRecipe:
 
     def prepare(self, source: Path, destination: Path) -> None:
         """See `Recipe.prepare`."""
-        prepare(source, destination)
+        if self.fused:
+            fuse(source, destination)
+        else:
+            prepare(source, destination)
 
     def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.write`."""
@@ -74,7 +89,7 @@ class DynamicRecipe:
         quantize_dynamic(
             prepared,
             destination,
-            op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if self.embeddings else [])],
+            op_types_to_quantize=["MatMul", "Gemm", "Attention", *(_EMBEDDINGS if self.embeddings else [])],
             per_channel=True,
             reduce_range=self.narrow,
             weight_type=QuantType.QInt8,

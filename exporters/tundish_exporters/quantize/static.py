@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import onnx
@@ -72,8 +72,8 @@ class StaticRecipe:
     """How much of the activations' outliers goes to the weights of matrix products; see `smooth`."""
     kept: frozenset[str] = frozenset()
 
-    precision: Precision = "int8"
-    engines: tuple[EngineName, ...] = ("onnx", "openvino")
+    precision: ClassVar[Precision] = "int8"
+    engines: ClassVar[tuple[EngineName, ...]] = ("onnx", "openvino")
 
     @property
     def name(self) -> str:
