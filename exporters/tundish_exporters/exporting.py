@@ -234,7 +234,8 @@ def _shortlist(
 
 
 def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
-    return [recipe for recipe in recipes if options.precision in ("auto", recipe.precision)]
+    wanted = [recipe for recipe in recipes if options.precision in ("auto", recipe.precision)]
+    return [recipe for recipe in wanted if recipe.precision != "fp32"]
 
 
 def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Variant, ...]:

@@ -3,37 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import onnx
-from onnx import numpy_helper
 
 from tundish.manifest import EngineName
+from tundish_exporters.quantize.blocks import BlockRecipe
 from tundish_exporters.quantize.dynamic import DynamicRecipe
+from tundish_exporters.quantize.fused import FusedRecipe
+from tundish_exporters.quantize.half import HalfRecipe
+from tundish_exporters.quantize.nncf_recipe import NncfRecipe
+from tundish_exporters.quantize.processor import saturates
 from tundish_exporters.quantize.recipe import Recipe, one_sentence
 from tundish_exporters.quantize.static import StaticRecipe
+
+_SMOOTHING = 0.7
+"""Of transformers' products. SmoothQuant began with 0.5, by which MiniLM loses three times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """What decides of a graph."""
+
+    convolutions: int
+    """Weights of convolutions."""
+    products: int
+    """Weights of matrices that stand alone, as those of a transformer's layers do."""
+    gemms: int
+    """Weights of matrices with a bias, as those of heads are."""
+    attends: bool
 
 
 def recipes_for(source: Path, *, engines: Sequence[EngineName]) -> list[Recipe]:
     """Those that one of these engines can gain by with this graph on this processor, the most promising first.
 
     Convolutional networks take static activations, calibrated, since their ranges vary little from input to input.
-    Transformers take dynamic ones: static ranges of their activations destroy them.
+    Transformers take dynamic ones, or static ones of products alone: static ranges of all else destroy them.
 
     Raises:
         ExportError: the graph cannot be read.
     """
     with one_sentence(f"reading {source.name}"):
-        graph = onnx.load(source).graph
-    recipes: list[Recipe] = [StaticRecipe()] if _is_convolutional(graph) else [DynamicRecipe()]
+        kinds = _kinds(onnx.load(source, load_external_data=False).graph)
+    narrow = saturates()
+    is_convolutional = kinds.convolutions > kinds.products + kinds.gemms
+    recipes = _for_convolutions(kinds, narrow=narrow) if is_convolutional else _for_products(kinds, narrow=narrow)
+    # Half the file, and nothing that a processor would be faster by: for when nothing else passes the gate.
+    recipes.append(HalfRecipe())
     return [recipe for recipe in recipes if set(recipe.engines) & set(engines)]
 
 
-def _is_convolutional(graph: onnx.GraphProto) -> bool:
-    """Whether most of the weights that are multiplied belong to convolutions."""
-    sizes = {tensor.name: numpy_helper.to_array(tensor).size for tensor in graph.initializer}
+def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
+    """All take the same time; the most exact comes first. The figures: docs/decisions/2026-11-26-recipes.md."""
+    return [
+        StaticRecipe(),
+        # Layers that filter each channel alone get a range for each channel, which OpenVINO computes with.
+        NncfRecipe(transformer=kinds.attends),
+        # As good as the mean of extremes; which is better depends on the network.
+        StaticRecipe(ranges="percentile"),
+        *([StaticRecipe(narrow=True)] if narrow else []),
+        StaticRecipe(ranges="entropy"),
+        StaticRecipe(ranges="extremes"),
+        # The coarsest; it may be faster elsewhere.
+        StaticRecipe(per_channel=False),
+    ]
+
+
+def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
+    recipes: list[Recipe] = []
+    if kinds.products:
+        # Smoothing evens weights out, so that many are large: a processor that adds in 16 bits needs the bit of room.
+        recipes += [
+            DynamicRecipe(smoothing=_SMOOTHING, narrow=narrow),
+            StaticRecipe(operators="products", smoothing=_SMOOTHING, narrow=narrow),
+            NncfRecipe(transformer=kinds.attends),
+        ]
+    if kinds.products or kinds.gemms:
+        recipes += [DynamicRecipe(), *([DynamicRecipe(narrow=True)] if narrow else [])]
+    if kinds.attends and kinds.products:
+        # Some are faster by it on short texts, and slower on long ones.
+        recipes += [DynamicRecipe(fused=True), FusedRecipe()]
+    if kinds.products:
+        recipes += [
+            # Almost exact, and slower than the others where products of 8 bits take several instructions.
+            BlockRecipe(bits=8),
+            DynamicRecipe(smoothing=_SMOOTHING, narrow=narrow, embeddings=False),
+            # For networks that wait for their weights, and for those who count bytes.
+            BlockRecipe(bits=4),
+            BlockRecipe(bits=4, block=128),
+        ]
+    return recipes
+
+
+def _kinds(graph: onnx.GraphProto) -> _Kinds:
+    sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
     weights = {"Conv": 0, "MatMul": 0, "Gemm": 0}
     for node in graph.node:
         if node.op_type in weights:
             weights[node.op_type] += sum(sizes.get(name, 0) for name in node.input)
-    return weights["Conv"] > weights["MatMul"] + weights["Gemm"]
+    attends = any(node.op_type == "Softmax" for node in graph.node)
+    return _Kinds(weights["Conv"], weights["MatMul"], weights["Gemm"], attends)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -12,34 +14,54 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.fusing import fuse
+from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
+from tundish_exporters.quantize.smoothing import smooth
+
+_EMBEDDINGS = ("Gather", "EmbedLayerNormalization")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicRecipe:
-    """Matrix products, and embeddings if they are to be; needs no calibration."""
+    """Matrix products, and embeddings if they are to be; needs calibration only to smooth."""
 
     narrow: bool = False
     """Weights of 7 bits, for processors that add products in 16 bits."""
     embeddings: bool = True
+    smoothing: float | None = None
+    """How much of the activations' outliers goes to the weights of matrix products; see `smooth`."""
+    fused: bool = False
+    """Whether attention is fused by ONNX Runtime first, and quantised as a whole."""
     kept: frozenset[str] = frozenset()
 
-    precision: Precision = "int8"
-    engines: tuple[EngineName, ...] = ("onnx",)
+    precision: ClassVar[Precision] = "int8"
+    engines: ClassVar[tuple[EngineName, ...]] = ("onnx",)
     """OpenVINO computes it as floats, more slowly than the float graph."""
 
     @property
     def name(self) -> str:
         """See `Recipe.name`."""
-        name = f"dynamic-u8s{7 if self.narrow else 8}{'' if self.embeddings else '-float-embeddings'}"
-        return name_keeping(name, self.kept)
+        parts = [
+            *(["fused"] if self.fused else []),
+            f"dynamic-u8s{7 if self.narrow else 8}",
+            *([] if self.embeddings else ["float-embeddings"]),
+            *([] if self.smoothing is None else [f"smooth-{self.smoothing}"]),
+        ]
+        return name_keeping("-".join(parts), self.kept)
 
     @property
     def description(self) -> str:
         """See `Recipe.description`."""
-        weights = f"dynamic, weights {'7 bits' if self.narrow else 'int8'} per channel"
-        return describe_keeping(weights if self.embeddings else f"{weights}, embeddings in float", self.kept)
+        parts = [
+            "dynamic",
+            f"weights {'7 bits' if self.narrow else 'int8'} per channel",
+            *([] if self.embeddings else ["embeddings in float"]),
+            *([] if self.smoothing is None else [f"SmoothQuant {self.smoothing}"]),
+            *(["attention fused"] if self.fused else []),
+        ]
+        return describe_keeping(", ".join(parts), self.kept)
 
     def keeping(self, layers: frozenset[str]) -> DynamicRecipe:
         """See `Recipe.keeping`."""
@@ -47,21 +69,32 @@ class DynamicRecipe:
 
     def prepare(self, source: Path, destination: Path) -> None:
         """See `Recipe.prepare`."""
-        prepare(source, destination)
+        if self.fused:
+            fuse(source, destination)
+        else:
+            prepare(source, destination)
 
-    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # each run finds its own ranges
+    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.write`."""
+        with one_sentence("dynamic quantisation"), tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+            if self.smoothing is not None:
+                smoothed = Path(scratch) / "smoothed.onnx"
+                inputs = calibration_inputs(calibration)
+                smooth(prepared, smoothed, inputs, progress, strength=self.smoothing, kept=self.kept)
+                prepared = smoothed
+            self._quantize(prepared, destination, progress)
+
+    def _quantize(self, prepared: Path, destination: Path, progress: Progress) -> None:
         progress("quantise", 0, 1)
-        with one_sentence("dynamic quantisation"):
-            quantize_dynamic(
-                prepared,
-                destination,
-                op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if self.embeddings else [])],
-                per_channel=True,
-                reduce_range=self.narrow,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=sorted(self.kept),
-                # Types that shape inference cannot find are those of float activations.
-                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-            )
+        quantize_dynamic(
+            prepared,
+            destination,
+            op_types_to_quantize=["MatMul", "Gemm", "Attention", *(_EMBEDDINGS if self.embeddings else [])],
+            per_channel=True,
+            reduce_range=self.narrow,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=sorted(self.kept),
+            # Types that shape inference cannot find are those of float activations.
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
         progress("quantise", 1, 1)

@@ -23,7 +23,7 @@ def prepare(source: Path, destination: Path) -> None:
         ExportError: ONNX Runtime cannot read the graph, or its weights do not fit into one file.
     """
     with one_sentence(f"preparing {source.name} for quantisation"):
-        _check_size(source)
+        check_size(source)
         # Symbolic inference fails on transformers' shape arithmetic, and the quantizers do without it.
         quant_pre_process(str(source), str(destination), skip_symbolic_shape=True)
         model = onnx.load(destination)
@@ -47,7 +47,8 @@ def _free(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _check_size(source: Path) -> None:
+def check_size(source: Path) -> None:
+    """Raises ExportError if the weights of a graph do not fit into one file."""
     weights = onnx.load(source, load_external_data=False).graph.initializer
     size = sum(prod(weight.dims) * tensor_dtype_to_np_dtype(weight.data_type).itemsize for weight in weights)
     if size > _MOST_BYTES:

@@ -1,21 +1,31 @@
-"""The recipe for convolutional networks: Q/DQ nodes, calibrated uint8 activations, int8 weights per channel."""
+"""Recipes with Q/DQ nodes: activations in steps over ranges that are calibrated, weights in int8."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
+from typing import ClassVar, Literal
 
+import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QDQQuantizer, QuantType, TensorData
+from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
-from tundish_exporters.errors import ExportError
-from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
+from tundish_exporters.quantize.ranges import RangeRule, activations, find_ranges
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
+from tundish_exporters.quantize.smoothing import smooth
+
+Operators = Literal["convolutions", "products", "all"]
+"""What is quantised: convolutions and what lies between them; matrix products by weights; whatever ONNX Runtime can."""
 
 _HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
 """Operators that stay in float: averaged features are small beside their largest, so that 256 steps are too coarse for
@@ -25,44 +35,71 @@ _BEFORE_LAYERS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Pad", "
 _LEAST_WEIGHTS = 256
 """Of a convolution that is a layer. One with fewer is arithmetic, such as the mean of a distribution over distances, by
 which newer YOLO heads write an edge of a box."""
+_PRODUCTS = ("MatMul", "Gemm")
 
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    def __init__(self, inputs: Sequence[Arrays], progress: Progress) -> None:
-        self._inputs: Iterator[Arrays] = tracked(inputs, "calibrate", progress)
-
-    def get_next(self) -> Arrays | None:
-        return next(self._inputs, None)
+_RULES: Mapping[RangeRule, str] = {
+    "mean": "mean extremes",
+    "extremes": "extremes",
+    "percentile": "99.99th percentile",
+    "entropy": "least divergence",
+}
+_OPERATORS: Mapping[Operators, str] = {
+    "convolutions": "ends in float",
+    "products": "matrix products alone",
+    "all": "all operators",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StaticRecipe:
     """Activations get the range that they have on the calibration inputs.
 
-    The range of an activation is the mean of its extremes over the inputs, not their extremes: one input's outlier
-    coarsens it for all the others. The first layer stays in float, and so do the last ones and what follows them; with
-    attention behind the convolutions, as some detectors have it, all but these does. The figures behind it stand in
-    docs/decisions/2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md.
+    The range of an activation is the mean of its extremes over the inputs, if no other rule is asked for, not their
+    extremes: one input's outlier coarsens it for all the others. Of a convolutional network, the first layer stays in
+    float, and so do the last ones and what follows them; with attention behind the convolutions, as some detectors have
+    it, all but these does. The figures behind it stand in docs/decisions/2026-11-24-quantisation.md,
+    2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers in 2026-11-26-recipes.md.
     """
 
+    operators: Operators = "convolutions"
+    ranges: RangeRule = "mean"
+    per_channel: bool = True
     narrow: bool = False
     """Weights of 7 bits, for processors that add products in 16 bits."""
+    symmetric: bool = False
+    """Activations in int8 around zero rather than in uint8."""
+    smoothing: float | None = None
+    """How much of the activations' outliers goes to the weights of matrix products; see `smooth`."""
     kept: frozenset[str] = frozenset()
 
-    precision: Precision = "int8"
-    engines: tuple[EngineName, ...] = ("onnx", "openvino")
+    precision: ClassVar[Precision] = "int8"
+    engines: ClassVar[tuple[EngineName, ...]] = ("onnx", "openvino")
 
     @property
     def name(self) -> str:
         """See `Recipe.name`."""
-        return name_keeping(f"static-u8s{7 if self.narrow else 8}-mean", self.kept)
+        parts = [
+            "static",
+            *([] if self.operators == "convolutions" else [self.operators]),
+            f"{'s' if self.symmetric else 'u'}8s{7 if self.narrow else 8}",
+            self.ranges,
+            *([] if self.per_channel else ["per-tensor"]),
+            *([] if self.smoothing is None else [f"smooth-{self.smoothing}"]),
+        ]
+        return name_keeping("-".join(parts), self.kept)
 
     @property
     def description(self) -> str:
         """See `Recipe.description`."""
-        weights = "7 bits" if self.narrow else "int8"
-        text = f"static Q/DQ, activations uint8 (mean extremes), weights {weights} per channel, ends in float"
-        return describe_keeping(text, self.kept)
+        activation, weights = "int8" if self.symmetric else "uint8", "7 bits" if self.narrow else "int8"
+        parts = [
+            "static Q/DQ",
+            f"activations {activation} ({_RULES[self.ranges]})",
+            f"weights {weights} per {'channel' if self.per_channel else 'tensor'}",
+            *([] if self.smoothing is None else [f"SmoothQuant {self.smoothing}"]),
+            _OPERATORS[self.operators],
+        ]
+        return describe_keeping(", ".join(parts), self.kept)
 
     def keeping(self, layers: frozenset[str]) -> StaticRecipe:
         """See `Recipe.keeping`."""
@@ -74,28 +111,56 @@ class StaticRecipe:
 
     def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.write`."""
-        if not calibration:
-            raise ExportError("Static quantisation needs calibration data; pass --calibration.")
-        with one_sentence("static quantisation"):
-            graph = onnx.load(prepared).graph
-            ends = _ends(graph)
-            quantize_static(
-                prepared,
-                destination,
-                _Reader(calibration, progress),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                reduce_range=self.narrow,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                op_types_to_quantize=["Conv"] if _has_attention(graph, ends) else None,
-                nodes_to_exclude=sorted({*ends, *self.kept}),
-                calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"CalibMovingAverage": True},
-            )
+        inputs = calibration_inputs(calibration)
+        with one_sentence("static quantisation"), tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+            if self.smoothing is not None:
+                smoothed = Path(scratch) / "smoothed.onnx"
+                smooth(prepared, smoothed, inputs, progress, strength=self.smoothing, kept=self.kept)
+                prepared = smoothed
+            self._quantize(prepared, destination, inputs, progress)
+
+    def _quantize(self, prepared: Path, destination: Path, inputs: Sequence[Arrays], progress: Progress) -> None:
+        model = load_model_with_shape_infer(prepared)
+        nodes = [node for node in self._nodes(model.graph) if node.name not in self.kept]
+        ranges = find_ranges(model, activations(model, nodes), inputs, self.ranges, progress)
+        weights_alone = self.operators == "products"
+        quantizer = QDQQuantizer(
+            model,
+            self.per_channel,
+            self.narrow,
+            QuantType.QInt8,
+            QuantType.QInt8 if self.symmetric else QuantType.QUInt8,
+            {
+                name: TensorData(lowest=np.array([low], np.float32), highest=np.array([high], np.float32))
+                for name, (low, high) in ranges.items()
+            },
+            [node.name for node in nodes],
+            [],
+            sorted({node.op_type for node in nodes}),
+            {
+                "ActivationSymmetric": self.symmetric,
+                # What follows a product of a transformer, such as a sum, is in float.
+                "OpTypesToExcludeOutputQuantization": list(_PRODUCTS) if weights_alone else [],
+            },
+        )
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(destination, False)
+
+    def _nodes(self, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+        """Those that are quantised, but for what is kept."""
+        if self.operators == "products":
+            weights = {tensor.name for tensor in graph.initializer}
+            return [node for node in graph.node if node.op_type in _PRODUCTS and node.input[1] in weights]
+        known = {*QLinearOpsRegistry, *QDQRegistry}
+        nodes = [node for node in graph.node if node.op_type in known]
+        if self.operators == "all":
+            return nodes
+        ends = _ends(graph)
+        attention = _has_attention(graph, ends)
+        return [node for node in nodes if node.name not in ends and (node.op_type == "Conv" or not attention)]
 
 
-def _ends(graph: onnx.GraphProto) -> list[str]:
+def _ends(graph: onnx.GraphProto) -> frozenset[str]:
     """The names of the nodes that stay in float: up to the first layer, and from the last ones on.
 
     What comes behind the last layers may be the arithmetic of boxes, whose edges 256 steps would put pixels apart, and
@@ -115,13 +180,13 @@ def _ends(graph: onnx.GraphProto) -> list[str]:
             names.add(node.name)
             if node.op_type not in _HEAD and not _is_layer(node, sizes):
                 late |= set(node.input)
-    return sorted(names - {""})
+    return frozenset(names)
 
 
 def _is_layer(node: onnx.NodeProto, sizes: Mapping[str, int]) -> bool:
     return node.op_type in ("Conv", "ConvTranspose") and sizes.get(node.input[1], 0) >= _LEAST_WEIGHTS
 
 
-def _has_attention(graph: onnx.GraphProto, ends: Sequence[str]) -> bool:
+def _has_attention(graph: onnx.GraphProto, ends: frozenset[str]) -> bool:
     """Whether there is a softmax, but for the one that a classifier may end in."""
     return any(node.op_type == "Softmax" and node.name not in ends for node in graph.node)

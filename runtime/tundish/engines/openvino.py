@@ -59,8 +59,10 @@ _DATATYPES: dict[str, Datatype] = {
 
 _HINTS: dict[Precision, openvino.Type] = {
     "fp32": openvino.Type.f32,
+    "fp16": openvino.Type.f32,  # weights in fp16 are made fp32 once, as the file is loaded
     "bf16": openvino.Type.bf16,
     "int8": openvino.Type.f32,  # of what the file does not quantise
+    "int4": openvino.Type.f32,
 }
 
 _INT32 = np.iinfo(np.int32)

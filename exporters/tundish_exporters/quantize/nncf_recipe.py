@@ -1,0 +1,78 @@
+"""The recipe that nncf makes for OpenVINO: ranges per channel where layers allow it, SmoothQuant, corrected biases."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from tundish.engines import Arrays
+from tundish.manifest import EngineName, Precision
+from tundish_exporters.errors import ExportError
+from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.nncf_worker import write_inputs
+from tundish_exporters.quantize.observing import calibration_inputs
+from tundish_exporters.quantize.preparing import prepare
+from tundish_exporters.quantize.recipe import describe_keeping, name_keeping
+
+
+@dataclass(frozen=True, kw_only=True)
+class NncfRecipe:
+    """Static Q/DQ as OpenVINO prefers it.
+
+    docs/decisions/2026-11-26-recipes.md says what of it ONNX Runtime cannot fuse.
+    """
+
+    transformer: bool
+    """Whether it has attention, which nncf leaves alone then."""
+    kept: frozenset[str] = frozenset()
+
+    precision: ClassVar[Precision] = "int8"
+    engines: ClassVar[tuple[EngineName, ...]] = ("openvino",)
+
+    @property
+    def name(self) -> str:
+        """See `Recipe.name`."""
+        return name_keeping("nncf-transformer" if self.transformer else "nncf", self.kept)
+
+    @property
+    def description(self) -> str:
+        """See `Recipe.description`."""
+        smoothing = ", SmoothQuant" if self.transformer else ""
+        return describe_keeping(f"static Q/DQ by nncf, biases corrected{smoothing}, embeddings in float", self.kept)
+
+    def keeping(self, layers: frozenset[str]) -> NncfRecipe:
+        """See `Recipe.keeping`."""
+        return replace(self, kept=self.kept | layers)
+
+    def prepare(self, source: Path, destination: Path) -> None:
+        """See `Recipe.prepare`."""
+        prepare(source, destination)
+
+    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+        """See `Recipe.write`."""
+        inputs = [dict(arrays) for arrays in calibration_inputs(calibration)]
+        progress("quantise by nncf", 0, 1)
+        with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+            archive = Path(scratch) / "inputs.npz"
+            write_inputs(archive, inputs)
+            settings = json.dumps({"transformer": self.transformer, "kept": sorted(self.kept)})
+            arguments = [*map(str, (prepared, destination, archive)), settings]
+            ran = subprocess.run(  # noqa: S603  # arguments of our own
+                [sys.executable, "-m", "tundish_exporters.quantize.nncf_worker", *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+                # What goes through sets comes out in one order.
+                env={**os.environ, "PYTHONHASHSEED": "0"},
+            )
+        if ran.returncode != 0:
+            reason = ran.stderr.strip().rsplit("\n", maxsplit=1)[-1]
+            raise ExportError(f"Quantisation by nncf failed: {reason}")
+        progress("quantise by nncf", 1, 1)

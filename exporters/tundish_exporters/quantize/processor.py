@@ -1,0 +1,14 @@
+"""What of this machine's processor decides between recipes."""
+
+from __future__ import annotations
+
+from tundish.placement.machine import this_machine
+
+
+def saturates() -> bool:
+    """Whether products of 8 bits are added in 16 bits, by pairs, so that large weights beside each other are cut off.
+
+    Processors of x86 do so that have AVX2 or AVX-512 and nothing made for products of 8 bits.
+    """
+    instructions = set(this_machine().instructions)
+    return bool(instructions & {"avx2", "avx512f"}) and not instructions & {"avx_vnni", "avx512_vnni", "amx_int8"}
