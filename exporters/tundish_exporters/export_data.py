@@ -15,9 +15,10 @@ from tundish.manifest import (
     Preprocess,
 )
 from tundish.tasks import Item
-from tundish_exporters.data import LoadedData, Sample, label_indices, load_samples, said_labels, truth_form
+from tundish_exporters.data import LoadedData, Sample, label_indices, load_samples, said_labels, truth_form, warnings_of
 from tundish_exporters.errors import DataError
 from tundish_exporters.probes import probe_inputs
+from tundish_exporters.progress import Progress, silent
 from tundish_exporters.sources import Source
 
 PARITY_SAMPLES = 32
@@ -81,7 +82,12 @@ class ExportData:
 
 
 def load_export_data(
-    source: Source, *, calibration: Path | None, evaluation: Path | None, slice_column: str | None
+    source: Source,
+    *,
+    calibration: Path | None,
+    evaluation: Path | None,
+    slice_column: str | None,
+    progress: Progress = silent,
 ) -> ExportData:
     """Reads both; either may be missing. Without evaluation data, the gate measures agreement on the calibration data.
 
@@ -95,17 +101,17 @@ def load_export_data(
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         return ExportData(probe_inputs(rule.reads, source.postprocess), None)
-    judged = _judged(source, evaluation or inputs_path, slice_column, labelled=evaluation is not None)
+    judged = _judged(source, evaluation or inputs_path, slice_column, progress, labelled=evaluation is not None)
     inputs = judged
     if calibration is not None and evaluation is not None:
-        inputs = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES)
+        inputs = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
         GateData(judged.samples, None) if evaluation is None else _evaluation(source, evaluation, judged.samples),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
-        warnings=tuple(dict.fromkeys((*inputs.warnings, *judged.warnings))),
+        warnings=warnings_of(inputs if calibration else None, judged if evaluation else None),
     )
 
 
@@ -129,10 +135,10 @@ def _evaluation(source: Source, path: Path, samples: list[Sample]) -> GateData:
     return GateData(samples, [postprocess.labels[index] for index in indices])
 
 
-def _judged(source: Source, path: Path, slice_column: str | None, *, labelled: bool) -> LoadedData:
+def _judged(source: Source, path: Path, slice_column: str | None, progress: Progress, *, labelled: bool) -> LoadedData:
     """What the gate measures on; with what is right, if it is evaluation data."""
     truth = truth_form(source.task, source.postprocess) if labelled else None
-    loaded = load_samples(path, source.preprocess.reads, truth=truth, slice_column=slice_column)
+    loaded = load_samples(path, source.preprocess.reads, truth=truth, slice_column=slice_column, progress=progress)
     count = len({sample.slice for sample in loaded.samples})
     if count > MAX_SLICES:
         raise DataError(

@@ -60,6 +60,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         calibration=options.calibration,
         evaluation=options.evaluation,
         slice_column=options.slice_column,
+        progress=progress,
     )
     if options.precision == "int8" and data.gate is None:
         raise DataError("int8 must pass the gate, which needs data: pass --evaluation, --calibration or both.")

@@ -15,6 +15,7 @@ A table may have a column of any name by which the accuracy is told apart: its s
 Up to 5 % of the samples may be such as cannot be used: they are left out with a warning.
 """
 
+from tundish_exporters.data.cautions import warnings_of
 from tundish_exporters.data.labels import indices_of, label_indices, said_labels
 from tundish_exporters.data.loading import LoadedData, load_samples
 from tundish_exporters.data.sample import Sample
@@ -29,4 +30,5 @@ __all__ = [
     "load_samples",
     "said_labels",
     "truth_form",
+    "warnings_of",
 ]
