@@ -95,7 +95,7 @@ def _file(folders: Sequence[Path], name: Any) -> Path:
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
-    raise SampleError(f"is neither in {folders[0]}, {folders[1]} nor {folders[2]}")
+    raise SampleError(f"is neither beside the annotations nor in a folder '{folders[1].name}' or '{folders[2].name}'")
 
 
 def _object(annotation: _Record, labels: Mapping[int | str, Any]) -> TrueObject:

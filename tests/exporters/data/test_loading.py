@@ -199,7 +199,7 @@ def test_a_table_may_name_absolute_paths(tmp_path: Path) -> None:
             "a.json",
             "[]",
             "text",
-            r"no form of text data; give a \.txt file with a text a line, or a \.csv, \.tsv, \.jsonl, \.parquet or \.npz ",
+            r"no form of text data; give a \.txt file with a text a line, or a \.csv, \.tsv, \.jsonl, \.parq",
         ),
         ("a.parquet", b"PAR1", "text", r"cannot be read as \.parquet: "),
         ("a.npz", b"PK\3\4", "text", r"cannot be read as \.npz without pickles: "),
