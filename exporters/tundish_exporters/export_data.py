@@ -8,14 +8,27 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
 
+from tundish.engines import Arrays
 from tundish.manifest import (
     ClassificationPostprocess,
     ImagePreprocess,
     ImageTextPreprocess,
     Preprocess,
+    TensorSpec,
 )
 from tundish.tasks import Item
-from tundish_exporters.data import LoadedData, Sample, label_indices, load_samples, said_labels, truth_form, warnings_of
+from tundish_exporters.data import (
+    LoadedData,
+    Sample,
+    check_network_inputs,
+    has_network_inputs,
+    label_indices,
+    load_network_inputs,
+    load_samples,
+    said_labels,
+    truth_form,
+    warnings_of,
+)
 from tundish_exporters.errors import DataError
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.progress import Progress, silent
@@ -71,6 +84,21 @@ class ExportData:
     warnings: tuple[str, ...] = ()
     """What the owner of the data should know of them."""
 
+    network_inputs: LoadedData | None = None
+    """What to calibrate with instead of the inputs, if the calibration data are the network's own."""
+
+    def calibration(self, prepared: Sequence[Arrays], inputs: Sequence[TensorSpec]) -> Sequence[Arrays]:
+        """Batches of one to calibrate a network of these inputs with; `prepared` are those of the items.
+
+        Raises:
+            DataError: the calibration data are inputs of another network.
+        """
+        if self.network_inputs is None:
+            return prepared
+        batches = [sample.content[0] for sample in self.network_inputs.samples]
+        check_network_inputs(self.network_inputs.path, batches[0], inputs)
+        return batches
+
     @property
     def parity_inputs(self) -> list[NamedItem]:
         """Items to compare with the source on."""
@@ -93,7 +121,7 @@ def load_export_data(
 
     Raises:
         DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
-            measures on has no such column to be sliced by, or too many values in it.
+            measures on has no such column to be sliced by, or too many values in it; or there is nothing to measure on.
     """
     rule = source.preprocess
     inputs_path = calibration or evaluation
@@ -101,18 +129,34 @@ def load_export_data(
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         return ExportData(probe_inputs(rule.reads, source.postprocess), None)
+    by_network_inputs = _are_network_inputs(calibration, evaluation, rule)
     judged = _judged(source, evaluation or inputs_path, slice_column, progress, labelled=evaluation is not None)
-    inputs = judged
-    if calibration is not None and evaluation is not None:
-        inputs = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+    calibrated = None if calibration is None else judged
+    if calibration is not None and by_network_inputs:
+        calibrated = load_network_inputs(calibration, limit=CALIBRATION_SAMPLES)
+    elif calibration is not None and evaluation is not None:
+        calibrated = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+    inputs = judged if calibrated is None or by_network_inputs else calibrated
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
         GateData(judged.samples, None) if evaluation is None else _evaluation(source, evaluation, judged.samples),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
-        warnings=warnings_of(inputs if calibration else None, judged if evaluation else None),
+        warnings=warnings_of(calibrated, judged if evaluation else None),
+        network_inputs=calibrated if by_network_inputs else None,
     )
+
+
+def _are_network_inputs(calibration: Path | None, evaluation: Path | None, rule: Preprocess) -> bool:
+    if calibration is None or not has_network_inputs(calibration, rule.reads):
+        return False
+    if evaluation is None:
+        raise DataError(
+            f"{calibration} has no {' and '.join(rule.reads)}; a network's own inputs calibrate it, but no answer can "
+            "be judged by them: pass --evaluation as well."
+        )
+    return True
 
 
 def _takes_any_size(rule: Preprocess) -> bool:

@@ -94,7 +94,8 @@ def build(
     floating = _write_float(source, directory, progress)
     spec, task, parity, answers = _check(source, floating, data, directory, progress)
     inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-    candidates, not_made = _candidates(floating, inputs, data, options, progress)
+    calibration = data.calibration(inputs, spec.inputs)
+    candidates, not_made = _candidates(floating, calibration, data, options, progress)
     engines, not_taken = load_for_latency(candidates, spec, inputs[0])
     latencies = measure_latency({each.name: engine for each, engine in engines.items()}, inputs, progress)
     judge = Judge(spec, directory, data, answers, floating, options, progress)

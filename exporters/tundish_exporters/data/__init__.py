@@ -18,6 +18,7 @@ Up to 5 % of the samples may be such as cannot be used: they are left out with a
 from tundish_exporters.data.cautions import warnings_of
 from tundish_exporters.data.labels import indices_of, label_indices, said_labels
 from tundish_exporters.data.loading import LoadedData, load_samples
+from tundish_exporters.data.network_inputs import check_network_inputs, has_network_inputs, load_network_inputs
 from tundish_exporters.data.sample import Sample
 from tundish_exporters.data.truth_forms import TruthForm, truth_form
 
@@ -25,8 +26,11 @@ __all__ = [
     "LoadedData",
     "Sample",
     "TruthForm",
+    "check_network_inputs",
+    "has_network_inputs",
     "indices_of",
     "label_indices",
+    "load_network_inputs",
     "load_samples",
     "said_labels",
     "truth_form",

@@ -28,7 +28,7 @@ from tundish_exporters.errors import DataError
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.truths import TrueObject
 
-_DIGEST_BYTES = 16
+DIGEST_BYTES = 16
 _INDEX_MODES = ("L", "P")
 """Of PNG files with a number of one byte for each pixel."""
 
@@ -71,12 +71,12 @@ def inspect(
 def _look(reads: Sequence[InputName], entry: Sample | Fault) -> Seen | Fault:
     if isinstance(entry, Fault):
         return entry
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     is_flat = False
     try:
         for name, part in zip(reads, entry.parts(), strict=True):
             for each in part if isinstance(part, tuple) else (part,):
-                digest.update(hashlib.blake2b(each, digest_size=_DIGEST_BYTES).digest())
+                digest.update(hashlib.blake2b(each, digest_size=DIGEST_BYTES).digest())
             if name == "image":
                 image = decode_image(part, cover=lambda height, width: (1, 1))  # noqa: ARG005 - as small as it goes
                 is_flat = bool((image.pixels == image.pixels[0, 0]).all())

@@ -30,7 +30,7 @@ _TABLES: dict[str, Callable[[Path, Columns], Iterator[Row | Fault]]] = {
 }
 _TABLE_FORMS = ".csv, .tsv, .jsonl, .parquet or .npz"
 
-_SEED = 20
+SEED = 20
 """Of the order in which samples are drawn; any fixed number gives the same export twice."""
 
 
@@ -75,7 +75,7 @@ def load_samples(
     entries = _all_or_none(list(_entries(path, Columns(reads, truth, slice_column))))
     if not entries:
         raise DataError(f"{path} holds no {' and '.join(reads)}.")
-    random.Random(_SEED).shuffle(entries)
+    random.Random(SEED).shuffle(entries)
     seen, faults = inspect(entries, reads, limit=limit, description=f"look at {path.name}", progress=progress)
     return LoadedData(path, seen, left_out(path, faults, len(seen) + len(faults)))
 
