@@ -23,7 +23,7 @@ from tundish_exporters.exporting import Exported
 (INPUT,) = COLOR_INPUTS
 
 
-def export(repository: Path, **data: Path) -> Exported:
+def export(repository: Path, **data: Any) -> Exported:
     return export_module(
         ColorNetwork(outlier=False),
         COLOR_INPUTS,
