@@ -80,9 +80,15 @@ def export(
         ),
     ] = SEARCH_MINUTES,
     calibration: Annotated[
-        Path | None, typer.Option(help="Data to calibrate on: folder of images, .txt, .csv, .tsv or .jsonl.")
+        Path | None,
+        typer.Option(
+            help="Data to calibrate on: folder of images, COCO's .json, .txt, .csv, .tsv, .jsonl, .parquet or .npz; "
+            "docs/data.md has their columns."
+        ),
     ] = None,
-    evaluation: Annotated[Path | None, typer.Option(help="Labelled data for the gate, in the same forms.")] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option(help="Data for the gate that say what is right, in the same forms.")
+    ] = None,
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="Most accuracy that a variant may lose; 0.005 is half a point.")
     ] = 0.005,

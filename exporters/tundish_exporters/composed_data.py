@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from tundish.manifest import InputName
 from tundish.tasks import Item
 from tundish_exporters.composed_sources import ComposedSource, Parts
-from tundish_exporters.data import Sample, load_samples
+from tundish_exporters.data import LoadedData, Sample, load_samples, warnings_of
 from tundish_exporters.export_data import CALIBRATION_SAMPLES, PARITY_SAMPLES, ExportData, GateData, NamedItem
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.probes import probe_inputs
+from tundish_exporters.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ComposedData:
         return ExportData(inputs, GateData(samples) if samples else None)
 
 
-def load_composed_data(source: ComposedSource, options: ExportOptions) -> ComposedData:
+def load_composed_data(source: ComposedSource, options: ExportOptions, progress: Progress = silent) -> ComposedData:
     """Reads both; either may be missing, and a folder of images has but images.
 
     Raises:
@@ -52,23 +52,29 @@ def load_composed_data(source: ComposedSource, options: ExportOptions) -> Compos
         postprocess = next(iter(source.components.values())).postprocess
         probes: list[Parts] = [{"image": image} for image in probe_inputs(("image",), postprocess)]
         return ComposedData(probes, [], _named(source, probes), [])
-    calibration = _load(source, calibration_path)
-    judged = calibration if options.evaluation is None else _load(source, options.evaluation)
-    whole = [source.completed(parts) for parts in judged.samples if set(parts) == set(source.reads)]
-    parity = _named(source, calibration.samples[:PARITY_SAMPLES])
-    warnings = tuple(dict.fromkeys((*calibration.warnings, *judged.warnings)))
-    return ComposedData(calibration.samples, judged.samples, parity, whole, warnings)
+    calibrated = _load(source, calibration_path, progress)
+    judged = calibrated if options.evaluation is None else _load(source, options.evaluation, progress)
+    calibration, evaluation = _parts(source, calibrated), _parts(source, judged)
+    return ComposedData(
+        calibration,
+        evaluation,
+        _named(source, calibration[:PARITY_SAMPLES]),
+        [source.completed(parts) for parts in evaluation if set(parts) == set(source.reads)],
+        warnings_of(calibrated if options.calibration else None, judged if options.evaluation else None),
+    )
 
 
-class _Loaded(NamedTuple):
-    samples: list[Parts]
-    warnings: tuple[str, ...]
+def _load(source: ComposedSource, path: Path, progress: Progress) -> LoadedData:
+    return load_samples(path, _reads(source, path), progress=progress)
 
 
-def _load(source: ComposedSource, path: Path) -> _Loaded:
-    reads: Sequence[InputName] = ("image",) if path.is_dir() else source.reads
-    loaded = load_samples(path, reads)
-    return _Loaded([dict(zip(reads, sample.parts(), strict=True)) for sample in loaded.samples], loaded.warnings)
+def _parts(source: ComposedSource, loaded: LoadedData) -> list[Parts]:
+    reads = _reads(source, loaded.path)
+    return [dict(zip(reads, sample.parts(), strict=True)) for sample in loaded.samples]
+
+
+def _reads(source: ComposedSource, path: Path) -> Sequence[InputName]:
+    return ("image",) if path.is_dir() else source.reads
 
 
 def _named(source: ComposedSource, samples: Sequence[Parts]) -> list[NamedItem]:

@@ -60,7 +60,7 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
             source. Nothing was written to the repository then.
     """
     _check(options)
-    data = load_composed_data(source, options)
+    data = load_composed_data(source, options, progress)
     with staged_bundle(options.repository, options.name) as staging:
         draft = _Draft(source, options, staging, next_version(options.repository, options.name))
         parities, warnings = draft.build(data, progress)

@@ -9,26 +9,33 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
 
+from tundish.engines import Arrays
 from tundish.manifest import (
     ClassificationPostprocess,
     ImagePreprocess,
     ImageTextPreprocess,
     Preprocess,
+    TensorSpec,
 )
 from tundish.tasks import Item
 from tundish_exporters.data import (
     LoadedData,
     Sample,
+    check_network_inputs,
+    has_network_inputs,
     indices_of,
     label_indices,
+    load_network_inputs,
     load_samples,
     said_labels,
     truth_form,
+    warnings_of,
 )
 from tundish_exporters.errors import DataError
 from tundish_exporters.export_options import MetricFunction
 from tundish_exporters.metrics import TEXT_MATCH, Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
+from tundish_exporters.progress import Progress, silent
 from tundish_exporters.sources import Source
 from tundish_exporters.truths import Truth
 
@@ -116,6 +123,21 @@ class ExportData:
     warnings: tuple[str, ...] = ()
     """What the owner of the data should know of them."""
 
+    network_inputs: LoadedData | None = None
+    """What to calibrate with instead of the inputs, if the calibration data are the network's own."""
+
+    def calibration(self, prepared: Sequence[Arrays], inputs: Sequence[TensorSpec]) -> Sequence[Arrays]:
+        """Batches of one to calibrate a network of these inputs with; `prepared` are those of the items.
+
+        Raises:
+            DataError: the calibration data are inputs of another network.
+        """
+        if self.network_inputs is None:
+            return prepared
+        batches = [sample.content[0] for sample in self.network_inputs.samples]
+        check_network_inputs(self.network_inputs.path, batches[0], inputs)
+        return batches
+
     @property
     def parity_inputs(self) -> list[NamedItem]:
         """Items to compare with the source on."""
@@ -133,13 +155,14 @@ def load_export_data(
     evaluation: Path | None,
     slice_column: str | None,
     metric: str | MetricFunction | None = None,
+    progress: Progress = silent,
 ) -> ExportData:
     """Reads both; either may be missing. Without evaluation data, the gate measures agreement on the calibration data.
 
     Raises:
         DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
-            measures on has no such column to be sliced by, or too many values in it; or there is nothing that the
-            metric could hold answers against.
+            measures on has no such column to be sliced by, or too many values in it; or there is nothing to measure on,
+            or nothing that the metric could hold answers against.
         ExportError: there is no such metric.
     """
     chosen = choose_metric(metric, source.task, source.postprocess)
@@ -151,18 +174,34 @@ def load_export_data(
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         return ExportData(probe_inputs(rule.reads, source.postprocess), None)
-    judged = _judged(source, evaluation or inputs_path, slice_column, labelled=evaluation is not None)
-    inputs = judged
-    if calibration is not None and evaluation is not None:
-        inputs = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES)
+    by_network_inputs = _are_network_inputs(calibration, evaluation, rule)
+    judged = _judged(source, evaluation or inputs_path, slice_column, progress, labelled=evaluation is not None)
+    calibrated = None if calibration is None else judged
+    if calibration is not None and by_network_inputs:
+        calibrated = load_network_inputs(calibration, limit=CALIBRATION_SAMPLES)
+    elif calibration is not None and evaluation is not None:
+        calibrated = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+    inputs = judged if calibrated is None or by_network_inputs else calibrated
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
         GateData(judged.samples) if evaluation is None else _evaluation(source, evaluation, judged.samples, chosen),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
-        warnings=tuple(dict.fromkeys((*inputs.warnings, *judged.warnings))),
+        warnings=warnings_of(calibrated, judged if evaluation else None),
+        network_inputs=calibrated if by_network_inputs else None,
     )
+
+
+def _are_network_inputs(calibration: Path | None, evaluation: Path | None, rule: Preprocess) -> bool:
+    if calibration is None or not has_network_inputs(calibration, rule.reads):
+        return False
+    if evaluation is None:
+        raise DataError(
+            f"{calibration} has no {' and '.join(rule.reads)}; a network's own inputs calibrate it, but no answer can "
+            "be judged by them: pass --evaluation as well."
+        )
+    return True
 
 
 def _takes_any_size(rule: Preprocess) -> bool:
@@ -207,10 +246,10 @@ def _known_set(truth: Truth, labels: Sequence[str], path: Path) -> Truth:
     return frozenset(labels[index] for index in indices_of(sorted(truth), labels, path))
 
 
-def _judged(source: Source, path: Path, slice_column: str | None, *, labelled: bool) -> LoadedData:
+def _judged(source: Source, path: Path, slice_column: str | None, progress: Progress, *, labelled: bool) -> LoadedData:
     """What the gate measures on; with what is right, if it is evaluation data."""
     truth = truth_form(source.task, source.postprocess) if labelled else None
-    loaded = load_samples(path, source.preprocess.reads, truth=truth, slice_column=slice_column)
+    loaded = load_samples(path, source.preprocess.reads, truth=truth, slice_column=slice_column, progress=progress)
     count = len({sample.slice for sample in loaded.samples})
     if count > MAX_SLICES:
         raise DataError(

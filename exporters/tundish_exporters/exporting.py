@@ -58,6 +58,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         evaluation=options.evaluation,
         slice_column=options.slice_column,
         metric=options.metric,
+        progress=progress,
     )
     if options.precision not in ("auto", "fp32") and data.gate is None:
         raise DataError(
@@ -94,7 +95,10 @@ def build(
     floating = _write_float(source, directory, progress)
     spec, task, parity, answers = _check(source, floating, data, directory, progress)
     inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-    final_judge, shortlist, not_made = _shortlist(floating, inputs, spec, directory, data, answers, options, progress)
+    calibration = data.calibration(inputs, spec.inputs)
+    final_judge, shortlist, not_made = _shortlist(
+        floating, calibration, inputs, spec, directory, data, answers, options, progress
+    )
     floats = [
         floating,
         *openvino_floats(floating, bf16=options.precision in ("auto", "bf16") and data.gate is not None),
@@ -193,6 +197,7 @@ def _check_labels(spec: ModelSpec) -> None:
 
 def _shortlist(
     floating: Candidate,
+    calibration: Sequence[Arrays],
     inputs: Sequence[Arrays],
     spec: ModelSpec,
     directory: Path,
@@ -223,10 +228,10 @@ def _shortlist(
         return judge(data.gate), Shortlist(), []
     if options.search_minutes:
         seen, kept = data.gate.halves()
-        shortlist = search_shortlist(recipes, floating, inputs, spec, judge(seen), seen, options, progress)
+        shortlist = search_shortlist(recipes, floating, calibration, inputs, spec, judge(seen), seen, options, progress)
         return judge(kept), shortlist, ["The search was interrupted."] if shortlist.was_interrupted else []
     try:
-        return judge(data.gate), first_guess(recipes, floating, inputs, progress), []
+        return judge(data.gate), first_guess(recipes, floating, calibration, progress), []
     except ExportError as error:
         if options.precision != "auto":
             raise

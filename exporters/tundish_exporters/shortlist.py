@@ -57,7 +57,7 @@ class Shortlist:
 
 
 def first_guess(
-    recipes: Sequence[Recipe], floating: Candidate, inputs: Sequence[Arrays], progress: Progress
+    recipes: Sequence[Recipe], floating: Candidate, calibration: Sequence[Arrays], progress: Progress
 ) -> Shortlist:
     """The most promising recipe by each engine, unmeasured: an export that does not search.
 
@@ -67,7 +67,7 @@ def first_guess(
     if not recipes:
         return Shortlist()
     recipe = recipes[0]
-    path = Workshop(floating.path, inputs, progress).make(recipe)
+    path = Workshop(floating.path, calibration, progress).make(recipe)
     return Shortlist(
         tuple(
             (Contender(Candidate(engine, recipe.precision, path, recipe.description)),)
@@ -79,6 +79,7 @@ def first_guess(
 def search_shortlist(
     recipes: Sequence[Recipe],
     floating: Candidate,
+    calibration: Sequence[Arrays],
     inputs: Sequence[Arrays],
     spec: ModelSpec,
     judge: Judge,
@@ -93,10 +94,10 @@ def search_shortlist(
     """
     budget = Budget(options.search_minutes)
     bar = SearchBar(progress, budget)
-    workshop = Workshop(floating.path, inputs, bar)
+    workshop = Workshop(floating.path, calibration, bar)
     cache = TrialCache(
         options.repository / ".tundish" / "search",
-        common_hash(floating.path, inputs, samples.samples, str(samples.metric and samples.metric.name)),
+        common_hash(floating.path, calibration, samples.samples, str(samples.metric and samples.metric.name)),
     )
     stopwatch = Stopwatch(floating.load(threads=1), inputs)
     bench = Bench(spec, workshop, stopwatch, judge, cache)

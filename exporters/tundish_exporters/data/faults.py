@@ -44,7 +44,8 @@ def left_out(path: Path, faults: Sequence[Fault], count: int) -> tuple[str, ...]
     """
     if not faults:
         return ()
-    listed = "; ".join(map(str, faults[:_SHOWN]))
+    in_order = sorted(faults, key=lambda fault: (len(fault.name), fault.name))  # line 9 before line 10
+    listed = "; ".join(map(str, in_order[:_SHOWN]))
     more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
     of_all = f"{len(faults)} of {count} samples of {path} cannot be used"
     if len(faults) > math.ceil(MOST_LEFT_OUT * count) or len(faults) == count:

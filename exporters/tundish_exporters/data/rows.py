@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tundish.inputs import LISTS, read_list
 from tundish.manifest import InputName
 from tundish_exporters.data.faults import Fault, SampleError
@@ -59,9 +62,15 @@ def samples_of(path: Path, rows: Iterable[Row | Fault], columns: Columns) -> Ite
             yield _sample(path, row, columns)
         except SampleError as error:
             yield Fault(row.name, str(error))
+    if seen:
+        check_columns(path, list(seen), columns)
+
+
+def check_columns(path: Path, there: Sequence[str], columns: Columns) -> None:
+    """Raises DataError if a column that every row needs is not there."""
     for name in (*columns.reads, *([columns.slice] if columns.slice else [])):
-        if seen and name not in seen:
-            raise DataError(f"{path} must have a column '{name}' in every row, got {list(seen)}.")
+        if name not in there:
+            raise DataError(f"{path} must have a column '{name}' in every row, got {list(there)}.")
 
 
 def _sample(path: Path, row: Row, columns: Columns) -> Sample:
@@ -78,9 +87,26 @@ def _sample(path: Path, row: Row, columns: Columns) -> Sample:
 def _content(path: Path, name: InputName, value: Any) -> Any:
     if name in LISTS:
         return _list(name, value)
+    if name in _FILES:
+        return _file(path, name, value)
     if not isinstance(value, str) or not value.strip():
-        raise SampleError(f"has no {'path' if name in _FILES else 'text'} in the column '{name}'")
-    return path.parent / value if name in _FILES else value
+        raise SampleError(f"has no text in the column '{name}'")
+    return value
+
+
+def _file(path: Path, name: InputName, value: Any) -> Path | bytes | NDArray[np.uint8]:
+    """Its path, its bytes, or the pixels of an image."""
+    if isinstance(value, Mapping):  # Hugging Face's datasets have either of these, or both
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, str) and value.strip():
+        return path.parent / value
+    if isinstance(value, bytes) and value:
+        return value
+    if isinstance(value, np.ndarray):
+        if value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3 and value.size:
+            return value
+        raise SampleError(f"has no [height, width, 3] uint8 pixels in '{name}', but {list(value.shape)} {value.dtype}")
+    raise SampleError(f"has no path in the column '{name}'")
 
 
 def _list(name: InputName, value: Any) -> tuple[bytes, ...]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tundish.inputs import read_inputs
 from tundish.tasks import Item
 from tundish_exporters.errors import DataError
 from tundish_exporters.truths import Truth
@@ -54,6 +57,8 @@ def encoded(text: str) -> bytes:
 def _read(part: Any) -> Any:
     if isinstance(part, str):
         return encoded(part)
+    if isinstance(part, np.ndarray):
+        return read_inputs({"image": part})["image"]
     if not isinstance(part, Path):
         return part
     try:

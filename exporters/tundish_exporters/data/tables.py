@@ -9,21 +9,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tundish_exporters.data.faults import Fault
-from tundish_exporters.data.rows import Columns, Row, samples_of
+from tundish_exporters.data.rows import Columns, Row
 from tundish_exporters.data.sample import Sample
 from tundish_exporters.errors import DataError
 
 MAX_TABLE_BYTES = 1024**3
 """Of a file that is read into memory; a few thousand samples are enough to calibrate and to judge."""
-
-
-def read_table(path: Path, columns: Columns) -> Iterator[Sample | Fault]:
-    """The samples of a table, and the rows that are none.
-
-    Raises:
-        DataError: it cannot be read, or has not a column that it needs.
-    """
-    yield from samples_of(path, _rows(path), columns)
 
 
 def read_lines(path: Path) -> Iterator[Sample | Fault]:
@@ -33,16 +24,15 @@ def read_lines(path: Path) -> Iterator[Sample | Fault]:
             yield Sample((line.strip(),), name=f"line {number}")
 
 
-def check_size(path: Path) -> None:
+def check_size(path: Path, limit: int = MAX_TABLE_BYTES) -> None:
     """Raises DataError if a file is too large to be read into memory."""
     size = path.stat().st_size
-    if size > MAX_TABLE_BYTES:
-        raise DataError(
-            f"{path} has {size} bytes, the limit is {MAX_TABLE_BYTES}; give a random few thousand of its samples."
-        )
+    if size > limit:
+        raise DataError(f"{path} has {size} bytes, the limit is {limit}; give a random few thousand of its samples.")
 
 
-def _rows(path: Path) -> Iterator[Row | Fault]:
+def read_rows(path: Path, _columns: Columns) -> Iterator[Row | Fault]:
+    """The rows of a table, and what is none; raises DataError if it cannot be read."""
     match path.suffix.lower():
         case ".jsonl":
             return _read(path, _json_rows)
