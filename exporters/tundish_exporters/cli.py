@@ -273,7 +273,10 @@ def export(
             "progress": progress,
         }
         exported = _export(source, task, hints, recognizer, of_directory, asked)
+    from tundish_exporters.report import PAGE_NAME
+
     show_export(console, exported)
+    console.print(f"How it was made: {exported.bundle.directory / PAGE_NAME}", markup=False, soft_wrap=True)
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,6 +292,10 @@ def test_a_report_lies_in_the_bundle(made: Made) -> None:
     assert report["parity"]["samples"] == 12
     assert set(report["components"]) == {"image", "text"}
     assert (component_directory(directory, "text") / "report.json").is_file()
+    links = re.findall(r'href="([^"]*)"', (directory / "report.html").read_text())
+    assert [(directory / link).resolve() for link in links] == [
+        component_directory(directory, name) / "report.html" for name in ("image", "text")
+    ]
 
 
 class Draft:

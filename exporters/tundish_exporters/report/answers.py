@@ -127,7 +127,7 @@ def _segments(result: ImageSegmentation) -> str:
         areas[segment.label] += runs_of(segment.mask).area
         height, width = segment.mask.size
         pixels = height * width
-    return _listed(f"{label} {area / pixels:.1%}" for label, area in areas.most_common())
+    return _listed(f"{label} {100 * area / pixels:.1f} %" for label, area in areas.most_common())
 
 
 def _listed(names: Iterable[str]) -> str:

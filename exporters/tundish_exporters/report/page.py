@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,21 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tundish_exporters.report.content import ComposedContent, Confusion, ReportContent
+from tundish_exporters.report.content import ComposedContent, Confusion, GroupAccuracy, ReportContent, Trial
 from tundish_exporters.report.pareto import front_of, pareto_plot, points_of
 from tundish_exporters.report.plots import MOST_LAYERS, histogram_plot, layers_plot, stages_plot
-from tundish_exporters.report.wording import PRECISIONS, engine_name, points, quantity, signed, size
+from tundish_exporters.report.wording import (
+    PRECISIONS,
+    difference,
+    engine_name,
+    points,
+    quantity,
+    sentence,
+    short,
+    signed,
+    size,
+    tensor_names,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHADES = 6
@@ -26,15 +38,18 @@ _MOST_GROUPS = 50
 def page(content: ReportContent) -> str:
     """The HTML of one network's report."""
     trials = content.trials
+    names = tensor_names([each.tensor for each in content.activations])
     return _rendered(
         "report.html",
         content=content,
         pareto=pareto_plot(trials, content.max_drop),
         front={point.number for point in front_of(points_of(trials))},
         layers=layers_plot(content.layers),
-        histograms=[(each, histogram_plot(each)) for each in content.activations],
+        histograms=[(each, names[each.tensor], histogram_plot(each)) for each in content.activations],
         stages=stages_plot(content.stages),
         most_layers=MOST_LAYERS,
+        labels=_of_interest(content.labels, trials),
+        slices=_of_interest(content.slices, trials),
         most_groups=_MOST_GROUPS,
     )
 
@@ -69,16 +84,26 @@ def _templates() -> Environment:
         "quantity": quantity,
         "signed": signed,
         "size": size,
+        "difference": difference,
         "engine": engine_name,
+        "sentence": sentence,
+        "short": short,
     }
     return templates
 
 
 def shade(confusion: Confusion, row: int, column: int) -> str:
     """The class of a cell: how much of its row it holds, and whether both models give the same label there."""
-    count = confusion.counts[row][column]
-    if not count:
+    counts = confusion.counts[row]
+    if not counts[column]:
         return "empty"
-    others = [number for index, number in enumerate(confusion.counts[row]) if (index == column) == (row == column)]
-    degree = max(1, round(_SHADES * count / max(sum(others), 1)))
+    whole = sum(counts) if row == column else sum(counts) - counts[row]  # changes are few beside what stays
+    degree = max(1, round(_SHADES * counts[column] / whole))
     return f"{'same' if row == column else 'other'} shade-{degree}"
+
+
+def _of_interest(groups: Mapping[str, tuple[GroupAccuracy, ...]], trials: Sequence[Trial]) -> dict[str, Any]:
+    """The groups of each variant that has some; those of fp32, which loses nothing, if there are no others."""
+    floating = {trial.name for trial in trials if trial.precision == "fp32"}
+    known = {name: rows for name, rows in groups.items() if rows}
+    return {name: rows for name, rows in known.items() if name not in floating} or known

@@ -9,12 +9,24 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from tundish_exporters.report.content import Trial
-from tundish_exporters.report.svg import CHARACTER, Scale, drawing, element, joined, line, text, tick_labels, ticks
-from tundish_exporters.report.wording import quantity, signed
+from tundish_exporters.report.svg import (
+    CHARACTER,
+    LogScale,
+    Scale,
+    drawing,
+    element,
+    joined,
+    line,
+    text,
+    tick_labels,
+    ticks,
+)
+from tundish_exporters.report.wording import quantity, short, signed
 
 _WIDTH, _HEIGHT = 760.0, 420.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 20.0, 34.0, 54.0
 _RADIUS = 6.0
+_TICK_ROOM = 44.0
 _LINE = 15.0
 """Height of a line of text."""
 _AROUND = ((12, 4.5, "start"), (-12, 4.5, "end"), (0, -12, "middle"), (0, 22, "middle"),
@@ -73,11 +85,11 @@ def pareto_plot(trials: Sequence[Trial], max_drop: float | None) -> Markup | Non
         _stairs(front, across, upward),
         joined(_error_bar(point, across, upward) for point in points if point.trial.interval),
         joined(_marker(point, across, upward) for point in points),
-        _names(points, front, across, upward),
+        _names(points, front, _taken(points, front, bound, across, upward), across, upward),
     )
 
 
-def _scales(points: Sequence[Point], front: Sequence[Point], bound: float | None) -> tuple[Scale, Scale]:
+def _scales(points: Sequence[Point], front: Sequence[Point], bound: float | None) -> tuple[LogScale, Scale]:
     """So that what matters fills the plot; points far from it are drawn at its edge, with their figures."""
     near = max(3 * (bound or 0), 2 * max(point.loss for point in front), 0.2)
     seen = [point for point in points if point.loss <= near]
@@ -85,34 +97,35 @@ def _scales(points: Sequence[Point], front: Sequence[Point], bound: float | None
     highest = max([bound or 0.0, *(min(point.greatest, 2 * near) for point in seen)])
     room = 0.12 * (highest - lowest) or 0.1
     slow = 1.6 * max(each.milliseconds for each in points if each in front or each.trial.precision == "fp32")
-    slowest = max(min(point.milliseconds, slow) for point in points)
+    times = [min(point.milliseconds, slow) for point in points]
     return (
-        Scale(0, 1.1 * slowest, _LEFT, _WIDTH - _RIGHT),
+        LogScale(min(times) / 1.5, max(times) * 1.25, _LEFT, _WIDTH - _RIGHT),
         Scale(lowest - room, highest + room, _HEIGHT - _BOTTOM, _TOP),
     )
 
 
-def _axes(across: Scale, upward: Scale) -> Markup:
+def _axes(across: LogScale, upward: Scale) -> Markup:
     parts: list[str] = []
-    for value, label in _ticks(upward, 6):
+    losses = ticks(upward.low, upward.high, 6)
+    for value, label in zip(losses, tick_labels(losses), strict=True):
         y = upward(value)
         parts += [line(_LEFT, y, _WIDTH - _RIGHT, y, "zero" if value == 0 else "grid")]
         parts += [text(_LEFT - 8, y + 4.5, label, anchor="end")]
-    for value, label in _ticks(across, 8):
+    for value in across.ticks(_TICK_ROOM):
         x = across(value)
         parts += [line(x, _HEIGHT - _BOTTOM, x, _HEIGHT - _BOTTOM + 5, "axis")]
-        parts += [text(x, _HEIGHT - _BOTTOM + 20, label, anchor="middle")]
+        parts += [text(x, _HEIGHT - _BOTTOM + 20, quantity(value), anchor="middle")]
     parts += [
         line(_LEFT, _HEIGHT - _BOTTOM, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, "axis"),
-        text(_WIDTH - _RIGHT, _HEIGHT - 10, "milliseconds an item (less is better) →", anchor="end"),
-        text(_LEFT - 56, 16, "↑ points of accuracy lost (less is better)"),
+        text(
+            _WIDTH - _RIGHT,
+            _HEIGHT - 10,
+            "← milliseconds an item (less is better; logarithmic scale)",
+            anchor="end",
+        ),
+        text(_LEFT - 56, 16, "points of accuracy lost (less is better) ↓"),
     ]
     return joined(parts)
-
-
-def _ticks(scale: Scale, about: int) -> list[tuple[float, str]]:
-    values = ticks(scale.low, scale.high, about)
-    return list(zip(values, tick_labels(values), strict=True))
 
 
 def _bound(upward: Scale, bound: float | None) -> Markup:
@@ -127,14 +140,14 @@ def _bound(upward: Scale, bound: float | None) -> Markup:
     )
 
 
-def _stairs(front: Sequence[Point], across: Scale, upward: Scale) -> Markup:
+def _stairs(front: Sequence[Point], across: LogScale, upward: Scale) -> Markup:
     """From each point of the front to the next: no trial lies below and to the left of the line."""
     steps = [(across(point.milliseconds), _height(point, upward)) for point in front]
     path = "".join(f"H{x:.2f}V{y:.2f}" for x, y in steps[1:])
     return element("path", d=f"M{steps[0][0]:.2f} {steps[0][1]:.2f}{path}", class_="front")
 
 
-def _place(point: Point, across: Scale) -> float:
+def _place(point: Point, across: LogScale) -> float:
     return across(min(point.milliseconds, across.high))
 
 
@@ -142,11 +155,11 @@ def _height(point: Point, upward: Scale) -> float:
     return upward(min(point.loss, upward.high))
 
 
-def _is_outside(point: Point, across: Scale, upward: Scale) -> bool:
+def _is_outside(point: Point, across: LogScale, upward: Scale) -> bool:
     return point.loss > upward.high or point.milliseconds > across.high
 
 
-def _error_bar(point: Point, across: Scale, upward: Scale) -> Markup:
+def _error_bar(point: Point, across: LogScale, upward: Scale) -> Markup:
     if _is_outside(point, across, upward):
         return Markup("")
     x = _place(point, across)
@@ -161,7 +174,7 @@ def _kind(point: Point) -> str:
     return {"served": "served", "passed": "passed"}.get(point.trial.outcome, "lost")
 
 
-def _marker(point: Point, across: Scale, upward: Scale) -> Markup:
+def _marker(point: Point, across: LogScale, upward: Scale) -> Markup:
     trial = point.trial
     said = f"{point.number}: {trial.name}, {quantity(point.milliseconds)} ms, {signed(point.loss, 2)} points lost"
     x, y, r = _place(point, across), _height(point, upward), _RADIUS
@@ -189,26 +202,41 @@ class _Box:
         return max(_LEFT - self.left, 0) + max(self.right - _WIDTH + _RIGHT, 0) + max(_TOP - 14 - self.top, 0)
 
 
-def _names(points: Sequence[Point], front: Sequence[Point], across: Scale, upward: Scale) -> Markup:
-    """The number of each point, with its name if it is served or on the front and there is room."""
+def _taken(
+    points: Sequence[Point], front: Sequence[Point], bound: float | None, across: LogScale, upward: Scale
+) -> list[_Box]:
+    """What names may not cover: marks, intervals and lines."""
     taken = []
     for point in points:
         x, y = _place(point, across), _height(point, upward)
         taken.append(_Box(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS))
         if point.trial.interval and not _is_outside(point, across, upward):
             taken.append(_Box(x - 2, upward(point.greatest), x + 2, upward(point.least)))
-    if front:
-        corners = [(across(each.milliseconds), _height(each, upward)) for each in front]
-        for (x1, y1), (x2, y2) in pairwise(corners):
-            taken += [_Box(x1, y1 - 1, x2, y1 + 1), _Box(x2 - 1, y1, x2 + 1, y2)]
+    corners = [(across(each.milliseconds), _height(each, upward)) for each in front]
+    for (x1, y1), (x2, y2) in pairwise(corners):
+        taken += [_Box(x1, y1 - 1, x2, y1 + 1), _Box(x2 - 1, y1, x2 + 1, y2)]
+    for loss in (0.0, bound):
+        if loss is not None:
+            taken.append(_Box(_LEFT, upward(loss) - 1, _WIDTH - _RIGHT, upward(loss) + 1))
+    if bound is not None:
+        taken.append(_Box(_WIDTH - _RIGHT - 120, upward(bound) - 20, _WIDTH - _RIGHT, upward(bound)))
+    return taken
+
+
+def _names(
+    points: Sequence[Point], front: Sequence[Point], taken: list[_Box], across: LogScale, upward: Scale
+) -> Markup:
+    """The number of each point, with its name if it is served or on the front and there is room."""
     parts = []
     for point in sorted(points, key=lambda each: (each.trial.outcome != "served", each not in front)):
-        wanted = f"{point.number} {point.trial.name}" if point in front or point.trial.outcome == "served" else ""
+        trial = point.trial
+        named = point in front or trial.outcome == "served" or trial.precision == "fp32"
+        wanted = f"{point.number} {short(trial.name, 28)}" if named else ""
         if _is_outside(point, across, upward):
             wanted = f"{point.number}: {signed(point.loss, 1)}"
         for said in filter(None, (wanted, str(point.number))):
             cost, box, (dx, dy, anchor) = _best_place(point, said, taken, across, upward)
-            if cost < 1 or said == str(point.number):
+            if cost < 1 or said == str(point.number) or trial.outcome == "served":
                 taken.append(box)
                 x, y = _place(point, across) + dx, _height(point, upward) + dy
                 parts.append(text(x, y, said, anchor=anchor, class_=f"name {_kind(point)}"))
@@ -217,7 +245,7 @@ def _names(points: Sequence[Point], front: Sequence[Point], across: Scale, upwar
 
 
 def _best_place(
-    point: Point, said: str, taken: Sequence[_Box], across: Scale, upward: Scale
+    point: Point, said: str, taken: Sequence[_Box], across: LogScale, upward: Scale
 ) -> tuple[float, _Box, tuple[float, float, str]]:
     """Where the text is over the least of what is there already."""
     width = CHARACTER * len(said)

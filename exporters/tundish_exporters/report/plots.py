@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from tundish_exporters.report.content import ActivationHistogram, LayerError, StageMedians
 from tundish_exporters.report.svg import CHARACTER, Scale, drawing, element, joined, line, text, tick_labels, ticks
-from tundish_exporters.report.wording import quantity, short
+from tundish_exporters.report.wording import quantity, short, tensor_names
 
 _WIDTH = 760.0
 _NAMED = 320.0
@@ -23,6 +23,7 @@ def layers_plot(layers: Sequence[LayerError]) -> Markup | None:
     worst = sorted(layers, key=lambda each: -each.error)[:MOST_LAYERS]
     if not worst or not worst[0].error > 0:
         return None
+    names = tensor_names([layer.node for layer in layers])
     row, top = 20.0, 8.0
     height = top + row * len(worst) + 40
     across = Scale(0, worst[0].error * 1.02, _NAMED + 10, _WIDTH - 130)
@@ -36,7 +37,7 @@ def layers_plot(layers: Sequence[LayerError]) -> Markup | None:
             element(
                 "g",
                 element("title", f"{layer.node} ({layer.operator}): {said}"),
-                text(_NAMED, y + 14.5, short(layer.node, int(_NAMED / CHARACTER)), anchor="end"),
+                text(_NAMED, y + 14.5, short(names[layer.node], int(_NAMED / CHARACTER)), anchor="end"),
                 element("rect", x=across.start, y=y + 3, width=max(end - across.start, 1), height=row - 6, class_=kind),
                 text(end + 6, y + 14.5, said, class_="figure"),
             )

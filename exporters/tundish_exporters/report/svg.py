@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-CHARACTER = 6.2
-"""Width of a character of the plots' text, in the plots' units: a little more than most have."""
+CHARACTER = 6.8
+"""Width of a character of the plots' text, in the plots' units: no less than the wider fonts have on average."""
 
 
 def element(tag: str, *children: str, **attributes: object) -> Markup:
@@ -72,6 +72,32 @@ class Scale:
         """Where a value lies."""
         share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class LogScale:
+    """From positive values to coordinates, with equal distances for equal ratios."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Where a value lies."""
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, room: float) -> list[float]:
+        """Round values, each as far from the next as a label needs; rounder ones have precedence."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        chosen: list[float] = []
+        for factor in (1, 2, 5, 3, 8, 4, 6, 1.5):
+            for value in (factor * 10.0**power for power in powers):
+                near = any(abs(self(value) - self(other)) < room for other in chosen)
+                if self.low <= value <= self.high and not near:
+                    chosen.append(value)
+        return sorted(chosen) if len(chosen) > 2 else ticks(self.low, self.high, 5)
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
 from tundish_exporters.report.content import Trial
@@ -48,7 +49,7 @@ def accuracy(trial: Trial) -> str:
         return "with answers equal to its source's"
     samples = f"on {trial.samples:,} samples"
     if trial.metric == "agreement":
-        said = f"with the float model's answer {samples} in {trial.value:.2%} of cases"
+        said = f"with the float model's answer {samples} in {100 * trial.value:.2f}\N{NO-BREAK SPACE}% of cases"
     elif trial.metric == "cosine":
         said = f"with vectors whose mean cosine to the float model's is {trial.value:.4f} {samples}"
     else:
@@ -68,7 +69,9 @@ def interval(trial: Trial) -> str:
     if trial.interval is None:
         return ""
     low, high = trial.interval
-    return f" ({trial.confidence:.0%} interval of the loss: {points(low)} to {points(high)} points)"
+    return (
+        f" ({100 * trial.confidence:g}\N{NO-BREAK SPACE}% interval of the loss: {points(low)} to {points(high)} points)"
+    )
 
 
 def points(share: float) -> str:
@@ -81,6 +84,11 @@ def signed(value: float, digits: int) -> str:
     if not math.isfinite(value):
         return "not a number"
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def sentence(said: str) -> str:
+    """With a capital letter, and a full stop."""
+    return f"{said[:1].upper()}{said[1:].rstrip('.')}." if said else ""
 
 
 def short(text: str, most: int) -> str:
@@ -98,6 +106,18 @@ def quantity(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
+def difference(value: float) -> str:
+    """Of what should be equal: its order of magnitude."""
+    return f"{value:.1e}".replace("-", "\N{MINUS SIGN}") if value else "none"
+
+
 def size(count: int) -> str:
     """Bytes as people read them."""
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def tensor_names(names: Sequence[str]) -> dict[str, str]:
+    """Names without the path that all of them begin with, and without what ONNX's exporters put behind them."""
+    folders = [name.split("/")[:-1] for name in names]
+    common = len(os.path.commonprefix(folders)) if len(names) > 1 else 0  # noqa: RUF071  # of parts, not characters
+    return {name: "/".join(name.split("/")[common:]).removesuffix("_output_0") for name in names}

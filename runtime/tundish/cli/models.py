@@ -21,6 +21,8 @@ from tundish.repository import scan
 
 app = typer.Typer(help="List, show and verify the models of a repository.", no_args_is_help=True)
 
+_REPORT = "report.html"
+
 RepositoryArgument = Annotated[Path, typer.Argument(help="Directory of <model>/<version>/bundle.json.")]
 
 
@@ -70,6 +72,8 @@ def show(
         return
     console = Console(highlight=False)
     _show_origin(console, bundle.manifest)
+    if any(file.path == _REPORT for file in bundle.manifest.assets):
+        console.print(f"  report: {bundle.directory / _REPORT}", markup=False, soft_wrap=True)
     if isinstance(bundle, Bundle):
         _show_variants(console, bundle.manifest, repository)
         return
