@@ -194,7 +194,7 @@ def test_int8_that_was_asked_for_and_passes_stands_alone(tmp_path: Path, images:
     (variant,) = exported.bundle.manifest.variants
     assert variant.precision == "int8"
     assert sorted(path.name for path in exported.bundle.directory.iterdir()) == [
-        "bundle.json", "onnx-int8-cpu.onnx", "report.html", "report.json",
+        "bundle.json", "report.html", "report.json", "static-u8s8-mean.onnx",
     ]  # fmt: skip
     assert_tells_colors_apart(tmp_path, images)
 
