@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -84,7 +85,12 @@ def describe_keeping(description: str, layers: frozenset[str]) -> str:
 
 @contextmanager
 def one_sentence(doing: str) -> Iterator[None]:
-    """Raises what the libraries raise as an ExportError: `doing` cannot be done, and their first line why."""
+    """Raises what the libraries raise as an ExportError: `doing` failed, and their first line why.
+
+    What they log besides, such as advice to do what was done, is for nobody who exports a model.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
         yield
     except ExportError:
@@ -92,3 +98,5 @@ def one_sentence(doing: str) -> Iterator[None]:
     except Exception as error:  # theirs have no common base but Exception
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ExportError(f"{doing[0].upper()}{doing[1:]} failed: {reason}") from error
+    finally:
+        logging.disable(before)

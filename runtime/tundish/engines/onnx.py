@@ -27,13 +27,18 @@ _DATATYPES: dict[str, Datatype] = {
     "tensor(double)": "FP64",
 }
 
+_ROUNDS_KEPT_LAYERS = "WeightBiasQuantization"
+"""The optimizer that rounds the weights of a layer in float that stands between quantised ones: those that an int8
+variant keeps in float, since it could not do without. Other files may want it, for biases that were left in float."""
+
 
 class OnnxEngine:
     """An ONNX Runtime session that owns its threads, but for the one that calls it."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, precision: Precision = "fp32") -> None:
         self._path = path
         self._threads = threads
+        self._precision = precision
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -43,7 +48,12 @@ class OnnxEngine:
         # Errors come back as exceptions; the log beside them would say it twice.
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                path,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=[_ROUNDS_KEPT_LAYERS] if precision == "int8" else [],
+            )
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
             raise EngineError(f"ONNX Runtime does not take {path}: {error}") from error
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
@@ -62,7 +72,9 @@ class OnnxEngine:
         """See `Engine.another`."""
         # A session takes calls from any number of threads. Those without threads of its own compute on their callers',
         # and meet nowhere; the others would wait for each other.
-        return self if self._threads == 1 else OnnxEngine(self._path, threads=self._threads)
+        if self._threads == 1:
+            return self
+        return OnnxEngine(self._path, threads=self._threads, precision=self._precision)
 
 
 def computes_in(precision: Precision) -> bool:
@@ -70,9 +82,9 @@ def computes_in(precision: Precision) -> bool:
     return precision != "bf16"
 
 
-def load(path: Path, *, precision: Precision, threads: int) -> OnnxEngine:  # noqa: ARG001  # the file has it
+def load(path: Path, *, precision: Precision, threads: int) -> OnnxEngine:
     """Loads an ONNX file; raises EngineError if ONNX Runtime does not take it."""
-    return OnnxEngine(path, threads=threads)
+    return OnnxEngine(path, threads=threads, precision=precision)
 
 
 def _spec(node: onnxruntime.NodeArg) -> TensorSpec:
