@@ -30,7 +30,7 @@ def own_metric(asked: str | MetricFunction) -> Metric:
     name, function = (asked, _imported(asked)) if isinstance(asked, str) else (_name_of(asked), asked)
 
     def value(rows: Rows) -> float:
-        answers, truths = ([row[side] for row in rows] for side in (0, 1))
+        answers, truths = rows.T.tolist()
         try:
             figure = function(answers, truths)
         except Exception as error:  # whatever the maker's code raises
@@ -63,8 +63,9 @@ def _name_of(function: MetricFunction) -> str:
 
 
 def _rows(results: Sequence[Result], truths: Sequence[Truth]) -> Rows:
-    rows = np.empty(len(results), object)
-    rows[:] = [(result_json(result), _plain(truth)) for result, truth in zip(results, truths, strict=True)]
+    rows = np.empty((len(results), 2), object)
+    for row, result, truth in zip(rows, results, truths, strict=True):
+        row[:] = result_json(result), _plain(truth)
     return rows
 
 
