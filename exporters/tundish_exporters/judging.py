@@ -85,17 +85,19 @@ class Judge:
         """
         data = self._data
         if candidate == self._floating:
-            judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data)
+            judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data, None)
             return replace(judgement, gate=self._equal)
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
         assert data is not None  # nothing but fp32 is made without
         gate.check_measurable(self._float_results)
-        judgement = self._judged(self._answers(candidate, data), data)
+        confidence = self._options.confidence
+        judgement = self._judged(self._answers(candidate, data), data, confidence)
         reduced = reduced_preprocess(self._spec, data.samples) if judgement.gate.passed else None
         if reduced is None:
             return judgement
-        with_reduction = self._judged(self._answers(candidate, data, reduced), data, reduced)
+        results = self._answers(candidate, data, reduced)
+        with_reduction = replace(self._judged(results, data, confidence), preprocess=reduced)
         return with_reduction if with_reduction.gate.passed else judgement
 
     def _judge_float(self, candidate: Candidate) -> Judgement:
@@ -103,7 +105,9 @@ class Judge:
         engine = candidate.load(threads=usable_cores())
         fault = difference_from_source(task, engine, self._parity_inputs, self._source_answers)
         data = self._data
-        judgement = Judgement(None, self._equal) if data is None else self._judged(self._answers(candidate, data), data)
+        judgement = Judgement(None, self._equal)
+        if data is not None:  # no interval must be within the bound: that it equals the source says more
+            judgement = self._judged(self._answers(candidate, data), data, None)
         if fault:
             return replace(judgement, gate=Gate(passed=False, max_drop=self._options.max_drop, reason=fault))
         return judgement
@@ -113,14 +117,13 @@ class Judge:
         reason = f"Equal to its source on {len(self._source_answers)} samples."
         return Gate(passed=True, max_drop=self._options.max_drop, reason=reason)
 
-    def _judged(self, results: list[Result], data: GateData, preprocess: ImagePreprocess | None = None) -> Judgement:
+    def _judged(self, results: list[Result], data: GateData, confidence: float | None) -> Judgement:
         options, comparison = self._options, self._gauge.compare(results)
         accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
         return Judgement(
             accuracy,
-            gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=options.confidence),
-            preprocess,
-            () if data.labels is None else measure_slices(comparison, data.labels),
+            gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=confidence),
+            labels=() if data.labels is None else measure_slices(comparison, data.labels),
         )
 
     def _answers(self, candidate: Candidate, data: GateData, preprocess: ImagePreprocess | None = None) -> list[Result]:

@@ -304,6 +304,38 @@ def test_the_bound_decides(tmp_path: Path, images: Path) -> None:
     assert [variant.gate.passed for variant in exported.bundle.manifest.variants] == [True, True]
 
 
+def test_confidence_that_so_few_samples_cannot_give_leaves_fp32_alone(tmp_path: Path, images: Path) -> None:
+    exported = export(tmp_path, outlier=False, evaluation=images, confidence=0.95)
+    floating, quantised = exported.bundle.manifest.variants
+    assert figures(quantised) == figures(floating) == ("accuracy", 1, 1, 12)
+    assert exported.bundle.manifest.servable == (floating,)
+    assert floating.gate.confidence is None, "it is the float model itself"
+    assert quantised.gate.confidence == 0.95
+    assert "that of about 770 samples would be." in quantised.gate.reason
+
+
+def test_a_function_of_the_makers_own_decides(tmp_path: Path, images: Path) -> None:
+    """One for which any colour is as good as another, which passes what accuracy would not."""
+    given: list[tuple[str, str]] = []
+
+    def any_color(answers: list[dict[str, Any]], truths: list[str]) -> float:
+        names = [answer["labels"][0]["name"] for answer in answers]
+        given.extend(zip(names, truths, strict=True))
+        return sum(name in COLORS and truth in COLORS for name, truth in zip(names, truths, strict=True)) / len(truths)
+
+    exported = export(tmp_path, outlier=True, evaluation=images, metric=any_color)
+    floating, quantised = exported.bundle.manifest.variants
+    assert figures(floating) == figures(quantised) == ("any_color", 1, 1, 12)
+    assert {truth for _, truth in given} == set(COLORS)
+    assert quantised.gate.passed
+    assert quantised.accuracy is not None
+    assert quantised.accuracy.agreement == pytest.approx(1 / 3)
+    with pytest.raises(ExportError, match="The metric 'any_color' needs labelled data; pass --evaluation"):
+        export(tmp_path, outlier=True, calibration=images, metric=any_color)
+    with pytest.raises(ExportError, match=r"confidence is a share between 0 and 1, such as 0\.95; got 95"):
+        export(tmp_path, outlier=True, evaluation=images, confidence=95)
+
+
 def test_int8_that_was_asked_for_and_passes_stands_alone(tmp_path: Path, images: Path) -> None:
     exported = export(tmp_path, outlier=False, evaluation=images, precision="int8")
     (variant,) = exported.bundle.manifest.variants

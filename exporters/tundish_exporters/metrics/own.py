@@ -34,7 +34,7 @@ def own_metric(asked: str | MetricFunction) -> Metric:
         try:
             figure = function(answers, truths)
         except Exception as error:  # whatever the maker's code raises
-            raise DataError(f"The metric '{name}' failed: {type(error).__name__}: {error}") from error
+            raise DataError(f"The metric '{name}' failed: {type(error).__name__}: {error}.") from error
         if not isinstance(figure, Real):
             raise DataError(f"The metric '{name}' must give a number, got {figure!r:.100}.")
         return float(figure)
@@ -49,7 +49,7 @@ def _imported(name: str) -> MetricFunction:
     try:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the module's own code raises
-        raise ExportError(f"The metric '{name}' cannot be imported: {type(error).__name__}: {error}") from error
+        raise ExportError(f"The metric '{name}' cannot be imported: {type(error).__name__}: {error}.") from error
     finally:
         sys.path.remove(here)
     if not callable(function):
