@@ -135,7 +135,7 @@ def _verdict(accuracy: Accuracy, max_drop: float, confidence: float | None) -> s
     if accuracy.interval.high <= max_drop + _ROUNDING:
         return f"wholly {position}"
     count = samples_to_tell(accuracy, max_drop)
-    enough = (
-        "no number of samples would, as the drop is the bound" if count is None else f"about {count:,} samples would"
-    )
-    return f"which is not wholly {position}; {enough}"
+    of_more = "no number of samples would be, as the drop is the bound"
+    if count is not None:
+        of_more = f"about {count:,} samples would be"
+    return f"which is not wholly {position}; that of {of_more}"

@@ -92,43 +92,41 @@ class Judge:
         """
         data = self._data
         if candidate == self._floating:
-            judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data)
+            judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data, None)
             return replace(judgement, gate=self._equal)
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
         assert data is not None  # nothing but fp32 is made without
         gate.check_measurable(self._float_results)
-        judgement = self._judged(self._answers(candidate, data), data)
+        confidence = self._options.confidence
+        judgement = self._judged(self._answers(candidate, data), data, confidence)
         reduced = reduced_preprocess(self._spec, data.samples) if judgement.gate.passed else None
         if reduced is None:
             return judgement
-        with_reduction = self._judged(self._answers(candidate, data, reduced), data, reduced)
+        results = self._answers(candidate, data, reduced)
+        with_reduction = replace(self._judged(results, data, confidence), preprocess=reduced)
         return with_reduction if with_reduction.gate.passed else judgement
 
     def measure(self, candidate: Candidate) -> Accuracy:
         """How accurate the candidate is, as it is; raises DataError as `judge` does."""
-        data = self._gate_data
+        assert self._data is not None  # nothing but fp32 is made without
         gate.check_measurable(self._float_results)
-        accuracy = self._judged(self._answers(candidate, data), data).accuracy
+        accuracy = self._judged(self._answers(candidate, self._data), self._data, None).accuracy
         assert accuracy is not None
         return accuracy
 
     def verdict(self, accuracy: Accuracy) -> Gate:
-        """Whether a candidate of this accuracy may be served."""
-        options = self._options
-        return gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=options.confidence)
-
-    @property
-    def _gate_data(self) -> GateData:
-        assert self._data is not None  # nothing but fp32 is made without
-        return self._data
+        """Whether the drop that was measured is within the bound, however sure that is."""
+        return gate.judge(accuracy, self._options.max_drop, self._options.max_slice_drop)
 
     def _judge_float(self, candidate: Candidate) -> Judgement:
         task = parity_task(self._spec, self._directory)
         engine = candidate.load(threads=usable_cores())
         fault = difference_from_source(task, engine, self._parity_inputs, self._source_answers)
         data = self._data
-        judgement = Judgement(None, self._equal) if data is None else self._judged(self._answers(candidate, data), data)
+        judgement = Judgement(None, self._equal)
+        if data is not None:  # no interval must be within the bound: that it equals the source says more
+            judgement = self._judged(self._answers(candidate, data), data, None)
         if fault:
             return replace(judgement, gate=Gate(passed=False, max_drop=self._options.max_drop, reason=fault))
         return judgement
@@ -138,15 +136,14 @@ class Judge:
         reason = f"Equal to its source on {len(self._source_answers)} samples."
         return Gate(passed=True, max_drop=self._options.max_drop, reason=reason)
 
-    def _judged(self, results: list[Result], data: GateData, preprocess: ImagePreprocess | None = None) -> Judgement:
-        comparison = self._gauge.compare(results)
+    def _judged(self, results: list[Result], data: GateData, confidence: float | None) -> Judgement:
+        options, comparison = self._options, self._gauge.compare(results)
         accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
         return Judgement(
             accuracy,
-            self.verdict(accuracy),
-            preprocess,
-            () if data.labels is None else measure_slices(comparison, data.labels),
-            results,
+            gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=confidence),
+            labels=() if data.labels is None else measure_slices(comparison, data.labels),
+            results=results,
         )
 
     def _answers(self, candidate: Candidate, data: GateData, preprocess: ImagePreprocess | None = None) -> list[Result]:

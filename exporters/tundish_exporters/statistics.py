@@ -23,7 +23,7 @@ RESAMPLES = 1000
 """Of a bootstrap, at most. By their chance, the ends of a 95 % interval have a standard error of 2 % of its width."""
 _LEAST_RESAMPLES = 200
 """With fewer, hardly more than five lie beyond each end of a 95 % interval."""
-_RESAMPLING_SECONDS = 20.0
+_RESAMPLING_SECONDS = 30.0
 _SEED = 1998
 """Of the resamples; any fixed number gives the same interval twice."""
 _EDGE = 1e-12

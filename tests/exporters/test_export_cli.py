@@ -103,11 +103,14 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     before = contents(repository)
     outcome = run(
         fragile, "--task", "image-classification", "--name", "parts", "--repository", repository,
-        "--calibration", small_images, "--search-minutes", "0", "--precision", "int8",
+        "--calibration", small_images, "--search-minutes", "0", "--precision", "int8", "--max-drop", "0.99",
+        "--confidence", "0.9",
     )  # fmt: skip
     assert outcome.returncode == 1
     (line,) = outcome.stderr.splitlines()
     assert line.startswith("error: int8 does not pass the gate: agreement 0.")
+    assert "points, 90 % interval " in line
+    assert "which is not wholly within the bound of 99.00; that of about " in line
     assert line.endswith("Nothing was written.")
     assert contents(repository) == before
 
@@ -132,6 +135,18 @@ def test_a_usage_error_exits_with_2(arguments: list[str], message: str, tmp_path
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert not (tmp_path / "models").exists()
+
+
+def test_a_metric_that_is_not_there_is_one_sentence(tmp_path: Path, texts: Path) -> None:
+    outcome = run(
+        texts, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models",
+        "--metric", "nowhere_metrics:f",
+    )  # fmt: skip
+    assert outcome.returncode == 1
+    assert outcome.stderr == (
+        "error: The metric 'nowhere_metrics:f' cannot be imported: ModuleNotFoundError: No module named "
+        "'nowhere_metrics'.\n"
+    )
 
 
 def test_a_failure_exits_with_1_and_one_sentence(tmp_path: Path) -> None:

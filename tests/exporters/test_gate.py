@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from support.measuring import figures, measure
@@ -29,8 +29,9 @@ from tundish.manifest import Accuracy, ClassificationPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish_exporters import ExportError, export_module
 from tundish_exporters.exporting import Exported
-from tundish_exporters.gate import judge
+from tundish_exporters.gate import judge, samples_to_tell
 from tundish_exporters.metrics import ACCURACY
+from tundish_exporters.statistics import mcnemar
 
 
 def classified(*names: str, score: float = 0.9) -> list[ImageClassification]:
@@ -95,6 +96,125 @@ def test_the_verdict_says_the_figures() -> None:
         "accuracy 0.9000 against 0.9050 on 1,000 samples: a drop of 0.50 points, within the bound of 0.50."
     )
     assert "a drop of 1.50 points, over the bound of 0.50" in judge(accuracy(0.89, 0.905), 0.005).reason
+
+
+# How sure it is
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=1, max_size=60))
+def test_a_loss_is_a_drop_above_0_and_its_interval_holds_it(rows: list[tuple[str, str, str]]) -> None:
+    ours, floats, truths = ([row[side] for row in rows] for side in range(3))
+    measured = measure(classified(*ours), classified(*floats), truths, ACCURACY)
+    drop = measured.reference - measured.value
+    lost = sum(theirs == right != mine for mine, theirs, right in rows)
+    gained = sum(mine == right != theirs for mine, theirs, right in rows)
+    assert (measured.lost, measured.gained) == (lost, gained)
+    assert drop == pytest.approx((lost - gained) / len(rows))
+    assert measured.interval is not None
+    assert measured.interval.low <= drop + 1e-12
+    assert drop - 1e-12 <= measured.interval.high
+    assert measured.p_value == pytest.approx(mcnemar(lost, gained))
+
+    swapped = measure(classified(*floats), classified(*ours), truths, ACCURACY)
+    assert swapped.interval is not None
+    assert (swapped.interval.low, swapped.interval.high) == pytest.approx(
+        (-measured.interval.high, -measured.interval.low), abs=1e-9
+    )
+    assert swapped.p_value == measured.p_value
+
+
+def test_agreement_can_only_be_lost() -> None:
+    measured = measure(classified(*"aab" * 10), classified(*"aaa" * 10))
+    assert (measured.lost, measured.gained, measured.p_value) == (10, 0, None)
+    interval = measured.interval
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((0.1729, 0.5281), abs=1e-4)  # Clopper and Pearson, 10 of 30
+    same = measure(classified(*"ab" * 10), classified(*"ab" * 10)).interval
+    assert same is not None
+    assert (same.low, same.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
+
+
+def test_vectors_have_a_bootstrap_of_their_cosine_and_neighbours_that_agree() -> None:
+    generator = np.random.default_rng(3)
+    vectors = generator.normal(size=(200, 16))
+    measured = measure(embedded(*(vectors + generator.normal(0, 0.2, vectors.shape))), embedded(*vectors))
+    drop = measured.reference - measured.value
+    assert measured.interval is not None
+    assert 0 < measured.interval.low < drop < measured.interval.high < 1.3 * drop
+    assert measured.agreement is not None
+    assert 0.5 < measured.agreement < 1
+    assert (measured.lost, measured.p_value) == (None, None)
+    assert measure(embedded([[1, 0]]), embedded([[1, 0]])).agreement is None, "tokens' vectors have no neighbours"
+
+
+def test_the_float_model_loses_nothing_for_sure() -> None:
+    results = classified("a", "b")
+    measured = measure(results, results, ["a", "a"], ACCURACY)
+    assert figures(measured) == ("accuracy", 0.5, 0.5, 2)
+    assert (measured.interval, measured.p_value, measured.agreement) == (None, None, None)
+
+
+def labelled(lost: int, gained: int, samples: int, *, right: int = 0, confidence: float = 0.95) -> Accuracy:
+    """Of samples of which the float model has `lost + right` right."""
+    rows = ["yy"] * right + ["ny"] * lost + ["yn"] * gained + ["nn"] * (samples - right - lost - gained)
+    ours, floats = zip(*rows, strict=True)
+    return measure(classified(*ours), classified(*floats), ["y"] * samples, ACCURACY, confidence=confidence)
+
+
+def test_the_verdict_says_how_sure_the_drop_is() -> None:
+    verdict = judge(labelled(12, 10, 1000, right=744), 0.005)
+    assert verdict.passed
+    assert verdict.confidence is None
+    assert verdict.reason == (
+        "accuracy 0.7540 against 0.7560 on 1,000 samples: a drop of 0.20 points, 95 % interval -0.78 to 1.21, within "
+        "the bound of 0.50. Agreement with the float model: 0.9780."
+    )
+
+
+def test_confidence_asks_for_the_whole_interval_and_says_how_many_samples_it_takes() -> None:
+    accuracy = labelled(12, 10, 1000, right=744)
+    verdict = judge(accuracy, 0.005, confidence=0.95)
+    assert not verdict.passed
+    assert verdict.confidence == 0.95
+    count = samples_to_tell(accuracy, 0.005)
+    assert count is not None
+    assert (
+        f"which is not wholly within the bound of 0.50; that of about {count:,} samples would be. Agreement"
+        in verdict.reason
+    )
+    times = count / 1000
+    assert not judge(labelled(*(round(times * each) for each in (11.4, 9.5, 950))), 0.005, confidence=0.95).passed
+    enough = labelled(*(round(times * each) for each in (12, 10, 1000)))
+    assert judge(enough, 0.005, confidence=0.95).passed
+    assert "wholly within the bound of 0.50." in judge(enough, 0.005, confidence=0.95).reason
+
+
+def test_no_number_of_samples_makes_a_drop_of_the_bound_sure() -> None:
+    accuracy = labelled(5, 0, 1000)
+    assert judge(accuracy, 0.005).passed
+    verdict = judge(accuracy, 0.005, confidence=0.95)
+    assert not verdict.passed
+    assert "no number of samples would be, as the drop is the bound" in verdict.reason
+    assert "over the bound of 0.40." in judge(accuracy, 0.004, confidence=0.95).reason
+    assert samples_to_tell(accuracy, 0.004) is None
+
+
+def test_without_an_interval_no_confidence_is_had() -> None:
+    verdict = judge(accuracy(0.9, 0.9), 0.005, confidence=0.9)
+    assert not verdict.passed
+    assert verdict.reason.endswith("without an interval that would show 90 % confidence.")
+
+
+@pytest.mark.parametrize("bound", [0.001, 0.01])
+def test_samples_that_all_agree_are_as_many_as_they_are(bound: float) -> None:
+    """Of n samples without any difference, the bound of 95 % is 3.7 / n."""
+    names = ["a"] * 100
+    agreement = measure(classified(*names), classified(*names[:]))
+    by_vectors = measure(embedded(*[[1, 0]] * 100), embedded(*[[1, 0]] * 100))
+    for measured in (agreement, by_vectors):
+        assert not judge(measured, bound, confidence=0.95).passed
+        assert samples_to_tell(measured, bound) == pytest.approx(3.7 / bound, rel=0.05)
 
 
 def test_vectors_that_are_no_numbers_fail_even_the_widest_bound() -> None:
@@ -187,6 +307,38 @@ def test_a_variant_that_fails_keeps_its_figures_and_not_its_files(labelled: bool
 def test_the_bound_decides(tmp_path: Path, images: Path) -> None:
     exported = export(tmp_path, outlier=True, evaluation=images, max_drop=0.67)
     assert [variant.gate.passed for variant in exported.bundle.manifest.variants] == [True, True]
+
+
+def test_confidence_that_so_few_samples_cannot_give_leaves_fp32_alone(tmp_path: Path, images: Path) -> None:
+    exported = export(tmp_path, outlier=False, evaluation=images, confidence=0.95)
+    floating, quantised = exported.bundle.manifest.variants
+    assert figures(quantised) == figures(floating) == ("accuracy", 1, 1, 12)
+    assert exported.bundle.manifest.servable == (floating,)
+    assert floating.gate.confidence is None, "it is the float model itself"
+    assert quantised.gate.confidence == 0.95
+    assert "that of about 770 samples would be." in quantised.gate.reason
+
+
+def test_a_function_of_the_makers_own_decides(tmp_path: Path, images: Path) -> None:
+    """One for which any colour is as good as another, which passes what accuracy would not."""
+    given: list[tuple[str, str]] = []
+
+    def any_color(answers: list[dict[str, Any]], truths: list[str]) -> float:
+        names = [answer["labels"][0]["name"] for answer in answers]
+        given.extend(zip(names, truths, strict=True))
+        return sum(name in COLORS and truth in COLORS for name, truth in zip(names, truths, strict=True)) / len(truths)
+
+    exported = export(tmp_path, outlier=True, evaluation=images, metric=any_color)
+    floating, quantised = exported.bundle.manifest.variants
+    assert figures(floating) == figures(quantised) == ("any_color", 1, 1, 12)
+    assert {truth for _, truth in given} == set(COLORS)
+    assert quantised.gate.passed
+    assert quantised.accuracy is not None
+    assert quantised.accuracy.agreement == pytest.approx(1 / 3)
+    with pytest.raises(ExportError, match="The metric 'any_color' needs labelled data; pass --evaluation"):
+        export(tmp_path, outlier=True, calibration=images, metric=any_color)
+    with pytest.raises(ExportError, match=r"confidence is a share between 0 and 1, such as 0\.95; got 95"):
+        export(tmp_path, outlier=True, evaluation=images, confidence=95)
 
 
 def test_int8_that_was_asked_for_and_passes_stands_alone(tmp_path: Path, images: Path) -> None:

@@ -23,20 +23,28 @@ _RECALLS = np.linspace(0, 1, 101)
 """At which COCO reads the precision."""
 
 
-class _Found(NamedTuple):
-    """Of one label in one image: what was found, best first, and how much there is."""
+class _Label(NamedTuple):
+    """What was found of one label in all images, best first, and how much there is."""
 
-    scores: NDArray[np.float64]
+    images: NDArray[np.intp]
+    """Of each object, the number of its image."""
     right: NDArray[np.bool_]
     """`[overlaps, objects]`, by COCO's ten overlaps from 0.5 to 0.95."""
-    ignored: NDArray[np.bool_]
-    """`[overlaps, objects]`, as objects of a crowd are."""
-    there: int
-    """Objects that are there, but for crowds."""
+    counted: NDArray[np.bool_]
+    """`[overlaps, objects]`: all but those that are part of a crowd."""
+    there: NDArray[np.int64]
+    """`[images]`, how many objects there are, but for crowds."""
+
+
+class _Image(NamedTuple):
+    """One image out of all that were matched together: what a choice of images is made of."""
+
+    number: int
+    labels: Sequence[_Label]
 
 
 def _rows(results: Sequence[Result], truths: Sequence[tuple[TrueObject, ...]]) -> Rows:
-    """Of each image by label, what pycocotools matches in it. Oriented boxes count by the rectangles around them."""
+    """What pycocotools matches in each image. Oriented boxes count by the rectangles around them."""
     found = [
         [(each.label, each.box, each.score) for each in result.objects if math.isfinite(each.score)]
         for result in results
@@ -54,16 +62,27 @@ def _rows(results: Sequence[Result], truths: Sequence[tuple[TrueObject, ...]]) -
         for image, row in enumerate(found)
         for label, box, score in row
     )
+    of_label: dict[int, list[dict[str, Any]]] = {}
+    for each in _matched(right, answered, len(results), list(number.values())):
+        of_label.setdefault(each["category_id"], []).append(each)
+    table = [_joined(matched, len(results)) for matched in of_label.values()]
     rows = np.empty(len(results), object)
-    rows[:] = [{} for _ in results]
-    for matched in _matched(right, answered, len(results), list(number.values())):
-        rows[matched["image_id"]][labels[matched["category_id"] - 1]] = _Found(
-            np.array(matched["dtScores"]),
-            matched["dtMatches"] > 0,
-            matched["dtIgnore"].astype(bool),
-            int(np.sum(np.logical_not(matched["gtIgnore"]))),
-        )
+    for image in range(len(results)):
+        rows[image] = _Image(image, table)
     return rows
+
+
+def _joined(matched: Sequence[dict[str, Any]], images: int) -> _Label:
+    order = np.argsort(-np.concatenate([each["dtScores"] for each in matched]), kind="stable")
+    there = np.zeros(images, np.int64)
+    for each in matched:
+        there[each["image_id"]] = np.sum(np.logical_not(each["gtIgnore"]))
+    return _Label(
+        np.repeat([each["image_id"] for each in matched], [len(each["dtScores"]) for each in matched])[order],
+        np.concatenate([each["dtMatches"] for each in matched], axis=1)[:, order] > 0,
+        np.concatenate([each["dtIgnore"] for each in matched], axis=1)[:, order] == 0,
+        there,
+    )
 
 
 def _described(box: Box) -> dict[str, Any]:
@@ -95,29 +114,31 @@ def _indexed(annotations: Iterable[dict[str, Any]], images: int, categories: lis
 
 
 def _mean_average_precision(rows: Rows) -> float:
-    """What COCOeval's `accumulate` and `summarize` make of these images, which take too long to be repeated."""
-    by_label: dict[str, list[_Found]] = {}
-    for row in rows:
-        for label, found in row.items():
-            by_label.setdefault(label, []).append(found)
-    precisions = [_average_precision(found) for found in by_label.values() if any(each.there for each in found)]
-    return float(np.mean(precisions)) if precisions else math.nan
+    """What COCOeval's `accumulate` and `summarize` make of these images, which take too long to be repeated.
+
+    An image that is among them several times counts as often. NaN if there is nothing to find.
+    """
+    labels = rows[0].labels
+    times = np.bincount([row.number for row in rows], minlength=labels[0].there.size if labels else 0)
+    precisions = [_average_precision(label, times) for label in labels]
+    known = [precision for precision in precisions if precision is not None]
+    return float(np.mean(known)) if known else math.nan
 
 
-def _average_precision(found: Sequence[_Found]) -> float:
-    """Of one label: the mean over overlaps and recalls of the best precision from that recall on."""
-    order = np.argsort(-np.concatenate([each.scores for each in found]), kind="stable")
-    right = np.concatenate([each.right for each in found], axis=1)[:, order]
-    counted = ~np.concatenate([each.ignored for each in found], axis=1)[:, order]
-    hits, misses = (np.cumsum(those & counted, axis=1) for those in (right, ~right))
-    precision = hits / np.maximum(hits + misses, 1)
+def _average_precision(label: _Label, times: NDArray[np.intp]) -> float | None:
+    """The mean over overlaps and recalls of the best precision from that recall on; None if there is none to find."""
+    there = label.there @ times
+    if not there:
+        return None
+    weights = times[label.images] * label.counted
+    hits = np.cumsum(weights * label.right, axis=1)
+    precision = hits / np.maximum(np.cumsum(weights, axis=1), 1)
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    recall = hits / sum(each.there for each in found)
     total = 0.0
-    for reached, its in zip(recall, best, strict=True):
+    for reached, its in zip(hits / there, best, strict=True):
         places = np.searchsorted(reached, _RECALLS)
         total += its[places[places < its.size]].sum()
-    return float(total / (len(recall) * _RECALLS.size))
+    return float(total / (len(best) * _RECALLS.size))
 
 
 MEAN_AVERAGE_PRECISION = Metric("mAP", _rows, _mean_average_precision)

@@ -30,11 +30,11 @@ def own_metric(asked: str | MetricFunction) -> Metric:
     name, function = (asked, _imported(asked)) if isinstance(asked, str) else (_name_of(asked), asked)
 
     def value(rows: Rows) -> float:
-        answers, truths = ([row[side] for row in rows] for side in (0, 1))
+        answers, truths = rows.T.tolist()
         try:
             figure = function(answers, truths)
         except Exception as error:  # whatever the maker's code raises
-            raise DataError(f"The metric '{name}' failed: {type(error).__name__}: {error}") from error
+            raise DataError(f"The metric '{name}' failed: {type(error).__name__}: {error}.") from error
         if not isinstance(figure, Real):
             raise DataError(f"The metric '{name}' must give a number, got {figure!r:.100}.")
         return float(figure)
@@ -49,7 +49,7 @@ def _imported(name: str) -> MetricFunction:
     try:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the module's own code raises
-        raise ExportError(f"The metric '{name}' cannot be imported: {type(error).__name__}: {error}") from error
+        raise ExportError(f"The metric '{name}' cannot be imported: {type(error).__name__}: {error}.") from error
     finally:
         sys.path.remove(here)
     if not callable(function):
@@ -63,8 +63,9 @@ def _name_of(function: MetricFunction) -> str:
 
 
 def _rows(results: Sequence[Result], truths: Sequence[Truth]) -> Rows:
-    rows = np.empty(len(results), object)
-    rows[:] = [(result_json(result), _plain(truth)) for result, truth in zip(results, truths, strict=True)]
+    rows = np.empty((len(results), 2), object)
+    for row, result, truth in zip(rows, results, truths, strict=True):
+        row[:] = result_json(result), _plain(truth)
     return rows
 
 

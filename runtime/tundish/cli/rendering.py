@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tundish.errors import TundishError
-from tundish.manifest import Accuracy, Composition, Interval, Manifest, Step
+from tundish.manifest import Accuracy, Composition, Interval, Manifest, SliceAccuracy, Step
 from tundish.results import (
     DetectedObject,
     DocumentQuestionAnswering,
@@ -161,8 +161,7 @@ def _accuracy_cells(accuracy: Accuracy | None) -> tuple[str, str]:
     if accuracy is None:
         return "", ""
     agreement = "" if accuracy.agreement is None else f"\n{accuracy.agreement:.4f}"
-    interval = "" if accuracy.interval is None else f"\n{interval_points(accuracy.interval)}"
-    return f"{accuracy.value:.4f}{agreement}", f"{_signed_points(accuracy.reference - accuracy.value)} points{interval}"
+    return f"{accuracy.value:.4f}{agreement}", _drop_cell(accuracy)
 
 
 def steps_table(composition: Composition) -> Table:
@@ -189,19 +188,20 @@ def slices_table(manifest: Manifest) -> Table | None:
     for heading in ("samples", first.metric, *measured):
         table.add_column(heading, justify="right", no_wrap=heading not in measured)
     for index, part in enumerate(first.slices):
-        parts = [accuracy.slices[index] for accuracy in measured.values()]
-        drops = [f"{_signed_points(each.reference - each.value)} points" for each in parts]
+        drops = [_drop_cell(accuracy.slices[index]) for accuracy in measured.values()]
         table.add_row(escape(part.name), f"{part.samples:,}", f"{part.reference:.4f}", *drops)
     return table
 
 
+def _drop_cell(accuracy: Accuracy | SliceAccuracy) -> str:
+    interval = "" if accuracy.interval is None else f"\n{interval_points(accuracy.interval)}"
+    # Adding zero turns a rounded -0.0 into 0.0.
+    return f"{round(100 * (accuracy.reference - accuracy.value), 2) + 0.0:+.2f} points{interval}"
+
+
 def points(share: float) -> str:
     """A share in percentage points, with two digits."""
-    return f"{round(100 * share, 2) + 0.0:.2f}"  # adding zero turns a rounded -0.0 into 0.0
-
-
-def _signed_points(share: float) -> str:
-    return f"{round(100 * share, 2) + 0.0:+.2f}"
+    return f"{round(100 * share, 2) + 0.0:.2f}"
 
 
 def interval_points(interval: Interval) -> str:
