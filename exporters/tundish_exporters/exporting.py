@@ -115,6 +115,7 @@ def build(
         measured=measured,
         served=_fastest(variants),
         judgements={each.name: judgement for each, judgement in judgements.items()},
+        judged=data.gate,
         float_results=judge.float_results,
         parity=parity,
         batches=batch_times,
