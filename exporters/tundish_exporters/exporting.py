@@ -123,6 +123,7 @@ def build(
         measured=measured,
         served=_fastest(variants),
         judgements={final.candidate.name: final.judgement for final in finals},
+        judged=final_judge.data,
         float_results=final_judge.float_results,
         parity=parity,
         batches=batch_times,

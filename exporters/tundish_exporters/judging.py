@@ -69,7 +69,8 @@ class Judge:
         """
         self._spec, self._directory = spec, directory
         self._floating = floating
-        self._data = gate_data
+        self.data = gate_data
+        """What candidates are judged by."""
         self._options = options
         self._progress = progress
         self._parity_inputs, self._source_answers = parity_inputs, source_answers
@@ -80,7 +81,7 @@ class Judge:
     @property
     def float_results(self) -> Sequence[Result]:
         """What the float candidate answers to the gate's samples, in their order; none if there are no data."""
-        return self._float_results if self._data is not None else ()
+        return self._float_results if self.data is not None else ()
 
     def judge(self, candidate: Candidate) -> Judgement:
         """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
@@ -90,7 +91,7 @@ class Judge:
         Raises:
             DataError: a sample cannot be answered, or the float candidate finds nothing in any.
         """
-        data = self._data
+        data = self.data
         if candidate == self._floating:
             judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data, None)
             return replace(judgement, gate=self._equal)
@@ -109,9 +110,9 @@ class Judge:
 
     def measure(self, candidate: Candidate) -> Accuracy:
         """How accurate the candidate is, as it is; raises DataError as `judge` does."""
-        assert self._data is not None  # nothing but fp32 is made without
+        assert self.data is not None  # nothing but fp32 is made without
         gate.check_measurable(self._float_results)
-        accuracy = self._judged(self._answers(candidate, self._data), self._data, None).accuracy
+        accuracy = self._judged(self._answers(candidate, self.data), self.data, None).accuracy
         assert accuracy is not None
         return accuracy
 
@@ -123,7 +124,7 @@ class Judge:
         task = parity_task(self._spec, self._directory)
         engine = candidate.load(threads=usable_cores())
         fault = difference_from_source(task, engine, self._parity_inputs, self._source_answers)
-        data = self._data
+        data = self.data
         judgement = Judgement(None, self._equal)
         if data is not None:  # no interval must be within the bound: that it equals the source says more
             judgement = self._judged(self._answers(candidate, data), data, None)

@@ -14,11 +14,11 @@ from tundish.tasks.registry import load_task
 from tundish_exporters.agreement import ScoreFunction
 from tundish_exporters.batch_limits import BatchTimes
 from tundish_exporters.candidates import Candidate
-from tundish_exporters.export_data import ExportData
+from tundish_exporters.export_data import ExportData, GateData
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.judging import Judgement
 from tundish_exporters.parity import Parity
-from tundish_exporters.progress import Progress
+from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.report.activations import activation_histograms
 from tundish_exporters.report.comparing import compare
 from tundish_exporters.report.content import (
@@ -61,8 +61,10 @@ class Findings:
     """The fastest that passed."""
     judgements: Mapping[str, Judgement]
     """By variant."""
+    judged: GateData | None
+    """The samples that they are of, which need not be all of the data; None if there are none."""
     float_results: Sequence[Result]
-    """What the float model answers to the gate's samples."""
+    """What the float model answers to these samples."""
     parity: Parity
     batches: Sequence[BatchTimes]
     options: ExportOptions
@@ -88,7 +90,7 @@ def collect(findings: Findings, progress: Progress) -> ReportContent:
         headline=headline(findings.model, trials),
         parity=findings.parity,
         environment=environment(),
-        max_drop=findings.options.max_drop if findings.data.gate else None,
+        max_drop=findings.options.max_drop if findings.judged else None,
         trials=trials,
         comparison=_comparison(findings),
         labels={name: _groups(judgement.labels) for name, judgement in findings.judgements.items()},
@@ -135,10 +137,10 @@ def _groups(measured: Sequence[SliceAccuracy]) -> tuple[GroupAccuracy, ...]:
 
 def _comparison(findings: Findings) -> Comparison | None:
     """Of the variant that is served; if that is the float one, of the fastest that was not accurate enough."""
-    gate, served = findings.data.gate, findings.served
+    judged, served = findings.judged, findings.served
     rivals = [each for each in findings.measured if each.precision != "fp32"]
     rivals.sort(key=lambda each: (each.name != served.name, each.latency.median_milliseconds))
-    if gate is None or not rivals:
+    if judged is None or not rivals:
         return None
     results = findings.judgements[rivals[0].name].results
     if not results:
@@ -149,8 +151,8 @@ def _comparison(findings: Findings) -> Comparison | None:
         rivals[0].name,
         results,
         findings.float_results,
-        samples=gate.samples,
-        truths=gate.labels,
+        samples=judged.samples,
+        truths=judged.labels,
         reads=() if preprocess is None else preprocess.reads,
         function=function,
         is_served=rivals[0].name == served.name,
@@ -159,17 +161,15 @@ def _comparison(findings: Findings) -> Comparison | None:
 
 
 def _activations(findings: Findings, progress: Progress) -> tuple[ActivationHistogram, ...]:
-    static = [
-        candidate
-        for candidate, variant in zip(findings.candidates, findings.measured, strict=True)
-        if variant.precision == "int8"
-    ]
-    if not static:
-        return ()
-    progress("look at activations", 0, 1)
-    histograms = activation_histograms(findings.floating.path, static[0].path, findings.inputs)
-    progress("look at activations", 1, 1)
-    return histograms
+    """Those of the variant that is served, or of the first that has static ones."""
+    made = sorted(
+        (each for each in findings.candidates if each.precision == "int8"),
+        key=lambda candidate: candidate.name != findings.served.name,
+    )
+    for path in tracked(dict.fromkeys(candidate.path for candidate in made), "look at activations", progress):
+        if histograms := activation_histograms(findings.floating.path, path, findings.inputs):
+            return histograms
+    return ()
 
 
 def _stages(findings: Findings, progress: Progress) -> tuple[StageMedians, ...]:

@@ -44,7 +44,12 @@ def compare(
         function: what made the scores of a classifier.
         is_served: whether the variant passed and is the fastest.
         with_samples: whether the samples that changed may be shown, or their answers alone.
+
+    Raises:
+        ValueError: they are not of the same samples.
     """
+    if not len(results) == len(float_results) == len(samples) == len(truths or samples):
+        raise ValueError(f"{len(results)} answers of {variant} are held against {len(samples)} samples")
     alike = likenesses(results, float_results, function)
     said = [None if truths is None else truth_in_words(truths[index]) for index in range(len(results))]
     differing = [index for index, each in enumerate(alike) if each < 1]
