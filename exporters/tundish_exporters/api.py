@@ -188,10 +188,10 @@ def export_onnx(
     Args:
         model: the file; one input `[batch, 3, height, width]` or `[batch, height, width, 3] float32`. A classifier has
             an output with a score or logit for each label; the forms of detectors and segmenters stand in
-            `tundish_exporters.sources.onnx_file.layouts`. A text detector gives a probability for each pixel,
-            `[batch, 1, height, width]`, and a recogniser scores of characters, `[batch, steps, classes]`, as PP-OCR's
-            do. A model of texts takes `input_ids`, `attention_mask` and `token_type_ids` `[batch, tokens] int64`, as
-            needed. Weights may lie in files beside it.
+            `tundish_exporters.sources.onnx_file.layouts` and `pixel_map`. A text detector gives a probability for each
+            pixel, `[batch, 1, height, width]`, and a recogniser scores of characters, `[batch, steps, classes]`, as
+            PP-OCR's do. A model of texts takes `input_ids`, `attention_mask` and `token_type_ids`
+            `[batch, tokens] int64`, as needed. Weights may lie in files beside it.
         task: `image-classification`, `object-detection`, `image-segmentation`, `text-detection`, `text-recognition`,
             `text-classification`, `token-classification` or `feature-extraction`.
         name: of the model in the repository; the bundle becomes its next version.

@@ -132,7 +132,7 @@ def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
 
 def test_a_classifier_is_no_detector(tmp_path: Path) -> None:
     source = save_family(tmp_path / "made", IMAGE_FAMILIES["vit"]())
-    assert "cannot be loaded by transformers: Unrecognized configuration class" in refusal(source, tmp_path)
+    assert "is of the architecture 'vit', which does not do object-detection" in refusal(source, tmp_path)
 
 
 def test_a_classifier_must_end_at_one_size(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from support.detector_layouts import (
     detr,
     flat_keras_maps,
     keras_maps,
+    mmdetection,
     scrfd,
     ssd,
     ssd_of_logits,
@@ -187,6 +188,11 @@ LISTED_CASES = {
     "as many as there are": ListedCase(columns, ("output0",), takes_batches=False),
     "v7": ListedCase(yolo7, ("output",), takes_batches=False),
     "TensorRT's": ListedCase(tensorrt, most=MOST - 8, place=out_of_stretch),
+    "MMDetection's": ListedCase(mmdetection, place=partial(out_of_letterbox, corner=True)),
+    "MMDetection's of one label": ListedCase(mmdetection, labels=1, place=partial(out_of_letterbox, corner=True)),
+    "MMDetection's, as many as there are": ListedCase(
+        mmdetection, ("dets", "labels"), place=partial(out_of_letterbox, corner=True), takes_batches=False
+    ),
     "TensorFlow's": ListedCase(tensorflow, place=out_of_stretch),
     "torchvision's": ListedCase(torchvision, OF_TORCHVISION, place=out_of_stretch, takes_batches=False),
 }

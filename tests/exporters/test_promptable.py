@@ -207,5 +207,5 @@ def test_the_command_tells_promptable_networks_by_their_configuration(folder: Pa
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     vit = save_family(tmp_path / "vit", IMAGE_FAMILIES["vit"]())
-    with pytest.raises(ExportError, match="cannot be loaded by transformers"):
+    with pytest.raises(ExportError, match="architecture 'vit', which does not do image-segmentation"):
         export_promptable(vit, name="model", repository=tmp_path / "models")

@@ -106,7 +106,8 @@ TEXT_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "configuration of another form": (lambda source: (source / "config.json").write_text("[]"), "cannot be loaded"),
     "unknown architecture": (
         lambda source: edit_json(source / "config.json", model_type="perceptron-9000"),
-        "perceptron-9000",
+        r"'perceptron-9000', which transformers [\d.]+ does not know; for text-classification, tundish exports "
+        r"those of transformers' AutoModelForSequenceClassification, and by tundish_exporters\.export_module any",
     ),
     "a pickle that runs code": (
         lambda source: pickle_weights(source, Runs()),
@@ -224,8 +225,38 @@ def test_a_model_without_a_head_for_the_task_is_refused(tmp_path: Path, minilm_d
 
 
 def test_a_model_for_another_task_is_refused_with_its_kind(tmp_path: Path, texts: Path, images: Path) -> None:
-    assert "BertConfig" in refusal(texts, "image-classification", tmp_path / "models")
-    assert "ViTConfig" in refusal(images, "text-classification", tmp_path / "models")
+    said = refusal(texts, "image-classification", tmp_path / "models")
+    assert said == (
+        f"{texts} is of the architecture 'bert', which does not do image-classification; of tundish's tasks, "
+        "transformers knows it for text-classification, feature-extraction, token-classification, text-ranking, "
+        "question-answering, fill-mask, sentence-similarity: give the one that it was trained for."
+    )
+    for task in ("text-classification", "feature-extraction"):
+        assert (
+            f"'vit', which does not do {task}; of tundish's tasks, transformers knows it for image-classification, "
+            "image-feature-extraction: give"
+        ) in refusal(images, task, tmp_path / "models")
+
+
+OF_SEVERAL_PARTS: dict[str, tuple[Any, str]] = {
+    "vilt": (hf.ViltConfig, "visual-question-answering"),
+    "clip": (hf.CLIPConfig, "image-classification, image-feature-extraction, zero-shot-image-classification"),
+    "sam": (hf.SamConfig, "image-feature-extraction, image-segmentation"),
+    "whisper": (hf.WhisperConfig, ""),
+}
+
+
+@pytest.mark.parametrize("kind", OF_SEVERAL_PARTS)
+def test_what_an_architecture_does_is_said(kind: str, tmp_path: Path) -> None:
+    config, tasks = OF_SEVERAL_PARTS[kind]
+    config().save_pretrained(tmp_path / "source")
+    (tmp_path / "source" / "model.safetensors").touch()  # which is not looked at
+    said = refusal(tmp_path / "source", "question-answering", tmp_path / "models")
+    assert f"is of the architecture '{kind}', which does not do question-answering; " in said
+    if tasks:
+        assert f"transformers knows it for {tasks}: give the one that it was trained for." in said
+    else:
+        assert "tundish exports those of transformers' AutoModelForQuestionAnswering, and by" in said
 
 
 def test_an_architecture_that_optimum_cannot_export_is_named_with_a_way_out(tmp_path: Path) -> None:

@@ -186,6 +186,11 @@ def tensorrt(given: Truth) -> Outputs:
     }
 
 
+def mmdetection(given: Truth) -> Outputs:
+    rows = columns(given)["output0"]
+    return {"dets": rows[..., :5], "labels": rows[..., 5].astype(int)}
+
+
 def tensorflow(given: Truth) -> Outputs:
     rows = columns(given)["output0"]
     return {

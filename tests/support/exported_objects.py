@@ -50,14 +50,16 @@ def found_by(
     return results, spec
 
 
-def _threshold_of(spec: ModelSpec) -> float:
+def _threshold_of(spec: ModelSpec) -> float | None:
+    """None where what is found has no scores."""
     rule = spec.postprocess
     objects = rule.objects if isinstance(rule, PrototypeMasksPostprocess) else rule
-    assert isinstance(objects, DetectionPostprocess)
-    return objects.threshold
+    return objects.threshold if isinstance(objects, DetectionPostprocess) else None
 
 
-def _above(result: Objects, threshold: float) -> Objects:
+def _above(result: Objects, threshold: float | None) -> Objects:
+    if threshold is None:
+        return result
     if isinstance(result, ObjectDetection):
         return ObjectDetection(tuple(each for each in result.objects if each.score > threshold))
     return ImageSegmentation(tuple(each for each in result.segments if (each.score or 0) > threshold))

@@ -146,7 +146,7 @@ def write_detector(
         if shape[0] == 1:
             shape[0] = batch
         if name in varying:
-            axis = 1 if red.ndim == 3 else 0
+            axis = int(len(red) == 1)  # behind the batch, if there is one
             shape[axis] = "found"
             constants |= {
                 f"{name}_all": np.array([red.shape[axis]]),

@@ -130,6 +130,18 @@ class SemanticPostprocess(SegmentationPostprocess):
     """A name may stand for several classes."""
 
 
+class PixelIndexPostprocess(SegmentationPostprocess):
+    """From `indices` `[batch, height, width]`, of each pixel's label, as `SemanticPostprocess` makes segments.
+
+    Indices are whole numbers of FP32. A pixel of the image has that of the cell in which its centre lies, between two
+    that of the second; where that is no label's, there is no segment.
+    """
+
+    kind: Literal["pixel-indices"] = "pixel-indices"
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """A name may stand for several classes."""
+
+
 class MaskQueriesPostprocess(SegmentationPostprocess):
     """MaskFormer's: a set of queries, each with the logits of its label and of its mask's pixels.
 
@@ -273,6 +285,7 @@ Postprocess = Annotated[
     | ListedPostprocess
     | EntityPostprocess
     | SemanticPostprocess
+    | PixelIndexPostprocess
     | MaskQueriesPostprocess
     | PrototypeMasksPostprocess
     | ScorePostprocess

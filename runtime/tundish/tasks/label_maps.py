@@ -1,4 +1,4 @@
-"""From the logits of an image's pixels to one segment for each label that there is."""
+"""From the logits of an image's pixels, or the indices of their labels, to one segment for each label that there is."""
 
 from __future__ import annotations
 
@@ -17,8 +17,22 @@ _BLOCK = 2**20
 
 def label_segments(logits: NDArray[np.float32], labels: Sequence[str], size: tuple[int, int]) -> tuple[Segment, ...]:
     """The segments of an image in the order of the labels; logits are `[labels, height, width]`, of any size."""
-    indices = best_of(logits, size)
-    return tuple(Segment(labels[index], None, Mask.of(indices == index)) for index in _present(indices, len(labels)))
+    return _segments(best_of(logits, size), labels)
+
+
+def index_segments(indices: NDArray[np.float32], labels: Sequence[str], size: tuple[int, int]) -> tuple[Segment, ...]:
+    """As `label_segments`, of the nearest of indices `[height, width]`; one that is no label's has no segment."""
+    whole = np.where((indices >= 0) & (indices < len(labels)), indices, len(labels)).astype(np.int32)
+    rows, columns = (
+        (2 * np.arange(pixels) + 1) * count // (2 * pixels) for pixels, count in zip(size, whole.shape, strict=True)
+    )
+    return _segments(whole[rows[:, np.newaxis], columns], labels)
+
+
+def _segments(indices: NDArray[np.uint8] | NDArray[np.int32], labels: Sequence[str]) -> tuple[Segment, ...]:
+    """Of indices up to the number of the labels, which is no label's."""
+    present = _present(indices, len(labels) + 1)
+    return tuple(Segment(labels[index], None, Mask.of(indices == index)) for index in present if index < len(labels))
 
 
 def best_of(logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8] | NDArray[np.int32]:

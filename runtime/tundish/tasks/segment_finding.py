@@ -13,6 +13,7 @@ from tundish.errors import BundleError, EngineError
 from tundish.manifest import (
     BoxPostprocess,
     MaskQueriesPostprocess,
+    PixelIndexPostprocess,
     PrototypeMasksPostprocess,
     SegmentationPostprocess,
     SemanticPostprocess,
@@ -21,7 +22,7 @@ from tundish.manifest import (
 from tundish.results import Segment
 from tundish.tasks import not_finite
 from tundish.tasks.image_reading import PreparedImage
-from tundish.tasks.label_maps import label_segments
+from tundish.tasks.label_maps import index_segments, label_segments
 from tundish.tasks.mask_prototypes import Floats, Size, object_masks
 from tundish.tasks.mask_queries import segments_of_queries
 from tundish.tasks.object_choosing import Chosen, Shape, load_chooser
@@ -46,6 +47,9 @@ def load_finder(rule: SegmentationPostprocess, outputs: Sequence[TensorSpec], di
     if isinstance(rule, SemanticPostprocess):
         _check(outputs, "logits", ("batch", len(rule.labels), "height", "width"), directory)
         return SemanticFinder(rule)
+    if isinstance(rule, PixelIndexPostprocess):
+        _check(outputs, "indices", ("batch", "height", "width"), directory)
+        return PixelIndexFinder(rule)
     if isinstance(rule, MaskQueriesPostprocess):
         _check(outputs, "class_queries_logits", ("batch", "queries", len(rule.labels) + 1), directory)
         _check(outputs, "masks_queries_logits", ("batch", "queries", "height", "width"), directory)
@@ -85,6 +89,23 @@ class SemanticFinder:
         return [
             label_segments(logits, self._rule.labels, image.size) if np.isfinite(logits).all() else not_finite("scores")
             for logits, image in zip(rows, images, strict=True)
+        ]
+
+
+class PixelIndexFinder:
+    """Networks that choose each pixel's label themselves."""
+
+    def __init__(self, rule: PixelIndexPostprocess) -> None:
+        self._rule = rule
+
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:  # noqa: ARG002  # the indices are the whole input's
+        """See `SegmentFinder.find`."""
+        rows = outputs["indices"].astype(np.float32, copy=False)
+        return [
+            index_segments(indices, self._rule.labels, image.size)
+            if np.isfinite(indices).all()
+            else not_finite("indices")
+            for indices, image in zip(rows, images, strict=True)
         ]
 
 

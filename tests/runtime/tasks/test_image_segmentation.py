@@ -23,6 +23,7 @@ from tundish.manifest import (
     ImagePreprocess,
     MaskQueriesPostprocess,
     ModelSpec,
+    PixelIndexPostprocess,
     SegmentationPostprocess,
     SemanticPostprocess,
     StretchResize,
@@ -51,6 +52,8 @@ PROCESSORS: dict[str, tuple[Any, tuple[int, int] | None]] = {
 def outputs_of(rule: SegmentationPostprocess) -> tuple[TensorSpec, ...]:
     if isinstance(rule, SemanticPostprocess):
         return (TensorSpec(name="logits", datatype="FP32", shape=("batch", len(rule.labels), 6, 9)),)
+    if isinstance(rule, PixelIndexPostprocess):
+        return (TensorSpec(name="indices", datatype="FP32", shape=("batch", 6, 9)),)
     assert isinstance(rule, MaskQueriesPostprocess)
     return (
         TensorSpec(name="class_queries_logits", datatype="FP32", shape=("batch", "queries", len(rule.labels) + 1)),
@@ -152,7 +155,25 @@ def test_each_half_is_found(subtask: Subtask) -> None:
     assert np.array_equal(right.mask.to_array(), halves[1])
 
 
-@pytest.mark.parametrize("where", ["class_queries_logits", "masks_queries_logits", "logits"])
+@pytest.mark.parametrize(("edge", "columns"), [(2, [0, 1]), (3, [0, 1, 1]), (8, [0, 0, 0, 0, 1, 1, 1, 1]), (1, [1])])
+def test_a_pixel_has_the_index_of_the_cell_that_its_centre_lies_in(edge: int, columns: list[int]) -> None:
+    indices = np.array([[[0, 2]]], np.float32)
+    (found,) = found_by(PixelIndexPostprocess(labels=FEW), {"indices": indices}, [(2, edge)])
+    whole = np.array([columns] * 2)
+    assert {segment.label: segment.mask.to_array().tolist() for segment in found} == {
+        label: (whole == place).tolist() for label, place in (("crack", 0), ("N/A", 1)) if place in columns
+    }
+
+
+def test_an_index_that_no_label_has_is_no_segment() -> None:
+    indices = np.array([[[255, 1], [-1, 4]]], np.float32)
+    (found,) = found_by(PixelIndexPostprocess(labels=FEW), {"indices": indices}, [(2, 2)])
+    assert [(segment.label, segment.mask.to_array().tolist()) for segment in found] == [
+        ("scratch", [[False, True], [False, False]])
+    ]
+
+
+@pytest.mark.parametrize("where", ["class_queries_logits", "masks_queries_logits", "logits", "indices"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_image_without_numbers_fails_alone(where: str, value: float) -> None:
     rule: SegmentationPostprocess
@@ -160,12 +181,15 @@ def test_an_image_without_numbers_fails_alone(where: str, value: float) -> None:
     if where == "logits":
         rule = SemanticPostprocess(labels=FEW)
         outputs = {"logits": np.random.default_rng(1).normal(size=(2, len(FEW), 6, 9)).astype(np.float32)}
+    if where == "indices":
+        rule = PixelIndexPostprocess(labels=FEW)
+        outputs = {"indices": np.random.default_rng(1).integers(0, len(FEW), (2, 6, 9)).astype(np.float32)}
     good = found_by(rule, outputs, [(10, 10)] * 2)
     outputs[where][1, 0, 1] = value
     first, second = found_by(rule, outputs, [(10, 10)] * 2)
     assert first == good[0]
     assert isinstance(second, EngineError)
-    assert "NaN or an infinity where scores" in str(second)
+    assert f"NaN or an infinity where {'indices' if where == 'indices' else 'scores'}" in str(second)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +203,7 @@ def test_an_image_without_numbers_fails_alone(where: str, value: float) -> None:
         ),
         (SemanticPostprocess(labels=FEW), "logits", ("batch", 4), r"'logits' of the shape"),
         (SemanticPostprocess(labels=FEW), "scores", ("batch", 4, 6, 9), r"'logits' of the shape .* got \[\]"),
+        (PixelIndexPostprocess(labels=FEW), "indices", ("batch", 1, 6, 9), r"\[batch, height, width\], got"),
         (queries()[0], "class_queries_logits", ("batch", "queries", 4), r"\[batch, queries, 5\], got"),
         (SegmentationPostprocess(), "logits", ("batch", 4, 6, 9), "in a way that this version does not know"),
     ],

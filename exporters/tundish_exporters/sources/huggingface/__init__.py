@@ -15,6 +15,7 @@ from tundish_exporters.sources.huggingface.classification import ImageClassifier
 from tundish_exporters.sources.huggingface.detection import Detector
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder, SentenceComparer, TextEmbedder
 from tundish_exporters.sources.huggingface.entities import EntityTagger
+from tundish_exporters.sources.huggingface.loading import load_config
 from tundish_exporters.sources.huggingface.masks import MaskFiller
 from tundish_exporters.sources.huggingface.page_answering import PageAnswerFinder
 from tundish_exporters.sources.huggingface.promptable import PromptableSegmenter
@@ -51,9 +52,14 @@ COMPOSED_FAMILIES: dict[TaskName, type[Towers | PromptableSegmenter]] = {
 }
 
 
+ARCHITECTURES = tuple(family.architecture for family in (*FAMILIES.values(), *COMPOSED_FAMILIES.values()))
+
+
 def load_composed_source(directory: Path, task: TaskName, choices: Choices) -> ComposedSource:
     """The source of a directory of several networks; raises ExportError, see `HuggingFaceSource`."""
-    return COMPOSED_FAMILIES[task](directory, choices)
+    family = COMPOSED_FAMILIES[task]
+    load_config(directory, family.architecture)  # its components say what they cannot do, not what it cannot
+    return family(directory, choices)
 
 
 def load_source(directory: Path, task: TaskName, choices: Choices) -> HuggingFaceSource:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
 
+import transformers
 from transformers import AutoConfig
 
 from tundish import manifest
@@ -31,10 +32,21 @@ class Architecture:
     task: manifest.TaskName
     auto_class: Any
     """An `AutoModelFor…`."""
+    other_class: Any | None = None
+    """Another, which makes the network if the first does not know its configuration."""
     optional: str | None = None
     """A layer of the network that it can do without: if its weights are missing, it is taken out."""
     exported_as: str | None = None
     """Optimum's name for what the network does, where it has not the task's."""
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """All that make such networks."""
+        return (self.auto_class,) if self.other_class is None else (self.auto_class, self.other_class)
+
+    def class_for(self, config: Any) -> Any | None:
+        """What makes a network of this configuration; None if it is of no architecture for the task."""
+        return next((each for each in self.classes if _makes(each, config, self.task)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +113,53 @@ def _began_with_a_pickle(error: BaseException | None) -> bool:
     return error is not None
 
 
+def load_config(directory: Path, architecture: Architecture) -> Any:
+    """The configuration of a network for the task.
+
+    Raises:
+        ExportError: it cannot be loaded, or is of an architecture that transformers does not know, or not for the task.
+    """
+    written, _ = loaded(directory, lambda: transformers.PretrainedConfig.get_config_dict(directory, **LOCAL))
+    kind = written.get("model_type")
+    does_not = f"which transformers {transformers.__version__} does not know"
+    if kind in (None, *transformers.CONFIG_MAPPING) or "auto_map" in written:
+        config = loaded(directory, lambda: AutoConfig.from_pretrained(directory, **LOCAL))
+        if architecture.class_for(config) is not None:
+            return config
+        kind, does_not = config.model_type, f"which does not do {architecture.task}"
+        if tasks := _tasks_of(config):
+            raise ExportError(
+                f"{directory} is of the architecture '{kind}', {does_not}; of tundish's tasks, transformers knows it "
+                f"for {', '.join(tasks)}: give the one that it was trained for."
+            )
+    classes = " and ".join(each.__name__ for each in architecture.classes)
+    raise ExportError(
+        f"{directory} is of the architecture '{kind}', {does_not}; for {architecture.task}, tundish exports those of "
+        f"transformers' {classes}, and by tundish_exporters.export_module any module that you load yourself."
+    )
+
+
+def _makes(auto_class: Any, config: Any, task: manifest.TaskName) -> bool:
+    """Whether transformers makes a network for the task of it."""
+    kind = type(config)
+    if auto_class is not transformers.AutoModel:
+        return kind in auto_class._model_mapping  # nothing else says it
+    # This one makes networks of all kinds; what they read says what they are for.
+    if task == "image-feature-extraction":
+        compares = kind in transformers.AutoModelForZeroShotImageClassification._model_mapping
+        return compares or kind not in transformers.TOKENIZER_MAPPING
+    return kind not in transformers.IMAGE_PROCESSOR_MAPPING and kind not in transformers.FEATURE_EXTRACTOR_MAPPING
+
+
+def _tasks_of(config: Any) -> list[manifest.TaskName]:
+    """What there are architectures for that the configuration is of."""
+    from tundish_exporters.sources.huggingface import ARCHITECTURES  # which are made of this module
+
+    return list(dict.fromkeys(each.task for each in ARCHITECTURES if each.class_for(config) is not None))
+
+
 def _load_model(directory: Path, architecture: Architecture, weights: Weights) -> Any:
-    config = loaded(directory, lambda: AutoConfig.from_pretrained(directory, **LOCAL))
+    config = load_config(directory, architecture)
     model, missing = _load_weights(directory, config, architecture, weights)
     _check_head(directory, config, model, architecture)
     if missing:
@@ -128,7 +185,7 @@ def _check_head(directory: Path, config: Any, model: Any, architecture: Architec
 def _load_base(base: Path, adapter: Path, architecture: Architecture, weights: Weights) -> Any:
     """The base model, made for the labels that the adapter was trained for."""
     configured = adapter if (adapter / "config.json").is_file() else base
-    config = loaded(configured, lambda: AutoConfig.from_pretrained(configured, **LOCAL))
+    config = load_config(configured, architecture)
     count = adapters.label_count(adapter)
     if count is not None and count != config.num_labels:
         config.num_labels = count  # and with it the labels' names, which nobody has said
@@ -150,9 +207,10 @@ def _load_weights(
 
     transformers fills what is missing with random numbers, and only warns.
     """
+    auto_class: Any = architecture.class_for(config)
     model, loading = loaded(
         directory,
-        lambda: architecture.auto_class.from_pretrained(
+        lambda: auto_class.from_pretrained(
             directory,
             config=config,
             **LOCAL,

@@ -164,6 +164,7 @@ class PromptableSegmenter:
     """See `ComposedSource`: `image-segmentation` by prompts."""
 
     task: manifest.TaskName = "image-segmentation"
+    architecture = Architecture(task, transformers.AutoModelForMaskGeneration)
     reads: tuple[manifest.InputName, ...] = ("image", "prompts")
     postprocess = manifest.PromptedPostprocess()
     steps = (

@@ -43,24 +43,14 @@ _DEFAULT_THRESHOLD = 0.9
 """That of transformers' pipeline."""
 
 
-class _AnySegmenter:
-    """Either of transformers' automatic classes, as the configuration asks."""
-
-    @staticmethod
-    def from_pretrained(directory: Path, *, config: Any, **settings: Any) -> Any:
-        """What that class loads."""
-        auto_class: Any = (
-            transformers.AutoModelForUniversalSegmentation
-            if _asks_with_queries(config)
-            else transformers.AutoModelForSemanticSegmentation
-        )
-        return auto_class.from_pretrained(directory, config=config, **settings)
-
-
 class Segmenter(ImageSource):
     """`image-segmentation`."""
 
-    architecture = Architecture("image-segmentation", _AnySegmenter)
+    architecture = Architecture(
+        "image-segmentation",
+        transformers.AutoModelForUniversalSegmentation,
+        transformers.AutoModelForSemanticSegmentation,
+    )
     postprocess: SemanticPostprocess | MaskQueriesPostprocess
 
     def __init__(self, directory: Path, choices: Choices) -> None:

@@ -87,6 +87,7 @@ class Towers:
     """See `ComposedSource`: `zero-shot-image-classification` of labels that come with the image."""
 
     task: manifest.TaskName = "zero-shot-image-classification"
+    architecture = Architecture(task, transformers.AutoModelForZeroShotImageClassification)
     reads: tuple[manifest.InputName, ...] = ("image", "candidate_labels")
     steps = (
         manifest.Step(name=IMAGE_VECTOR, component=_IMAGE, inputs=("image",)),

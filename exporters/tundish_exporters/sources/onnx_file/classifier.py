@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.graph import Ending, free_name, last_function
 from tundish_exporters.sources.onnx_file.onnx_source import ROUNDING, OnnxSource
+from tundish_exporters.sources.onnx_file.reading import OnnxFile
 from tundish_exporters.sources.pillow_images import processed_image
 
 
@@ -24,12 +24,14 @@ class ClassifierSource(OnnxSource):
 
     task = "image-classification"
 
-    def __init__(self, path: Path, hints: OnnxHints) -> None:
+    def __init__(self, file: OnnxFile, hints: OnnxHints) -> None:
         """See `OnnxSource`; raises ExportError also if no output has a score for each label."""
-        super().__init__(path, hints)
+        super().__init__(file, hints)
         if said := hints.detector.said:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
-            raise ExportError(f"{path} is read as an image classifier, to which no {flags} belong; leave them out.")
+            raise ExportError(
+                f"{file.path} is read as an image classifier, to which no {flags} belong; leave them out."
+            )
         self._output, is_flat = self._find_scores()
         self._output_written = self._output if is_flat else free_name(self._file.model.graph, self._output)
         self._labelling = manifest.ClassificationPostprocess(labels=self._labels, **self._function())

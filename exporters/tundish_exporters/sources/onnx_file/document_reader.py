@@ -22,6 +22,7 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
 from tundish_exporters.sources.frameworks import versions
+from tundish_exporters.sources.onnx_file.reading import read_onnx
 from tundish_exporters.sources.onnx_file.text_detector import TextDetectorSource
 from tundish_exporters.sources.onnx_file.text_recognizer import TextRecognizerSource
 
@@ -42,11 +43,11 @@ class DocumentReader:
         """Reads both files; `labels` are the recogniser's characters, if it does not name them itself.
 
         Raises:
-            ExportError: see `TextDetectorSource` and `TextRecognizerSource`.
+            ExportError: see `read_onnx`, `TextDetectorSource` and `TextRecognizerSource`.
         """
         try:
-            self._detector = TextDetectorSource(detector, hints)
-            self._recognizer = TextRecognizerSource(recognizer, OnnxHints(labels=labels))
+            self._detector = TextDetectorSource(read_onnx(detector), hints)
+            self._recognizer = TextRecognizerSource(read_onnx(recognizer), OnnxHints(labels=labels))
         except ExportError as error:
             raise ExportError(f"{error} Or are the detector and the recognizer the wrong way round?") from error
         self._cutter = RegionCutter()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from tundish import manifest
 from tundish.tasks.opencv import load_opencv
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
+from tundish_exporters.sources.onnx_file.reading import OnnxFile
 
 _HALF = 0.5
 """The mean and the standard deviation of each channel, in RapidOCR's configuration."""
@@ -18,13 +18,13 @@ _HALF = 0.5
 class DocumentSource(OnnxSource):
     """See `Source`."""
 
-    def __init__(self, path: Path, hints: OnnxHints) -> None:
+    def __init__(self, file: OnnxFile, hints: OnnxHints) -> None:
         """See `OnnxSource`; raises ExportError also if hints belong to other tasks, or OpenCV is not installed."""
         load_opencv()
         self._said_nothing = not hints.says_how_to_normalize and hints.color is None
         if not hints.says_how_to_normalize:
             hints = replace(hints, mean=_HALF, std=_HALF)
-        super().__init__(path, replace(hints, color=hints.color or "bgr"))
+        super().__init__(file, replace(hints, color=hints.color or "bgr"))
 
     @property
     def warnings(self) -> tuple[str, ...]:

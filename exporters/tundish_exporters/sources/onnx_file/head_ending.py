@@ -6,17 +6,14 @@ So one way of reading them does for all detectors, and the decoding runs in the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
+from tundish_exporters.sources.onnx_file.ending_nodes import EndingNodes
 from tundish_exporters.sources.onnx_file.graph import Ending, Shape
 from tundish_exporters.sources.onnx_file.heads import Grid, Head, ListedHead, Numbers
 
-_PREFIX = "tundish_"
 _END = np.iinfo(np.int64).max
 """As far as a slice can reach."""
 
@@ -121,25 +118,12 @@ def _pair_of_grid(nodes: _Nodes, head: Head, grid: Grid, first: str, second: str
     return nodes.add("Mul", shifted, strides), sizes
 
 
-class _Nodes:
-    """Nodes behind a network's outputs, whose columns lie along `axis` of three."""
+class _Nodes(EndingNodes):
+    """Nodes for rows of numbers, whose columns lie along `axis` of three."""
 
     def __init__(self, integers: Iterable[str], *, axis: int) -> None:
+        super().__init__(integers)
         self.axis = axis
-        self._integers = set(integers)
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """The tensor that a node gives."""
-        output = f"{_PREFIX}{operator.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, list(inputs), [output], name=f"{output}_node", **attributes))
-        return output
-
-    def constant(self, values: NDArray[Any]) -> str:
-        name = f"{_PREFIX}constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(values, name))
-        return name
 
     def of_rows(self, values: NDArray[np.float32]) -> str:
         """A constant `[rows, columns]` as the tensors have it."""
@@ -156,9 +140,6 @@ class _Nodes:
     def x_first(self, boxes: str) -> str:
         return self.add("Gather", boxes, self.constant(np.array([1, 0, 3, 2])), axis=self.axis)
 
-    def as_floats(self, tensor: str) -> str:
-        return self.add("Cast", tensor, to=TensorProto.FLOAT) if tensor in self._integers else tensor
-
     def gather(self, numbers: Numbers) -> str:
         tensor = self.as_floats(numbers.output)
         if numbers.split is not None:
@@ -172,8 +153,3 @@ class _Nodes:
     def gather_all(self, parts: Sequence[Numbers]) -> str:
         gathered = [self.gather(part) for part in parts]
         return gathered[0] if len(gathered) == 1 else self.add("Concat", *gathered, axis=3 - self.axis)
-
-    def ending(self, tensors: Mapping[str, str], shapes: Mapping[str, Shape]) -> Ending:
-        for name, tensor in tensors.items():
-            self._nodes.append(helper.make_node("Identity", [tensor], [name], name=f"{_PREFIX}{name}_node"))
-        return Ending({name: shapes[name] for name in tensors}, self._nodes, self._constants)

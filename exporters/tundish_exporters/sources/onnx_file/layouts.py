@@ -10,6 +10,7 @@
 | YOLOv10, v7, with suppression inside | `[batch, rows, 6]`: corners, score, class; `[rows, 7]`: image first |
 | YOLO's oriented boxes | `[batch, 4 + labels + 1, rows]`, the last an angle; `[batch, rows, 7]`: score, class, angle |
 | YOLO's instances | as its boxes, with weights behind the labels, and prototypes `[batch, weights, height, width]` |
+| MMDetection | `[batch, rows, 5]`: corners, score; and classes `[batch, rows]` of integers |
 | TensorFlow, TensorRT, torchvision | boxes, scores and classes, perhaps with their count |
 
 A row is a candidate or an object. Scores may have a background beside the labels.
@@ -34,6 +35,8 @@ from tundish_exporters.sources.onnx_file.heads import Layout, Letterbox, Level, 
 Array = NDArray[np.generic]
 
 _YOLO = Letterbox(114, "centre")
+_CORNERED = Letterbox(114, "top-left")
+"""As MMDetection has it."""
 _FACES = Letterbox(0, "top-left")
 """As SCRFD's and YuNet's own scripts have it."""
 _IS_CLASS = re.compile("class|label|cls|categories", re.IGNORECASE)
@@ -75,7 +78,9 @@ def find_layout(seen: Seen) -> Layout | ListedHead | None:
             return found
     if seen.oriented:
         return find_layout_with_more(seen)
-    return _first(seen, [_listed_columns, _listed_outputs], [_strides, _one_output, _two_outputs, _maps])
+    return _first(
+        seen, [_listed_columns, _listed_with_classes, _listed_outputs], [_strides, _one_output, _two_outputs, _maps]
+    )
 
 
 def find_layout_with_more(seen: Seen) -> Layout | ListedHead | None:
@@ -107,7 +112,7 @@ def _are_oriented(found: Layout | ListedHead, answers: Sequence[Arrays]) -> bool
 def _listed_columns(seen: Seen) -> ListedHead | None:
     """One output with all of an object's numbers in a row."""
     for name, array in seen.outputs:
-        width = array.shape[-1] if array.ndim else 0
+        width = array.shape[-1] if array.ndim and array.dtype.kind == "f" else 0
         if array.ndim in (2, 3) and width == 6 + seen.more:
             begin, score, label = 0, 4, 5
         elif array.ndim == 2 and width == 7:  # YOLOv7's, the number of the image first
@@ -130,6 +135,26 @@ def _listed_columns(seen: Seen) -> ListedHead | None:
                 size=seen.size,
                 letterbox=_YOLO,
             )
+    return None
+
+
+def _listed_with_classes(seen: Seen) -> ListedHead | None:
+    """One output with corners and score of an object in a row, and one of integers with its class."""
+    for name, array in seen.outputs:
+        if array.dtype.kind != "f" or array.ndim not in (2, 3) or array.shape[-1] != 5:
+            continue
+        classes = [each for each, row in seen.outputs if row.dtype.kind in "iu" and row.shape == array.shape[:-1]]
+        if not classes or (array.ndim == 3 and len(array) != 1):
+            continue
+        batch = 0 if array.ndim == 3 else 1
+        rows = None if array.ndim == 3 else (1, -1, 5)
+        return ListedHead(
+            boxes=Numbers(name, (0, 4), rows=rows),
+            scores=Numbers(name, (4, 5), rows=rows),
+            classes=Numbers(classes[0], (0, 1), rows=(batch, -1, 1)),
+            size=seen.size,
+            letterbox=_CORNERED,
+        )
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from tundish_exporters.sources.onnx_file.heads import Head, Layout, Letterbox, L
 from tundish_exporters.sources.onnx_file.layouts import Seen
 from tundish_exporters.sources.onnx_file.metadata import ORIENTED
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
+from tundish_exporters.sources.onnx_file.reading import OnnxFile
 
 _THRESHOLD = 0.25
 """That of YOLO's own scripts."""
@@ -51,12 +51,12 @@ class ObjectSource(OnnxSource):
     prototypes: str | None = None
     """The output that holds those of masks, whose weights stand behind the labels."""
 
-    def __init__(self, path: Path, hints: OnnxHints) -> None:
+    def __init__(self, file: OnnxFile, hints: OnnxHints) -> None:
         """See `OnnxSource`; raises ExportError also if the outputs are of no layout that is known."""
-        super().__init__(path, hints)
+        super().__init__(file, hints)
         if self._metadata.task not in self.tasks:
             raise ExportError(
-                f"{path} is a model for the task '{self._metadata.task}' by its metadata; for {self.task} tundish "
+                f"{file.path} is a model for the task '{self._metadata.task}' by its metadata; for {self.task} tundish "
                 f"reads those of {', '.join(sorted(self.tasks - {''}))}."
             )
         said = hints.detector

@@ -37,7 +37,7 @@ from tundish_exporters.sources.onnx_file.graph import (
 from tundish_exporters.sources.onnx_file.labels import read_labels
 from tundish_exporters.sources.onnx_file.metadata import Metadata
 from tundish_exporters.sources.onnx_file.network import Network
-from tundish_exporters.sources.onnx_file.reading import read_onnx
+from tundish_exporters.sources.onnx_file.reading import OnnxFile
 from tundish_exporters.sources.pillow_images import processed_image
 
 _PROBES = 3
@@ -53,17 +53,17 @@ class OnnxSource(ABC):
     example_size: ClassVar[tuple[int, int] | None] = None
     """Of images by which to look at a network that takes several sizes; None if it must take one."""
 
-    def __init__(self, path: Path, hints: OnnxHints) -> None:
-        """Reads the file, and asks its network what it makes of a few images.
+    def __init__(self, file: OnnxFile, hints: OnnxHints) -> None:
+        """Loads the network, and asks it what it makes of a few images.
 
         Raises:
-            ExportError: see `read_onnx` and `Network`; or hints are missing or wrong.
+            ExportError: see `Network`; or hints are missing or wrong.
         """
         self._hints = hints
-        self._file = read_onnx(path)
+        self._file = file
         self._metadata = Metadata.of(self._file.model)
         self._labels = self._read_labels()
-        self._network = Network(path, hints, self._metadata.image_size, self.example_size)
+        self._network = Network(file.path, hints, self._metadata.image_size, self.example_size)
         height, width = self._network.size
         self._image_rule = self._rule_for(manifest.StretchResize(height=height, width=width))
         self._images = [processed_image(self._image_rule, _probe(number)) for number in range(_PROBES)]

@@ -14,6 +14,7 @@ from tundish.results import ImageSegmentation, Result, Segment
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.onnx_file.head_reading import Floats, gather, gather_all
 from tundish_exporters.sources.onnx_file.heads import Layout, ListedHead
+from tundish_exporters.sources.onnx_file.interpolation import shares
 from tundish_exporters.sources.onnx_file.layouts import Seen, find_layout_with_more
 from tundish_exporters.sources.onnx_file.object_source import ObjectSource
 from tundish_exporters.sources.pillow_images import Placing, image_size, place_in_image, processed_image
@@ -57,9 +58,7 @@ class SegmenterSource(ObjectSource):
             centres = np.arange(size[axis]) + 0.5
             lines.append(np.flatnonzero((centres >= least) & (centres < most)))
             cells = (centres[lines[-1]] - origin) / (one - origin) * count / self._network.size[axis] - 0.5
-            # A cell's share falls to nothing at its neighbours' centres; beyond the last ones these go on.
-            distances = np.abs(np.clip(cells, 0, count - 1)[:, np.newaxis] - np.arange(count))
-            sides.append(np.maximum(1 - distances, 0).astype(np.float32))
+            sides.append(shares(cells, count))
         near_y, near_x = (side.any(axis=0) for side in sides)
         pixels = np.zeros(size, np.bool_)
         pixels[np.ix_(*lines)] = sides[0][:, near_y] @ logits[np.ix_(near_y, near_x)] @ sides[1][:, near_x].T > 0
@@ -108,5 +107,5 @@ class SegmenterSource(ObjectSource):
             f"{self._file.path} gives {given}, in which there are no prototypes [batch, prototypes, height, width] "
             f"beside boxes of {labels} labels and as many weights, such as [batch, {4 + labels} + prototypes, "
             f"candidates], [batch, candidates, {5 + labels} + prototypes] or [batch, objects, 6 + prototypes]; name as "
-            "many labels as the network has (--labels); other segmenters are read from their Hugging Face directories."
+            "many labels as the network has (--labels); of other segmenters, maps of labels alone are read."
         )

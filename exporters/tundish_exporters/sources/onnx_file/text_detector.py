@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +12,7 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.documents import DocumentSource
 from tundish_exporters.sources.onnx_file.graph import Ending
+from tundish_exporters.sources.onnx_file.reading import OnnxFile
 from tundish_exporters.sources.onnx_file.text_regions import read_regions
 from tundish_exporters.sources.pillow_images import image_size, processed_image
 
@@ -27,10 +26,10 @@ class TextDetectorSource(DocumentSource):
     task = "text-detection"
     example_size = (96, 160)
 
-    def __init__(self, path: Path, hints: OnnxHints) -> None:
+    def __init__(self, file: OnnxFile, hints: OnnxHints) -> None:
         """See `DocumentSource`; raises ExportError also if no output is a map of probabilities."""
         self._refuse(hints, but="threshold")
-        super().__init__(path, hints)
+        super().__init__(file, hints)
         self._output = self._find_map()
         if self._network.takes_any_size:
             self._image_rule = self._rule_for(_RESIZE)

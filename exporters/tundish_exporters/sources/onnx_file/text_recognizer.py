@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from tundish_exporters.sources.onnx_file.characters import read_characters
 from tundish_exporters.sources.onnx_file.documents import DocumentSource
 from tundish_exporters.sources.onnx_file.graph import Ending, Shape, last_function
 from tundish_exporters.sources.onnx_file.onnx_source import ROUNDING
+from tundish_exporters.sources.onnx_file.reading import OnnxFile
 from tundish_exporters.sources.pillow_images import processed_image
 
 _SHORTEST, _LONGEST = 320, 3200
@@ -29,10 +29,10 @@ class TextRecognizerSource(DocumentSource):
     task = "text-recognition"
     example_size = (48, _SHORTEST)
 
-    def __init__(self, path: Path, hints: OnnxHints) -> None:
+    def __init__(self, file: OnnxFile, hints: OnnxHints) -> None:
         """See `DocumentSource`; raises ExportError also if no output has a score for each character."""
         self._refuse(hints, but="labels")
-        super().__init__(path, hints)
+        super().__init__(file, hints)
         height, width = self._network.size
         if isinstance(self._network.extents[1], str):
             resize = LineResize(height=height, shortest=_SHORTEST, longest=_LONGEST)
