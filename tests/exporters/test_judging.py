@@ -72,7 +72,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_ctrl_c_ends_an_evaluation_at_once(tmp_path: Path, read: list[str]) -> None:
     images = write_color_images(tmp_path / "images", each=40)
 
-    def interrupt(description: str, done: int, _total: int) -> None:
+    def interrupt(description: str, done: int, _total: int, _note: str = "", /) -> None:
         if description.startswith("evaluate") and done == 1:
             raise KeyboardInterrupt
 
