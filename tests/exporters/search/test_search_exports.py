@@ -91,17 +91,17 @@ def test_an_interrupted_search_serves_the_best_so_far_and_the_next_goes_on_from_
         return race(self, engine)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stopwatch.Stopwatch, "measure", interrupted)
-    first = export(PlantedNetwork(), tmp_path, images)
+    first = export(PlantedNetwork(), tmp_path, images, "auto")
     assert any("interrupted" in warning for warning in first.warnings)
     assert len(first.trials) == 2
     raced.append("no interrupt")
     before = len(raced)
-    second = export(PlantedNetwork(), tmp_path, images)
+    second = export(PlantedNetwork(), tmp_path, images, "auto")
     assert second.bundle.manifest.version == 2
     measured = [trial for trial in second.trials if trial.milliseconds is not None]
     assert len(raced) - before == len(measured) - 2, "what was measured is remembered"
     raced.append("third")
     before = len(raced)
-    third = export(PlantedNetwork(), tmp_path, images)
+    third = export(PlantedNetwork(), tmp_path, images, "auto")
     assert len(raced) == before
     assert [(each.name, each.outcome) for each in third.trials] == [(each.name, each.outcome) for each in second.trials]
