@@ -134,9 +134,9 @@ def answered(text: str | None) -> QuestionAnswering:
         ("The Eiffel Tower!", ("eiffel tower",), 1, 1.0),
         ("in a  steel mill", ("in steel mill", "mill"), 1, 1.0),
         ("the mill of Graz", ("Graz",), 0, 2 / 4),
-        ("the mill of Graz", ("Linz", "mill in Graz"), 0, 2 * 2 / 6),
+        ("the mill of Graz", ("Wels", "mill in Graz"), 0, 2 * 2 / 6),
         ("yes yes", ("yes",), 0, 2 / 3),
-        ("Linz", ("Graz",), 0, 0.0),
+        ("Wels", ("Graz",), 0, 0.0),
         ("", (), 1, 1.0),
         (None, (), 1, 1.0),
         ("Graz", (), 0, 0.0),
@@ -150,7 +150,7 @@ def test_answers_match_by_squads_rules(answer: str | None, right: tuple[str, ...
 
 
 def test_the_figure_of_answers_is_the_mean_over_questions() -> None:
-    results, truths = [answered("Graz"), answered("in Linz")], [("Graz",), ("Linz",)]
+    results, truths = [answered("Graz"), answered("in Wels")], [("Graz",), ("Wels",)]
     assert figure(ANSWERS_F1, results, truths) == pytest.approx((1 + 2 / 3) / 2)
     assert figure(EXACT_MATCH, results, truths) == 0.5
 
