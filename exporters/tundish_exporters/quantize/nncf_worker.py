@@ -18,13 +18,14 @@ import onnx
 def main() -> None:
     """Reads what `write_inputs` wrote; SETTINGS has `transformer` and `kept`, names of nodes that stay in float."""
     prepared, destination, inputs, settings = sys.argv[1:]
+    model = onnx.load(prepared)
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # Python's way to say that it is not there
     import nncf
 
     asked = json.loads(settings)
     arrays = read_inputs(Path(inputs))
     quantised = nncf.quantize(
-        onnx.load(prepared),
+        model,
         nncf.Dataset(arrays),
         subset_size=len(arrays),
         model_type=nncf.ModelType.TRANSFORMER if asked["transformer"] else None,

@@ -1,0 +1,87 @@
+"""Which recipes a graph is offered, and in what order, on which processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto, helper
+from support.float_graphs import node, write, write_convolutions, write_encoder
+
+from tundish.manifest import EngineName
+from tundish.placement.machine import Machine
+from tundish_exporters.errors import ExportError
+from tundish_exporters.quantize import processor, recipes_for
+
+BOTH: tuple[EngineName, ...] = ("onnx", "openvino")
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, *instructions: str) -> None:
+    made = Machine(processor="any", instructions=instructions, cores=1, packages={})
+    monkeypatch.setattr(processor, "this_machine", lambda: made)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "saturates"),
+    [
+        (("avx2", "fma"), True),
+        (("avx2", "avx512f"), True),
+        (("avx2", "avx_vnni"), False),
+        (("avx2", "avx512f", "avx512_vnni"), False),
+        (("asimd", "asimddp"), False),
+        (("sse4_1", "avx"), False),
+    ],
+)
+def test_which_processors_saturate(
+    monkeypatch: pytest.MonkeyPatch, instructions: tuple[str, ...], saturates: bool
+) -> None:
+    machine(monkeypatch, *instructions)
+    assert processor.saturates() == saturates
+
+
+def test_a_transformer_takes_smoothed_weights_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = write_encoder(tmp_path / "m.onnx")
+    machine(monkeypatch, "avx2")
+    names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
+    assert names[:3] == ["dynamic-u8s7-smooth-0.8", "static-products-u8s7-mean-smooth-0.8", "dynamic-u8s8"]
+    assert {"dynamic-u8s7", "fused-dynamic-u8s8", "weights-int8-block32", "weights-int4-block32"} < set(names)
+    assert names[-1] == "fp16"
+    machine(monkeypatch, "avx2", "avx512_vnni")
+    names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
+    assert names[0] == "dynamic-u8s8-smooth-0.8"
+    assert not any("u8s7" in name for name in names)
+
+
+def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine(monkeypatch, "avx2", "avx_vnni")
+    recipes = recipes_for(write_convolutions(tmp_path / "m.onnx"), engines=BOTH)
+    assert [recipe.name for recipe in recipes] == [
+        "static-u8s8-mean",
+        "static-u8s8-percentile",
+        "nncf",
+        "static-u8s8-entropy",
+        "static-u8s8-extremes",
+        "static-u8s8-mean-per-tensor",
+        "fp16",
+    ]
+
+
+def test_a_recipe_that_no_engine_gains_by_is_left_out(tmp_path: Path) -> None:
+    source = write_encoder(tmp_path / "m.onnx")
+    by_one, by_both = (recipes_for(source, engines=engines) for engines in (BOTH[1:], BOTH))
+    assert by_one == [recipe for recipe in by_both if "openvino" in recipe.engines]
+    assert {type(recipe).__name__ for recipe in by_one} == {"StaticRecipe", "HalfRecipe"}
+    names = [recipe.name for recipe in by_both]
+    assert len(set(names)) == len(names)
+
+
+def test_a_graph_without_weights_has_nothing_to_quantise(tmp_path: Path) -> None:
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    write(tmp_path / "m.onnx", [node("Relu", "x", "y")], {}, *tensors)
+    assert [recipe.name for recipe in recipes_for(tmp_path / "m.onnx", engines=BOTH)] == ["fp16"]
+
+
+def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"none")
+    with pytest.raises(ExportError, match=r"^Reading m\.onnx failed: "):
+        recipes_for(tmp_path / "m.onnx", engines=BOTH)
