@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from support.engines import hidden_openvino
 from support.measuring import figures
+from support.model_families import efficientnet, save_family
 from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, ColorNetwork, write_color_images
 
 import tundish
@@ -21,6 +22,8 @@ from tundish.errors import EngineError
 from tundish.results import ImageClassification
 from tundish_exporters import ExportError, export_module
 from tundish_exporters.exporting import Exported
+from tundish_exporters.sources.huggingface import load_source
+from tundish_exporters.sources.huggingface.source import Choices
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -207,3 +210,14 @@ def test_the_capability_is_what_openvino_says() -> None:
     assert engine_module.computes_in("bf16") == ("BF16" in capabilities)
     assert engine_module.computes_in("fp32")
     assert engine_module.computes_in("int8")
+
+
+def test_efficientnet_pools_its_maps_in_a_way_that_openvino_takes(tmp_path: Path) -> None:
+    source = load_source(save_family(tmp_path / "source", efficientnet()), "image-classification", Choices())
+    source.write_onnx(tmp_path / "m.onnx")
+    noise = np.random.default_rng(4).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    images = {"pixel_values": noise * np.array([0.1, 3], np.float32)[:, np.newaxis, np.newaxis, np.newaxis]}
+    answer = OpenVinoEngine(tmp_path / "m.onnx", precision="fp32", threads=1).run(images)["logits"]
+    expected = source.network(images)["logits"]
+    assert np.ptp(expected, axis=0).max() > 0.1
+    np.testing.assert_allclose(answer, expected, atol=1e-4)

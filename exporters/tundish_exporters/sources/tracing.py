@@ -11,6 +11,7 @@ import torch
 
 _linspace, _as_tensor, _tensor = torch.linspace, torch.as_tensor, torch.tensor
 _adaptive_avg_pool2d = torch.nn.functional.adaptive_avg_pool2d
+_avg_pool2d = torch.nn.functional.avg_pool2d
 
 
 @contextmanager
@@ -18,13 +19,15 @@ def traceable_functions() -> Iterator[None]:
     """A few functions of PyTorch may be traced, until the context is left; not for several threads at a time.
 
     Deformable DETR and Mask2Former make their points of reference by `linspace`, `as_tensor` and `tensor`, in images of
-    every size; UPerNet and BEiT pool to sizes that do not divide their feature maps.
+    every size; UPerNet and BEiT pool to sizes that do not divide their feature maps; EfficientNet pools all of a map by
+    a window that is larger than it, which OpenVINO does not take.
     """
     replaced: tuple[tuple[Any, str, Any, Any], ...] = (
         (torch, "linspace", _linspace, _traceable_linspace),
         (torch, "as_tensor", _as_tensor, partial(_traceable_tensor, _as_tensor)),
         (torch, "tensor", _tensor, partial(_traceable_tensor, _tensor)),
         (torch.nn.functional, "adaptive_avg_pool2d", _adaptive_avg_pool2d, _traceable_adaptive_avg_pool2d),
+        (torch.nn.functional, "avg_pool2d", _avg_pool2d, _traceable_avg_pool2d),
     )
     for module, name, _, traceable in replaced:
         setattr(module, name, traceable)
@@ -59,6 +62,23 @@ def _traceable_adaptive_avg_pool2d(input: torch.Tensor, output_size: Any) -> tor
     rows, columns = _means(int(input.shape[-2]), height), _means(int(input.shape[-1]), width)
     pooled: torch.Tensor = rows @ input @ columns.T
     return pooled
+
+
+def _traceable_avg_pool2d(
+    input: torch.Tensor,  # noqa: A002  # PyTorch's name
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> torch.Tensor:
+    """A window that is cut at the map's edges, and holds all of it, is the mean of the map."""
+    window = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+    is_plain = ceil_mode and padding in (0, (0, 0)) and divisor_override is None
+    if _is_tracing() and is_plain and all(edge >= int(n) for edge, n in zip(window, input.shape[-2:], strict=True)):
+        return input.mean((-2, -1), keepdim=True)
+    return _avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def _means(count: int, pooled: int) -> torch.Tensor:

@@ -33,6 +33,7 @@ from tundish_exporters.sources.huggingface.description import describe
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, Weights, load_network, loaded
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
+from tundish_exporters.sources.tracing import traceable_functions
 
 make_pipeline: Any = transformers.pipeline
 """Of a task by its name; without the types that know but transformers' own."""
@@ -168,7 +169,8 @@ class ImageSource(HuggingFaceSource):
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`; by optimum, with the one size that images come in."""
-        super().write_onnx(path)
+        with traceable_functions():
+            super().write_onnx(path)
         _fix_image_size(path, *self.preprocess.size)
 
     def write_assets(self, directory: Path) -> list[str]:  # noqa: ARG002  # there are none
