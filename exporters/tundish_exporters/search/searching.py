@@ -149,7 +149,7 @@ class Search:
         return best is None or speedup_of(trial) > speedup_of(best)
 
     def _judge_slower_ones(self) -> None:
-        waiting = [each for each in self.trials if each.outcome == "slower" and speedup_of(each) >= _LEAST_GAIN]
+        waiting = [each for each in self.trials if each.outcome == "slower" and _is_promising(each)]
         for trial in sorted(waiting, key=speedup_of, reverse=True):
             if self._budget.is_spent:
                 return
@@ -160,9 +160,14 @@ class Search:
             self._tidy(trial.recipe)
 
     def _tidy(self, recipe: Recipe) -> None:
-        """Removes the file of what nobody will ask for soon; it can be made again."""
-        if not any(each.recipe == recipe and each.outcome in ("passed", "failed") for each in self.trials):
+        """Removes the file of what nobody will ask for again."""
+        if not any(each.recipe == recipe and _is_promising(each) for each in self.trials):
             self._workshop.discard(recipe)
+
+
+def _is_promising(trial: Trial) -> bool:
+    """Whether it was judged, or waits for that."""
+    return trial.accuracy is not None or (trial.outcome == "slower" and speedup_of(trial) >= _LEAST_GAIN)
 
 
 def _slower(recipe: Recipe, engine: EngineName, pace: Pace, than: str) -> Trial:
