@@ -50,18 +50,18 @@ def inspect(
     reads: Sequence[InputName],
     *,
     limit: int | None,
-    description: str,
     progress: Progress,
 ) -> tuple[list[Seen], list[Fault]]:
     """The first `limit` samples that can be used, and what cannot be among those before the last of them."""
     seen: list[Seen] = []
     faults: list[Fault] = []
     remaining = iter(entries)
-    pool = ThreadPoolExecutor(usable_cores())  # decoders and digests release the GIL
+    pool = ThreadPoolExecutor(usable_cores())
+    each = pool.map if "image" in reads else map  # decoders release the GIL; texts take less time than a thread's turn
     try:
         while wanted := list(islice(remaining, None if limit is None else limit - len(seen))):
-            looks = pool.map(partial(_look, reads), wanted)
-            for _ in tracked(wanted, description, progress):
+            looks = iter(each(partial(_look, reads), wanted))
+            for _ in tracked(wanted, "look at the data", progress):
                 look = next(looks)
                 if isinstance(look, Fault):
                     faults.append(look)
