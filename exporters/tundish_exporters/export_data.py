@@ -173,9 +173,9 @@ def _evaluation(source: Source, path: Path, samples: list[Sample]) -> GateData:
         raise DataError(f"A regression has no labels to evaluate on; leave --evaluation {path} out.")
     if source.task == "visual-question-answering":  # an answer that the model does not know is right, and never given
         return GateData(samples, said_labels(samples, path))
-    indices = label_indices(samples, postprocess.labels, path)
     if postprocess.function == "sigmoid":  # one label a sample does not say which others hold: agreement does
         return GateData(samples, None)
+    indices = label_indices(samples, postprocess.labels, path)
     return GateData(samples, [postprocess.labels[index] for index in indices])
 
 
