@@ -20,6 +20,7 @@ from support.networks import (
     COLOR_PREPROCESS,
     COLORS,
     ColorNetwork,
+    besides_few,
     write_color_images,
 )
 
@@ -251,11 +252,6 @@ def export(repository: Path, *, outlier: bool, network: torch.nn.Module | None =
     )
 
 
-def said_besides(exported: Exported, images: Path) -> list[str]:
-    """Warnings, but for those on how few images there are."""
-    return [warning for warning in exported.warnings if not warning.startswith(f"{images} has 12 samples to ")]
-
-
 def assert_tells_colors_apart(repository: Path, images: Path) -> None:
     with tundish.open(repository, instances=1) as runtime:
         for path in images.rglob("*.png"):
@@ -273,7 +269,7 @@ def test_a_variant_that_passes_is_served_beside_the_float_one(tmp_path: Path, im
     assert quantised.gate.passed
     assert all(exported.bundle.path(file).is_file() for variant in (floating, quantised) for file in variant.files)
     assert quantised.files[0].sha256 != floating.files[0].sha256
-    assert said_besides(exported, images) == []
+    assert besides_few(exported.warnings) == []
     assert_tells_colors_apart(tmp_path, images)
 
 
@@ -298,7 +294,7 @@ def test_a_variant_that_fails_keeps_its_figures_and_not_its_files(labelled: bool
     assert sorted(path.name for path in bundle.directory.iterdir()) == [
         "bundle.json", "onnx-fp32-cpu.onnx", "report.html", "report.json",
     ]  # fmt: skip
-    assert said_besides(exported, images) == [
+    assert besides_few(exported.warnings) == [
         f"onnx-int8-cpu does not pass the gate and will not be served: {quantised.gate.reason}",
     ]
     assert_tells_colors_apart(tmp_path, images)
@@ -369,7 +365,7 @@ def test_fp32_alone_is_measured_too(tmp_path: Path, images: Path) -> None:
     (variant,) = exported.bundle.manifest.variants
     assert variant.precision == "fp32"
     assert figures(variant) == ("accuracy", 1, 1, 12)
-    assert said_besides(exported, images) == []
+    assert besides_few(exported.warnings) == []
 
 
 def test_without_data_only_the_float_model_is_served_and_a_warning_says_so(tmp_path: Path, images: Path) -> None:

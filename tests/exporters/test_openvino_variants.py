@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from support.engines import hidden_openvino
 from support.measuring import figures
 from support.model_families import efficientnet, save_family
-from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, ColorNetwork, write_color_images
+from support.networks import (
+    COLOR_INPUTS,
+    COLOR_POSTPROCESS,
+    COLOR_PREPROCESS,
+    ColorNetwork,
+    besides_few,
+    write_color_images,
+)
 
 import tundish
 from tundish.bundle import read_single_bundle
@@ -95,7 +102,7 @@ def test_each_file_has_a_variant_of_each_engine(tmp_path: Path, images: Path) ->
         assert figures(variant) == ("accuracy", 1, 1, 12)
         assert variant.gate.passed
     assert len({variant.latency.median_milliseconds for variant in manifest.variants}) == 4
-    assert exported.warnings == ()
+    assert besides_few(exported.warnings) == []
 
 
 @pytest.mark.usefixtures("no_bf16")
@@ -121,7 +128,7 @@ def test_what_fails_the_gate_is_recorded_and_not_served(tmp_path: Path, images: 
         assert variant.accuracy is not None
         assert variant.accuracy.value < 0.99
         assert variant.latency.runs > 0
-    assert [warning.split()[0] for warning in exported.warnings] == ["onnx-int8-cpu", "openvino-int8-cpu"]
+    assert [warning.split()[0] for warning in besides_few(exported.warnings)] == ["onnx-int8-cpu", "openvino-int8-cpu"]
     with pytest.raises(ExportError, match="int8 does not pass the gate"):
         export(tmp_path, outlier=True, evaluation=images, precision="int8")
 
@@ -193,14 +200,16 @@ def test_a_network_that_openvino_does_not_take_is_exported_all_the_same(
     monkeypatch.setattr(OpenVinoEngine, "__init__", refuse)
     exported = export(tmp_path, evaluation=images, precision="int8")
     assert names(exported) == ["onnx-int8-cpu"]
-    assert exported.warnings == ("There is no openvino-int8-cpu: OpenVINO does not take onnx-int8-cpu.onnx: no.",)
+    assert besides_few(exported.warnings) == [
+        "There is no openvino-int8-cpu: OpenVINO does not take onnx-int8-cpu.onnx: no."
+    ]
 
 
 def test_without_the_package_nothing_is_different(tmp_path: Path, images: Path) -> None:
     with hidden_openvino():
         exported = export(tmp_path, evaluation=images)
     assert names(exported) == ["onnx-fp32-cpu", "onnx-int8-cpu"]
-    assert exported.warnings == ()
+    assert besides_few(exported.warnings) == []
 
 
 def test_the_capability_is_what_openvino_says() -> None:

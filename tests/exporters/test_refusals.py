@@ -485,6 +485,6 @@ def test_data_that_a_regression_cannot_use_are_refused(tmp_path: Path, minilm_di
     made = bert(minilm_directory, id2label={0: "stars"}, label2id={"stars": 0}, problem_type="regression")
     source = save_family(tmp_path / "source", made)
     data = tmp_path / "texts.csv"
-    data.write_text("text,label\nfine,4\n")
+    data.write_text("text,label\nfine,stars\n")
     said = refusal(source, "text-classification", tmp_path / "models", DataError, evaluation=data)
     assert said == f"A regression has no labels to evaluate on; leave --evaluation {data} out."

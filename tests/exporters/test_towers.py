@@ -227,6 +227,7 @@ def test_what_passes_alone_but_not_together_is_served_in_fp32(made: Made) -> Non
     (accuracy,) = made.judged
     assert (accuracy.metric, accuracy.samples, accuracy.reference) == ("agreement", 12, 1.0)
     (warning,) = [each for each in exported.warnings if "together" in each]
+    assert any("has 12 samples to calibrate on" in each for each in exported.warnings)
     assert warning.endswith("so fp32 is served: Together they are planted to fail.")
     assert exported.bundle.manifest.gate.reason == "Served in fp32."
     assert exported.bundle.manifest.accuracy is None
@@ -383,6 +384,8 @@ def test_a_folder_of_images_says_nothing_of_texts(towers: Towers, small_images: 
     assert images.gate is not None
     assert len(images.gate.samples) == 12
     assert len({labels for _, (_, labels) in data.parity}) == 1
+    (warning,) = data.warnings
+    assert warning.startswith(f"{small_images} has 12 samples to calibrate on")
 
 
 def test_without_data_the_whole_is_compared_on_different_items(towers: Towers) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,11 @@ def write_color_images(directory: Path, each: int = 4) -> Path:
             pixels[:, :, index] += 40
             Image.fromarray(pixels.astype(np.uint8)).save(directory / color / f"{number}.png")
     return directory
+
+
+def besides_few(warnings: Iterable[str]) -> list[str]:
+    """Warnings, but for those on how few samples there are."""
+    return [warning for warning in warnings if not re.search(r" has \d+ samples? to (calibrate|evaluate) on", warning)]
 
 
 class PlainNetwork(nn.Module):

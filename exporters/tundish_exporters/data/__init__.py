@@ -18,7 +18,7 @@ What is right stands in a column of its own, whose name depends on what the mode
 | answer | column |
 |---|---|
 | one label | `label`: its name, or the model's index of it |
-| labels of which several may hold | `labels`: a list, in `.csv` and `.tsv` with commas between; or `label` |
+| labels of which several may hold | `labels`: a list, in `.csv` and `.tsv` with commas between |
 | a score | `score` or `label`: a number |
 | an answer found in a text or on a page | `answers`: a list, or SQuAD's `{"text": [...]}`; or `answer` |
 | entities | `entities`: a list of `{"label": ..., "start": ..., "end": ...}`, in characters |

@@ -28,9 +28,8 @@ def read_folder(path: Path, truth: TruthForm | None) -> Iterator[Sample | Fault]
             else:
                 yield Sample((file,), mask if truth == "mask" else None, name=str(name))
         return
-    labelled = truth in ("label", "labels")
     for file in _images(path):
-        label = file.parent.name if labelled and file.parent != path else None
+        label = file.parent.name if truth == "label" and file.parent != path else None
         yield Sample((file,), label, name=str(file.relative_to(path)))
 
 

@@ -22,6 +22,7 @@ from tundish.manifest import InputName
 from tundish.placement.machine import usable_cores
 from tundish.tasks.image_decoding import DecodedImage, decode_image
 from tundish.tasks.pages import read_page
+from tundish.tasks.prompts import read_prompt
 from tundish_exporters.data.faults import Fault, SampleError
 from tundish_exporters.data.sample import Sample
 from tundish_exporters.errors import DataError
@@ -49,22 +50,25 @@ def inspect(
     reads: Sequence[InputName],
     *,
     limit: int | None,
-    description: str,
     progress: Progress,
 ) -> tuple[list[Seen], list[Fault]]:
     """The first `limit` samples that can be used, and what cannot be among those before the last of them."""
     seen: list[Seen] = []
     faults: list[Fault] = []
     remaining = iter(entries)
-    with ThreadPoolExecutor(usable_cores()) as pool:  # decoders and digests release the GIL
+    pool = ThreadPoolExecutor(usable_cores())
+    each = pool.map if "image" in reads else map  # decoders release the GIL; texts take less time than a thread's turn
+    try:
         while wanted := list(islice(remaining, None if limit is None else limit - len(seen))):
-            looks = pool.map(partial(_look, reads), wanted)
-            for _ in tracked(wanted, description, progress):
+            looks = iter(each(partial(_look, reads), wanted))
+            for _ in tracked(wanted, "look at the data", progress):
                 look = next(looks)
                 if isinstance(look, Fault):
                     faults.append(look)
                 else:
                     seen.append(look)
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt waits for no more than what has begun
     return seen, faults
 
 
@@ -83,6 +87,9 @@ def _look(reads: Sequence[InputName], entry: Sample | Fault) -> Seen | Fault:
                 _check_truth(entry.truth, image)
             elif name == "page":
                 read_page(part)
+            elif name == "prompts":
+                for prompt in part:
+                    read_prompt(prompt)
     except (DataError, InvalidInputError, SampleError) as error:
         return Fault(entry.name, _continued(str(error)))
     return Seen(entry, digest.digest(), is_flat)

@@ -76,7 +76,7 @@ def load_samples(
     if not entries:
         raise DataError(f"{path} holds no {' and '.join(reads)}.")
     random.Random(SEED).shuffle(entries)
-    seen, faults = inspect(entries, reads, limit=limit, description=f"look at {path.name}", progress=progress)
+    seen, faults = inspect(entries, reads, limit=limit, progress=progress)
     return LoadedData(path, seen, left_out(path, faults, len(seen) + len(faults)))
 
 

@@ -71,6 +71,14 @@ def _score(value: Any, column: str) -> float:
     return score
 
 
+def _score_of_label(value: Any, column: str) -> float | None:
+    """None if it is a name, which may be there for another task."""
+    try:
+        return _score(value, column)
+    except SampleError:
+        return None
+
+
 def _answer(value: Any, column: str) -> tuple[str, ...]:
     """One; an empty one says that there is none."""
     answer = _text(value, column)
@@ -143,10 +151,10 @@ def box_of(edges: Any) -> Box:
     return box
 
 
-_READERS: dict[TruthForm, dict[str, Callable[[Any, str], Truth]]] = {
+_READERS: dict[TruthForm, dict[str, Callable[[Any, str], Truth | None]]] = {
     "label": {"label": _label},
-    "labels": {"labels": _labels, "label": _label},
-    "score": {"score": _score, "label": _score},
+    "labels": {"labels": _labels},  # one label does not say that the others do not hold
+    "score": {"score": _score, "label": _score_of_label},
     "answers": {"answers": _answers, "answer": _answer},
     "transcription": {"transcription": _text},
     "lines": {"lines": _texts},

@@ -112,6 +112,8 @@ def test_a_folder_gives_its_images_in_depth_labelled_by_the_folder_they_lie_in(t
     samples = load_samples(tmp_path, ("image",)).samples
     assert {sample.read() for sample in samples} == set(content.values())
     assert all(sample.truth is None for sample in samples), "nobody asked"
+    one_of_several = load_samples(tmp_path, ("image",), truth="labels").samples
+    assert all(sample.truth is None for sample in one_of_several), "other labels may hold as well"
 
 
 def test_images_that_lie_in_no_folder_have_no_label(tmp_path: Path) -> None:
