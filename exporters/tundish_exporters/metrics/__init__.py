@@ -18,7 +18,15 @@ Without that, answers are held against the float model's: `tundish_exporters.agr
 
 from __future__ import annotations
 
-from tundish.manifest import ClassificationPostprocess, Postprocess, TaskName
+from tundish.manifest import (
+    ClassificationPostprocess,
+    ComposedPostprocess,
+    MaskQueriesPostprocess,
+    Postprocess,
+    PrototypeMasksPostprocess,
+    SemanticPostprocess,
+    TaskName,
+)
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import MetricFunction
 from tundish_exporters.metrics.answers import ANSWERS_F1, EXACT_MATCH
@@ -55,24 +63,28 @@ _OF_TASKS: dict[TaskName, tuple[Metric, ...]] = {
     "document-question-answering": (ANSWERS_F1, EXACT_MATCH),
     "text-recognition": (TEXT_MATCH,),
     "document-reading": (LINES_F1,),
+    "zero-shot-image-classification": (ACCURACY,),
     "visual-question-answering": (ACCURACY,),
 }
 _OF_FUNCTIONS = {"softmax": ACCURACY, "sigmoid": LABELS_F1, "none": SPEARMAN}
 """Of classifiers, by what makes their scores."""
 
 
-def metrics_of(task: TaskName, postprocess: Postprocess) -> tuple[Metric, ...]:
+def metrics_of(task: TaskName, postprocess: Postprocess | ComposedPostprocess) -> tuple[Metric, ...]:
     """Those of a model by what is known to be right, the gate's own first; none if only agreement can be measured."""
-    if task in _OF_TASKS:
-        return _OF_TASKS[task]
-    if isinstance(postprocess, ClassificationPostprocess):
+    if isinstance(postprocess, ClassificationPostprocess) and task != "visual-question-answering":
         has_many_values = postprocess.function == "none" and len(postprocess.labels) > 1
         return () if has_many_values else (_OF_FUNCTIONS[postprocess.function],)
-    labels = getattr(postprocess, "labels", None)
-    return (mean_iou(labels),) if task == "image-segmentation" and labels else ()
+    if isinstance(postprocess, SemanticPostprocess | MaskQueriesPostprocess):
+        return (mean_iou(postprocess.labels),)
+    if isinstance(postprocess, PrototypeMasksPostprocess):
+        return (mean_iou(postprocess.objects.labels),)
+    return _OF_TASKS.get(task, ())
 
 
-def choose_metric(asked: str | MetricFunction | None, task: TaskName, postprocess: Postprocess) -> Metric | None:
+def choose_metric(
+    asked: str | MetricFunction | None, task: TaskName, postprocess: Postprocess | ComposedPostprocess
+) -> Metric | None:
     """The one that was asked for: by its name, or a function as `own_metric` takes it; else the first there is.
 
     Raises:
