@@ -103,7 +103,8 @@ def quantity(value: float) -> str:
     """Three digits that count."""
     if not math.isfinite(value):
         return "not a number"
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    said = f"{value:#.3g}".rstrip(".") if value else "0"
+    return said.replace("-", "\N{MINUS SIGN}")
 
 
 def difference(value: float) -> str:
