@@ -72,7 +72,7 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
             accuracy, verdict = None, _passed(options, "Served in fp32.")
         samples = len(data.parity)
         composition = draft.composition(accuracy, verdict)
-        content = collect_composed(composition, samples=samples, scores=scores, parities=parities)
+        content = collect_composed(composition, samples=samples, scores=scores, parities=parities, served=draft.served)
         composition = draft.composition(accuracy, verdict, write_report(staging, content))
         return ExportedComposition(publish_bundle(staging, composition), samples, scores, (*data.warnings, *warnings))
 
@@ -139,6 +139,11 @@ class _Draft:
             accuracy=accuracy,
             gate=verdict,
         )
+
+    @property
+    def served(self) -> dict[str, str]:
+        """The variant that a server takes first, by component."""
+        return {name: manifest.servable[0].name for name, manifest in self._manifests.items()}
 
     def bundle(self) -> ComposedBundle:
         """The bundle as it is, for asking it."""

@@ -286,7 +286,9 @@ def test_the_headline_says_what_it_gains_and_costs() -> None:
         "\N{MINUS SIGN}0.40 to +0.80 points)."
     )
     floating = replace(served, precision="fp32")
-    assert headline("cells", [floating, trial(1.0, 0.5, "failed")]).endswith("nothing faster was accurate enough.")
+    broken, slow = trial(1.0, 0.5, "failed"), trial(3.0, 0.0, "passed")
+    assert headline("cells", [floating, broken, slow]).endswith("nothing that is faster was accurate enough.")
+    assert headline("cells", [floating, slow]).endswith("nothing that was tried is faster.")
     assert headline("cells", [floating]).endswith("nothing else was tried.")
 
 

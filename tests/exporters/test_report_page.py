@@ -77,6 +77,15 @@ def assert_harmless(visit: Visit, browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('[href]').length") == 0
 
 
+INJECTED = """(() => {
+  const script = document.createElement("script"), picture = document.createElement("img");
+  script.textContent = "window.ran = true";
+  picture.src = "http://127.0.0.1:9/tracker.png";
+  document.body.append(script, picture);
+  return window.ran === undefined;
+})()"""
+
+
 def test_the_report_of_an_export_is_drawn_and_harmless(exported: Bundle, browser: Browser) -> None:
     assert_harmless(browser.open(exported.path(PAGE_NAME)), browser)
     sections = browser.evaluate("[...document.querySelectorAll('section')].map(section => section.id)")
@@ -93,6 +102,14 @@ def test_the_report_of_an_export_is_drawn_and_harmless(exported: Bundle, browser
     text = browser.evaluate("document.body.innerText")
     assert HOSTILE_TEXT in text
     assert "8 of them, 66.7\N{NO-BREAK SPACE}%, got another answer" in text
+
+
+def test_its_policy_stops_what_would_get_into_the_page(exported: Bundle, browser: Browser) -> None:
+    visit = browser.open(exported.path(PAGE_NAME))
+    assert browser.evaluate(INJECTED)
+    browser.screenshot()
+    assert len(visit.complaints) == 2
+    assert all("violates the following Content Security Policy" in complaint for complaint in visit.complaints)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1000, "light"), (1000, "dark"), (400, "light")])

@@ -292,6 +292,8 @@ def test_a_report_lies_in_the_bundle(made: Made) -> None:
     report = json.loads((directory / "report.json").read_text())
     assert report["parity"]["samples"] == 12
     assert set(report["components"]) == {"image", "text"}
+    served = {name: part.manifest.servable[0].name for name, part in made.exported["clip"].bundle.components.items()}
+    assert report["served"] == served
     assert (component_directory(directory, "text") / "report.json").is_file()
     links = re.findall(r'href="([^"]*)"', (directory / "report.html").read_text())
     assert [(directory / link).resolve() for link in links] == [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,6 @@ _BINS, _BINS_BEYOND = 48, 8
 @dataclass(frozen=True, slots=True)
 class _Range:
     tensor: str
-    operator: str
     low: float
     high: float
     step: float
@@ -72,31 +71,40 @@ def activation_histograms(floating: Path, quantised: Path, inputs: Sequence[Arra
         quantised: the graph with Q/DQ nodes, which say the chosen ranges.
         inputs: what the network is run on.
     """
+    chosen_ranges = _chosen_ranges(quantised)
+    if not chosen_ranges:
+        return ()  # before the float graph, which may be large
     graph = onnx.load(floating, load_external_data=False)
     makers = {name: node.op_type for node in graph.graph.node for name in node.output}
-    ranges = [chosen for chosen in _chosen_ranges(quantised, makers) if chosen.high > chosen.low]
+    ranges = [chosen for chosen in chosen_ranges if chosen.tensor in makers]
     histograms = []
     for start in range(0, len(ranges), _AT_A_TIME):
         some = ranges[start : start + _AT_A_TIME]
         tallies = _tally(graph, floating, some, inputs[:_MOST_INPUTS])
-        histograms += [_histogram(chosen, tally) for chosen, tally in zip(some, tallies, strict=True) if tally.total]
+        histograms += [
+            _histogram(chosen, makers[chosen.tensor], tally)
+            for chosen, tally in zip(some, tallies, strict=True)
+            if tally.total
+        ]
     histograms.sort(key=lambda each: -each.clipped)  # stable: in the order of the network where none is clipped
     return tuple(histograms[:MOST_TENSORS])
 
 
-def _chosen_ranges(quantised: Path, makers: dict[str, str]) -> Iterator[_Range]:
+def _chosen_ranges(quantised: Path) -> list[_Range]:
+    """Of each tensor that is not constant and has one scale."""
     graph = onnx.load(quantised).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
+    ranges = []
     for node in graph.node:
-        if node.op_type != "QuantizeLinear" or node.input[0] not in makers or len(node.input) < 3:
+        known = len(node.input) == 3 and all(name in constants for name in node.input[1:])
+        if node.op_type != "QuantizeLinear" or node.input[0] in constants or not known:
             continue
-        if node.input[1] not in constants or node.input[2] not in constants:
-            continue
-        scale, zero = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
-        if scale.size == 1 and np.issubdtype(zero.dtype, np.integer):
+        scale, zero = (numpy_helper.to_array(constants[name]) for name in node.input[1:])
+        if scale.size == 1 and scale.item() > 0 and np.issubdtype(zero.dtype, np.integer):
             limits = np.iinfo(zero.dtype)
             low, high = ((limit - int(zero.item())) * float(scale.item()) for limit in (limits.min, limits.max))
-            yield _Range(node.input[0], makers[node.input[0]], low, high, float(scale.item()))
+            ranges.append(_Range(node.input[0], low, high, float(scale.item())))
+    return ranges
 
 
 def _tally(graph: onnx.ModelProto, floating: Path, ranges: Sequence[_Range], inputs: Sequence[Arrays]) -> list[_Tally]:
@@ -121,10 +129,10 @@ def _tally(graph: onnx.ModelProto, floating: Path, ranges: Sequence[_Range], inp
     return tallies
 
 
-def _histogram(chosen: _Range, tally: _Tally) -> ActivationHistogram:
+def _histogram(chosen: _Range, operator: str, tally: _Tally) -> ActivationHistogram:
     return ActivationHistogram(
         tensor=chosen.tensor,
-        operator=chosen.operator,
+        operator=operator,
         edges=tuple(float(edge) for edge in chosen.edges),
         counts=tuple(int(count) for count in tally.counts),
         low=chosen.low,

@@ -183,7 +183,12 @@ def _stages(findings: Findings, progress: Progress) -> tuple[StageMedians, ...]:
 
 
 def collect_composed(
-    composition: Composition, *, samples: int, scores: float, parities: Mapping[str, Parity]
+    composition: Composition,
+    *,
+    samples: int,
+    scores: float,
+    parities: Mapping[str, Parity],
+    served: Mapping[str, str],
 ) -> ComposedContent:
     """The content of a composed model's report.
 
@@ -192,6 +197,7 @@ def collect_composed(
         samples: on which the whole equals its source.
         scores: the largest difference of a score there.
         parities: how close each component is to its source.
+        served: the variant of each component that is served.
     """
     return ComposedContent(
         about=About(
@@ -205,6 +211,7 @@ def collect_composed(
         headline=f"{composition.model} works with {len(parities)} networks: {', '.join(parities)}.",
         parity=ComposedParity(samples, scores),
         components=parities,
+        served=served,
         verdict=composition.gate.reason,
         environment=environment(),
     )

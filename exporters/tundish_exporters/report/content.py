@@ -223,6 +223,8 @@ class ComposedContent:
     headline: str
     parity: ComposedParity
     components: Mapping[str, Parity]
+    served: Mapping[str, str]
+    """The variant by which each component is served, which the gate of the whole may have forbidden to be faster."""
     verdict: str
     """What the gate says of all of them together, in a sentence."""
     environment: Environment

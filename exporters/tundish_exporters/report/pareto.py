@@ -27,6 +27,8 @@ _WIDTH, _HEIGHT = 760.0, 420.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 20.0, 34.0, 54.0
 _RADIUS = 6.0
 _TICK_ROOM = 44.0
+_LEAST_SEEN = 0.2
+"""Points that the plot has room for, if neither the bound nor what is accurate enough needs more."""
 _LINE = 15.0
 """Height of a line of text."""
 _AROUND = ((12, 4.5, "start"), (-12, 4.5, "end"), (0, -12, "middle"), (0, 22, "middle"),
@@ -91,7 +93,8 @@ def pareto_plot(trials: Sequence[Trial], max_drop: float | None) -> Markup | Non
 
 def _scales(points: Sequence[Point], front: Sequence[Point], bound: float | None) -> tuple[LogScale, Scale]:
     """So that what matters fills the plot; points far from it are drawn at its edge, with their figures."""
-    near = max(3 * (bound or 0), 2 * max(point.loss for point in front), 0.2)
+    good = [point.loss for point in points if point.trial.outcome in ("served", "passed")]
+    near = max(3 * (bound or 0), 2 * max(good, default=0), _LEAST_SEEN)
     seen = [point for point in points if point.loss <= near]
     lowest = min([0.0, *(max(point.least, -2 * near) for point in seen)])
     highest = max([bound or 0.0, *(min(point.greatest, 2 * near) for point in seen)])
@@ -114,7 +117,7 @@ def _axes(across: LogScale, upward: Scale) -> Markup:
     for value in across.ticks(_TICK_ROOM):
         x = across(value)
         parts += [line(x, _HEIGHT - _BOTTOM, x, _HEIGHT - _BOTTOM + 5, "axis")]
-        parts += [text(x, _HEIGHT - _BOTTOM + 20, quantity(value), anchor="middle")]
+        parts += [text(x, _HEIGHT - _BOTTOM + 20, f"{value:g}", anchor="middle")]
     parts += [
         line(_LEFT, _HEIGHT - _BOTTOM, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, "axis"),
         text(

@@ -21,7 +21,7 @@ from tundish_exporters.report.content import ShownPart
 _EDGE = 128
 """The most pixels of a picture's longer side."""
 _QUALITY = 80
-_CHARACTERS = 400
+_CHARACTERS = 280
 """The most of a text."""
 
 

@@ -26,9 +26,17 @@ def headline(model: str, trials: Sequence[Trial]) -> str:
     how = f"{PRECISIONS.get(served.precision, served.precision)} ({served.precision}) by {engine_name(served.engine)}"
     said = f"{model} is served in {how}"
     if served.precision == "fp32" and served.engine == "onnx":
-        rivals = any(trial is not served for trial in trials)
-        return f"{said}, as it was exported: nothing {'faster was accurate enough' if rivals else 'else was tried'}."
+        return f"{said}, as it was exported: {_why_float(served, [trial for trial in trials if trial is not served])}."
     return f"{said}: {speed(served)}, {accuracy(served)}."
+
+
+def _why_float(served: Trial, rivals: Sequence[Trial]) -> str:
+    if not rivals:
+        return "nothing else was tried"
+    times = [rival.milliseconds for rival in rivals if rival.milliseconds is not None]
+    if served.milliseconds is not None and not any(time < served.milliseconds for time in times):
+        return "nothing that was tried is faster"
+    return "nothing that is faster was accurate enough"
 
 
 def engine_name(engine: str) -> str:
@@ -88,7 +96,7 @@ def signed(value: float, digits: int) -> str:
 
 def sentence(said: str) -> str:
     """With a capital letter, and a full stop."""
-    return f"{said[:1].upper()}{said[1:].rstrip('.')}." if said else ""
+    return f"{said[:1].upper()}{said[1:].rstrip('.')}.".replace(" %", "\N{NO-BREAK SPACE}%") if said else ""
 
 
 def short(text: str, most: int) -> str:
@@ -103,7 +111,8 @@ def quantity(value: float) -> str:
     """Three digits that count."""
     if not math.isfinite(value):
         return "not a number"
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    said = f"{value:#.3g}".rstrip(".") if value else "0"
+    return said.replace("-", "\N{MINUS SIGN}")
 
 
 def difference(value: float) -> str:
