@@ -187,7 +187,10 @@ def _candidates(
 
 def _quantize(floating: Candidate, inputs: Sequence[Arrays], progress: Progress) -> Candidate:
     path = floating.path.with_name("onnx-int8-cpu.onnx")
-    recipe = recipes_for(floating.path, engines=("onnx",))[0]
+    recipes = recipes_for(floating.path, engines=("onnx",))
+    recipe = next((each for each in recipes if each.precision == "int8"), None)
+    if recipe is None:
+        raise ExportError(f"{floating.path.name} has no weights of convolutions, products or embeddings.")
     apply(recipe, floating.path, path, inputs, progress)
     return Candidate("onnx", recipe.precision, path, recipe.description)
 

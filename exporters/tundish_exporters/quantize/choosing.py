@@ -22,6 +22,8 @@ _SMOOTHING, _LESS_SMOOTHING = 0.8, 0.5
 """Of transformers' products: what is best for MiniLM, and what SmoothQuant began with, by which that loses three times
 as much."""
 
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+
 
 @dataclass(frozen=True, slots=True)
 class _Kinds:
@@ -33,6 +35,8 @@ class _Kinds:
     """Weights of matrices that stand alone, as those of a transformer's layers do."""
     gemms: int
     """Weights of matrices with a bias, as those of heads are."""
+    embeddings: int
+    """Weights of tables of vectors."""
     attends: bool
 
 
@@ -74,7 +78,7 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
 def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
     dynamic = [DynamicRecipe(), *([DynamicRecipe(narrow=True)] if narrow else [])]
     if not kinds.products:
-        return [*dynamic] if kinds.gemms else []
+        return [*dynamic] if kinds.gemms or kinds.embeddings else []
     # Smoothing evens weights out, so that many are large: a processor that adds in 16 bits needs the bit of room.
     smoothed = DynamicRecipe(smoothing=_SMOOTHING, narrow=narrow)
     return [
@@ -94,11 +98,13 @@ def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
 
 
 def _kinds(graph: onnx.GraphProto) -> _Kinds:
-    sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
-    weights = {"Conv": 0, "MatMul": 0, "Gemm": 0}
+    # Vectors are biases and normalisations, and integers are shapes.
+    matrices = (tensor for tensor in graph.initializer if tensor.data_type in _FLOATS and len(tensor.dims) > 1)
+    sizes = {tensor.name: prod(tensor.dims) for tensor in matrices}
+    weights = {"Conv": 0, "MatMul": 0, "Gemm": 0, "Gather": 0}
     for node in graph.node:
         if node.op_type in weights:
             weights[node.op_type] += sum(sizes.get(name, 0) for name in node.input)
     shares = {name for node in graph.node if node.op_type == "Softmax" for name in node.output}
     attends = any(node.op_type == "MatMul" and shares & set(node.input) for node in graph.node)
-    return _Kinds(weights["Conv"], weights["MatMul"], weights["Gemm"], attends)
+    return _Kinds(weights["Conv"], weights["MatMul"], weights["Gemm"], weights["Gather"], attends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from support.float_graphs import node, write, write_convolutions, write_encoder
@@ -84,6 +85,13 @@ def test_a_graph_without_weights_has_nothing_to_quantise(tmp_path: Path) -> None
     tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
     write(tmp_path / "m.onnx", [node("Relu", "x", "y")], {}, *tensors)
     assert [recipe.name for recipe in recipes_for(tmp_path / "m.onnx", engines=BOTH)] == ["fp16"]
+
+
+def test_a_table_of_vectors_is_quantised(tmp_path: Path) -> None:
+    given = helper.make_tensor_value_info("x", TensorProto.INT64, ["n"])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])
+    write(tmp_path / "m.onnx", [node("Gather", "table x", "y")], {"table": np.ones((9, 8))}, given, made)
+    assert recipes_for(tmp_path / "m.onnx", engines=BOTH)[0].name == "dynamic-u8s8"
 
 
 def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
