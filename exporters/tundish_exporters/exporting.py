@@ -224,9 +224,11 @@ def _shortlist(
             source_answers=source_answers,
         )
 
-    recipes = [] if data.gate is None else _asked(recipes_for(floating.path, engines=ENGINES), options)
-    if not recipes or data.gate is None:
+    if data.gate is None or options.precision in ("fp32", "bf16"):
         return judge(data.gate), Shortlist(), []
+    recipes = _asked(recipes_for(floating.path, engines=ENGINES), options)
+    if not recipes:
+        return judge(data.gate), Shortlist(), ["There is no int8: the network has no weights that recipes quantise."]
     if options.search_minutes:
         seen, kept = data.gate.halves()
         shortlist = search_shortlist(recipes, floating, calibration, inputs, spec, judge(seen), seen, options, progress)
@@ -240,8 +242,9 @@ def _shortlist(
 
 
 def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
-    wanted = [recipe for recipe in recipes if options.precision in ("auto", recipe.precision)]
-    return [recipe for recipe in wanted if recipe.precision != "fp32"]
+    """Those of the precision that was asked for; unsearched, in int8 unless another was."""
+    unsearched = "int8" if options.precision == "auto" and not options.search_minutes else options.precision
+    return [recipe for recipe in recipes if unsearched in ("auto", recipe.precision)]
 
 
 def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Variant, ...]:

@@ -21,6 +21,9 @@ from tundish_exporters.quantize.observing import observed
 _LEAST = np.float32(1e-5)
 """Of a magnitude, so that channels that are never used stay numbers."""
 
+_PRODUCTS = ("MatMul", "Attention")
+"""Operators whose second input is a matrix of weights that multiplies the first."""
+
 Group = Sequence[onnx.NodeProto]
 
 
@@ -68,7 +71,7 @@ def _groups(
             readers[name] = readers.get(name, 0) + 1
     groups: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
-        if node.op_type != "MatMul" or node.name in kept or node.input[0] in weights:
+        if node.op_type not in _PRODUCTS or node.name in kept or node.input[0] in weights:
             continue
         weight = weights.get(node.input[1])
         if weight is not None and len(weight.dims) == 2 and readers[node.input[1]] == 1:

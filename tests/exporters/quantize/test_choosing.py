@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from support.float_graphs import node, write, write_convolutions, write_encoder
@@ -43,8 +44,13 @@ def test_a_transformer_takes_smoothed_weights_first(monkeypatch: pytest.MonkeyPa
     source = write_encoder(tmp_path / "m.onnx")
     machine(monkeypatch, "avx2")
     names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
-    assert names[:3] == ["dynamic-u8s7-smooth-0.8", "static-products-u8s7-mean-smooth-0.8", "dynamic-u8s8"]
-    assert {"dynamic-u8s7", "fused-dynamic-u8s8", "weights-int8-block32", "weights-int4-block32"} < set(names)
+    assert names[:4] == [
+        "dynamic-u8s7-smooth-0.8",
+        "fused-dynamic-u8s7-smooth-0.8",
+        "static-products-u8s7-mean-smooth-0.8",
+        "dynamic-u8s8",
+    ]
+    assert {"dynamic-u8s7", "weights-int8-block32", "weights-int4-block32"} < set(names)
     assert names[-1] == "fp16"
     machine(monkeypatch, "avx2", "avx512_vnni")
     names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
@@ -79,6 +85,13 @@ def test_a_graph_without_weights_has_nothing_to_quantise(tmp_path: Path) -> None
     tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
     write(tmp_path / "m.onnx", [node("Relu", "x", "y")], {}, *tensors)
     assert [recipe.name for recipe in recipes_for(tmp_path / "m.onnx", engines=BOTH)] == ["fp16"]
+
+
+def test_a_table_of_vectors_is_quantised(tmp_path: Path) -> None:
+    given = helper.make_tensor_value_info("x", TensorProto.INT64, ["n"])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])
+    write(tmp_path / "m.onnx", [node("Gather", "table x", "y")], {"table": np.ones((9, 8))}, given, made)
+    assert recipes_for(tmp_path / "m.onnx", engines=BOTH)[0].name == "dynamic-u8s8"
 
 
 def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:

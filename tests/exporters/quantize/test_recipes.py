@@ -209,7 +209,7 @@ def test_attention_is_fused_and_quantised(tmp_path: Path, minilm_directory: Path
         }
         for length in (5, 9)
     ]
-    recipe = DynamicRecipe(fused=True)
+    recipe = DynamicRecipe(fused=True, smoothing=0.8, narrow=True)
     recipe.prepare(source, tmp_path / "prepared.onnx")
     attention = sorted(
         node.name for node in onnx.load(tmp_path / "prepared.onnx").graph.node if node.op_type == "Attention"
