@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from tundish_exporters.errors import ExportError
 
-BoxForm = Literal["centre", "corners", "corners-yx", "oriented", "offsets", "distances", "darknet", "yolov5"]
+BoxForm = Literal["centre", "corners", "corners-yx", "oriented", "offsets", "distances", "darknet", "yolov5", "priors"]
 BoxUnit = Literal["pixels", "shares"]
 Background = Literal["first", "last", "none"]
 Suppression = Literal["inside", "outside"]
@@ -30,7 +30,7 @@ class DetectorHints:
     """What the four numbers of a box are: `centre` (x, y, width, height), `corners` (x_min, y_min, x_max, y_max),
     `corners-yx` (y first), `oriented` (as `centre`, and behind the labels an angle in radians from the x axis to the y
     axis), or still undecoded, of a cell of a grid: `offsets` (YOLOX), `distances` to the edges, or with anchors, as
-    `darknet` (v3 and v4) or `yolov5` (v5 and v7) decodes them."""
+    `darknet` (v3 and v4), `yolov5` (v5 and v7) or `priors` (RetinaFace) decodes them."""
     box_unit: BoxUnit | None = None
     """Of boxes that are decoded: pixels of the network's input, or shares of it."""
     anchors: tuple[float, ...] | None = None

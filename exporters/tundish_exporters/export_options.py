@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from tundish.manifest import MAX_STATEMENT, ModelName
 from tundish_exporters.errors import ExportError
 
-RequestedPrecision = Literal["auto", "fp32", "bf16", "int8"]
+RequestedPrecision = Literal["auto", "fp32", "fp16", "bf16", "int8", "int4"]
 SEARCH_MINUTES = 5.0
 """Enough on two cores for MiniLM or MobileNetV2."""
 _MOST_MINUTES = 7 * 24 * 60

@@ -72,7 +72,8 @@ BoxFormFlag = Annotated[
     BoxForm | None,
     _flag(
         "What four numbers are: centre and size, corners, corners with y first, oriented (with an angle behind the "
-        "labels), or undecoded: offsets (YOLOX), distances, and with anchors darknet (v3, v4) or yolov5 (v5, v7).",
+        "labels), or undecoded: offsets (YOLOX), distances, and with anchors darknet (v3, v4), yolov5 (v5, v7) or "
+        "priors (RetinaFace).",
         panel=_DETECTORS,
     ),
 ]

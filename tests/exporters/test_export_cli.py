@@ -120,8 +120,8 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
         (["--task", "text-classification", "--name", "m", "--max-drop", "7"], "Invalid value for '--max-drop'"),
         (["--task", "text-classification", "--name", "m", "--max-drop", "much"], "Invalid value for '--max-drop'"),
         (
-            ["--task", "text-classification", "--name", "m", "--precision", "int4"],
-            "'int4' is not one of 'auto'",
+            ["--task", "text-classification", "--name", "m", "--precision", "int3"],
+            "'int3' is not one of 'auto'",
         ),
         (["--task", "text-classification"], "Missing option '--name'"),
         (["--name", "m"], "Missing option '--task'"),

@@ -22,6 +22,7 @@ from support.detector_layouts import (
     flat_keras_maps,
     keras_maps,
     mmdetection,
+    retinaface,
     scrfd,
     ssd,
     ssd_of_logits,
@@ -112,6 +113,7 @@ CASES = {
     "SSD of logits": Case(ssd_of_logits, of_ssd, place=out_of_stretch),
     "DETR": Case(detr, of_ssd, place=out_of_stretch),
     "UltraFace": Case(ssd, of_ssd, labels=("face",), place=out_of_stretch),
+    "RetinaFace": Case(retinaface, each=2, labels=("face",), place=out_of_stretch),
     "SCRFD": Case(scrfd, each=2, labels=("face",), place=partial(out_of_letterbox, corner=True), takes_batches=False),
     "YuNet": Case(
         yunet,

@@ -123,6 +123,20 @@ def yunet(given: Truth) -> Outputs:
     return outputs
 
 
+def retinaface(given: Truth) -> Outputs:
+    """Of squares, two a cell, which the network is to change: cell by cell, with points of the face beside them."""
+    points = (given.cells + 0.5) * given.strides
+    parts = [by_stride(given, rows) for rows in (given.centres - points, given.sizes, given.classes)]
+    outputs: dict[str, list[Array]] = {"loc": [], "conf": [], "landms": []}
+    for edges, moved, sizes, classes in zip(((16, 32), (64, 128), (256, 512)), *parts, strict=True):
+        priors = np.array(edges)[:, np.newaxis, np.newaxis, np.newaxis]
+        boxes = np.concatenate([moved / priors / 0.1, np.log(sizes / priors) / 0.2], axis=3)
+        scores = np.concatenate([1 - classes, classes], axis=3)
+        for name, part in (("loc", boxes), ("conf", scores), ("landms", np.tile(moved, 5))):
+            outputs[name].append(part.transpose(1, 2, 0, 3).reshape(-1, part.shape[3]))
+    return {name: with_batch(np.concatenate(part)) for name, part in outputs.items()}
+
+
 def chosen(given: Truth, most: int) -> list[tuple[int, float, list[float]]]:
     """What a network with suppression inside lists: objects of many scores, highest first."""
     return naive_objects(given.corners, given.classes, threshold=0.05, iou=IOU)[:most]

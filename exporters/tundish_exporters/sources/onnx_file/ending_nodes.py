@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -33,7 +32,7 @@ class EndingNodes:
     def constant(self, values: NDArray[Any]) -> str:
         """A tensor of these values."""
         name = f"{_PREFIX}constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.asarray(values), name))
+        self._constants.append(numpy_helper.from_array(values, name))
         return name
 
     def as_floats(self, tensor: str) -> str:

@@ -38,8 +38,12 @@ _ANCHORS: dict[tuple[int, ...], tuple[float, ...]] = {
     (16, 32): (10, 14, 23, 27, 37, 58, 81, 82, 135, 169, 344, 319),
 }
 """By strides: those of YOLOv3 and v5, and of YOLOv3-tiny."""
-_GRIDS = ("offsets", "distances", "darknet", "yolov5")
-_WITH_ANCHORS = ("darknet", "yolov5")
+_PRIORS = (16, 16, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512)
+"""RetinaFace's, on strides of 8, 16 and 32."""
+_OF_A_PRIOR = 2
+"""Candidates of a cell of RetinaFace's."""
+_GRIDS = ("offsets", "distances", "darknet", "yolov5", "priors")
+_WITH_ANCHORS = ("darknet", "yolov5", "priors")
 
 
 def settle(layout: Layout, seen: Seen, activation: Activation | None) -> Head:
@@ -57,7 +61,7 @@ def settle(layout: Layout, seen: Seen, activation: Activation | None) -> Head:
     grid = None
     if form in _GRIDS:
         layout = layout if layout.levels else _with_levels(layout, seen, form)
-        grid = Grid.of(layout.levels, _anchors(layout.levels, seen) if form in _WITH_ANCHORS else None)
+        grid = Grid.of(layout.levels, _anchors(layout.levels, seen, form) if form in _WITH_ANCHORS else None)
     if form == "offsets" and layout.letterbox is not None and not layout.root_of_product:
         layout = replace(layout, letterbox=Letterbox(layout.letterbox.padding, "top-left"))
     return Head(
@@ -111,7 +115,10 @@ def _form(boxes: Floats, seen: Seen) -> BoxForm:
         return "offsets"
     if (boxes[:, 2:] >= boxes[:, :2]).all(axis=1).mean() >= _SURE:
         return "corners"
-    return "centre" if (boxes[:, 2:] >= 0).all(axis=1).mean() >= _SURE else "offsets"
+    if (boxes[:, 2:] >= 0).all(axis=1).mean() >= _SURE:
+        return "centre"
+    levels = _levels(len(boxes) // len(seen.answers), seen.size)
+    return "priors" if levels is not None and levels[0].each == _OF_A_PRIOR else "offsets"
 
 
 def _is_undecoded(boxes: Floats, seen: Seen) -> bool:
@@ -168,7 +175,8 @@ def _with_levels(layout: Layout, seen: Seen, form: BoxForm) -> Layout:
     candidates = _all(layout.boxes, layout, seen).shape[1] // len(seen.answers)
     levels = _levels(candidates, seen.size)
     if levels is not None and (form in _WITH_ANCHORS or levels[0].each == 1):
-        return replace(layout, levels=levels)
+        # Priors are listed cell by cell.
+        return replace(layout, levels=tuple(replace(level, anchors_first=form != "priors") for level in levels))
     height, width = seen.size
     raise ExportError(
         f"The {candidates} boxes of '{layout.boxes[0].output}' are neither corners nor centres and sizes, and no "
@@ -176,10 +184,13 @@ def _with_levels(layout: Layout, seen: Seen, form: BoxForm) -> Layout:
     )
 
 
-def _anchors(levels: Sequence[Level], seen: Seen) -> NDArray[np.float32]:
+def _anchors(levels: Sequence[Level], seen: Seen, form: BoxForm) -> NDArray[np.float32]:
     """`[levels, each, 2]`."""
     strides, each = tuple(level.stride for level in levels), levels[0].each
-    numbers = seen.hints.anchors or (_ANCHORS.get(strides, ()) if each == 3 else ())
+    known: tuple[float, ...] = _ANCHORS.get(strides, ()) if each == 3 else ()
+    if form == "priors":
+        known = _PRIORS if strides == (8, 16, 32) and each == _OF_A_PRIOR else ()
+    numbers = seen.hints.anchors or known
     wanted = 2 * sum(level.each for level in levels)
     if len(numbers) != wanted:
         shown = ", ".join(f"{level.height} by {level.width}" for level in levels)

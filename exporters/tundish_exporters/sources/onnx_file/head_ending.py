@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tundish_exporters.sources.onnx_file.ending_nodes import EndingNodes
 from tundish_exporters.sources.onnx_file.graph import Ending, Shape
-from tundish_exporters.sources.onnx_file.heads import Grid, Head, ListedHead, Numbers
+from tundish_exporters.sources.onnx_file.heads import HALF, VARIANCES, Grid, Head, ListedHead, Numbers
 
 _END = np.iinfo(np.int64).max
 """As far as a slice can reach."""
@@ -105,6 +105,11 @@ def _pair_of_grid(nodes: _Nodes, head: Head, grid: Grid, first: str, second: str
         )
     assert grid.anchors is not None  # of all forms that are left
     anchors = nodes.of_rows(grid.anchors)
+    if head.form == "priors":
+        centres = nodes.of_rows((grid.cells + HALF) * grid.strides)
+        moved = nodes.add("Mul", first, nodes.of_rows(grid.anchors * VARIANCES[0]))
+        grown = nodes.add("Exp", nodes.add("Mul", second, nodes.constant(np.array(VARIANCES[1]))))
+        return nodes.add("Add", moved, centres), nodes.add("Mul", grown, anchors)
     if head.activation != "none":
         first = nodes.add("Sigmoid", first)
         second = second if head.form == "darknet" else nodes.add("Sigmoid", second)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays
 from tundish.manifest import BoxPostprocess
 from tundish_exporters.quadrilaterals import overlaps
-from tundish_exporters.sources.onnx_file.heads import Head, ListedHead, Numbers
+from tundish_exporters.sources.onnx_file.heads import HALF, VARIANCES, Head, ListedHead, Numbers
 
 Floats = NDArray[np.float32]
 
@@ -120,6 +120,9 @@ def _decoded(head: Head, raw: Floats) -> Floats:
     if head.form == "offsets":
         return np.concatenate([(first + cells) * strides, np.exp(second) * strides], axis=-1)
     assert anchors is not None  # of all forms that are left
+    if head.form == "priors":
+        first, second = first * VARIANCES[0], second * VARIANCES[1]
+        return np.concatenate([(cells + HALF) * strides + first * anchors, np.exp(second) * anchors], axis=-1)
     if head.activation != "none":
         first = _sigmoid(first)
         second = second if head.form == "darknet" else _sigmoid(second)

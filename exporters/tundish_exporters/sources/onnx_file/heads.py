@@ -15,6 +15,11 @@ from tundish_exporters.onnx_hints import Activation
 
 Form = Literal["corners", "centre", "oriented"]
 
+VARIANCES = np.float32(0.1), np.float32(0.2)
+"""By which the places and the sizes that are learnt of priors are divided."""
+HALF = np.float32(0.5)
+"""Of a cell, to its centre."""
+
 
 @dataclass(frozen=True, slots=True)
 class Numbers:

@@ -6,6 +6,7 @@
 | YOLOv5, v6, v7, YOLOX | `[batch, rows, 5 + labels]`, the fifth the objectness; decoded, or YOLOX's offsets |
 | YOLOv3, v4, v5, v7 without a last layer | maps `[batch, each * (5 + labels), height, width]` and the like |
 | YOLOv4 of PyTorch, SSD, UltraFace, DETR | boxes `[batch, rows, 4]` and scores `[batch, rows, labels]` |
+| RetinaFace | boxes `[batch, rows, 4]`, still of priors, and scores `[batch, rows, 2]` |
 | SCRFD, YuNet | for each stride: boxes of 4 numbers, and scores, perhaps with an objectness |
 | YOLOv10, v7, with suppression inside | `[batch, rows, 6]`: corners, score, class; `[rows, 7]`: image first |
 | YOLO's oriented boxes | `[batch, 4 + labels + 1, rows]`, the last an angle; `[batch, rows, 7]`: score, class, angle |
