@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,11 +37,11 @@ def installed_engines(recipe: Recipe) -> list[EngineName]:
     return [engine for engine in recipe.engines if obstacle(engine, recipe.precision) is None]
 
 
-def openvino_floats(floating: Candidate, *, bf16: bool) -> list[Candidate]:
-    """The fp32 file by OpenVINO, and with `bf16` also rounded on the way; what it cannot run here is left out."""
+def openvino_floats(floating: Candidate, precisions: Sequence[Precision]) -> list[Candidate]:
+    """The fp32 file by OpenVINO in fp32 and in bf16, of these precisions; what it cannot run here is left out."""
     rounded = replace(floating, precision="bf16", recipe=f"{floating.recipe}, computed in bf16")
     return [
         replace(candidate, engine="openvino")
-        for candidate in (floating, *([rounded] if bf16 else []))
-        if obstacle("openvino", candidate.precision) is None
+        for candidate in (floating, rounded)
+        if candidate.precision in precisions and obstacle("openvino", candidate.precision) is None
     ]

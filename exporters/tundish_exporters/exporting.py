@@ -9,7 +9,7 @@ from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
 from tundish.engines import Arrays
-from tundish.manifest import ClassificationPostprocess, Manifest, ModelSpec, Serving, Variant
+from tundish.manifest import ClassificationPostprocess, Manifest, ModelSpec, Precision, Serving, Variant
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
@@ -99,11 +99,9 @@ def build(
     final_judge, shortlist, not_made = _shortlist(
         floating, calibration, inputs, spec, directory, data, answers, options, progress
     )
-    floats = [
-        floating,
-        *openvino_floats(floating, bf16=options.precision in ("auto", "bf16") and data.gate is not None),
-    ]
+    floats = [floating, *openvino_floats(floating, _float_precisions(options, data))]
     places = [*((Contender(each),) for each in floats), *shortlist.places]
+    places.sort(key=lambda place: ENGINES.index(place[0].candidate.engine))
     finals, not_taken = measure_finals(places, spec, final_judge, inputs, progress)
     measured = [final.variant() for final in finals]
     variants = _chosen(measured, options)
@@ -239,6 +237,12 @@ def _shortlist(
         if options.precision != "auto":
             raise
         return judge(data.gate), Shortlist(), [f"There is no {recipes[0].precision}: {error}"]
+
+
+def _float_precisions(options: ExportOptions, data: ExportData) -> list[Precision]:
+    """Those in which the float network may be tried on other engines; bf16 must pass the gate, which needs data."""
+    asked: Sequence[Precision] = ("fp32", "bf16") if options.precision == "auto" else (options.precision,)
+    return [precision for precision in asked if precision == "fp32" or data.gate is not None]
 
 
 def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
