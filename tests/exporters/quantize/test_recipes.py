@@ -211,6 +211,14 @@ def test_attention_is_fused_and_quantised(tmp_path: Path, minilm_directory: Path
     ]
     recipe = DynamicRecipe(fused=True, smoothing=0.8, narrow=True)
     recipe.prepare(source, tmp_path / "prepared.onnx")
+    padded = {name: np.repeat(array, 2, axis=0) for name, array in inputs[1].items()}
+    padded["attention_mask"][1, 4:] = 0  # the gate sees no padding: fusing must not lose the mask
+    whole, fused = (
+        np.asarray(Candidate("onnx", "fp32", path, "").load(threads=1).run(padded)["last_hidden_state"], np.float64)
+        for path in (source, tmp_path / "prepared.onnx")
+    )
+    np.testing.assert_allclose(fused[0], whole[0], atol=1e-4)
+    np.testing.assert_allclose(fused[1, :4], whole[1, :4], atol=1e-4)
     attention = sorted(
         node.name for node in onnx.load(tmp_path / "prepared.onnx").graph.node if node.op_type == "Attention"
     )
