@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from support.engines import hidden_openvino
 from support.measuring import figures
-from support.model_families import efficientnet, save_family
+from support.model_families import TEXT_FAMILIES, efficientnet, save_family
 from support.networks import (
     COLOR_INPUTS,
     COLOR_POSTPROCESS,
@@ -230,3 +230,19 @@ def test_efficientnet_pools_its_maps_in_a_way_that_openvino_takes(tmp_path: Path
     expected = source.network(images)["logits"]
     assert np.ptp(expected, axis=0).max() > 0.1
     np.testing.assert_allclose(np.asarray(answer, np.float32), np.asarray(expected, np.float32), atol=1e-4)
+
+
+def test_deberta_is_exported_without_branches_which_openvino_does_not_take(tmp_path: Path) -> None:
+    family = TEXT_FAMILIES["deberta"](tmp_path)
+    source = load_source(save_family(tmp_path / "source", family), "text-classification", Choices())
+    source.write_onnx(tmp_path / "m.onnx")
+    engine = OpenVinoEngine(tmp_path / "m.onnx", precision="fp32", threads=1)
+    for shape in ((1, 3), (2, 40)):
+        draw = np.random.default_rng(shape[1])
+        ids, mask = draw.integers(5, 100, shape), np.ones(shape, np.int64)
+        mask[0, 2:] = 0  # of a batch, one may be shorter
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        answer, expected = (
+            np.asarray(each["logits"], np.float32) for each in (engine.run(inputs), source.network(inputs))
+        )
+        np.testing.assert_allclose(answer, expected, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +37,28 @@ def traceable_functions() -> Iterator[None]:
     finally:
         for module, name, original, _ in replaced:
             setattr(module, name, original)
+
+
+@contextmanager
+def plain_functions() -> Iterator[None]:
+    """What transformers has compiled is traced as it was written, until the context is left; see `traceable_functions`.
+
+    Else its branches become those of the graph, as DeBERTa's do, which OpenVINO does not take.
+    """
+    compiled: list[tuple[Any, str, Any]] = [
+        (module, name, function)
+        for key, module in list(sys.modules.items())
+        if key.startswith("transformers.models.") and ".modeling_" in key
+        for name, function in list(vars(module).items())
+        if isinstance(function, torch.jit.ScriptFunction)
+    ]
+    for module, name, function in compiled:
+        setattr(module, name, function._torchdynamo_inline)
+    try:
+        yield
+    finally:
+        for module, name, function in compiled:
+            setattr(module, name, function)
 
 
 def _traceable_linspace(start: Any, end: Any, steps: Any, **options: Any) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
-from tundish_exporters.sources.tracing import traceable_functions
+from tundish_exporters.sources.tracing import plain_functions, traceable_functions
 
 Axes = Mapping[str, dict[int, str]]
 """The dimensions of tensors that are not fixed, by the names of the tensors."""
@@ -32,7 +32,7 @@ def write_network(
     Raises:
         ExportError: PyTorch cannot export it.
     """
-    with warnings.catch_warnings(), traceable_functions():
+    with warnings.catch_warnings(), traceable_functions(), plain_functions():
         warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
         try:
             torch.onnx.export(

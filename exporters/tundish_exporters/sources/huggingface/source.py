@@ -33,7 +33,7 @@ from tundish_exporters.sources.huggingface.description import describe
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, Weights, load_network, loaded
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
-from tundish_exporters.sources.tracing import traceable_functions
+from tundish_exporters.sources.tracing import plain_functions, traceable_functions
 
 make_pipeline: Any = transformers.pipeline
 """Of a task by its name; without the types that know but transformers' own."""
@@ -116,7 +116,7 @@ class HuggingFaceSource(ABC):
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`; by optimum."""
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings(), plain_functions():
             warnings.simplefilter("ignore")  # tracer and deprecation warnings; parity is measured afterwards
             try:
                 onnx_export_from_model(
