@@ -141,7 +141,7 @@ def build(
     )
     _remove_all_but(directory, manifest)
     return Built(
-        manifest, parity, (*data.warnings, *not_made, *not_taken, *_warnings(variants, data)), shortlist.trials
+        manifest, parity, (*data.warnings, *not_made, *not_taken, *_warnings(variants, data, options)), shortlist.trials
     )
 
 
@@ -284,10 +284,11 @@ def _remove_all_but(directory: Path, manifest: Manifest) -> None:
             path.unlink()
 
 
-def _warnings(variants: Sequence[Variant], data: ExportData) -> tuple[str, ...]:
+def _warnings(variants: Sequence[Variant], data: ExportData, options: ExportOptions) -> tuple[str, ...]:
     warnings = []
     if data.gate is None:
-        warnings.append("No data was given, so int8 was not tried and parity was checked on made-up inputs.")
+        untried = "" if options.precision == "fp32" else "int8 was not tried and "
+        warnings.append(f"No data was given, so {untried}parity was checked on made-up inputs.")
     measured = [variant.accuracy for variant in variants if variant.accuracy is not None]
     if not all(accuracy.reference for accuracy in measured):
         warnings.append(
