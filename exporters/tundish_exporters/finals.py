@@ -96,5 +96,6 @@ def _judge(contender: Contender, judge: Judge) -> Judgement:
     """What has failed before the eyes of the search does not pass by the luck of other samples."""
     judgement = judge.judge(contender.candidate)
     if contender.fault is not None and judgement.gate.passed:
-        return replace(judgement, gate=contender.fault)
+        reason = f"On the samples that the search saw: {contender.fault.reason}"
+        return replace(judgement, gate=contender.fault.model_copy(update={"reason": reason}))
     return judgement

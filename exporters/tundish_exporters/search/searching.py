@@ -86,10 +86,12 @@ class Search:
         except (ExportError, EngineError) as error:
             return Trial(recipe, engine, "impossible", str(error))
         if pace.speedup < _LEAST_GAIN:
-            return _slower(recipe, engine, pace, "fp32 in ONNX Runtime is as fast")
+            return _slower(recipe, engine, pace, "no faster than that")
         best = self.best(engine)
         if best is not None and pace.speedup <= speedup_of(best):
-            return _slower(recipe, engine, pace, f"{best.recipe.name} passes at {speedup_of(best):.2f} times")
+            return _slower(
+                recipe, engine, pace, f"{best.recipe.name} is {speedup_of(best):.2f} times as fast and passes"
+            )
         return self._judged(recipe, engine, pace)
 
     def _judged(self, recipe: Recipe, engine: EngineName, pace: Pace) -> Trial:
@@ -171,5 +173,5 @@ def _is_promising(trial: Trial) -> bool:
 
 
 def _slower(recipe: Recipe, engine: EngineName, pace: Pace, than: str) -> Trial:
-    reason = f"It is {pace.speedup:.2f} times as fast as fp32 in ONNX Runtime, and {than}."
+    reason = f"It is {pace.speedup:.2f} times as fast as fp32 in ONNX Runtime: {than}."
     return Trial(recipe, engine, "slower", reason, milliseconds=pace.milliseconds, speedup=pace.speedup)

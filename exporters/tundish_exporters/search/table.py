@@ -15,12 +15,14 @@ _COLORS = {"passed": "green", "failed": "red", "slower": "yellow", "impossible":
 def trials_table(trials: Sequence[Trial]) -> Table:
     """The judged ones first, the fastest first; in bold those that none beats in both speed and accuracy."""
     best = front(trials)
-    table = Table(caption="The search: one item on one thread against fp32 in ONNX Runtime; bold: the Pareto front")
-    table.add_column("recipe", overflow="fold")
+    table = Table(
+        caption="one item on one thread, against fp32 in ONNX Runtime; bold: no other is better in both speed and accuracy"
+    )
+    table.add_column("recipe", overflow="fold", ratio=1)
     table.add_column("engine", no_wrap=True)
-    for heading in ("time", "speed-up", "drop"):
+    for heading in ("time", "speed-up", "drop in points"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("outcome", overflow="fold")
+    table.add_column("outcome", overflow="fold", max_width=40)
     for trial in sorted(trials, key=lambda each: (each.accuracy is None, -speedup_of(each))):
         color = _COLORS[trial.outcome]
         table.add_row(
@@ -29,7 +31,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
             "" if trial.milliseconds is None else f"{trial.milliseconds:.2f} ms",
             "" if trial.speedup is None else f"{trial.speedup:.2f}x",
             "" if trial.accuracy is None else f"{100 * drop_of(trial):+.2f}",
-            f"[{color}]{trial.outcome}[/]" + (f": {escape(trial.reason)}" if trial.accuracy is None else ""),
+            f"[{color}]{trial.outcome}[/]" + (f": {escape(trial.reason)}" if trial.outcome == "impossible" else ""),
             style="bold" if trial in best else None,
         )
     return table
