@@ -87,7 +87,7 @@ def test_each_file_has_a_variant_of_each_engine(tmp_path: Path, images: Path) ->
     assert sorted(path.name for path in exported.bundle.directory.iterdir()) == [
         "bundle.json", "onnx-fp32-cpu.onnx", "onnx-int8-cpu.onnx", "report.html", "report.json",
     ]  # fmt: skip
-    assert len(manifest.files) == 3, "each once"
+    assert len(manifest.files) == 4, "each once"
     for variant in manifest.variants:
         assert variant.accuracy == Accuracy(metric="accuracy", value=1, reference=1, samples=12)
         assert variant.gate.passed
