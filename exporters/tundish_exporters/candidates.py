@@ -11,6 +11,8 @@ from tundish.manifest import EngineName, Precision
 from tundish_exporters.quantize import Recipe
 
 ENGINES: tuple[EngineName, ...] = ("onnx", "openvino")
+FLOAT_NAME = "onnx-fp32-cpu"
+"""Of the variant that all others are held against."""
 
 
 @dataclass(frozen=True, slots=True)

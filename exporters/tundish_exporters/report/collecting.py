@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tundish.engines import Arrays
-from tundish.manifest import ClassificationPostprocess, Composition, ModelSpec, SliceAccuracy, Source, Variant
+from tundish.manifest import Accuracy, ClassificationPostprocess, Composition, ModelSpec, SliceAccuracy, Source, Variant
 from tundish.pipeline import Pipeline
 from tundish.results import Result
 from tundish.tasks.registry import load_task
@@ -16,6 +16,7 @@ from tundish_exporters.batch_limits import BatchTimes
 from tundish_exporters.candidates import Candidate
 from tundish_exporters.export_data import ExportData, GateData
 from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.gauge import CONFIDENCE
 from tundish_exporters.judging import Judgement
 from tundish_exporters.parity import Parity
 from tundish_exporters.progress import Progress, tracked
@@ -109,11 +110,11 @@ def trials_of(measured: Sequence[Variant], served: Variant) -> list[Trial]:
 
 
 def _trial(variant: Variant, served: Variant, floating: Variant | None) -> Trial:
-    accuracy, milliseconds = variant.accuracy, variant.latency.median_milliseconds
+    milliseconds = variant.latency.median_milliseconds
     reason = variant.gate.reason
     if variant.gate.passed and variant.name != served.name:
         reason = f"{reason} {served.name} is faster."
-    return Trial(
+    trial = Trial(
         name=variant.name,
         engine=variant.engine,
         precision=variant.precision,
@@ -122,12 +123,25 @@ def _trial(variant: Variant, served: Variant, floating: Variant | None) -> Trial
         reason=reason,
         milliseconds=milliseconds,
         speedup=floating.latency.median_milliseconds / milliseconds if floating else None,
-        metric=accuracy.metric if accuracy else None,
-        value=accuracy.value if accuracy else None,
-        reference=accuracy.reference if accuracy else None,
-        drop=accuracy.reference - accuracy.value if accuracy else None,
-        samples=accuracy.samples if accuracy else None,
         bytes=sum(file.bytes for file in variant.files) or None,
+    )
+    return with_accuracy(trial, variant.accuracy)
+
+
+def with_accuracy(trial: Trial, accuracy: Accuracy | None) -> Trial:
+    """The trial with what was measured of it, if anything was."""
+    if accuracy is None:
+        return trial
+    interval = accuracy.interval
+    return replace(
+        trial,
+        metric=accuracy.metric,
+        value=accuracy.value,
+        reference=accuracy.reference,
+        drop=accuracy.reference - accuracy.value,
+        interval=None if interval is None else (interval.low, interval.high),
+        confidence=CONFIDENCE if interval is None else interval.confidence,
+        samples=accuracy.samples,
     )
 
 
@@ -152,7 +166,7 @@ def _comparison(findings: Findings) -> Comparison | None:
         results,
         findings.float_results,
         samples=judged.samples,
-        truths=judged.labels,
+        truths=judged.truths,
         reads=() if preprocess is None else preprocess.reads,
         function=function,
         is_served=rivals[0].name == served.name,

@@ -32,8 +32,10 @@ def shown_parts(sample: Sample, reads: Sequence[InputName]) -> tuple[ShownPart, 
 
 
 def sample_name(sample: Sample) -> str:
-    """Of the files that it is read from, without the folders of the machine that they lie on; empty for a text."""
-    return " | ".join(f"{part.parent.name}/{part.name}" for part in sample.content if isinstance(part, Path))
+    """Where it stands in its data, else the files that it is read from without the folders that they lie in."""
+    return sample.name or " | ".join(
+        f"{part.parent.name}/{part.name}" for part in sample.content if isinstance(part, Path)
+    )
 
 
 def _shown(name: InputName, part: Any) -> ShownPart | None:

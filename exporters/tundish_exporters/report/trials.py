@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tundish.manifest import Variant
+from tundish_exporters.candidates import FLOAT_NAME
 from tundish_exporters.finals import Final
 from tundish_exporters.quantize.sensitivity import LayerError as MeasuredLayer
-from tundish_exporters.report.collecting import trials_of
+from tundish_exporters.report.collecting import trials_of, with_accuracy
 from tundish_exporters.report.content import LayerError, Trial
 from tundish_exporters.search.trial import Trial as SearchTrial
-from tundish_exporters.search.trial import drop_of
 
 
 def report_trials(
@@ -30,28 +30,25 @@ def report_trials(
         for trial, final in zip(trials_of(measured, served), finals, strict=True)
     ]
     said = [final.contender.trial for final in finals]
-    return [*variants, *(_trial(trial, served) for trial in searched if trial not in said)]
+    floating = next((each.latency.median_milliseconds for each in measured if each.name == FLOAT_NAME), None)
+    return [*variants, *(_trial(trial, served, floating) for trial in searched if trial not in said)]
 
 
-def _trial(trial: SearchTrial, served: Variant) -> Trial:
-    accuracy = trial.accuracy
+def _trial(trial: SearchTrial, served: Variant, floating: float | None) -> Trial:
+    """A search takes minutes, in which a machine changes: its ratios stand beside the variants, its times do not."""
     reason = f"{trial.reason} {served.name} is faster." if trial.outcome == "passed" else trial.reason
-    return Trial(
+    reported = Trial(
         name=trial.name,
         engine=trial.engine,
         precision=trial.precision,
         recipe=trial.recipe.description,
         outcome=trial.outcome,
         reason=reason,
-        milliseconds=trial.milliseconds,
+        milliseconds=floating / trial.speedup if floating and trial.speedup else None,
         speedup=trial.speedup,
-        metric=accuracy.metric if accuracy else None,
-        value=accuracy.value if accuracy else None,
-        reference=accuracy.reference if accuracy else None,
-        drop=drop_of(trial) if accuracy else None,
-        samples=accuracy.samples if accuracy else None,
         kept_layers=trial.kept,
     )
+    return with_accuracy(reported, trial.accuracy)
 
 
 def report_layers(layers: Sequence[MeasuredLayer], finals: Sequence[Final]) -> list[LayerError]:

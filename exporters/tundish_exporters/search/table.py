@@ -16,7 +16,7 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     """The judged ones first, the fastest first; in bold those that none beats in both speed and accuracy."""
     best = front(trials)
     table = Table(
-        caption="one item on one thread, against fp32 in ONNX Runtime; bold: no other is better in both speed and accuracy"
+        caption="one item on one thread, against fp32 in ONNX Runtime; bold: none is better in both speed and accuracy"
     )
     table.add_column("recipe", overflow="fold", ratio=1)
     table.add_column("engine", no_wrap=True)
