@@ -25,5 +25,5 @@ def _rows(results: Sequence[Result], truths: Sequence[tuple[TrueEntity, ...]]) -
 ENTITIES_F1 = Metric("F1 of entities", _rows, f1)
 """The micro F1 score of entities with the right label, start and end.
 
-That is seqeval's in its strict mode, of texts whose every character is a token; its tags say no more than these places.
+That is seqeval's or nervaluate's, strict, of texts whose every character is a token.
 """

@@ -27,7 +27,7 @@ from tundish_exporters.search.stopwatch import Pace
 _LOG = logging.getLogger(__name__)
 
 _MAX_BYTES = 256 * 2**10
-_PACKAGES = ("nncf", "onnx", "onnxslim")
+_PACKAGES = ("nncf", "onnx")
 """What a recipe's file depends on besides what the machine counts."""
 
 
