@@ -46,10 +46,11 @@ def find_ranges(
     for values in observed(model, tensors, inputs, "calibrate", progress):
         lows.append([value.min(initial=0.0) for value in values])
         highs.append([value.max(initial=0.0) for value in values])
-    low, high = np.array(lows, np.float32), np.array(highs, np.float32)
+    # A row for each tensor: NumPy's sums along rows are the more exact.
+    low, high = (np.ascontiguousarray(np.array(each, np.float32).T) for each in (lows, highs))
     if rule == "mean":
-        return dict(zip(tensors, zip(low.mean(0), high.mean(0), strict=True), strict=True))
-    extremes = dict(zip(tensors, zip(low.min(0), high.max(0), strict=True), strict=True))
+        return dict(zip(tensors, zip(low.mean(1), high.mean(1), strict=True), strict=True))
+    extremes = dict(zip(tensors, zip(low.min(1), high.max(1), strict=True), strict=True))
     if rule == "extremes":
         return extremes
     histograms = _histograms(model, extremes, inputs, progress)
