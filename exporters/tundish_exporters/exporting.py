@@ -230,7 +230,11 @@ def _shortlist(
     if options.search_minutes:
         seen, kept = data.gate.halves()
         shortlist = search_shortlist(recipes, floating, calibration, inputs, spec, judge(seen), seen, options, progress)
-        return judge(kept), shortlist, ["The search was interrupted."] if shortlist.was_interrupted else []
+        return (
+            judge(kept),
+            shortlist,
+            ["The search was interrupted; the best so far was taken."] if shortlist.was_interrupted else [],
+        )
     try:
         return judge(data.gate), first_guess(recipes, floating, calibration, progress), []
     except ExportError as error:
