@@ -16,6 +16,7 @@ from tundish.manifest import (
     ImageTextPreprocess,
     Preprocess,
     TensorSpec,
+    TextPreprocess,
 )
 from tundish.tasks import Item
 from tundish_exporters.data import (
@@ -173,7 +174,8 @@ def load_export_data(
     if slice_column is not None and inputs_path is None:
         raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
-        return ExportData(probe_inputs(rule.reads, source.postprocess), None)
+        tokens = rule.maximum_tokens if isinstance(rule, TextPreprocess) else None
+        return ExportData(probe_inputs(rule.reads, source.postprocess, tokens=tokens), None)
     by_network_inputs = _are_network_inputs(calibration, evaluation, rule)
     judged = _judged(source, evaluation or inputs_path, slice_column, progress, labelled=evaluation is not None)
     calibrated = None if calibration is None else judged

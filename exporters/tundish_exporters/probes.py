@@ -32,16 +32,17 @@ _LONG = 5
 """Times that the texts stand in the long one: more than the windows of most models hold."""
 
 
-def probe_inputs(reads: Sequence[InputName], postprocess: Postprocess) -> list[Item]:
+def probe_inputs(reads: Sequence[InputName], postprocess: Postprocess, *, tokens: int | None = None) -> list[Item]:
     """Eight items: of fixed texts, with a mask where the model fills some, or of PNG images.
 
-    The images are of blurred noise, or where the model finds or reads texts, of such.
+    The images are of blurred noise, or where the model finds or reads texts, of such. No text has more than twice as
+    many words as a model of texts reads `tokens` at once: it comes in few windows then.
     """
     texts = list(_TEXTS)
     if isinstance(postprocess, MaskPostprocess):
         texts = [f"{postprocess.mask_token} {text}" for text in texts]
     columns = [
-        list(_images(postprocess)) if name == "image" else list(map(_form(name), _column(name, texts, turn)))
+        list(_images(postprocess)) if name == "image" else list(map(_form(name), _column(name, texts, turn, tokens)))
         for turn, name in enumerate(reads)
     ]
     return [parts if len(parts) > 1 else parts[0] for parts in zip(*columns, strict=True)]
@@ -52,12 +53,15 @@ def _form(name: InputName) -> Callable[[str], bytes]:
     return (lambda text: made_page(text.split())) if name == "page" else str.encode
 
 
-def _column(name: InputName, texts: Sequence[str], turn: int) -> list[str]:
+def _column(name: InputName, texts: Sequence[str], turn: int, tokens: int | None) -> list[str]:
     """The texts of a part, of which each further part has others: questions are short, and one context is long."""
     turned = [*texts[turn:], *texts[:turn]]
     if name == "question":
         return [" ".join(text.split()[:2]) for text in turned]
-    return [_LONG * " ".join(turned), *turned[1:]] if name in ("context", "page") else turned
+    if name not in ("context", "page"):
+        return turned
+    words = (_LONG * f"{' '.join(turned)} ").split()
+    return [" ".join(words if tokens is None else words[: 2 * tokens]), *turned[1:]]
 
 
 def _images(postprocess: Postprocess) -> tuple[bytes, ...]:

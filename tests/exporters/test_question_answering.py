@@ -20,10 +20,11 @@ from support.text_tasks import save_answer_finder
 import tundish
 from tundish.client import AsyncClient, Client
 from tundish.errors import InvalidInputError
-from tundish.manifest import TextPreprocess
+from tundish.manifest import AnswerPostprocess, TextPreprocess
 from tundish.results import FoundAnswer, QuestionAnswering
 from tundish_exporters import ExportError, export_huggingface
 from tundish_exporters.equality import compare_results
+from tundish_exporters.probes import probe_inputs
 
 QUESTIONS = (
     ("Where is it?", "It is in Salzburg, unbelievably."),
@@ -157,3 +158,10 @@ def test_a_tokenizer_that_pads_at_the_left_is_refused(tmp_path: Path, minilm_dir
 def test_choices_of_other_tasks_are_refused(flag: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=f"{flag} is for question-answering.*, not for text-ranking; leave it out"):
         export_huggingface(tmp_path, task="text-ranking", name="m", repository=tmp_path / "models", **{flag: value})
+
+
+def test_a_model_that_reads_few_tokens_is_probed_with_few_windows() -> None:
+    rule = AnswerPostprocess()
+    for tokens, words in ((64, 128), (384, 410)):
+        contexts = [context.decode() for _, context in probe_inputs(("question", "context"), rule, tokens=tokens)]
+        assert max(len(context.split()) for context in contexts) == words
