@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from tundish.inputs import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
@@ -335,13 +336,15 @@ def loading_frameworks() -> Iterator[None]:
 def progress_bars(console: Console) -> Iterator[Progress]:
     """A bar for each thing that is done, one below the other."""
     columns = (
-        TextColumn("{task.description:31}"),
-        BarColumn(),
+        TextColumn("{task.description:31}", table_column=Column(min_width=31)),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn(
+            "{task.fields[note]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        ),
     )
-    with Bars(*columns, console=console) as bars:
+    with Bars(*columns, console=console, expand=True) as bars:
         known = {}
 
         def progress(description: str, done: int, total: int, note: str = "", /) -> None:

@@ -108,7 +108,7 @@ class Search:
             gate=gate,
         )
         best = max((each for each in [*self.trials, trial] if each.outcome == "passed"), key=speedup_of, default=None)
-        self._bar.best = "" if best is None else f"best {best.name}, {speedup_of(best):.2f} times"
+        self._bar.best = "" if best is None else f"best {speedup_of(best):.2f}x {best.name}"
         return trial
 
     def best(self, engine: EngineName) -> Trial | None:
