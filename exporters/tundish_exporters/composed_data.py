@@ -9,11 +9,14 @@ from pathlib import Path
 from tundish.manifest import InputName
 from tundish.tasks import Item
 from tundish_exporters.composed_sources import ComposedSource, Parts
-from tundish_exporters.data import LoadedData, Sample, load_samples, warnings_of
+from tundish_exporters.data import LoadedData, Sample, known_truths, load_samples, truth_form, warnings_of
+from tundish_exporters.errors import DataError
 from tundish_exporters.export_data import CALIBRATION_SAMPLES, PARITY_SAMPLES, ExportData, GateData, NamedItem
 from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.metrics import Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.progress import Progress, silent
+from tundish_exporters.truths import Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class ComposedData:
     """Items to compare with the source on."""
     gate: Sequence[Item]
     """What the gate of the whole measures on; none unless every part was given."""
+    truths: list[Truth] | None = None
+    """What is right of each of these; None if nobody knows."""
+    metric: Metric | None = None
+    """Holds answers against that."""
     warnings: tuple[str, ...] = ()
     """What the owner of the data should know of them."""
 
@@ -45,27 +52,37 @@ def load_composed_data(source: ComposedSource, options: ExportOptions, progress:
     """Reads both; either may be missing, and a folder of images has but images.
 
     Raises:
-        DataError: a file cannot be read, or has not the columns that it needs.
+        DataError: a file cannot be read, or has not the columns that it needs; or there is nothing that the metric
+            could hold answers against.
+        ExportError: there is no such metric.
     """
+    metric = choose_metric(options.metric, source.task, source.postprocess)
     calibration_path = options.calibration or options.evaluation
     if calibration_path is None:
         postprocess = next(iter(source.components.values())).postprocess
         probes: list[Parts] = [{"image": image} for image in probe_inputs(("image",), postprocess)]
         return ComposedData(probes, [], _named(source, probes), [])
     calibrated = _load(source, calibration_path, progress)
-    judged = calibrated if options.evaluation is None else _load(source, options.evaluation, progress)
+    judged = calibrated if options.evaluation is None else _load(source, options.evaluation, progress, labelled=True)
     calibration, evaluation = _parts(source, calibrated), _parts(source, judged)
+    whole = [source.completed(parts) for parts in evaluation if set(parts) == set(source.reads)]
+    truths = known_truths(source.task, source.postprocess, judged.samples, judged.path) if whole and metric else None
+    if truths is None and options.metric is not None:
+        raise DataError(f"{judged.path} does not say what is right, which a metric of your choice needs to know.")
     return ComposedData(
         calibration,
         evaluation,
         _named(source, calibration[:PARITY_SAMPLES]),
-        [source.completed(parts) for parts in evaluation if set(parts) == set(source.reads)],
+        whole,
+        truths,
+        None if truths is None else metric,
         warnings_of(calibrated if options.calibration else None, judged if options.evaluation else None),
     )
 
 
-def _load(source: ComposedSource, path: Path, progress: Progress) -> LoadedData:
-    return load_samples(path, _reads(source, path), progress=progress)
+def _load(source: ComposedSource, path: Path, progress: Progress, *, labelled: bool = False) -> LoadedData:
+    truth = truth_form(source.task, source.postprocess) if labelled else None
+    return load_samples(path, _reads(source, path), truth=truth, progress=progress)
 
 
 def _parts(source: ComposedSource, loaded: LoadedData) -> list[Parts]:

@@ -167,8 +167,6 @@ def _check(options: ExportOptions) -> None:
         raise ExportError("A model of several networks is exported in auto or fp32; each takes int8 where it passes.")
     if options.slice_column is not None:
         raise ExportError("The components of a model are not judged by slices yet; leave --slice out.")
-    if options.metric is not None:
-        raise ExportError("A model of several networks is judged by agreement with itself in fp32; leave --metric out.")
 
 
 def _prefixed(name: str, progress: Progress) -> Progress:
@@ -207,7 +205,7 @@ def _check_parity(source: ComposedSource, draft: _Draft, data: ComposedData, pro
 def _judge(
     draft: _Draft, data: ComposedData, options: ExportOptions, progress: Progress
 ) -> tuple[Accuracy | None, Gate]:
-    """What the fastest variants agree on with those in fp32."""
+    """What the fastest variants get right beside those in fp32, or agree on with them."""
     bundle = draft.bundle()
     if all(component.manifest.servable[0].precision == "fp32" for component in bundle.components.values()):
         return None, _passed(options, "Served in fp32.")
@@ -218,6 +216,6 @@ def _judge(
         precision: answer_all(bundle, data.gate, precision=precision) for precision in ("fp32", "fastest")
     }
     progress("evaluate the whole", 1, 1)
-    gauge = Gauge(answers["fp32"], confidence=options.confidence or CONFIDENCE)
+    gauge = Gauge(answers["fp32"], data.truths, data.metric, confidence=options.confidence or CONFIDENCE)
     accuracy = gauge.compare(answers["fastest"]).accuracy()
     return accuracy, gate.judge(accuracy, options.max_drop, confidence=options.confidence)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from tundish.engines import Arrays
 from tundish.manifest import (
-    ClassificationPostprocess,
     ImagePreprocess,
     ImageTextPreprocess,
     Preprocess,
@@ -24,11 +23,9 @@ from tundish_exporters.data import (
     Sample,
     check_network_inputs,
     has_network_inputs,
-    indices_of,
-    label_indices,
+    known_truths,
     load_network_inputs,
     load_samples,
-    said_labels,
     truth_form,
     warnings_of,
 )
@@ -43,7 +40,6 @@ from tundish_exporters.truths import Truth
 PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
 MAX_SLICES = 100
-_VECTORS = ("feature-extraction", "image-feature-extraction")
 """Tasks whose samples may have labels, but need none."""
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
@@ -187,7 +183,9 @@ def load_export_data(
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
-        GateData(judged.samples) if evaluation is None else _evaluation(source, evaluation, judged.samples, chosen),
+        GateData(judged.samples)
+        if evaluation is None
+        else _evaluation(source, judged, chosen, asked=metric is not None),
         names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
         warnings=warnings_of(calibrated, judged if evaluation else None),
@@ -211,41 +209,12 @@ def _takes_any_size(rule: Preprocess) -> bool:
     return isinstance(images, ImagePreprocess) and not images.has_one_size
 
 
-def _evaluation(source: Source, path: Path, samples: list[Sample], metric: Metric | None) -> GateData:
-    """With what is right, if there is a metric that can hold answers against it."""
-    truths = None if metric is None else _truths(source, samples, path)
-    return GateData(samples) if truths is None else GateData(samples, truths, metric)
-
-
-def _truths(source: Source, samples: list[Sample], path: Path) -> list[Truth] | None:
-    """None if nobody says what is right, so that agreement with the float model must do."""
-    form = truth_form(source.task, source.postprocess)
-    if form == "label" and source.task not in _VECTORS:
-        return [*_known_labels(source, samples, path)]
-    truths = [sample.truth for sample in samples if sample.truth is not None]
-    if not truths:
-        return None
-    if len(truths) < len(samples):
-        raise DataError(
-            f"{path} says what is right for {len(truths)} of its {len(samples)} samples; say it for all of them or for "
-            f"none, in the column '{form}'."
-        )
-    if form == "labels" and isinstance(source.postprocess, ClassificationPostprocess):
-        return [_known_set(truth, source.postprocess.labels, path) for truth in truths]
-    return truths
-
-
-def _known_labels(source: Source, samples: list[Sample], path: Path) -> list[str]:
-    """One for each sample; of a classifier, as its model calls them."""
-    postprocess = source.postprocess
-    if not isinstance(postprocess, ClassificationPostprocess) or source.task == "visual-question-answering":
-        return said_labels(samples, path)  # an answer that the model does not know is right, and never given
-    return [postprocess.labels[index] for index in label_indices(samples, postprocess.labels, path)]
-
-
-def _known_set(truth: Truth, labels: Sequence[str], path: Path) -> Truth:
-    assert isinstance(truth, frozenset)  # the form of the column
-    return frozenset(labels[index] for index in indices_of(sorted(truth), labels, path))
+def _evaluation(source: Source, judged: LoadedData, metric: Metric | None, *, asked: bool) -> GateData:
+    """With what is right, if the data say it and there is a metric that holds answers against it."""
+    truths = None if metric is None else known_truths(source.task, source.postprocess, judged.samples, judged.path)
+    if truths is None and asked:
+        raise DataError(f"{judged.path} does not say what is right, which a metric of your choice needs to know.")
+    return GateData(judged.samples) if truths is None else GateData(judged.samples, truths, metric)
 
 
 def _judged(source: Source, path: Path, slice_column: str | None, progress: Progress, *, labelled: bool) -> LoadedData:

@@ -481,10 +481,10 @@ def test_data_that_the_source_itself_cannot_read_are_refused(tmp_path: Path, ima
     refusal(images, "image-classification", tmp_path / "models", calibration=data)
 
 
-def test_data_that_a_regression_cannot_use_are_refused(tmp_path: Path, minilm_directory: Path) -> None:
+def test_scores_without_ranks_are_refused(tmp_path: Path, minilm_directory: Path) -> None:
     made = bert(minilm_directory, id2label={0: "stars"}, label2id={"stars": 0}, problem_type="regression")
     source = save_family(tmp_path / "source", made)
     data = tmp_path / "texts.csv"
-    data.write_text("text,label\nfine,stars\n")
+    data.write_text("text,score\nfine,4\n")
     said = refusal(source, "text-classification", tmp_path / "models", DataError, evaluation=data)
-    assert said == f"A regression has no labels to evaluate on; leave --evaluation {data} out."
+    assert said.startswith("The float model's Spearman on the 1 samples of the gate is nan, which nothing can be held")

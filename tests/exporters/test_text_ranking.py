@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
+from scipy.stats import spearmanr
 from sentence_transformers import CrossEncoder
 from support.commands import run_tundish
 from support.measuring import measure
@@ -17,7 +18,7 @@ from support.server_process import ServerProcess
 from support.text_tasks import save_ranker
 
 import tundish
-from tundish.bundle import Bundle
+from tundish.bundle import Bundle, read_single_bundle
 from tundish.client import AsyncClient, Client
 from tundish.errors import InvalidInputError
 from tundish.manifest import ScorePostprocess
@@ -117,6 +118,32 @@ def test_what_is_no_ranker_is_refused(tmp_path: Path, minilm_directory: Path) ->
     source = save_ranker(tmp_path / "source", "bert", minilm_directory, **tanh)
     with pytest.raises(ExportError, match=r"scores by torch\.nn\.Tanh; tundish reproduces Sigmoid and Identity"):
         export(source, tmp_path / "models")
+
+
+def test_the_gate_ranks_by_labelled_scores(tmp_path: Path, minilm_directory: Path) -> None:
+    """By Spearman's correlation, which for the float model is that of the cross-encoder's own scores."""
+    source = save_ranker(tmp_path / "source", "bert", minilm_directory)
+    texts = [f"Bearing {number} of strand {number % 7} runs {'hot' if number % 3 else 'cold'}." for number in range(40)]
+    truths = [float(len(text) + number % 5) for number, text in enumerate(texts)]
+    table = tmp_path / "ranked.jsonl"
+    rows = [{"query": QUERY, "text": text, "score": truth} for text, truth in zip(texts, truths, strict=True)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    bundle = export_huggingface(
+        source, task="text-ranking", name="ranker", repository=tmp_path / "models", evaluation=table, max_drop=1.0
+    ).bundle
+    oracle = CrossEncoder(str(source), device="cpu", local_files_only=True, max_length=POSITIONS)
+    expected = spearmanr(oracle.predict([(QUERY, text) for text in texts]), truths).statistic
+    floating, quantised = read_single_bundle(bundle.directory).manifest.variants
+    assert floating.accuracy is not None
+    assert (floating.accuracy.metric, floating.accuracy.samples) == ("Spearman", 40)
+    assert floating.accuracy.value == pytest.approx(expected, abs=0.01)
+    accuracy = quantised.accuracy
+    assert accuracy is not None
+    assert accuracy.reference == floating.accuracy.value
+    assert accuracy.interval is not None
+    assert accuracy.interval.low <= accuracy.reference - accuracy.value <= accuracy.interval.high
+    assert accuracy.agreement is not None
+    assert f"Agreement with the float model: {accuracy.agreement:.4f}." in quantised.gate.reason
 
 
 def test_scores_are_compared_and_measured_as_values() -> None:

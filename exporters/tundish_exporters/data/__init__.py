@@ -34,6 +34,7 @@ Up to 5 % of the samples may be such as cannot be used: they are left out with a
 """
 
 from tundish_exporters.data.cautions import warnings_of
+from tundish_exporters.data.known_truths import known_truths
 from tundish_exporters.data.labels import indices_of, label_indices, said_labels
 from tundish_exporters.data.loading import LoadedData, load_samples
 from tundish_exporters.data.network_inputs import check_network_inputs, has_network_inputs, load_network_inputs
@@ -47,6 +48,7 @@ __all__ = [
     "check_network_inputs",
     "has_network_inputs",
     "indices_of",
+    "known_truths",
     "label_indices",
     "load_network_inputs",
     "load_samples",
