@@ -32,7 +32,7 @@ from tundish.client import AsyncClient, Client
 from tundish.manifest import Accuracy, Composition, Gate, SimilarityPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
 from tundish.tasks import parts_of
-from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, exporting
+from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, finals
 from tundish_exporters.composed_answers import answer_all
 from tundish_exporters.composed_data import load_composed_data
 from tundish_exporters.composing import ExportedComposition
@@ -96,7 +96,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
 
     options: Any = {"repository": root / "models", "max_drop": 0.9}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "measure_latency", int8_is_faster)
+        patch.setattr(finals, "measure_latency", int8_is_faster)
         exported: dict[Kind, ExportedComposition] = {
             "siglip": export_towers(sources["siglip"], name="siglip", calibration=small_images, **options)
         }
