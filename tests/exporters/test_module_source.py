@@ -390,7 +390,7 @@ TEXT_INPUTS = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids
         ({"name": "../colors"}, r"cannot be named '\.\./colors'"),
         ({"name": ""}, "cannot be named ''"),
         ({"name": "a" * 129}, "at most 128"),
-        ({"precision": "int4"}, "no precision 'int4'; there are auto, fp32, int8"),
+        ({"precision": "int3"}, "no precision 'int3'; there are auto, fp32, fp16, bf16, int8, int4"),
         ({"precision": "int8"}, "int8 must pass the gate, which needs data"),
         ({"max_drop": 7}, "max_drop is a share between 0 and 1, got 7"),
         ({"max_drop": float("nan")}, "max_drop is a share between 0 and 1, got nan"),

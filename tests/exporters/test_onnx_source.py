@@ -303,7 +303,18 @@ def test_the_stage_at_which_an_export_parts_from_its_file_is_named(
     assert not (tmp_path / "models").exists()
 
 
-WITHOUT_PYTORCH = "import sys; sys.modules.update(torch=None, transformers=None); from tundish.cli import main; main()"
+WITHOUT_PYTORCH = """
+import sys
+
+class Missing:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("torch", "transformers"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+from tundish.cli import main
+main()
+"""
 
 
 def test_a_file_is_exported_without_pytorch_and_served(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tundish.manifest import Accuracy, EngineName, Gate, Precision
-from tundish_exporters.quantize.recipe import Recipe
+
+if TYPE_CHECKING:  # the command shows trials before ONNX is needed, which may not be installed
+    from tundish_exporters.quantize.recipe import Recipe
 
 Outcome = Literal["passed", "failed", "slower", "impossible", "not tried"]
 """Passed the gate; did not; was not faster than what had passed, and so was not judged; could not be made or loaded; or
