@@ -8,27 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
-from tundish.engines import Arrays
-from tundish.manifest import ClassificationPostprocess, Manifest, ModelSpec, Precision, Serving, Variant
+from tundish.manifest import ClassificationPostprocess, Manifest, ModelSpec, Serving, Variant
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
 from tundish.tasks import Task
 from tundish.tasks.registry import load_task
 from tundish_exporters.batch_limits import BatchTimes, batch_groups, best_limits, measure_batches
-from tundish_exporters.candidates import ENGINES, Candidate, openvino_floats
+from tundish_exporters.candidates import Candidate
+from tundish_exporters.draft import Draft
 from tundish_exporters.errors import DataError, ExportError
-from tundish_exporters.export_data import ExportData, GateData, load_export_data
+from tundish_exporters.export_data import ExportData, load_export_data
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.finals import Final, measure_finals
-from tundish_exporters.judging import Judge
 from tundish_exporters.parity import Parity, check_parity, parity_task
 from tundish_exporters.progress import Progress, silent
-from tundish_exporters.quantize import Recipe, recipes_for
 from tundish_exporters.report import write_report
 from tundish_exporters.report.collecting import Findings, collect
 from tundish_exporters.report.trials import report_layers, report_trials
 from tundish_exporters.search.trial import Trial
-from tundish_exporters.shortlist import Contender, Shortlist, first_guess, search_shortlist
+from tundish_exporters.shortlist import make_shortlist
 from tundish_exporters.sources import Source
 
 AnyTask = Task[Any, Result]
@@ -95,14 +93,18 @@ def build(
     floating = _write_float(source, directory, progress)
     spec, task, parity, answers = _check(source, floating, data, directory, progress)
     inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-    calibration = data.calibration(inputs, spec.inputs)
-    final_judge, shortlist, not_made = _shortlist(
-        floating, calibration, inputs, spec, directory, data, answers, options, progress
+    draft = Draft(
+        directory=directory,
+        spec=spec,
+        floating=floating,
+        inputs=inputs,
+        calibration=data.calibration(inputs, spec.inputs),
+        data=data,
+        source_answers=answers,
+        options=options,
     )
-    floats = [floating, *openvino_floats(floating, _float_precisions(options, data))]
-    places = [*((Contender(each),) for each in floats), *shortlist.places]
-    places.sort(key=lambda place: ENGINES.index(place[0].candidate.engine))
-    finals, not_taken = measure_finals(places, spec, final_judge, inputs, progress)
+    listed = make_shortlist(draft, progress)
+    finals, not_taken = measure_finals(listed.shortlist.places, spec, listed.judge, inputs, progress)
     measured = [final.variant() for final in finals]
     variants = _chosen(measured, options)
     batch_times = _batch_times(finals, variants, task, data, progress) if spec.takes_batches else []
@@ -121,13 +123,13 @@ def build(
         measured=measured,
         served=_fastest(variants),
         judgements={final.candidate.name: final.judgement for final in finals},
-        judged=final_judge.data,
-        float_results=final_judge.float_results,
+        judged=listed.judge.data,
+        float_results=listed.judge.float_results,
         parity=parity,
         batches=batch_times,
         options=options,
-        trials=report_trials(finals, measured, _fastest(variants), shortlist.trials),
-        layers=report_layers(shortlist.layers, finals),
+        trials=report_trials(finals, measured, _fastest(variants), listed.shortlist.trials),
+        layers=report_layers(listed.shortlist.layers, finals),
     )
     reports = write_report(directory, collect(findings, progress))
     manifest = Manifest(
@@ -141,7 +143,10 @@ def build(
     )
     _remove_all_but(directory, manifest)
     return Built(
-        manifest, parity, (*data.warnings, *not_made, *not_taken, *_warnings(variants, data, options)), shortlist.trials
+        manifest,
+        parity,
+        (*data.warnings, *listed.warnings, *not_taken, *_warnings(variants, data, options)),
+        listed.shortlist.trials,
     )
 
 
@@ -192,67 +197,6 @@ def _check_labels(spec: ModelSpec) -> None:
     shape, count = spec.outputs[0].shape, len(spec.postprocess.labels)
     if len(shape) != 2 or shape[1] not in (count, str(shape[1])):  # a name stands for a size that is not known
         raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")
-
-
-def _shortlist(
-    floating: Candidate,
-    calibration: Sequence[Arrays],
-    inputs: Sequence[Arrays],
-    spec: ModelSpec,
-    directory: Path,
-    data: ExportData,
-    source_answers: Sequence[Result],
-    options: ExportOptions,
-    progress: Progress,
-) -> tuple[Judge, Shortlist, list[str]]:
-    """Whoever judges in the end, what is judged then besides the float ones, and warnings.
-
-    What is not in fp32 must pass the gate, which needs data.
-    """
-
-    def judge(samples: GateData | None) -> Judge:
-        return Judge(
-            spec,
-            directory,
-            floating,
-            samples,
-            options,
-            progress,
-            parity_inputs=data.parity_inputs,
-            source_answers=source_answers,
-        )
-
-    if data.gate is None or options.precision in ("fp32", "bf16"):
-        return judge(data.gate), Shortlist(), []
-    recipes = _asked(recipes_for(floating.path, engines=ENGINES), options)
-    if not recipes:
-        return judge(data.gate), Shortlist(), ["There is no int8: the network has no weights that recipes quantise."]
-    if options.search_minutes:
-        seen, kept = data.gate.halves()
-        shortlist = search_shortlist(recipes, floating, calibration, inputs, spec, judge(seen), seen, options, progress)
-        return (
-            judge(kept),
-            shortlist,
-            ["The search was interrupted; the best so far was taken."] if shortlist.was_interrupted else [],
-        )
-    try:
-        return judge(data.gate), first_guess(recipes, floating, calibration, progress), []
-    except ExportError as error:
-        if options.precision != "auto":
-            raise
-        return judge(data.gate), Shortlist(), [f"There is no {recipes[0].precision}: {error}"]
-
-
-def _float_precisions(options: ExportOptions, data: ExportData) -> list[Precision]:
-    """Those in which the float network may be tried on other engines; bf16 must pass the gate, which needs data."""
-    asked: Sequence[Precision] = ("fp32", "bf16") if options.precision == "auto" else (options.precision,)
-    return [precision for precision in asked if precision == "fp32" or data.gate is not None]
-
-
-def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
-    """Those of the precision that was asked for; unsearched, in int8 unless another was."""
-    unsearched = "int8" if options.precision == "auto" and not options.search_minutes else options.precision
-    return [recipe for recipe in recipes if unsearched in ("auto", recipe.precision)]
 
 
 def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Variant, ...]:

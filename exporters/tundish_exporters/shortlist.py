@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tundish.engines import Arrays
 from tundish.errors import EngineError
-from tundish.manifest import Gate, ModelSpec
-from tundish_exporters.candidates import Candidate, installed_engines
+from tundish.manifest import Gate, Precision
+from tundish_exporters.candidates import ENGINES, Candidate, installed_engines, openvino_floats
+from tundish_exporters.draft import Draft
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_data import GateData
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.judging import Judge
 from tundish_exporters.progress import Progress
-from tundish_exporters.quantize import Recipe
+from tundish_exporters.quantize import Recipe, recipes_for
 from tundish_exporters.quantize.sensitivity import LayerError
 from tundish_exporters.search.bar import SearchBar
 from tundish_exporters.search.bench import Bench
@@ -51,56 +51,92 @@ class Shortlist:
     """One for each engine and precision that a variant of the bundle may have; the best first, the others in case that
     it does not pass."""
     trials: tuple[Trial, ...] = ()
+    """Of the search, if there was one."""
     layers: tuple[LayerError, ...] = ()
     """Of the recipe that is behind the fastest that passed, the worst first; none if they cannot be told apart."""
     was_interrupted: bool = False
 
 
-def first_guess(
-    recipes: Sequence[Recipe], floating: Candidate, calibration: Sequence[Arrays], progress: Progress
-) -> Shortlist:
-    """The most promising recipe by each engine, unmeasured: an export that does not search.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A shortlist, and who judges it."""
+
+    judge: Judge
+    shortlist: Shortlist
+    warnings: tuple[str, ...] = ()
+
+
+def make_shortlist(draft: Draft, progress: Progress) -> Listed:
+    """What is measured to the end, and by which samples: those that no search has seen.
+
+    What is not in fp32 must pass the gate, which needs data.
 
     Raises:
-        ExportError: its file cannot be made.
-    """
-    if not recipes:
-        return Shortlist()
-    recipe = recipes[0]
-    path = Workshop(floating.path, calibration, progress).make(recipe)
-    return Shortlist(
-        tuple(
-            (Contender(Candidate(engine, recipe.precision, path, recipe.description)),)
-            for engine in installed_engines(recipe)
-        )
-    )
-
-
-def search_shortlist(
-    recipes: Sequence[Recipe],
-    floating: Candidate,
-    calibration: Sequence[Arrays],
-    inputs: Sequence[Arrays],
-    spec: ModelSpec,
-    judge: Judge,
-    samples: GateData,
-    options: ExportOptions,
-    progress: Progress,
-) -> Shortlist:
-    """What a search of `options.search_minutes` finds, by the judge of the samples that it may see.
-
-    Raises:
+        ExportError: the precision that was asked for cannot be made.
         DataError: a sample cannot be answered.
     """
+    listed = _listed(draft, progress)
+    floats = [draft.floating, *openvino_floats(draft.floating, _float_precisions(draft))]
+    places = [*((Contender(each),) for each in floats), *listed.shortlist.places]
+    places.sort(key=lambda place: ENGINES.index(place[0].candidate.engine))
+    return replace(listed, shortlist=replace(listed.shortlist, places=tuple(places)))
+
+
+def _float_precisions(draft: Draft) -> list[Precision]:
+    """Those in which the float network may be tried on other engines; bf16 must pass the gate, which needs data."""
+    precision = draft.options.precision
+    asked: Sequence[Precision] = ("fp32", "bf16") if precision == "auto" else (precision,)
+    return [each for each in asked if each == "fp32" or draft.data.gate is not None]
+
+
+def _listed(draft: Draft, progress: Progress) -> Listed:
+    """What is made besides the float network."""
+    gate, options = draft.data.gate, draft.options
+    if gate is None or options.precision in ("fp32", "bf16"):
+        return Listed(draft.judge(gate, progress), Shortlist())
+    recipes = _asked(recipes_for(draft.floating.path, engines=ENGINES), options)
+    if not recipes:
+        untried = "There is no int8: the network has no weights that recipes quantise."
+        return Listed(draft.judge(gate, progress), Shortlist(), (untried,))
+    if options.search_minutes:
+        seen, kept = gate.halves()
+        shortlist = _search(recipes, draft, seen, progress)
+        interrupted = ("The search was interrupted; the best so far was taken.",) if shortlist.was_interrupted else ()
+        return Listed(draft.judge(kept, progress), shortlist, interrupted)
+    try:
+        return Listed(draft.judge(gate, progress), _first_guess(recipes[0], draft, progress))
+    except ExportError as error:
+        if options.precision != "auto":
+            raise
+        return Listed(draft.judge(gate, progress), Shortlist(), (f"There is no {recipes[0].precision}: {error}",))
+
+
+def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
+    """Those of the precision that was asked for; unsearched, in int8 unless another was."""
+    unsearched = "int8" if options.precision == "auto" and not options.search_minutes else options.precision
+    return [recipe for recipe in recipes if unsearched in ("auto", recipe.precision)]
+
+
+def _first_guess(recipe: Recipe, draft: Draft, progress: Progress) -> Shortlist:
+    """The most promising recipe by each engine, unmeasured; raises ExportError if its file cannot be made."""
+    path = Workshop(draft.floating.path, draft.calibration, progress).make(recipe)
+    candidates = (Candidate(engine, recipe.precision, path, recipe.description) for engine in installed_engines(recipe))
+    return Shortlist(tuple((Contender(candidate),) for candidate in candidates))
+
+
+def _search(recipes: Sequence[Recipe], draft: Draft, samples: GateData, progress: Progress) -> Shortlist:
+    """What a search finds that sees these samples."""
+    options, floating = draft.options, draft.floating
     budget = Budget(options.search_minutes)
     bar = SearchBar(progress, budget)
-    workshop = Workshop(floating.path, calibration, bar)
+    judge = draft.judge(samples, bar)
+    workshop = Workshop(floating.path, draft.calibration, bar)
     cache = TrialCache(
         options.repository / ".tundish" / "search",
-        common_hash(floating.path, calibration, samples.samples, str(samples.metric and samples.metric.name)),
+        common_hash(floating.path, draft.calibration, samples.samples, str(samples.metric and samples.metric.name)),
     )
-    stopwatch = Stopwatch(floating.load(threads=1), inputs)
-    bench = Bench(spec, workshop, stopwatch, judge, cache)
+    stopwatch = Stopwatch(floating.load(threads=1), draft.inputs)
+    bench = Bench(draft.spec, workshop, stopwatch, judge, cache)
     search = Search(bench, workshop, judge.verdict, budget, bar)
     search.run(recipes)
     return Shortlist(

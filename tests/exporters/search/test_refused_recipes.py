@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tundish_exporters import export_huggingface, exporting
+from tundish_exporters import export_huggingface, shortlist
 from tundish_exporters.quantize.static import StaticRecipe
 
 SUBJECTS = ("A dull sequel", "The first half", "Her performance", "This remake", "An odd little film", "The ending")
@@ -16,7 +16,7 @@ VERDICTS = ("bored me to tears.", "is a small wonder.", "is what everybody talks
 def test_a_transformer_whose_every_operator_is_static_int8_is_refused(
     tmp_path: Path, minilm_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "recipes_for", lambda *_, **__: [StaticRecipe(operators="all")])
+    monkeypatch.setattr(shortlist, "recipes_for", lambda *_, **__: [StaticRecipe(operators="all")])
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(f"{subject} {verdict}" for subject in SUBJECTS for verdict in VERDICTS))
     exported = export_huggingface(
