@@ -9,7 +9,7 @@ import pytest
 from tundish_exporters import export_huggingface, shortlist
 from tundish_exporters.quantize.static import StaticRecipe
 
-SUBJECTS = ("A dull sequel", "The first half", "Her performance", "This remake", "An odd little film", "The ending")
+SUBJECTS = ("A dull sequel", "Her performance", "This remake")
 VERDICTS = ("bored me to tears.", "is a small wonder.", "is what everybody talks about.", "was better on the page.")
 
 
