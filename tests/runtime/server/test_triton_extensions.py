@@ -14,7 +14,7 @@ import tritonclient.grpc as triton
 from support.bundles import SIZE, make_bundle
 from support.calls import ANSWER_SECONDS, connect
 from support.images import encoded
-from support.server_process import ServerProcess
+from support.server_process import ServerProcess, wait_until
 from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 from tritonclient.utils import shared_memory as shm
 
@@ -252,7 +252,7 @@ def test_log_settings_change_what_is_logged(own: triton.InferenceServerClient, s
     own.update_log_settings({"log_info": True})
     own.unload_model("colors")
     own.load_model("colors")
-    assert server.output.count("is ready") == 2
+    wait_until(lambda: server.output.count("is ready") == 2)  # what it says comes by a pipe, and later than answers
     with pytest.raises(InferenceServerException, match="There is no log setting 'log_colour'"):
         own.update_log_settings({"log_colour": True})
 
