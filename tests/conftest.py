@@ -61,7 +61,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path)
             export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
             sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
             export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
-            export_photographs(tmp_path_factory.mktemp("photographs"), root, silent, search_minutes=0)
+            export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
 
     return made_once(tmp_path_factory, "repository", export)
 

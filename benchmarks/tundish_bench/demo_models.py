@@ -45,7 +45,7 @@ def photo_repository(repository: Path | None, scratch: Path, console: Console) -
         return repository or DEMO_REPOSITORY
     exported = scratch / "photo-export"
     with loading_frameworks(), progress_bars(console) as progress:
-        export_photographs(scratch / PHOTO_MODEL, exported, progress, search_minutes=0)
+        export_photographs(scratch / PHOTO_MODEL, exported, progress)
     return exported
 
 

@@ -72,9 +72,7 @@ def demo(
     console.print(f"{command} models show {repository} {PHOTO_MODEL}", markup=False, soft_wrap=True)
 
 
-def export_reviews(
-    directory: Path, repository: Path, progress: Progress, *, search_minutes: float = _SEARCH_MINUTES
-) -> Exported:
+def export_reviews(directory: Path, repository: Path, progress: Progress) -> Exported:
     """Fine-tunes MiniLM on film reviews below `directory`, and exports it."""
     from tundish_exporters.demo.reviews import fine_tune_reviews
 
@@ -86,14 +84,12 @@ def export_reviews(
         repository=repository,
         calibration=written.calibration,
         evaluation=written.evaluation,
-        search_minutes=search_minutes,
+        search_minutes=_SEARCH_MINUTES,
         progress=progress,
     )
 
 
-def export_photographs(
-    directory: Path, repository: Path, progress: Progress, *, search_minutes: float = _SEARCH_MINUTES
-) -> Exported:
+def export_photographs(directory: Path, repository: Path, progress: Progress) -> Exported:
     """Exports MobileNetV2 with ImageNet's own head, evaluated on views of real photographs below `directory`."""
     import torch
 
@@ -111,7 +107,7 @@ def export_photographs(
         calibration=model.calibration,
         evaluation=model.evaluation,
         max_drop=_PHOTO_MAX_DROP,
-        search_minutes=search_minutes,
+        search_minutes=0,  # twenty photographs are too few to choose by one half of their views and judge by the other
         progress=progress,
     )
 

@@ -16,11 +16,12 @@ def trials_table(trials: Sequence[Trial]) -> Table:
     """The judged ones first, the fastest first; in bold those that none beats in both speed and accuracy."""
     best = front(trials)
     table = Table(
-        caption="one item on one thread, against fp32 in ONNX Runtime; bold: none is better in both speed and accuracy"
+        caption="one item on one thread, against fp32 in ONNX Runtime; the drop in points\n"
+        "bold: none is better in both speed and accuracy"
     )
     table.add_column("recipe", overflow="fold", ratio=1)
     table.add_column("engine", no_wrap=True)
-    for heading in ("time", "speed-up", "drop in points"):
+    for heading in ("time", "speed-up", "drop"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("outcome", overflow="fold", max_width=40)
     for trial in sorted(trials, key=lambda each: (each.accuracy is None, -speedup_of(each))):
