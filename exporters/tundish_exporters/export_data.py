@@ -40,7 +40,6 @@ from tundish_exporters.truths import Truth
 PARITY_SAMPLES = 32
 """Each is run through PyTorch, which is slow; a difference of pre-processing or network shows on few."""
 MAX_SLICES = 100
-"""Tasks whose samples may have labels, but need none."""
 CALIBRATION_SAMPLES = 64
 """More widen the activations' ranges by less than they cost."""
 _OTHER_SIZES = 3

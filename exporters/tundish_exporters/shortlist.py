@@ -133,7 +133,14 @@ def _search(recipes: Sequence[Recipe], draft: Draft, samples: GateData, progress
     workshop = Workshop(floating.path, draft.calibration, bar)
     cache = TrialCache(
         options.repository / ".tundish" / "search",
-        common_hash(floating.path, draft.calibration, samples.samples, str(samples.metric and samples.metric.name)),
+        common_hash(
+            floating.path,
+            draft.calibration,
+            samples.samples,
+            draft.spec.model_dump_json(),
+            str(samples.metric and samples.metric.name),
+            str(options.confidence),
+        ),
     )
     stopwatch = Stopwatch(floating.load(threads=1), draft.inputs)
     bench = Bench(draft.spec, workshop, stopwatch, judge, cache)

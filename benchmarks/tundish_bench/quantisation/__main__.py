@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tundish.manifest import Manifest, Variant
 from tundish_bench.quantisation.rows import ROWS, Row
+from tundish_exporters.candidates import FLOAT_NAME
 from tundish_exporters.cli import loading_frameworks, progress_bars
 from tundish_exporters.export_options import ExportSettings
 from tundish_exporters.exporting import Exported
@@ -65,7 +66,7 @@ def _drop(variant: Variant) -> str:
 
 
 def _speedup(manifest: Manifest, served: Variant) -> float:
-    floating = next(variant for variant in manifest.variants if variant.name == "onnx-fp32-cpu")
+    floating = next(variant for variant in manifest.variants if variant.name == FLOAT_NAME)
     return floating.latency.median_milliseconds / served.latency.median_milliseconds
 
 

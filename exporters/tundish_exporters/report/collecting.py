@@ -13,7 +13,7 @@ from tundish.results import Result
 from tundish.tasks.registry import load_task
 from tundish_exporters.agreement import ScoreFunction
 from tundish_exporters.batch_limits import BatchTimes
-from tundish_exporters.candidates import Candidate
+from tundish_exporters.candidates import FLOAT_NAME, Candidate
 from tundish_exporters.export_data import ExportData, GateData
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.gauge import CONFIDENCE
@@ -69,15 +69,14 @@ class Findings:
     parity: Parity
     batches: Sequence[BatchTimes]
     options: ExportOptions
-
-    trials: Sequence[Trial] | None = None
-    """Of a search; None if each variant was tried in one way alone."""
-    layers: Sequence[LayerError] = ()
+    trials: Sequence[Trial]
+    """The variants, and what else a search has tried."""
+    layers: Sequence[LayerError]
 
 
 def collect(findings: Findings, progress: Progress) -> ReportContent:
     """The content of a report; measures where the time goes, and how activations lie to their ranges."""
-    trials = tuple(findings.trials or trials_of(findings.measured, findings.served))
+    trials = tuple(findings.trials)
     source = findings.source
     return ReportContent(
         about=About(
@@ -105,7 +104,7 @@ def collect(findings: Findings, progress: Progress) -> ReportContent:
 
 def trials_of(measured: Sequence[Variant], served: Variant) -> list[Trial]:
     """A trial for each variant, with the fastest that passed as the one that is served."""
-    floating = next((each for each in measured if each.engine == "onnx" and each.precision == "fp32"), None)
+    floating = next((each for each in measured if each.name == FLOAT_NAME), None)
     return [_trial(each, served, floating) for each in measured]
 
 

@@ -83,7 +83,10 @@ class TrialCache:
 
 
 def common_hash(floating: Path, inputs: Sequence[Arrays], samples: Sequence[Sample], *others: str) -> str:
-    """Of the float file, the calibration inputs, what is judged on, this machine, and what else the caller names."""
+    """Of the float file, the calibration inputs, what is judged on, this machine, and what else the caller names.
+
+    The file does not say all of a model: its rules, such as a threshold, are the caller's to name.
+    """
     digest = hashlib.sha256()
     for path in sorted(floating.parent.glob(f"{floating.name}*")):
         with path.open("rb") as stream:
@@ -93,7 +96,7 @@ def common_hash(floating: Path, inputs: Sequence[Arrays], samples: Sequence[Samp
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(array.tobytes())
     for sample in samples:
-        digest.update(repr(sample.truth).encode())
+        digest.update(repr((sample.truth, sample.slice)).encode())
         for part in sample.parts():
             content = part if isinstance(part, bytes) else repr(part).encode()
             digest.update(f"{len(content)} ".encode())

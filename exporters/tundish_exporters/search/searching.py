@@ -52,7 +52,7 @@ class Search:
         try:
             for recipe in recipes:
                 self._try(recipe, in_any_case=recipe is recipes[0])
-            for trial in self._fast_failures():
+            for trial in self._failures():
                 self._keep_worst_layers(trial)
             self._judge_slower_ones()
         except KeyboardInterrupt:
@@ -66,15 +66,10 @@ class Search:
             else:
                 self._attempt(recipe, engine)
 
-    def _attempt(self, recipe: Recipe, engine: EngineName) -> Trial:
-        trial = self._tried(recipe, engine)
-        self.trials.append(trial)
-        self._tidy(recipe)
-        return trial
-
-    def _attempt_keeping(self, failed: Trial, layers: Sequence[str]) -> Trial:
-        recipe = failed.recipe.keeping(frozenset(layers))
-        trial = replace(self._tried(recipe, failed.engine), kept=tuple(layers), whole=failed.recipe)
+    def _attempt(
+        self, recipe: Recipe, engine: EngineName, kept: Sequence[str] = (), whole: Recipe | None = None
+    ) -> Trial:
+        trial = replace(self._tried(recipe, engine), kept=tuple(kept), whole=whole)
         self.trials.append(trial)
         self._tidy(recipe)
         return trial
@@ -116,8 +111,8 @@ class Search:
         passed = (each for each in self.trials if each.engine == engine and each.outcome == "passed")
         return max(passed, key=speedup_of, default=None)
 
-    def _fast_failures(self) -> list[Trial]:
-        """What failed the gate and would be the fastest of its engine, the fastest first."""
+    def _failures(self) -> list[Trial]:
+        """What failed the gate, the fastest first."""
         failed = [each for each in self.trials if each.outcome == "failed"]
         return sorted(failed, key=speedup_of, reverse=True)
 
@@ -137,7 +132,8 @@ class Search:
         too_few, enough, count = 0, len(worst) // 2 + 1, 1
         passed = False
         while too_few < count < enough and not self._budget.is_spent:
-            outcome = self._attempt_keeping(failed, worst[:count]).outcome
+            mixed = failed.recipe.keeping(frozenset(worst[:count]))
+            outcome = self._attempt(mixed, failed.engine, worst[:count], failed.recipe).outcome
             if outcome == "passed":
                 passed, enough = True, count
             elif outcome == "failed":

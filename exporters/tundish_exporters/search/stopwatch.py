@@ -23,7 +23,7 @@ class Pace:
 
     milliseconds: float
     speedup: float
-    """The median time of the float engine over the engine's."""
+    """The median, over runs of both on the same input, of the float engine's time over the engine's."""
 
 
 class Stopwatch:

@@ -36,7 +36,13 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_color_images(tmp_path_factory.mktemp("colors"), each=8)
 
 
-def export(network: nn.Module, repository: Path, images: Path, precision: RequestedPrecision = "int8") -> Exported:
+def export(
+    network: nn.Module,
+    repository: Path,
+    images: Path,
+    precision: RequestedPrecision = "int8",
+    confidence: float | None = None,
+) -> Exported:
     return export_module(
         network.eval(),
         COLOR_INPUTS,
@@ -46,6 +52,7 @@ def export(network: nn.Module, repository: Path, images: Path, precision: Reques
         name="colors",
         repository=repository,
         precision=precision,
+        confidence=confidence,
         evaluation=images,
         search_minutes=1,
     )
@@ -105,3 +112,10 @@ def test_an_interrupted_search_serves_the_best_so_far_and_the_next_goes_on_from_
     third = export(PlantedNetwork(), tmp_path, images, "auto")
     assert len(raced) == before
     assert [(each.name, each.outcome) for each in third.trials] == [(each.name, each.outcome) for each in second.trials]
+
+
+def test_what_was_measured_for_another_question_is_not_remembered(tmp_path: Path, images: Path) -> None:
+    export(ColorNetwork(), tmp_path, images, "auto")
+    exported = export(ColorNetwork(), tmp_path, images, "auto", confidence=0.9)
+    intervals = [each.accuracy.interval for each in exported.trials if each.accuracy is not None]
+    assert {interval and interval.confidence for interval in intervals} == {0.9}
