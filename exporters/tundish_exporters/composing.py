@@ -163,7 +163,7 @@ class _Draft:
 
 
 def _check(options: ExportOptions) -> None:
-    if options.precision == "int8":
+    if options.precision not in ("auto", "fp32"):
         raise ExportError("A model of several networks is exported in auto or fp32; each takes int8 where it passes.")
     if options.slice_column is not None:
         raise ExportError("The components of a model are not judged by slices yet; leave --slice out.")

@@ -414,6 +414,7 @@ def test_a_table_without_both_columns_is_refused(towers: Towers, tmp_path: Path,
     ("settings", "said"),
     [
         ({"precision": "int8"}, "A model of several networks is exported in auto or fp32"),
+        ({"precision": "int4"}, "A model of several networks is exported in auto or fp32"),
         ({"slice_column": "line"}, "are not judged by slices yet; leave --slice out"),
         ({"hypothesis_template": "no place"}, r"must have one \{\}, where the label comes"),
         ({"hypothesis_template": "{} {name}"}, "and no other brace"),
