@@ -173,12 +173,15 @@ class ServerProcess:
 
 
 def tundish_server(
-    repository: Path, *, log: Path, name: str = "tundish", instances: int | None = None
+    repository: Path, *, log: Path, name: str = "tundish", instances: int | None = None, http_port: int = 0
 ) -> ServerProcess:
-    """`tundish serve` on a repository; with `instances` a model, else as it places them by itself."""
+    """`tundish serve` on a repository; with `instances` a model, else as it places them by itself.
+
+    Its HTTP port is one that the system chooses unless it is given.
+    """
     port = free_port()
     command = [sys.executable, "-m", "tundish", "serve", str(repository), "--host", HOST]
-    command += ["--grpc-port", str(port), "--http-port", "0"]
+    command += ["--grpc-port", str(port), "--http-port", str(http_port)]
     if instances is not None:
         command += ["--instances", str(instances)]
     return ServerProcess(name, command, port=port, log=log)

@@ -140,7 +140,7 @@ def _checked(bundle: Bundle, named: Iterator[tuple[str, Item]]) -> list[Item]:
 def _images(rule: ImagePreprocess) -> list[bytes]:
     generator = np.random.default_rng(_SEED)
     height, width = _made_size(rule)
-    return [_photograph(generator, height, width) for _ in range(MADE)]
+    return [made_photograph(generator, height, width) for _ in range(MADE)]
 
 
 def _made_size(rule: ImagePreprocess) -> tuple[int, int]:
@@ -161,7 +161,7 @@ def _made_size(rule: ImagePreprocess) -> tuple[int, int]:
     return min(2 * height, _MAX_SIDE), min(2 * width, _MAX_SIDE)
 
 
-def _photograph(generator: np.random.Generator, height: int, width: int) -> bytes:
+def made_photograph(generator: np.random.Generator, height: int, width: int) -> bytes:
     """A JPEG of noise with the mean spectrum of natural images, by Tolhurst, Tadmor and Chao, 1992."""
     frequencies = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     frequencies[0, 0] = np.inf

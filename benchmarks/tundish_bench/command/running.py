@@ -1,0 +1,229 @@
+"""Runs `tundish bench`: reads its options, measures, shows and writes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tundish_bench.driving.contents import Wanted
+from tundish_bench.driving.endpoint import WireName
+from tundish_bench.driving.load import Closed, Load, Open
+from tundish_bench.driving.measuring import Plan
+from tundish_bench.driving.serving import Target
+from tundish_bench.driving.session import open_session
+from tundish_bench.reports import Report
+from tundish_bench.reports.compare import compare
+from tundish_bench.reports.comparison_table import show_comparison
+from tundish_bench.reports.model import read_report
+from tundish_bench.reports.table import show_report
+from tundish_bench.reports.writing import as_json, check_suffix, write_report
+from tundish_bench.sweeping.sweep import Sweep, measure_sweep
+
+_CALLERS = (1, 16)
+_SWEPT_CALLERS = (1, 2, 4, 8, 16, 32, 64)
+_MOST_CALLERS = 4096
+
+ValueT = TypeVar("ValueT", int, float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """As the user gave them."""
+
+    target: str
+    model: str
+    callers: str
+    rate: str
+    even: bool
+    batch: str
+    instances: str
+    wire: str
+    inputs: Path | None
+    shapes: tuple[str, ...]
+    repeats: int
+    seconds: float
+    warm_up_seconds: float
+    timeout_seconds: float
+    pid: int | None
+    sweep: bool
+    slo_milliseconds: float | None
+    engines: bool
+    threads: int
+    compare: bool
+    reports: tuple[Path, ...]
+    as_json: bool
+
+    @property
+    def plan(self) -> Plan:
+        """How long to measure."""
+        return Plan(repeats=self.repeats, seconds=self.seconds, most_warm_up_seconds=self.warm_up_seconds)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What to ask."""
+        return Wanted(batch=_numbers("--batch", self.batch, int)[0], inputs=self.inputs, shapes=_shapes(self.shapes))
+
+
+def run(options: Options) -> None:
+    """Does what the options say.
+
+    Raises:
+        typer.BadParameter: options do not fit each other, or cannot be read.
+        BenchmarkError: it cannot be measured.
+    """
+    console = Console(highlight=False)
+    for path in options.reports:
+        check_suffix(path)
+    _check(options)
+    if options.compare:
+        comparison = compare(read_report(Path(options.target)), read_report(Path(options.model)))
+        if options.as_json:
+            print(comparison.model_dump_json(indent=2))
+        else:
+            show_comparison(console, comparison)
+        if comparison.has_regressed:
+            raise typer.Exit(1)
+        return
+    report = _measured(options)
+    if options.as_json:
+        print(as_json(report), end="")
+    else:
+        show_report(console, report)
+    for path in options.reports:
+        write_report(report, path)
+        print(f"Wrote {path}.", file=sys.stderr)
+
+
+def _check(options: Options) -> None:
+    modes = [name for name in ("sweep", "engines", "compare") if getattr(options, name)]
+    if len(modes) > 1:
+        raise typer.BadParameter(f"--{modes[0]} and --{modes[1]} are two things; give one of them.")
+    if options.slo_milliseconds is not None and not options.sweep:
+        raise typer.BadParameter("--slo-ms is looked for by --sweep; add it.")
+    if options.even and not options.rate:
+        raise typer.BadParameter("--even is of an open loop; give --rate.")
+    if options.wire not in ("grpc", "http"):
+        raise typer.BadParameter(f"--wire must be grpc or http, got '{options.wire}'.")
+    several = [name for name in ("batch", "instances") if "," in getattr(options, name)]
+    if several and not (options.sweep or (options.engines and several == ["batch"])):
+        raise typer.BadParameter(f"--{several[0]} takes several with --sweep alone; give one.")
+    if options.rate and options.sweep:
+        raise typer.BadParameter("--sweep goes through callers; leave --rate out, or give --slo-ms to find a rate.")
+
+
+def _measured(options: Options) -> Report:
+    with _progress() as tell:
+        if options.engines:
+            return _engines(options)
+        if options.sweep:
+            return _sweep(options, tell)
+        return _loads(options, tell)
+
+
+def _loads(options: Options, tell: Callable[[str, float], None]) -> Report:
+    loads: list[Load] = [Closed(callers) for callers in _callers(options.callers)]
+    loads += [Open(rate, is_poisson=not options.even) for rate in _numbers("--rate", options.rate, float)]
+    instances = _numbers("--instances", options.instances, int)
+    with _target(options).served(instances[0] if instances else None) as endpoint:
+        session = open_session(
+            endpoint, options.model, options.wanted, timeout_seconds=options.timeout_seconds, pid=options.pid
+        )
+        rows = [
+            session.measure(load, options.plan, lambda what, seconds, name=load.name: tell(f"{name}: {what}", seconds))
+            for load in loads or [Closed(callers) for callers in _CALLERS]
+        ]
+    return Report(
+        kind="load",
+        title=f"{options.model} by {session.server}",
+        method=_method(options),
+        rows=tuple(rows),
+    )
+
+
+def _sweep(options: Options, tell: Callable[[str, float], None]) -> Report:
+    return measure_sweep(
+        _target(options),
+        options.model,
+        options.wanted,
+        Sweep(
+            callers=_callers(options.callers) or _SWEPT_CALLERS,
+            batches=_numbers("--batch", options.batch, int),
+            instances=_numbers("--instances", options.instances, int) or (None,),
+            slo_milliseconds=options.slo_milliseconds,
+        ),
+        options.plan,
+        timeout_seconds=options.timeout_seconds,
+        pid=options.pid,
+        method=_method(options),
+        tell=tell,
+    )
+
+
+def _engines(options: Options) -> Report:
+    raise NotImplementedError(options)
+
+
+def _target(options: Options) -> Target:
+    target = Target(place=options.target, wire=cast(WireName, options.wire))
+    return target if target.repository is not None else Target(place=options.target)
+
+
+def _method(options: Options) -> str:
+    asked = f"inputs of {options.inputs}" if options.inputs else "made-up inputs"
+    by = f" by {options.wire}" if _target(options).repository else ""
+    return (
+        f"{options.repeats} repeats of {options.seconds:g} s after warming up, with {asked}{by}. A closed loop has so "
+        "many callers that each ask when they are answered; an open loop sends at its rate whether the server keeps up "
+        "or not. Latency counts from when a request was due. Intervals are of 95 %, by Student's t over the repeats."
+    )
+
+
+def _callers(text: str) -> tuple[int, ...]:
+    values = _numbers("--callers", text, int)
+    if any(value > _MOST_CALLERS for value in values):
+        raise typer.BadParameter(f"--callers must be at most {_MOST_CALLERS}, got '{text}'.")
+    return values
+
+
+def _numbers(option: str, text: str, kind: type[ValueT]) -> tuple[ValueT, ...]:
+    """The numbers of a list with commas, above zero; none of an empty text."""
+    if not text:
+        return ()
+    try:
+        values = tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if not values or not all(0 < value < float("inf") for value in values):
+        what = "whole numbers" if kind is int else "numbers"
+        raise typer.BadParameter(f"{option} must be {what} above 0 with commas between, got '{text}'.")
+    return values
+
+
+def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for text in texts:
+        name, colon, sizes = text.rpartition(":")
+        if not colon or not name:
+            raise typer.BadParameter(f"--shape must be as NAME:3,224,224, got '{text}'.")
+        shapes[name] = _numbers("--shape", sizes, int)
+    return shapes
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A line on standard error that tells what is measured now."""
+    columns = (TextColumn("{task.description}"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
+    # Four times a second: drawing is work on the machine that is measured.
+    with Progress(
+        *columns, console=Console(stderr=True, highlight=False), transient=True, refresh_per_second=2
+    ) as bars:
+        task = bars.add_task("start", total=None)
+        yield lambda what, _seconds: bars.update(task, description=what)

@@ -1,0 +1,196 @@
+"""What is asked: tensors for a model's inputs, from files or made up.
+
+A server says of an input its name, datatype and shape. Elements of BYTES are whole images or texts to tundish's
+pipelines, whose inputs are called so; to another server they are what the user gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tundish.datatypes import NUMPY_DTYPES, datatype_of
+from tundish.placement.samples import made_photograph
+from tundish.tensors import Tensor, bytes_array
+from tundish_bench.errors import BenchmarkError
+
+Contents = Mapping[str, Tensor]
+"""By the names of inputs, one request's tensors."""
+
+MADE = 32
+"""How many requests are made up, so that no cache of a server has seen them all."""
+
+_MOST_READ = 512
+_MADE_SIDE = 512
+_MADE_WORDS = 24
+_SEED = 20
+_IMAGE_INPUTS = ("image", "page")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """What a server says of an input of a model."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    """-1 where any size may be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How requests are to be made."""
+
+    batch: int = 1
+    """Items in each request."""
+    inputs: Path | None = None
+    """A directory of images, a UTF-8 file with a text a line (several inputs with tabs between), or an .npz file with
+    an array for each input, item by item along the first dimension."""
+    shapes: Mapping[str, tuple[int, ...]] | None = None
+    """Of one item of an input, where the server leaves sizes open."""
+
+
+def make_contents(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Contents]:
+    """The requests to send in turn.
+
+    Raises:
+        BenchmarkError: the files do not fit the inputs, or a shape is not known.
+    """
+    if wanted.inputs is None:
+        return _made_up(model_inputs, wanted)
+    if wanted.inputs.suffix == ".npz":
+        items = _read_arrays(model_inputs, wanted.inputs)
+    else:
+        items = _read_bytes(model_inputs, wanted.inputs)
+    # Fewer items than a batch has are taken again and again.
+    turns = range(max(1, len(items) // wanted.batch))
+    batches = [[items[(turn * wanted.batch + index) % len(items)] for index in range(wanted.batch)] for turn in turns]
+    return [_batched(model_inputs, batch) for batch in batches]
+
+
+def _batched(model_inputs: Sequence[ModelInput], items: Sequence[Contents]) -> Contents:
+    try:
+        return {each.name: np.stack([item[each.name] for item in items]) for each in model_inputs}
+    except ValueError:
+        raise BenchmarkError(
+            f"Items of different shapes do not fit into requests of {len(items)}; leave --batch at 1, or give items "
+            "of one shape."
+        ) from None
+
+
+def _read_arrays(model_inputs: Sequence[ModelInput], path: Path) -> list[Contents]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise BenchmarkError(f"{path} cannot be read as arrays of NumPy: {error}.") from None
+    for each in model_inputs:
+        array = found.get(each.name)
+        if array is None or array.ndim < 1 or not len(array):
+            names = ", ".join(found) or "nothing"
+            raise BenchmarkError(f"{path} has no items for the input '{each.name}'; it has {names}.")
+        if array.dtype.kind in "SU":
+            array = np.char.encode(array, "utf-8") if array.dtype.kind == "U" else array
+            found[each.name] = bytes_array([bytes(element) for element in array.flat]).reshape(array.shape)
+        elif datatype_of(array.dtype) != each.datatype:
+            raise BenchmarkError(
+                f"{path}: '{each.name}' is {datatype_of(array.dtype)}, and the model takes {each.datatype}."
+            )
+    count = min(len(found[each.name]) for each in model_inputs)
+    return [{each.name: found[each.name][index] for each in model_inputs} for index in range(min(count, _MOST_READ))]
+
+
+def _read_bytes(model_inputs: Sequence[ModelInput], path: Path) -> list[Contents]:
+    numeric = [each.name for each in model_inputs if each.datatype != "BYTES"]
+    if numeric:
+        raise BenchmarkError(
+            f"The input '{numeric[0]}' takes numbers; give --inputs an .npz file with an array for it."
+        )
+    images = [each.name for each in model_inputs if each.name in _IMAGE_INPUTS]
+    try:
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.is_file())[:_MOST_READ]
+            rows = [[file.read_bytes()] for file in files]
+        else:
+            lines = [line for line in path.read_text("utf-8").splitlines() if line][:_MOST_READ]
+            rows = [_fields(line, model_inputs, images, path) for line in lines]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"{path} cannot be read: {error}.") from None
+    if not rows:
+        raise BenchmarkError(f"{path} holds nothing to ask; give files or lines.")
+    if len(rows[0]) != len(model_inputs):
+        names = " and ".join(each.name for each in model_inputs)
+        raise BenchmarkError(
+            f"The model takes {names}; give --inputs a file with a line for each request, tabs between."
+        )
+    return [{each.name: _elements(each, value) for each, value in zip(model_inputs, row, strict=True)} for row in rows]
+
+
+def _fields(line: str, model_inputs: Sequence[ModelInput], images: Sequence[str], path: Path) -> list[bytes]:
+    parts = line.split("\t") if len(model_inputs) > 1 else [line]
+    if len(parts) != len(model_inputs):
+        names = " and ".join(each.name for each in model_inputs)
+        raise BenchmarkError(f"{path}: '{line[:40]}' must be {names} with tabs between.")
+    return [
+        (path.parent / part).read_bytes() if each.name in images else part.encode()
+        for each, part in zip(model_inputs, parts, strict=True)
+    ]
+
+
+def _made_up(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Contents]:
+    generator = np.random.default_rng(_SEED)
+    return [
+        {each.name: _made_tensor(each, wanted, generator) for each in model_inputs}
+        for _ in range(max(2, MADE // wanted.batch))
+    ]
+
+
+def _made_tensor(model_input: ModelInput, wanted: Wanted, generator: np.random.Generator) -> Tensor:
+    if model_input.datatype == "BYTES":
+        make = _made_image if model_input.name in _IMAGE_INPUTS else _made_text
+        return np.stack([_elements(model_input, make(generator)) for _ in range(wanted.batch)])
+    shape = (wanted.batch, *_item_shape(model_input, wanted))
+    dtype = NUMPY_DTYPES.get(model_input.datatype)
+    if dtype is None:
+        raise BenchmarkError(
+            f"The input '{model_input.name}' is of {model_input.datatype}, which is not known; give --inputs."
+        )
+    if dtype.kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    if dtype == np.uint8:
+        return generator.integers(0, 256, shape, dtype)
+    return np.ones(shape, dtype)  # an id of a token, a mask and a length that any model takes
+
+
+def _item_shape(model_input: ModelInput, wanted: Wanted) -> tuple[int, ...]:
+    given = (wanted.shapes or {}).get(model_input.name)
+    shape = model_input.shape[1:] if given is None else given
+    if any(size < 0 for size in shape):
+        sizes = ", ".join("any" if size < 0 else str(size) for size in shape)
+        raise BenchmarkError(
+            f"The input '{model_input.name}' leaves sizes of an item open ({sizes}); give --shape "
+            f"{model_input.name}:{','.join('8' if size < 0 else str(size) for size in shape)} or the like, or --inputs."
+        )
+    return shape
+
+
+def _elements(model_input: ModelInput, value: bytes | Tensor) -> Tensor:
+    """One item of BYTES: of the shape that the server says, which has one element."""
+    if isinstance(value, np.ndarray):
+        return value
+    return bytes_array([value]).reshape((1,) * max(0, len(model_input.shape) - 1))
+
+
+def _made_image(generator: np.random.Generator) -> bytes:
+    return made_photograph(generator, _MADE_SIDE, _MADE_SIDE)
+
+
+def _made_text(generator: np.random.Generator) -> bytes:
+    words = [
+        "".join(map(chr, generator.integers(ord("a"), ord("z") + 1, generator.integers(2, 9))))
+        for _ in range(_MADE_WORDS)
+    ]
+    return " ".join(words).encode()

@@ -1,0 +1,48 @@
+"""The Open Inference Protocol by gRPC."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from tundish_bench.driving.wire import Ask, Asking
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+_SIZES = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+_OWN_CONNECTION = (*_SIZES, ("grpc.use_local_subchannel_pool", 1))
+"""Channels to one server share a connection otherwise."""
+
+_CALLERS_A_CONNECTION = 8
+"""About as many as NVIDIA's clients let share one."""
+
+
+@asynccontextmanager
+async def connect(asking: Asking, callers: int) -> AsyncIterator[Ask]:
+    """Connections for so many callers at a time; answers are not read, because reading is no server's time."""
+    channels = [
+        grpc.aio.insecure_channel(asking.endpoint.address, options=_OWN_CONNECTION)
+        for _ in range(-(-callers // _CALLERS_A_CONNECTION))
+    ]
+    calls: list[Any] = [
+        channel.unary_unary(INFER, request_serializer=None, response_deserializer=None) for channel in channels
+    ]
+    turns = itertools.cycle(calls)
+    timeout = asking.timeout_seconds
+
+    async def ask(index: int) -> str | None:
+        try:
+            await next(turns)(asking.requests[index], timeout=timeout)
+        except grpc.RpcError as error:
+            return f"{error.code().name}: {error.details()}"
+        return None
+
+    try:
+        yield ask
+    finally:
+        for channel in channels:
+            await channel.close(None)

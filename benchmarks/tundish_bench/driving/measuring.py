@@ -1,0 +1,147 @@
+"""One load on one server: warm up until it is steady, measure some repeats, and say what makes them doubtful."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from tundish_bench.driving.doubts import Spent, doubts
+from tundish_bench.driving.figures import Repeat, load_figures, pooled_latencies, seen_in
+from tundish_bench.driving.generator import Generator, Order, Tick
+from tundish_bench.driving.records import Records, joined
+from tundish_bench.driving.steadiness import WINDOW_SECONDS, Window, is_steady, window_of
+from tundish_bench.errors import BenchmarkError
+from tundish_bench.processes import machine_busy_seconds
+from tundish_bench.reports import Figure, Row
+
+OnProgress = Callable[[str, float], None]
+"""Is told what is done now, and how many of its seconds have passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long to measure."""
+
+    repeats: int = 5
+    seconds: float = 5.0
+    """Of each repeat."""
+    most_warm_up_seconds: float = 30.0
+    """If it has not become steady by then, it is measured all the same, and that is said."""
+
+
+class Meter(Protocol):
+    """Measures something beside the load, over each repeat."""
+
+    def repeat(self) -> AbstractContextManager[object]:
+        """Entered when a repeat begins, left when it ends."""
+        ...
+
+    def figures(self, answered: Sequence[int]) -> Iterator[Figure]:
+        """What it measured; `answered` are the requests of each repeat."""
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what its figures lack."""
+        ...
+
+
+class _Log:
+    """What the generator has told so far."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self.ticks: list[Tick] = []
+
+    def wait_until(self, moment: float) -> None:
+        while time.perf_counter() < moment:
+            self.ticks.append(self._generator.tick())
+
+    def records(self) -> Records:
+        return joined(tick.records for tick in self.ticks)
+
+    def spent(self) -> Spent:
+        """By the newest tick."""
+        newest = self.ticks[-1]
+        return Spent(newest.at, newest.cpu_seconds, newest.loop_seconds, machine_busy_seconds())
+
+
+def measure(
+    order: Order, plan: Plan, *, batch: int = 1, meters: Sequence[Meter] = (), on_progress: OnProgress | None = None
+) -> Row:
+    """The row of a load; `batch` items are in each request.
+
+    Raises:
+        BenchmarkError: the server answers nothing.
+    """
+    tell = on_progress or (lambda _what, _seconds: None)
+    with Generator(order) as generator:
+        log = _Log(generator)
+        was_steady = _warm_up(log, order, plan, tell)
+        repeats, spent = [], [log.spent()]
+        for number in range(plan.repeats):
+            tell(f"repeat {number + 1} of {plan.repeats}", number * plan.seconds)
+            with _all(meters):
+                begin = time.perf_counter()
+                log.wait_until(begin + plan.seconds)
+                repeats.append(Repeat(begin, time.perf_counter()))
+            spent.append(log.spent())
+        log.ticks.extend(generator.stop())
+    seen = seen_in(repeats, log.records())
+    answered = [int(records.answered.sum()) for records in seen.ended]
+    if not any(answered):
+        raise BenchmarkError(_nothing(order, log.records()))
+    figures = [*load_figures(seen, batch), *_client_figures(spent, answered)]
+    for meter in meters:
+        figures.extend(meter.figures(answered))
+    return Row(
+        name=order.load.name,
+        figures=tuple(figures),
+        histogram=pooled_latencies(seen).encoded(),
+        notes=(
+                *doubts(order.load, seen, log.records(), spent),
+                *([] if was_steady else [f"The server was not steady after {plan.most_warm_up_seconds:g} s."]),
+                *(note for meter in meters for note in meter.notes()),
+        ),
+    )
+
+
+def _warm_up(log: _Log, order: Order, plan: Plan, tell: OnProgress) -> bool:
+    """Waits until the server is steady, or for so long; returns whether it is."""
+    began = time.perf_counter()
+    windows: list[Window] = []
+    while (passed := time.perf_counter() - began) < plan.most_warm_up_seconds:
+        tell("warm up", passed)
+        begin = time.perf_counter()
+        log.wait_until(begin + WINDOW_SECONDS)
+        records = log.records()
+        if len(records) and not records.answered.any():
+            raise BenchmarkError(_nothing(order, records))
+        end = time.perf_counter()
+        windows.append(window_of(records.between(begin, end, of=records.ended), end - begin))
+        if is_steady(windows):
+            return True
+    return False
+
+
+def _nothing(order: Order, records: Records) -> str:
+    """That no request was answered, and why."""
+    asking = order.asking
+    error, _ = max(records.errors.items(), key=lambda item: item[1], default=("it did not answer in time", 0))
+    return f"{asking.endpoint} answered no request to '{asking.model}': {error.rstrip('.')}."
+
+
+def _client_figures(spent: Sequence[Spent], answered: Sequence[int]) -> Iterator[Figure]:
+    pairs = zip(spent, spent[1:], answered, strict=False)
+    values = tuple(1e3 * (after.cpu_seconds - before.cpu_seconds) / max(1, count) for before, after, count in pairs)
+    yield Figure(name="client CPU", unit="ms", repeats=values)
+
+
+@contextmanager
+def _all(meters: Sequence[Meter]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for meter in meters:
+            stack.enter_context(meter.repeat())
+        yield

@@ -1,0 +1,96 @@
+"""Loads on one model of one server: what is asked is made once, and every load is measured the same way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+import psutil
+
+from tundish_bench.driving.contents import Wanted, make_contents
+from tundish_bench.driving.endpoint import Endpoint
+from tundish_bench.driving.generator import Order
+from tundish_bench.driving.load import Load
+from tundish_bench.driving.measuring import OnProgress, Plan, measure
+from tundish_bench.driving.meters import ServerMeter, StageMeter
+from tundish_bench.driving.requests import grpc_requests, http_requests
+from tundish_bench.driving.server import server_says
+from tundish_bench.driving.wire import Asking
+from tundish_bench.reports import Row
+from tundish_bench.watching import find_server
+
+_BINARY = "binary_tensor_data"
+_ENOUGH_CORES = 4
+"""From so many on, one is the generator's alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A server, a model and what it is asked; see `open_session`."""
+
+    endpoint: Endpoint
+    server: str
+    """Its name and version."""
+    asking: Asking
+    batch: int
+    pid: int | None
+    """Of the server's process, if it runs here."""
+    settings: dict[str, str | int | float] = field(default_factory=dict)
+    """What all rows of this session have in common, and other sessions of one report have otherwise."""
+
+    def measure(self, load: Load, plan: Plan, on_progress: OnProgress | None = None) -> Row:
+        """A load's row.
+
+        Raises:
+            BenchmarkError: the server answers nothing.
+        """
+        order = Order(asking=self.asking, load=load, block_seconds=plan.seconds, cores=_generator_cores(self.pid))
+        meters = [StageMeter(self.endpoint, self.asking.model), ServerMeter(self.endpoint, self.pid)]
+        row = measure(order, plan, batch=self.batch, meters=meters, on_progress=on_progress)
+        others = [f"{name} {value}" for name, value in self.settings.items()]
+        return row.model_copy(
+            update={"name": ", ".join([row.name, *others]), "settings": {**load.settings, **self.settings}}
+        )
+
+
+def open_session(
+    endpoint: Endpoint,
+    model: str,
+    wanted: Wanted,
+    *,
+    timeout_seconds: float,
+    pid: int | None = None,
+    settings: dict[str, str | int | float] | None = None,
+) -> Session:
+    """Asks the server what the model takes, and makes the requests.
+
+    Raises:
+        BenchmarkError: the server does not say it, or the contents do not fit.
+    """
+    says = server_says(endpoint, model)
+    contents = make_contents(says.inputs, wanted)
+    requests = (
+        grpc_requests(model, contents)
+        if endpoint.wire == "grpc"
+        else http_requests(contents, binary=_BINARY in says.extensions)
+    )
+    return Session(
+        endpoint=endpoint,
+        server=says.server,
+        asking=Asking(endpoint=endpoint, model=model, requests=requests, timeout_seconds=timeout_seconds),
+        batch=wanted.batch,
+        pid=pid if pid is not None else find_server(endpoint.host, endpoint.port),
+        settings=settings or {},
+    )
+
+
+def _generator_cores(server: int | None) -> Set[int] | None:
+    """A core that the server does not use, or the last one where there are many; None where none can be spared."""
+    ours = os.sched_getaffinity(0)
+    if server is None:
+        return None
+    theirs = set(psutil.Process(server).cpu_affinity())
+    if free := ours - theirs:
+        return free
+    return {max(ours)} if len(ours) >= _ENOUGH_CORES else None

@@ -1,0 +1,110 @@
+"""Measures a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tundish_bench.driving.contents import Wanted
+from tundish_bench.driving.load import Closed, Open
+from tundish_bench.driving.measuring import Plan
+from tundish_bench.driving.serving import Target
+from tundish_bench.driving.session import Session, open_session
+from tundish_bench.reports import Report, Row
+from tundish_bench.sweeping.knee import knee
+from tundish_bench.sweeping.limits import highest_rate
+
+_ENOUGH_REQUESTS = 110
+"""In all repeats together, so that they say a 99th percentile."""
+_LONGEST_SECONDS = 60.0
+"""Of a repeat."""
+
+OnRow = Callable[[str, float], None]
+"""Is told what is measured now, and how many seconds it has taken so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What is gone through: every combination."""
+
+    callers: Sequence[int]
+    batches: Sequence[int]
+    instances: Sequence[int | None]
+    """None: as the server places the model by itself, or as it runs."""
+    slo_milliseconds: float | None
+
+
+def measure_sweep(
+    target: Target,
+    model: str,
+    wanted: Wanted,
+    sweep: Sweep,
+    plan: Plan,
+    *,
+    timeout_seconds: float,
+    pid: int | None,
+    method: str,
+    tell: OnRow,
+) -> Report:
+    """The report of a sweep.
+
+    Raises:
+        BenchmarkError: the server cannot be asked, or answers nothing.
+    """
+    rows: list[Row] = []
+    notes: list[str] = []
+    server = ""
+    for instances in sweep.instances:
+        with target.served(instances) as endpoint:
+            for batch in sweep.batches:
+                settings: dict[str, str | int | float] = {}
+                if len(sweep.batches) > 1:
+                    settings["batch"] = batch
+                if instances is not None and len(sweep.instances) > 1:
+                    settings["instances"] = instances
+                session = open_session(
+                    endpoint,
+                    model,
+                    replace(wanted, batch=batch),
+                    timeout_seconds=timeout_seconds,
+                    pid=pid,
+                    settings=settings,
+                )
+                server = session.server
+                curve = [_told(session, Closed(callers), plan, tell) for callers in sweep.callers]
+                rows.extend(curve)
+                if sweep.slo_milliseconds is not None:
+                    found, note = _within(session, curve, plan, sweep.slo_milliseconds, tell)
+                    rows.extend(found)
+                    notes.append(note)
+    bend = knee(rows)
+    return Report(
+        kind="sweep",
+        title=f"{model} by {server}",
+        method=method,
+        rows=tuple(rows),
+        notes=tuple(notes),
+        knee=bend.name if bend else None,
+        slo_milliseconds=sweep.slo_milliseconds,
+    )
+
+
+def _told(session: Session, load: Closed | Open, plan: Plan, tell: OnRow) -> Row:
+    return session.measure(load, plan, lambda what, seconds: tell(f"{load.name}: {what}", seconds))
+
+
+def _within(
+    session: Session, curve: Sequence[Row], plan: Plan, slo_milliseconds: float, tell: OnRow
+) -> tuple[list[Row], str]:
+    """The rows of the search for the highest rate, and what it found."""
+
+    def measure(rate: float) -> Row:
+        seconds = min(_LONGEST_SECONDS, max(plan.seconds, _ENOUGH_REQUESTS / rate / plan.repeats))
+        return _told(session, Open(rate), replace(plan, seconds=seconds), tell)
+
+    throughputs = [figure.value for row in curve if (figure := row.figure("throughput"))]
+    best, rows = highest_rate(measure, max(throughputs), slo_milliseconds)
+    others = "".join(f", {name} {value}" for name, value in session.settings.items())
+    if best is None:
+        return rows, f"No rate keeps p99 under {slo_milliseconds:g} ms{others}."
+    return rows, f"The highest rate that keeps p99 under {slo_milliseconds:g} ms{others}: {best.settings['rate']:g}/s."

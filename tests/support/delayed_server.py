@@ -1,0 +1,132 @@
+"""A server of the Open Inference Protocol whose delays are known, as a process: `python delayed_server.py JSON`.
+
+It takes the ports and the delays, and prints a line when it listens. Models: `fixed` answers after `seconds`;
+`bimodal` after them, every tenth request after four times as long; `stalling` as `fixed`, but in the first `stall` of
+every `period` seconds by the machine's monotonic clock nothing is answered; `narrow` as `fixed`, one request at a time;
+`refusing` refuses every request, and `failing` every fourth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import grpc
+from aiohttp import web
+
+from tundish_proto import open_inference_pb2 as oip
+from tundish_proto.open_inference_pb2_grpc import (
+    GRPCInferenceServiceServicer,
+    add_GRPCInferenceServiceServicer_to_server,
+)
+
+MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing")
+SLOW_EVERY, SLOW_FACTOR = 10, 4
+FAIL_EVERY = 4
+
+
+class Refused(Exception):
+    """A request is refused."""
+
+
+class Delays:
+    """Waits as long as the model says."""
+
+    def __init__(self, settings: dict[str, float]) -> None:
+        self._settings = settings
+        self._turns = {model: itertools.count(1) for model in MODELS}
+        self._narrow = asyncio.Lock()
+
+    async def wait(self, model: str) -> None:
+        seconds, turn = self._settings["seconds"], next(self._turns[model])
+        if model == "refusing" or (model == "failing" and turn % FAIL_EVERY == 0):
+            raise Refused
+        if model == "bimodal" and turn % SLOW_EVERY == 0:
+            seconds *= SLOW_FACTOR
+        until = time.perf_counter() + seconds
+        async with self._one_at_a_time(model):
+            if model == "narrow":
+                until = time.perf_counter() + seconds
+            await _sleep_until(until)
+        if model == "stalling":
+            phase = time.perf_counter() % self._settings["period"]
+            if phase < self._settings["stall"]:
+                await _sleep_until(time.perf_counter() - phase + self._settings["stall"])
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, model: str) -> AsyncIterator[None]:
+        if model != "narrow":
+            yield
+            return
+        async with self._narrow:
+            yield
+
+
+async def _sleep_until(moment: float) -> None:
+    while (left := moment - time.perf_counter()) > 0:
+        await asyncio.sleep(left)
+
+
+class _Service(GRPCInferenceServiceServicer):
+    def __init__(self, delays: Delays) -> None:
+        self._delays = delays
+
+    async def ServerMetadata(self, request: Any, context: Any) -> oip.ServerMetadataResponse:  # noqa: N802, ARG002
+        return oip.ServerMetadataResponse(name="delayed", version="1")
+
+    async def ModelMetadata(self, request: Any, context: Any) -> oip.ModelMetadataResponse:  # noqa: N802
+        if request.name not in MODELS:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no '{request.name}'.")
+        response = oip.ModelMetadataResponse(name=request.name)
+        response.inputs.add(name="x", datatype="FP32", shape=[-1, 2])
+        return response
+
+    async def ModelInfer(self, request: Any, context: Any) -> oip.ModelInferResponse:  # noqa: N802
+        try:
+            await self._delays.wait(request.model_name)
+        except Refused:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "It is refused.")
+        return oip.ModelInferResponse(model_name=request.model_name)
+
+
+async def _metadata(request: web.Request) -> web.Response:
+    if (model := request.match_info.get("model")) is None:
+        return web.json_response({"name": "delayed", "version": "1", "extensions": []})
+    inputs = [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
+    return web.json_response({"name": model, "inputs": inputs})
+
+
+async def _serve(settings: dict[str, float]) -> None:
+    delays = Delays(settings)
+
+    async def infer(request: web.Request) -> web.Response:
+        model, asked = request.match_info["model"], await request.json()
+        try:
+            await delays.wait(model)
+        except Refused:
+            return web.json_response({"error": "It is refused."}, status=503)
+        return web.json_response({"model_name": model, "outputs": asked["inputs"]})
+
+    application = web.Application()
+    application.router.add_get("/v2", _metadata)
+    application.router.add_get("/v2/models/{model}", _metadata)
+    application.router.add_post("/v2/models/{model}/infer", infer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(settings["http_port"])).start()
+    server = grpc.aio.server()
+    add_GRPCInferenceServiceServicer_to_server(_Service(delays), cast(Any, server))
+    server.add_insecure_port(f"127.0.0.1:{int(settings['grpc_port'])}")
+    await server.start()
+    print("ready", flush=True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(json.loads(sys.argv[1])))
