@@ -8,12 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_at_once(path: Path, text: str) -> None:
-    """Writes a file that everybody may read; a reader finds the old content or the new. Raises OSError."""
+def write_at_once(path: Path, content: str | bytes) -> None:
+    """Writes a file that everybody may read, text as UTF-8: a reader finds the old content or the new.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
+    encoded = content.encode() if isinstance(content, str) else content
     descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(encoded)
         Path(temporary).chmod(0o644)  # who reads it, such as a server, may be another user
         Path(temporary).replace(path)
     except OSError:

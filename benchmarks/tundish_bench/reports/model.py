@@ -109,6 +109,10 @@ class Report(_Frozen):
     rows: tuple[Row, ...] = Field(min_length=1)
     notes: tuple[str, ...] = ()
     """Sentences about all of it: 'Other work took up to 0.4 cores; …'."""
+    knee: str | None = None
+    """Of a sweep: the row beyond which more load brings more waiting and hardly more throughput."""
+    slo_milliseconds: float | None = None
+    """The longest that 99 % of the answers may take, where that was asked about."""
 
     def row(self, name: str) -> Row | None:
         """The row of this name, if the report has it."""

@@ -1,0 +1,69 @@
+"""A comparison of two reports as a table in a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tundish_bench.reports.compare import Change, Comparison, Verdict
+from tundish_bench.reports.wording import percent, readable
+
+_STYLES = {"regressed": "red", "improved": "green"}
+
+
+def show_comparison(console: Console, comparison: Comparison) -> None:
+    """Prints all changes, what is proven first, and how many of each verdict there are."""
+    console.print(Text(f"before: {comparison.before}\nafter:  {comparison.after}"))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("row", overflow="fold", min_width=12)
+    table.add_column("figure", overflow="fold", min_width=10)
+    for heading in ("before", "after", "change", "found\nfrom"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=13)
+    for verdict in get_args(Verdict):
+        for each in comparison.changes:
+            if each.verdict == verdict:
+                table.add_row(*map(Text, _cells(each)), Text(verdict, style=_STYLES.get(verdict, "")))
+    console.print(table)
+    for note in comparison.notes:
+        console.print(Text(f"note: {note}", style="yellow"))
+    console.print(Text(summary(comparison), style="bold"))
+
+
+def summary(comparison: Comparison) -> str:
+    """One sentence: how many figures of each verdict, and what a verdict takes."""
+    counts = Counter(each.verdict for each in comparison.changes)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
+    return (
+        f"Of {len(comparison.changes)} figures: {said}. A change counts from {100 * comparison.tolerance:g} % on, if "
+        f"it is proven with a confidence of 95 % for all figures together."
+    )
+
+
+def _cells(change: Change) -> tuple[str, ...]:
+    moved, found = (_in_unit if change.in_unit else _in_percent)(change)
+    return change.row, f"{change.figure}, {change.unit}", readable(change.before), readable(change.after), moved, found
+
+
+def _in_percent(change: Change) -> tuple[str, str]:
+    """What changed, and from what size on it would have been found."""
+    if change.interval is None or change.detectable is None:
+        return percent(change.change), ""
+    half = (change.interval.high - change.interval.low) / 2
+    return f"{100 * change.change:+.1f} ± {100 * half:.1f} %".replace(
+        "-", "\N{MINUS SIGN}"
+    ), f"{100 * change.detectable:.1f} %"
+
+
+def _in_unit(change: Change) -> tuple[str, str]:
+    if change.interval is None or change.detectable is None:
+        return readable(change.change), ""
+    half = (change.interval.high - change.interval.low) / 2
+    return f"{readable(change.change)} ± {readable(half)}" if half else readable(change.change), readable(
+        change.detectable
+    )

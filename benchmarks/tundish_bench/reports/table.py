@@ -1,0 +1,135 @@
+"""A report as tables in a terminal of any width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from tundish_bench.reports.model import Report, Row
+from tundish_bench.reports.wording import with_interval
+
+_MOST_ROWS_BESIDE = 3
+"""So many rows are shown side by side, with their figures below one another, where one table would be too wide."""
+_LONG_WORDS = 10
+"""A heading of more characters is broken at its blanks."""
+_NAME_SHARE = 0.4
+"""Of the width, at most, for the names of rows, which may be broken."""
+
+
+class Heading(NamedTuple):
+    """Of a column of figures."""
+
+    name: str
+    unit: str
+
+
+def headings(report: Report) -> tuple[Heading, ...]:
+    """What at least one row has, in the order in which rows have it."""
+    return tuple(dict.fromkeys(Heading(each.name, each.unit) for row in report.rows for each in row.figures))
+
+
+def report_table(report: Report, figures: Sequence[Heading] | None = None, *, name_width: int | None = None) -> Table:
+    """A line for each row: its settings, or its name if these do not tell it from the others, and its figures.
+
+    Args:
+        report: what is shown.
+        figures: the columns, by default all that a row has.
+        name_width: the most characters of a row's name in one line.
+    """
+    table = Table()
+    axes = _axes(report)
+    named = not _are_told_by(report, axes)
+    if named:
+        table.add_column("", max_width=name_width, overflow="fold")
+    for axis in axes:
+        table.add_column(_broken(axis), justify=_side(report, axis), vertical="top")
+    shown = headings(report) if figures is None else figures
+    for heading in shown:
+        table.add_column(f"{_broken(heading.name)}\n{heading.unit}", justify="right", no_wrap=True)
+    for row in report.rows:
+        settings = [str(row.settings.get(axis, "")) for axis in axes]
+        cells = [*([row.name] if named else []), *settings, *(_cell(row, heading) for heading in shown)]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Prints title, method, figures in as many tables as the width takes, and notes."""
+    console.print(Text(report.title, style="bold"))
+    console.print(Text(report.method))
+    for table in _tables(console, report):
+        console.print(table)
+    for note in notes_of(report):
+        console.print(Text(f"note: {note}", style="yellow"))
+
+
+def notes_of(report: Report) -> tuple[str, ...]:
+    """Those of the whole, then those of rows, with the names of the rows that share one before it."""
+    rows: dict[str, list[str]] = {}
+    for row in report.rows:
+        for note in row.notes:
+            rows.setdefault(note, []).append(row.name)
+    return (*report.notes, *(f"{', '.join(names)}: {note}" for note, names in rows.items()))
+
+
+def _tables(console: Console, report: Report) -> Iterator[Table]:
+    name_width = max(24, int(_NAME_SHARE * console.width))
+
+    def fits(table: Table) -> bool:
+        return Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width
+
+    left = list(headings(report))
+    whole = report_table(report, left, name_width=name_width)
+    if not fits(whole) and len(report.rows) <= _MOST_ROWS_BESIDE and fits(turned := _turned(report, left)):
+        yield turned
+        return
+    while left:
+        count = len(left)
+        while count > 1 and not fits(report_table(report, left[:count], name_width=name_width)):
+            count -= 1
+        yield report_table(report, left[:count], name_width=name_width)
+        left = left[count:]
+
+
+def _turned(report: Report, shown: Sequence[Heading]) -> Table:
+    """A line for each figure, a column for each row."""
+    table = Table()
+    table.add_column("")
+    for row in report.rows:
+        table.add_column(Text(row.name), justify="right")
+    for axis in _axes(report):
+        table.add_row(axis, *(Text(str(row.settings.get(axis, ""))) for row in report.rows))
+    table.add_section()
+    for heading in shown:
+        name = Text(f"{heading.name}, {heading.unit}" if heading.unit else heading.name)
+        table.add_row(name, *(_cell(row, heading) for row in report.rows))
+    return table
+
+
+def _cell(row: Row, heading: Heading) -> str:
+    figure = row.figure(heading.name)
+    return with_interval(figure) if figure is not None and figure.unit == heading.unit else ""
+
+
+def _axes(report: Report) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(axis for row in report.rows for axis in row.settings))
+
+
+def _are_told_by(report: Report, axes: Sequence[str]) -> bool:
+    """Whether the settings alone say which row is which."""
+    values = {tuple(row.settings.get(axis) for axis in axes) for row in report.rows}
+    return bool(axes) and len(values) == len(report.rows) and all(len(row.settings) == len(axes) for row in report.rows)
+
+
+def _side(report: Report, axis: str) -> Literal["left", "right"]:
+    """Numbers stand at the right, words at the left."""
+    return "left" if any(isinstance(row.settings.get(axis), str) for row in report.rows) else "right"
+
+
+def _broken(words: str) -> str:
+    return words.replace(" ", "\n") if len(words) >= _LONG_WORDS else words
