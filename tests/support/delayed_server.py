@@ -1,9 +1,11 @@
 """A server of the Open Inference Protocol whose delays are known, as a process: `python delayed_server.py JSON`.
 
-It takes the ports and the delays, and prints a line when it listens. Models: `fixed` answers after `seconds`;
-`bimodal` after them, every tenth request after four times as long; `stalling` as `fixed`, but in the first `stall` of
-every `period` seconds by the machine's monotonic clock nothing is answered; `narrow` as `fixed`, one request at a time;
-`refusing` refuses every request, and `failing` every fourth.
+It takes the ports and the delays, and prints a line when it listens. Models, each with any suffix after a dash:
+`fixed` answers after `seconds`; `bimodal` after them, every tenth request after four times as long; `stalling` as
+`fixed`, but in the first `stall` of every `period` seconds by the machine's monotonic clock nothing is answered;
+`narrow` as `fixed`, one request at a time; `refusing` refuses every request, and `failing` every fourth.
+
+GET /truth/MODEL tells how long each request was really here, in seconds: on a busy machine, longer than was meant.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -31,7 +34,7 @@ SLOW_EVERY, SLOW_FACTOR = 10, 4
 FAIL_EVERY = 4
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request is refused."""
 
 
@@ -40,13 +43,19 @@ class Delays:
 
     def __init__(self, settings: dict[str, float]) -> None:
         self._settings = settings
-        self._turns = {model: itertools.count(1) for model in MODELS}
+        self._turns: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
         self._narrow = asyncio.Lock()
+        self.truth: defaultdict[str, list[float]] = defaultdict(list)
 
-    async def wait(self, model: str) -> None:
-        seconds, turn = self._settings["seconds"], next(self._turns[model])
+    async def wait(self, name: str) -> None:
+        arrived = time.perf_counter()
+        await self._wait(name.partition("-")[0], next(self._turns[name]))
+        self.truth[name].append(time.perf_counter() - arrived)
+
+    async def _wait(self, model: str, turn: int) -> None:
+        seconds = self._settings["seconds"]
         if model == "refusing" or (model == "failing" and turn % FAIL_EVERY == 0):
-            raise Refused
+            raise RefusedError
         if model == "bimodal" and turn % SLOW_EVERY == 0:
             seconds *= SLOW_FACTOR
         until = time.perf_counter() + seconds
@@ -81,7 +90,7 @@ class _Service(GRPCInferenceServiceServicer):
         return oip.ServerMetadataResponse(name="delayed", version="1")
 
     async def ModelMetadata(self, request: Any, context: Any) -> oip.ModelMetadataResponse:  # noqa: N802
-        if request.name not in MODELS:
+        if request.name.partition("-")[0] not in MODELS:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no '{request.name}'.")
         response = oip.ModelMetadataResponse(name=request.name)
         response.inputs.add(name="x", datatype="FP32", shape=[-1, 2])
@@ -90,7 +99,7 @@ class _Service(GRPCInferenceServiceServicer):
     async def ModelInfer(self, request: Any, context: Any) -> oip.ModelInferResponse:  # noqa: N802
         try:
             await self._delays.wait(request.model_name)
-        except Refused:
+        except RefusedError:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "It is refused.")
         return oip.ModelInferResponse(model_name=request.model_name)
 
@@ -109,11 +118,15 @@ async def _serve(settings: dict[str, float]) -> None:
         model, asked = request.match_info["model"], await request.json()
         try:
             await delays.wait(model)
-        except Refused:
+        except RefusedError:
             return web.json_response({"error": "It is refused."}, status=503)
         return web.json_response({"model_name": model, "outputs": asked["inputs"]})
 
+    async def truth(request: web.Request) -> web.Response:
+        return web.json_response(delays.truth[request.match_info["model"]])
+
     application = web.Application()
+    application.router.add_get("/truth/{model}", truth)
     application.router.add_get("/v2", _metadata)
     application.router.add_get("/v2/models/{model}", _metadata)
     application.router.add_post("/v2/models/{model}/infer", infer)

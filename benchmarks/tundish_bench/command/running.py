@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -89,7 +90,7 @@ def run(options: Options) -> None:
             print(comparison.model_dump_json(indent=2))
         else:
             show_comparison(console, comparison)
-        if comparison.has_regressed:
+        if comparison.regressions:
             raise typer.Exit(1)
         return
     report = _measured(options)
@@ -137,7 +138,7 @@ def _loads(options: Options, tell: Callable[[str, float], None]) -> Report:
             endpoint, options.model, options.wanted, timeout_seconds=options.timeout_seconds, pid=options.pid
         )
         rows = [
-            session.measure(load, options.plan, lambda what, seconds, name=load.name: tell(f"{name}: {what}", seconds))
+            session.measure(load, options.plan, partial(_tell, tell, load.name))
             for load in loads or [Closed(callers) for callers in _CALLERS]
         ]
     return Report(
@@ -146,6 +147,10 @@ def _loads(options: Options, tell: Callable[[str, float], None]) -> Report:
         method=_method(options),
         rows=tuple(rows),
     )
+
+
+def _tell(tell: Callable[[str, float], None], load: str, what: str, seconds: float) -> None:
+    tell(f"{load}: {what}", seconds)
 
 
 def _sweep(options: Options, tell: Callable[[str, float], None]) -> Report:

@@ -5,6 +5,8 @@ Gil Tene's histogram; its percentile is the least value that so many of all valu
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
@@ -12,6 +14,8 @@ from tundish_bench.driving.records import Times
 
 _LONGEST_MICROSECONDS = 3600 * 10**6
 _DIGITS = 3
+_ROUNDING = 1e-9
+"""Of a percentage of a count, which is no whole number by so much alone."""
 
 
 class Latencies:
@@ -28,8 +32,10 @@ class Latencies:
         return int(self._histogram.get_total_count())
 
     def percentile(self, percent: float) -> float:
-        """In milliseconds."""
-        return float(self._histogram.get_value_at_percentile(percent)) / 1e3
+        """In milliseconds; of at least one latency."""
+        # The library rounds the number of values half up, so that of seven the 90th percentile would be the sixth.
+        rank = math.ceil(len(self) * percent / 100 - _ROUNDING)
+        return float(self._histogram.get_value_at_percentile(100 * rank / len(self))) / 1e3
 
     def encoded(self) -> str:
         """Microseconds, in the histogram's own compressed form, version 2, base64."""

@@ -101,9 +101,9 @@ def measure(
         figures=tuple(figures),
         histogram=pooled_latencies(seen).encoded(),
         notes=(
-                *doubts(order.load, seen, log.records(), spent),
-                *([] if was_steady else [f"The server was not steady after {plan.most_warm_up_seconds:g} s."]),
-                *(note for meter in meters for note in meter.notes()),
+            *doubts(order.load, seen, log.records(), spent),
+            *([] if was_steady else [f"The server was not steady after {plan.most_warm_up_seconds:g} s."]),
+            *(note for meter in meters for note in meter.notes()),
         ),
     )
 

@@ -12,7 +12,7 @@ from tundish_bench.driving.contents import Wanted, make_contents
 from tundish_bench.driving.endpoint import Endpoint
 from tundish_bench.driving.generator import Order
 from tundish_bench.driving.load import Load
-from tundish_bench.driving.measuring import OnProgress, Plan, measure
+from tundish_bench.driving.measuring import Meter, OnProgress, Plan, measure
 from tundish_bench.driving.meters import ServerMeter, StageMeter
 from tundish_bench.driving.requests import grpc_requests, http_requests
 from tundish_bench.driving.server import server_says
@@ -46,7 +46,7 @@ class Session:
             BenchmarkError: the server answers nothing.
         """
         order = Order(asking=self.asking, load=load, block_seconds=plan.seconds, cores=_generator_cores(self.pid))
-        meters = [StageMeter(self.endpoint, self.asking.model), ServerMeter(self.endpoint, self.pid)]
+        meters: list[Meter] = [StageMeter(self.endpoint, self.asking.model), ServerMeter(self.endpoint, self.pid)]
         row = measure(order, plan, batch=self.batch, meters=meters, on_progress=on_progress)
         others = [f"{name} {value}" for name, value in self.settings.items()]
         return row.model_copy(
