@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -155,3 +155,30 @@ def peers_report() -> Report:
         for callers in (1, 4, 16, 64)
     ]
     return report("peers", rows)
+
+
+def history_reports(count: int = 8) -> list[Report]:
+    """Of engines, a day apart; the fifth is on another machine, the last is slower."""
+    reports = []
+    for number in range(count):
+        slower = 1.2 if number == count - 1 else 1.0
+        names = ("onnx-fp32-cpu", "onnx-int8-cpu", "openvino-int8-cpu", "floor")
+        rows = [
+            Row(
+                name=name,
+                figures=(
+                    Figure(
+                        name="time", unit="ms", better="less", repeats=_around(9.0 / speed * slower, [number, speed])
+                    ),
+                    ratio("speed-up", float(speed), seed=10 * number + speed),
+                ),
+            )
+            for speed, name in enumerate(names, start=1)
+        ]
+        machine = MACHINE if number < count // 2 else MACHINE.model_copy(update={"cores": 16})
+        reports.append(report("engines", rows, created=CREATED + timedelta(days=number), machine=machine))
+    return reports
+
+
+def _around(value: float, seed: list[int]) -> tuple[float, ...]:
+    return tuple(map(float, value * np.exp(np.random.default_rng(seed).normal(0, 0.02, 6))))

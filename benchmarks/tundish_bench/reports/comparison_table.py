@@ -28,7 +28,7 @@ def show_comparison(console: Console, comparison: Comparison) -> None:
     for verdict in get_args(Verdict):
         for each in comparison.changes:
             if each.verdict == verdict:
-                table.add_row(*map(Text, _cells(each)), Text(verdict, style=_STYLES.get(verdict, "")))
+                table.add_row(*map(Text, cells(each)), Text(verdict, style=_STYLES.get(verdict, "")))
     console.print(table)
     for note in comparison.notes:
         console.print(Text(f"note: {note}", style="yellow"))
@@ -45,7 +45,8 @@ def summary(comparison: Comparison) -> str:
     )
 
 
-def _cells(change: Change) -> tuple[str, ...]:
+def cells(change: Change) -> tuple[str, ...]:
+    """Row, figure, before, after, the change with half of its interval, and what size of change would be found."""
     moved, found = (_in_unit if change.in_unit else _in_percent)(change)
     return change.row, f"{change.figure}, {change.unit}", readable(change.before), readable(change.after), moved, found
 

@@ -33,6 +33,17 @@ def headings(report: Report) -> tuple[Heading, ...]:
     return tuple(dict.fromkeys(Heading(each.name, each.unit) for row in report.rows for each in row.figures))
 
 
+def axes_of(report: Report) -> tuple[str, ...]:
+    """The settings that a row has."""
+    return tuple(dict.fromkeys(axis for row in report.rows for axis in row.settings))
+
+
+def cell(row: Row, heading: Heading) -> str:
+    """What stands in the column of a heading; nothing if the row has no such figure."""
+    figure = row.figure(heading.name)
+    return with_interval(figure) if figure is not None and figure.unit == heading.unit else ""
+
+
 def report_table(report: Report, figures: Sequence[Heading] | None = None, *, name_width: int | None = None) -> Table:
     """A line for each row: its settings, or its name if these do not tell it from the others, and its figures.
 
@@ -42,7 +53,7 @@ def report_table(report: Report, figures: Sequence[Heading] | None = None, *, na
         name_width: the most characters of a row's name in one line.
     """
     table = Table()
-    axes = _axes(report)
+    axes = axes_of(report)
     named = not _are_told_by(report, axes)
     if named:
         table.add_column("", max_width=name_width, overflow="fold")
@@ -53,7 +64,7 @@ def report_table(report: Report, figures: Sequence[Heading] | None = None, *, na
         table.add_column(f"{_broken(heading.name)}\n{heading.unit}", justify="right", no_wrap=True)
     for row in report.rows:
         settings = [str(row.settings.get(axis, "")) for axis in axes]
-        cells = [*([row.name] if named else []), *settings, *(_cell(row, heading) for heading in shown)]
+        cells = [*([row.name] if named else []), *settings, *(cell(row, heading) for heading in shown)]
         table.add_row(*map(Text, cells))
     return table
 
@@ -102,22 +113,13 @@ def _turned(report: Report, shown: Sequence[Heading]) -> Table:
     table.add_column("")
     for row in report.rows:
         table.add_column(Text(row.name), justify="right")
-    for axis in _axes(report):
+    for axis in axes_of(report):
         table.add_row(axis, *(Text(str(row.settings.get(axis, ""))) for row in report.rows))
     table.add_section()
     for heading in shown:
         name = Text(f"{heading.name}, {heading.unit}" if heading.unit else heading.name)
-        table.add_row(name, *(_cell(row, heading) for row in report.rows))
+        table.add_row(name, *(cell(row, heading) for row in report.rows))
     return table
-
-
-def _cell(row: Row, heading: Heading) -> str:
-    figure = row.figure(heading.name)
-    return with_interval(figure) if figure is not None and figure.unit == heading.unit else ""
-
-
-def _axes(report: Report) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(axis for row in report.rows for axis in row.settings))
 
 
 def _are_told_by(report: Report, axes: Sequence[str]) -> bool:

@@ -44,6 +44,14 @@ def percent(share: float) -> str:
     return _signed(f"{100 * share:+.{1 if abs(share) < 0.0995 else 0}f} %")
 
 
+def shortened(text: str, most: int) -> str:
+    """With its middle left out if it has more characters: names differ at both ends."""
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
 def _decimals(value: float) -> int:
     rounded = abs(float(f"{value:.{_DIGITS}g}"))
     return max(0, _DIGITS - 1 - math.floor(math.log10(rounded))) if rounded else 0

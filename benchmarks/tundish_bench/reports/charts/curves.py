@@ -1,0 +1,211 @@
+"""Throughput against latency of a sweep, and the percentiles of latencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from tundish_bench.reports.charts.style import (
+    INK,
+    Chart,
+    Surface,
+    dress,
+    label_points,
+    plain_ticks,
+    series_styles,
+)
+from tundish_bench.reports.model import Report, Row
+from tundish_bench.reports.wording import readable, shortened
+
+MOST_LINES = 6
+_LOADS = ("callers", "rate")
+"""Settings that say how much is asked; a line leads from the least to the most."""
+_TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
+_WIDE = 8.0
+"""A range of latencies whose ends are this many times apart is drawn by its logarithms."""
+
+
+def sweep_chart(report: Report) -> Chart | None:
+    """p50 and p99 against throughput, a line for each setting beside the load; None if there is nothing to draw."""
+    rows = [row for row in report.rows if all(row.figure(name) for name in ("throughput", "p50", "p99"))]
+    if len(rows) < 2:
+        return None
+    lines = _lines(rows)
+    shown = sorted(lines, key=lambda name: -max(_value(row, "throughput") for row in lines[name]))[:MOST_LINES]
+
+    def paint(surface: Surface) -> None:
+        _paint_sweep(surface, report, {name: lines[name] for name in lines if name in shown}, len(lines) - len(shown))
+
+    return Chart(
+        title=_sweep_title(report, rows),
+        subtitle=report.title,
+        height=4.6,
+        paint=paint,
+    )
+
+
+def _load_axis(rows: Sequence[Row]) -> str | None:
+    axes = [axis for axis, value in rows[0].settings.items() if not isinstance(value, str)]
+    return next((axis for axis in _LOADS if axis in axes), axes[0] if axes else None)
+
+
+def _lines(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows that differ in the load alone, by what they share that others have otherwise."""
+    load = _load_axis(rows)
+    varying = [axis for axis in rows[0].settings if axis != load and len({row.settings.get(axis) for row in rows}) > 1]
+    lines: dict[str, list[Row]] = {}
+    for row in rows:
+        lines.setdefault(", ".join(f"{axis} {row.settings.get(axis)}" for axis in varying), []).append(row)
+    if load is not None:
+        for line in lines.values():
+            line.sort(key=lambda row: float(row.settings.get(load, 0)))
+    return lines
+
+
+def _sweep_title(report: Report, rows: Sequence[Row]) -> str:
+    bound = report.slo_milliseconds
+    if bound is not None:
+        within = [row for row in rows if _value(row, "p99") <= bound]
+        if not within:
+            return f"No load has 99 % of its answers within {bound:g} ms"
+        best = max(within, key=lambda row: _value(row, "throughput"))
+        said = f"{readable(_value(best, 'throughput'))} requests/s"
+        return f"Up to {said} with 99 % of the answers within {bound:g} ms ({best.name})"
+    row = report.row(report.knee) if report.knee else None
+    if row is not None and row.figure("throughput") and row.figure("p99"):
+        said = (
+            f"{readable(_value(row, 'throughput'))} requests/s, 99 % of them within {readable(_value(row, 'p99'))} ms"
+        )
+        return f"Beyond {row.name} more load hardly brings more: {said}"
+    best = max(rows, key=lambda row: _value(row, "throughput"))
+    return f"Up to {readable(_value(best, 'throughput'))} requests/s ({best.name})"
+
+
+def _paint_sweep(surface: Surface, report: Report, lines: dict[str, list[Row]], left_out: int) -> None:
+    axes = surface.subplots()
+    points, labels = [], []
+    load = _load_axis(report.rows)
+    for (name, rows), (color, marker) in zip(lines.items(), series_styles(), strict=False):
+        across = [_value(row, "throughput") for row in rows]
+        for figure, line, face in (("p99", "-", color), ("p50", "--", "none")):
+            up = [_value(row, figure) for row in rows]
+            label = f"{name} {figure}".strip()
+            axes.plot(across, up, line, color=color, marker=marker, markersize=5, markerfacecolor=face, label=label)
+            points += list(zip(across, up, strict=True))
+            if figure == "p99":
+                said = [str(row.settings.get(load, row.name)) if load else row.name for row in rows]
+                labels += list(zip(across, up, said, strict=True))
+    axes.set_xlim(left=0)
+    axes.set_yscale("log")
+    axes.margins(x=0.06, y=0.12)
+    plain_ticks(axes.yaxis)
+    plain_ticks(axes.xaxis)
+    named = f"; numbers at the points: {load}" if load else ""
+    if left_out:
+        named += f"; {left_out} slower settings are in the table alone"
+    dress(
+        axes,
+        subtitle=f"{report.title}{named}",
+        across="throughput, requests/s (further right is better)",
+        up="latency, ms (lower is better)",
+    )
+    _mark_bound(axes, report.slo_milliseconds)
+    _mark_knee(axes, report)
+    surface.legend(loc="outside right center", fontsize=8)
+    label_points(axes, labels, points)
+
+
+def _mark_bound(axes: Axes, bound: float | None) -> None:
+    if bound is None:
+        return
+    axes.axhline(bound, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+    axes.annotate(
+        f"asked for: {bound:g} ms", (0.01, bound), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        textcoords="offset points", fontsize=8,
+    )  # fmt: skip
+
+
+def _mark_knee(axes: Axes, report: Report) -> None:
+    row = report.row(report.knee) if report.knee else None
+    if row is None or not row.figure("p99") or not row.figure("throughput"):
+        return
+    style: Any = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 13,
+        "markerfacecolor": "none",
+        "markeredgecolor": INK,
+    }
+    axes.plot(_value(row, "throughput"), _value(row, "p99"), label=f"knee: {shortened(row.name, 30)}", **style)
+
+
+def percentiles_chart(report: Report) -> Chart | None:
+    """Latency against percentile, as HDR histograms are drawn; of the rows that have one, six at most."""
+    rows = [row for row in report.rows if row.histogram is not None]
+    if not rows:
+        return None
+    chosen = [rows[index] for index in sorted({round(each) for each in np.linspace(0, len(rows) - 1, MOST_LINES)})]
+    decoded = {row.name: HdrHistogram.decode(row.histogram) for row in chosen}
+    decoded = {name: histogram for name, histogram in decoded.items() if histogram.get_total_count()}
+    if not decoded:
+        return None
+
+    def paint(surface: Surface) -> None:
+        _paint_percentiles(surface, report, decoded)
+
+    return Chart(title=_percentiles_title(decoded), subtitle=report.title, height=4.2, paint=paint)
+
+
+def _percentiles_title(decoded: dict[str, HdrHistogram]) -> str:
+    values = {name: _milliseconds(histogram, 0.99) for name, histogram in decoded.items()}
+    least, most = (pick(values, key=values.__getitem__) for pick in (min, max))
+    if len(values) == 1:
+        half = _milliseconds(decoded[least], 0.5)
+        return f"Half of the answers come within {readable(half)} ms, 99 % within {readable(values[least])} ms"
+    ends = [f"{readable(values[name])} ms ({name})" for name in (least, most)]
+    return f"99 % of the answers come within {ends[0]} to {ends[1]}"
+
+
+def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, HdrHistogram]) -> None:
+    axes = surface.subplots()
+    longest = max(histogram.get_total_count() for histogram in decoded.values())
+    drawn = []
+    for (name, histogram), (color, _) in zip(decoded.items(), series_styles(), strict=False):
+        # Of 1000 answers, the last says nothing of what one in 10000 waits.
+        across = np.geomspace(1, max(2.0, histogram.get_total_count()), 400)
+        up = [_milliseconds(histogram, 1 - 1 / each) for each in across]
+        axes.plot(across, up, color=color, label=shortened(name, 30), drawstyle="steps-post")
+        drawn += up
+    axes.set_xscale("log")
+    ticks = [each for each in _TICKS if 1 / (1 - each) <= longest]
+    axes.xaxis.set_major_locator(FixedLocator([1 / (1 - each) for each in ticks]))
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{100 * each:.6g} %" for each in ticks]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    if max(drawn) > _WIDE * max(min(drawn), 1e-3):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    plain_ticks(axes.yaxis)
+    axes.margins(x=0.02)
+    dress(
+        axes,
+        subtitle=report.title,
+        across="share of the answers that come within the time",
+        up="latency, ms (lower is better)",
+    )
+    surface.legend(loc="outside right center", fontsize=8, reverse=True)
+
+
+def _milliseconds(histogram: HdrHistogram, share: float) -> float:
+    return float(histogram.get_value_at_percentile(100 * share)) / 1e3
+
+
+def _value(row: Row, name: str) -> float:
+    figure = row.figure(name)
+    assert figure is not None
+    return figure.value
