@@ -47,7 +47,8 @@ class DeviceArray:
         self._pointer = ctypes.c_uint64()
         size = self._content.nbytes
         with self._context:
-            _call("cuMemAlloc_v2", ctypes.byref(self._pointer), ctypes.c_size_t(size))
+            # The driver refuses to allocate nothing.
+            _call("cuMemAlloc_v2", ctypes.byref(self._pointer), ctypes.c_size_t(max(1, size)))
             _call(
                 "cuMemcpyHtoD_v2", self._pointer, self._content.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(size)
             )

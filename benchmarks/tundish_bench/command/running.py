@@ -20,6 +20,8 @@ from tundish_bench.driving.load import Closed, Load, Open
 from tundish_bench.driving.measuring import Plan
 from tundish_bench.driving.serving import Target
 from tundish_bench.driving.session import open_session
+from tundish_bench.in_process.measuring import measure_engines
+from tundish_bench.in_process.options import EngineOptions
 from tundish_bench.reports import Report
 from tundish_bench.reports.compare import compare
 from tundish_bench.reports.comparison_table import show_comparison
@@ -27,6 +29,7 @@ from tundish_bench.reports.model import read_report
 from tundish_bench.reports.table import show_report
 from tundish_bench.reports.writing import as_json, check_suffix, write_report
 from tundish_bench.sweeping.sweep import Sweep, measure_sweep
+from tundish_exporters.cli import progress_bars
 
 _CALLERS = (1, 16)
 _SWEPT_CALLERS = (1, 2, 4, 8, 16, 32, 64)
@@ -121,9 +124,9 @@ def _check(options: Options) -> None:
 
 
 def _measured(options: Options) -> Report:
+    if options.engines:
+        return _engines(options)
     with _progress() as tell:
-        if options.engines:
-            return _engines(options)
         if options.sweep:
             return _sweep(options, tell)
         return _loads(options, tell)
@@ -173,7 +176,18 @@ def _sweep(options: Options, tell: Callable[[str, float], None]) -> Report:
 
 
 def _engines(options: Options) -> Report:
-    raise NotImplementedError(options)
+    repository = _target(options).repository
+    if repository is None:
+        raise typer.BadParameter(f"--engines takes a repository, got '{options.target}'.")
+    engines = EngineOptions(
+        threads=options.threads,
+        batch_sizes=_numbers("--batch", options.batch, int),
+        inputs=options.inputs,
+        rounds=options.repeats,
+        seconds=options.seconds,
+    )
+    with progress_bars(Console(stderr=True, highlight=False)) as progress:
+        return measure_engines(repository, options.model, engines, progress)
 
 
 def _target(options: Options) -> Target:

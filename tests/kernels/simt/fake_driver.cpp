@@ -208,6 +208,9 @@ FAKE cuModuleGetFunction(void** function, void*, const char* name) {
 
 FAKE cuMemAlloc_v2(std::uint64_t* pointer, std::size_t bytes) {
     BEGIN_IN_CONTEXT
+    if (bytes == 0) {
+        return kInvalidValue;
+    }
     void* const memory = bytes > std::size_t{1} << 40 ? nullptr : std::malloc(bytes);
     if (memory == nullptr) {
         return kOutOfMemory;
