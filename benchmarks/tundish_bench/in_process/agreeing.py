@@ -79,8 +79,8 @@ class Referee:
 def likeness(outputs: Sequence[dict[str, NDArray[Any]]], wanted: Sequence[dict[str, NDArray[Any]]]) -> float | None:
     """Of the output that is least like the one wanted: 1 if they are the same, 0 or less if nothing is common to them.
 
-    Of floats, the share of the variance of what is wanted that is explained (R squared); of integers, how many are the
-    same. None where shapes differ, as lists of what was found do.
+    Of floats, 1 less the square of the relative error of all of them together; of integers, how many are the same. None
+    where shapes differ, as lists of what was found do.
     """
     shapes = [[{name: array.shape for name, array in each.items()} for each in side] for side in (outputs, wanted)]
     if shapes[0] != shapes[1]:
@@ -97,10 +97,10 @@ def _alike(actual: NDArray[Any], wanted: NDArray[Any]) -> float:
     actual, wanted = actual.astype(np.float64), wanted.astype(np.float64)
     if not np.isfinite(actual).all():
         return float("-inf")
-    missed, spread = float(np.sum((actual - wanted) ** 2)), float(np.sum((wanted - wanted.mean()) ** 2))
-    if spread == 0:
+    missed, whole = float(np.sum((actual - wanted) ** 2)), float(np.sum(wanted**2))
+    if whole == 0:
         return 1.0 if missed == 0 else 0.0
-    return 1 - missed / spread
+    return 1 - missed / whole
 
 
 def _results(answers: Sequence[Answered]) -> list[Result]:

@@ -119,12 +119,13 @@ class _Measurement:
         items = [[self._inputs.items[number] for number in batch] for batch in batches]
         count = min(contestant.take(items) for contestant in contestants)
         subjects: dict[str, Call] = {}
+        baseline = contestants[0].name
         for contestant in contestants:
             contestant.keep(count)
             subjects[contestant.name] = contestant.run
             if contestant.task is not None:
                 subjects[whole(contestant.name)] = contestant.run_whole
-        plan = plan_of(contestants[0].run, self._options.seconds, self._clock)
+        plan = plan_of(subjects.get(whole(baseline), contestants[0].run), self._options.seconds, self._clock)
         if plan.calls * plan.passes < _FEW_CALLS:
             self._notes.append(
                 f"A round has {plan.calls * plan.passes} calls of a batch of {size}: its p99 is near their longest."
@@ -135,7 +136,6 @@ class _Measurement:
         self._busy += machine_busy_seconds() - busy
         self._own += time.process_time() - own
         self._wall += time.perf_counter() - began
-        baseline = contestants[0].name
         return [
             row_of(
                 each.variant,

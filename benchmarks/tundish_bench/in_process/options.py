@@ -27,7 +27,7 @@ class EngineOptions:
     rounds: int = 10
     """Repeats, which intervals are taken over."""
     seconds: float = 0.5
-    """Of calls of the baseline's engine in a round; the others make as many calls."""
+    """Of the baseline's calls in a round, with all that comes before its engine; the others make as many calls."""
     loads: int = 3
     """How often each variant is loaded in a process of its own."""
 

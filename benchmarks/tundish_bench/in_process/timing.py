@@ -54,7 +54,7 @@ def plan_of(call: Call, seconds: float, clock: Clock) -> Plan:
     for number in range(_CALIBRATION):
         call(number)
     once = max((clock.wall() - began) / _CALIBRATION, 1e-7)
-    calls = max(1, round(_BURST_SECONDS / once))
+    calls = max(1, round(min(_BURST_SECONDS, seconds / 2) / once))
     wanted = max(_LEAST_CALLS, seconds / once)
     return Plan(calls=calls, passes=2 * max(1, round(wanted / calls / 2)))
 
