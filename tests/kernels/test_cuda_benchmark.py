@@ -1,6 +1,5 @@
 """The GPU's benchmark, on the stand-in for the driver: that it works, as its times mean nothing there."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.cuda_driver import needs_kernels, run_with_driver
 
+from tundish_bench.reports.model import read_report
 from tundish_kernels import cuda
 from tundish_kernels.cuda import __all__ as operators
 
@@ -17,18 +17,18 @@ BENCHMARK = [sys.executable, "-m", "tundish_bench.cuda"]
 @needs_kernels
 def test_every_operator_is_in_the_table_beside_a_copy(simt_build: Path, tmp_path: Path) -> None:
     file = tmp_path / "cuda.json"
-    said = run_with_driver([*BENCHMARK, "--small", "--rounds", "2", "--json", str(file)], simt_build / "fake_driver")
-    heading = said.index("of a copy")
-    assert said.index("operator") < said.index("GB/s") < heading
-    cases = json.loads(file.read_text())["cases"]
+    said = run_with_driver([*BENCHMARK, "--small", "--rounds", "2", "--report", str(file)], simt_build / "fake_driver")
+    assert all(heading in said for heading in ("GB/s", "share of", "launch"))
+    report = read_report(file)
+    assert report.title == "operators on a GPU, stand-in"
     for name in operators:
         if name.endswith("_into"):
-            assert any(case["name"].startswith(name.removesuffix("_into") + " ") for case in cases), name
-    for case in cases:
-        assert case["name"] in said[heading:]
-        assert len(case["operator_seconds"]) == len(case["copy_seconds"]) == 2
-        assert case["share_of_copy"] > 0
-        assert case["bytes_moved"] > 0
+            assert any(row.name.startswith(name.removesuffix("_into") + " ") for row in report.rows), name
+    for row in report.rows:
+        assert row.name.split()[0] in said
+        for figure in row.figures:
+            assert min(figure.repeats) > 0, (row.name, figure.name)
+        assert [figure.name for figure in row.figures] == ["time", "moved", "bandwidth", "share of copy", "to launch"]
 
 
 @needs_kernels

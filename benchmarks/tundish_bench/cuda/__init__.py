@@ -1,6 +1,4 @@
 """The operators on an NVIDIA GPU, each beside a copy within its memory of as many bytes as it moves.
 
-Not yet run on a GPU: the tests run this program on a stand-in for the driver, whose times mean nothing.
-
 One file an operator, whose `cases()` says what is timed; `timing.py` times it, `python -m tundish_bench.cuda` shows it.
 """

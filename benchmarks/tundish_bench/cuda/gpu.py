@@ -14,6 +14,8 @@ from tundish_kernels.cuda import Device
 STREAM = 0
 """The stream of everything here: the legacy default one."""
 
+_NAME_BYTES = 256
+
 
 class Gpu:
     """The first GPU, whose primary context is current in this thread from then on.
@@ -27,6 +29,10 @@ class Gpu:
         self._library = ctypes.CDLL("libcuda.so.1")
         handle, context = ctypes.c_int(), ctypes.c_void_p()
         self.call("cuDeviceGet", ctypes.byref(handle), self.device.ordinal)
+        name = ctypes.create_string_buffer(_NAME_BYTES)
+        self.call("cuDeviceGetName", name, _NAME_BYTES, handle)
+        self.name = name.value.decode()
+        """As its maker writes it: 'NVIDIA H100 80GB HBM3'."""
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
         self.call("cuCtxPushCurrent_v2", context)
 

@@ -67,13 +67,14 @@ def _case(name: str, height: int, width: int, goal: float) -> Case:
             raise BenchmarkError(f"decode_jpeg differs from OpenCV by {difference:.2f} on average.")
 
     return Case(
-        name=f"decode_jpeg {name}, {len(data) // 1000} kB → {_SIZE}² uint8 (floor {_floor(data):.1f} ms)",
+        name=f"decode_jpeg {name}, {len(data) // 1000} kB → {_SIZE}² uint8",
         operator=operator,
         baseline=baseline,
         baseline_name="cv2.imdecode + cv2.resize",
         bytes_moved=len(data) + destination.nbytes,
         goal=goal,
         check=check,
+        note=f"Its floor, a decode at an eighth of the size, takes {_floor(data):.1f} ms.",
     )
 
 

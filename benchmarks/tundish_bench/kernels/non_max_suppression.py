@@ -47,7 +47,7 @@ def _case(output: Floats, baseline: Callable[[Floats], list[tuple[int, int]]], b
             raise BenchmarkError(f"non_max_suppression differs from {baseline_name}.")
 
     return Case(
-        name="non_max_suppression 8400 x 80, 300 kept",
+        name=f"non_max_suppression 8400 x 80, 300 kept, beside {baseline_name}",
         operator=operator,
         baseline=lambda: baseline(output),
         baseline_name=baseline_name,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 import numpy as np
+
+from tundish_bench.kernels.reporting import in_repeats, operator_figures
+from tundish_bench.reports import Figure, Row
 
 _TURN_SECONDS = 2e-3
 """The least that a turn lasts; a thousand readings of the clock fit into a percent of it."""
@@ -28,6 +31,8 @@ class Case:
     """How many times faster than its baseline the operator shall be."""
     check: Callable[[], None]
     """Compares the operator's output with the baseline's or an oracle's; raises BenchmarkError."""
+    note: str = ""
+    """What else must be known to judge its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +55,27 @@ class Timing:
         return [theirs / ours for theirs, ours in zip(self.baseline, self.operator, strict=True)]
 
     @property
-    def ratio_range(self) -> tuple[float, float]:
-        """The 10th and the 90th percentile of the ratios."""
-        deciles = quantiles(self.ratios, n=10)
-        return deciles[0], deciles[-1]
-
-    @property
-    def copy_ratio(self) -> float:
-        """Operator to a copy that moves as many bytes: 1 is what the memory allows; median over the rounds."""
-        return median(ours / floor for ours, floor in zip(self.operator, self.copy, strict=True))
-
-    @property
-    def gigabytes_per_second(self) -> float:
-        """Bytes that the operator must move, by its median time."""
-        return self.case.bytes_moved / median(self.operator) / 1e9
+    def shares_of_copy(self) -> list[float]:
+        """The operator's bandwidth as a fraction of that of a copy of as many bytes, round by round."""
+        return [theirs / ours for theirs, ours in zip(self.copy, self.operator, strict=True)]
 
     @property
     def met(self) -> bool:
         """Whether the goal is reached."""
         return self.ratio >= self.case.goal
+
+    def row(self) -> Row:
+        """The rounds as a row of a report."""
+        missed = f"It is {self.ratio:.2f} times as fast as {self.case.baseline_name}, not {self.case.goal:g}, its goal."
+        return Row(
+            name=self.case.name,
+            settings={"against": self.case.baseline_name, "goal": self.case.goal},
+            figures=(
+                *operator_figures(self.operator, self.shares_of_copy, self.case.bytes_moved),
+                Figure(name="times faster", unit="x", better="more", repeats=in_repeats(self.ratios)),
+            ),
+            notes=tuple(filter(None, (self.case.note, "" if self.met else missed))),
+        )
 
 
 def measure(case: Case, rounds: int) -> Timing:

@@ -52,13 +52,11 @@ def cells(change: Change) -> tuple[str, ...]:
 
 
 def _in_percent(change: Change) -> tuple[str, str]:
-    """What changed, and from what size on it would have been found."""
+    moved = percent(change.change)
     if change.interval is None or change.detectable is None:
-        return percent(change.change), ""
+        return moved, ""
     half = (change.interval.high - change.interval.low) / 2
-    return f"{100 * change.change:+.1f} ± {100 * half:.1f} %".replace(
-        "-", "\N{MINUS SIGN}"
-    ), f"{100 * change.detectable:.1f} %"
+    return f"{moved.removesuffix(' %')} ± {100 * half:.1f} %", f"{100 * change.detectable:.1f} %"
 
 
 def _in_unit(change: Change) -> tuple[str, str]:

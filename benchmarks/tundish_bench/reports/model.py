@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from scipy.stats import t as student
 
 from tundish import __version__
@@ -113,6 +113,13 @@ class Report(_Frozen):
     """Of a sweep: the row beyond which more load brings more waiting and hardly more throughput."""
     slo_milliseconds: float | None = None
     """The longest that 99 % of the answers may take, where that was asked about."""
+
+    @model_validator(mode="after")
+    def _tells_rows_apart(self) -> Report:
+        names = [row.name for row in self.rows]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rows are named '{twice[0]}'")
+        return self
 
     def row(self, name: str) -> Row | None:
         """The row of this name, if the report has it."""

@@ -42,8 +42,8 @@ def page(report: Report) -> str:
 def history_page(history: History) -> str:
     """The HTML of a history: for each benchmark what has changed since the run before, and its figures over time."""
     kinds = [_kind(reports) for reports in by_kind(history.reports).values()]
-    runs = len(history.reports)
-    return _rendered("history.html", title=f"{runs} runs of {len(kinds)} benchmarks", notes=history.notes, kinds=kinds)
+    title = "What the benchmarks measured, run after run"
+    return _rendered("history.html", title=title, notes=history.notes, kinds=kinds)
 
 
 def _kind(reports: Sequence[Report]) -> dict[str, Any]:

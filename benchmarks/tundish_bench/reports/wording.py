@@ -40,8 +40,8 @@ def named(figure: Figure) -> str:
 
 
 def percent(share: float) -> str:
-    """A change as people say it, with its sign: '+3.1 %'."""
-    return _signed(f"{100 * share:+.{1 if abs(share) < 0.0995 else 0}f} %")
+    """A change with its sign, to a tenth: '+3.1 %'."""
+    return _signed(f"{round(100 * share, 1) + 0.0:+.1f} %")
 
 
 def shortened(text: str, most: int) -> str:

@@ -142,6 +142,12 @@ FAKE cuDeviceGet(int* device, int ordinal) {
     return 0;
 }
 
+FAKE cuDeviceGetName(char* name, int length, int) {
+    BEGIN
+    std::snprintf(name, static_cast<std::size_t>(length), "stand-in");
+    return 0;
+}
+
 FAKE cuDeviceGetAttribute(int* value, int attribute, int) {
     BEGIN
     const int capability = setting("FAKE_CUDA_CAPABILITY", 90);

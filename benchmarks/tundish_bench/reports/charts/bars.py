@@ -238,7 +238,7 @@ def _winners(entries: Sequence[Entry], better: Better | None) -> str:
 
 def _best(entries: Sequence[Entry], better: Better | None) -> list[Entry]:
     """The best and those whose intervals meet its own; a floor is a bound, not one of them."""
-    rivals = [each for each in entries if "floor" not in each.name.lower()] or list(entries)
+    rivals = [each for each in entries if not each.name.startswith("floor")] or list(entries)
     rivals.sort(key=lambda each: each.figure.value, reverse=better != "less")
     first = rivals[0].figure.interval
     alike = [
