@@ -1,7 +1,4 @@
-"""NVIDIA's compute-sanitizer over the tests marked `gpu`: memory errors, races and wrong barriers on a real GPU.
-
-None of these has run on one yet.
-"""
+"""NVIDIA's compute-sanitizer over the tests marked `gpu`: memory errors, races and wrong barriers on a real GPU."""
 
 import os
 import shutil

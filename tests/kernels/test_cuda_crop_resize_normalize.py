@@ -1,7 +1,4 @@
-"""crop_resize_normalize on a GPU, against the CPU form, which other tests hold against OpenCV and Pillow.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""crop_resize_normalize on a GPU, against the CPU form, which other tests hold against OpenCV and Pillow."""
 
 from typing import Any, get_args
 

@@ -1,7 +1,4 @@
-"""upsample_argmax and run_length_encode on a GPU, against the CPU forms, which other tests hold against others.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""upsample_argmax and run_length_encode on a GPU, against the CPU forms, which other tests hold against others."""
 
 from typing import Any
 

@@ -1,7 +1,4 @@
-"""non_max_suppression on a GPU, against the CPU form, which other tests hold against other libraries.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""non_max_suppression on a GPU, against the CPU form, which other tests hold against other libraries."""
 
 from typing import Any, get_args
 

@@ -1,7 +1,4 @@
-"""pack on a GPU, against the CPU form, which other tests hold against NumPy.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""pack on a GPU, against the CPU form, which other tests hold against NumPy."""
 
 from typing import Any
 

@@ -1,7 +1,6 @@
 """resize_normalize on a GPU, against the CPU forms, which other tests hold against Pillow.
 
-These tests have run against a stand-in for the driver that runs the kernels on the CPU (test_cuda_loader.py
-does so), and not yet on a GPU.
+Without a GPU, test_cuda_loader.py runs them against a stand-in for the driver that runs the kernels on the CPU.
 """
 
 from typing import Any, get_args

@@ -1,7 +1,4 @@
-"""Camera frames through resize_normalize on a GPU, against the CPU form, which other tests hold against OpenCV.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""Camera frames through resize_normalize on a GPU, against the CPU form, which other tests hold against OpenCV."""
 
 from typing import Any, get_args
 

@@ -1,7 +1,4 @@
-"""softmax_top_k and pool_normalize on a GPU, against the CPU forms, which other tests hold against NumPy.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""softmax_top_k and pool_normalize on a GPU, against the CPU forms, which other tests hold against NumPy."""
 
 from typing import Any, get_args
 

@@ -1,7 +1,4 @@
-"""wordpiece on a GPU, against the CPU forms of wordpiece and pack, and against `tokenizers` itself.
-
-As test_cuda_resize_normalize.py, these tests have not run on a GPU yet.
-"""
+"""wordpiece on a GPU, against the CPU forms of wordpiece and pack, and against `tokenizers` itself."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""A server of the Open Inference Protocol whose delays are known, as a process: `python delayed_server.py JSON`.
+"""A server of the Open Inference Protocol whose delays are known, as a process: `python delayed_server.py GRPC HTTP`.
 
-It takes the ports and the delays, and prints a line when it listens. Models, each with any suffix after a dash:
-`fixed` answers after `seconds`; `bimodal` after them, every tenth request after four times as long; `stalling` as
-`fixed`, but in the first `stall` of every `period` seconds by the machine's monotonic clock nothing is answered;
+It takes the ports, and prints a line when it listens. Models, each with any suffix after a dash:
+`fixed` answers after SECONDS; `bimodal` after them, every tenth request after four times as long; `stalling` as
+`fixed`, but in the first STALL of every PERIOD seconds by the machine's monotonic clock nothing is answered;
 `narrow` as `fixed`, one request at a time; `refusing` refuses every request, and `failing` every fourth.
 
 GET /truth/MODEL tells how long each request was really here, in seconds: on a busy machine, longer than was meant.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import sys
 import time
 from collections import defaultdict
@@ -30,6 +29,7 @@ from tundish_proto.open_inference_pb2_grpc import (
 )
 
 MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing")
+SECONDS, STALL, PERIOD = 0.4, 1.2, 4.0
 SLOW_EVERY, SLOW_FACTOR = 10, 4
 FAIL_EVERY = 4
 
@@ -41,8 +41,7 @@ class RefusedError(Exception):
 class Delays:
     """Waits as long as the model says."""
 
-    def __init__(self, settings: dict[str, float]) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._turns: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
         self._narrow = asyncio.Lock()
         self.truth: defaultdict[str, list[float]] = defaultdict(list)
@@ -53,7 +52,7 @@ class Delays:
         self.truth[name].append(time.perf_counter() - arrived)
 
     async def _wait(self, model: str, turn: int) -> None:
-        seconds = self._settings["seconds"]
+        seconds = SECONDS
         if model == "refusing" or (model == "failing" and turn % FAIL_EVERY == 0):
             raise RefusedError
         if model == "bimodal" and turn % SLOW_EVERY == 0:
@@ -64,9 +63,9 @@ class Delays:
                 until = time.perf_counter() + seconds
             await _sleep_until(until)
         if model == "stalling":
-            phase = time.perf_counter() % self._settings["period"]
-            if phase < self._settings["stall"]:
-                await _sleep_until(time.perf_counter() - phase + self._settings["stall"])
+            phase = time.perf_counter() % PERIOD
+            if phase < STALL:
+                await _sleep_until(time.perf_counter() - phase + STALL)
 
     @asynccontextmanager
     async def _one_at_a_time(self, model: str) -> AsyncIterator[None]:
@@ -111,8 +110,8 @@ async def _metadata(request: web.Request) -> web.Response:
     return web.json_response({"name": model, "inputs": inputs})
 
 
-async def _serve(settings: dict[str, float]) -> None:
-    delays = Delays(settings)
+async def _serve(grpc_port: int, http_port: int) -> None:
+    delays = Delays()
 
     async def infer(request: web.Request) -> web.Response:
         model, asked = request.match_info["model"], await request.json()
@@ -132,14 +131,14 @@ async def _serve(settings: dict[str, float]) -> None:
     application.router.add_post("/v2/models/{model}/infer", infer)
     runner = web.AppRunner(application)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", int(settings["http_port"])).start()
+    await web.TCPSite(runner, "127.0.0.1", http_port).start()
     server = grpc.aio.server()
     add_GRPCInferenceServiceServicer_to_server(_Service(delays), cast(Any, server))
-    server.add_insecure_port(f"127.0.0.1:{int(settings['grpc_port'])}")
+    server.add_insecure_port(f"127.0.0.1:{grpc_port}")
     await server.start()
     print("ready", flush=True)
     await server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(json.loads(sys.argv[1])))
+    asyncio.run(_serve(*map(int, sys.argv[1:])))

@@ -102,9 +102,15 @@ def _within(
         seconds = min(_LONGEST_SECONDS, max(plan.seconds, _ENOUGH_REQUESTS / rate / plan.repeats))
         return _told(session, Open(rate), replace(plan, seconds=seconds), tell)
 
-    throughputs = [figure.value for row in curve if (figure := row.figure("throughput"))]
-    best, rows = highest_rate(measure, max(throughputs), slo_milliseconds)
     others = "".join(f", {name} {value}" for name, value in session.settings.items())
+    none = f"No rate keeps p99 under {slo_milliseconds:g} ms{others}."
+    if min(_values(curve, "p50")) > slo_milliseconds:
+        return [], none  # half of the answers take longer where nobody waits
+    best, rows = highest_rate(measure, max(_values(curve, "throughput")), slo_milliseconds)
     if best is None:
-        return rows, f"No rate keeps p99 under {slo_milliseconds:g} ms{others}."
+        return rows, none
     return rows, f"The highest rate that keeps p99 under {slo_milliseconds:g} ms{others}: {best.settings['rate']:g}/s."
+
+
+def _values(rows: Sequence[Row], name: str) -> list[float]:
+    return [figure.value for row in rows if (figure := row.figure(name))]

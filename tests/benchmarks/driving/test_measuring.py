@@ -6,18 +6,14 @@ What a busy machine adds to the delays is the server's truth, too; what it adds 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
-from support import delayed_server
+from support.delayed_server import FAIL_EVERY, PERIOD, SECONDS, STALL
 
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.endpoint import Endpoint, WireName
@@ -28,7 +24,6 @@ from tundish_bench.errors import BenchmarkError
 from tundish_bench.processes import free_port
 from tundish_bench.reports import Row
 
-SECONDS, STALL, PERIOD = 0.4, 1.2, 4.0
 CALLERS = 8
 PLAN = Plan(repeats=2, seconds=PERIOD, most_warm_up_seconds=3.0)
 """A repeat has one stall in it, wherever it begins."""
@@ -44,19 +39,6 @@ LOADS: dict[str, tuple[WireName, Load]] = {
     "failing-closed": ("http", Closed(2)),
 }
 """By the name of the model."""
-
-
-@pytest.fixture(scope="module")
-def endpoints() -> Iterator[dict[WireName, Endpoint]]:
-    ports: dict[WireName, int] = {"grpc": free_port(), "http": free_port()}
-    settings = {"grpc_port": ports["grpc"], "http_port": ports["http"]}
-    delays = {"seconds": SECONDS, "stall": STALL, "period": PERIOD}
-    command = [sys.executable, str(Path(delayed_server.__file__)), json.dumps(settings | delays)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield {wire: Endpoint(wire, "127.0.0.1", port) for wire, port in ports.items()}
-        process.terminate()
 
 
 @dataclass(frozen=True)
@@ -140,7 +122,7 @@ def test_saturation_is_said(measured: dict[str, Measured]) -> None:
 
 def test_failures_are_counted_and_their_reason_is_told(measured: dict[str, Measured]) -> None:
     failing = measured["failing-closed"]
-    assert failing.value("errors") == pytest.approx(100 / delayed_server.FAIL_EVERY, abs=6)
+    assert failing.value("errors") == pytest.approx(100 / FAIL_EVERY, abs=6)
     assert any("503" in note and "It is refused" in note for note in failing.row.notes)
 
 

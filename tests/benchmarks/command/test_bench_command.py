@@ -1,0 +1,114 @@
+"""`tundish bench`, as people and programs use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tundish_bench.command import bench
+from tundish_bench.driving.endpoint import Endpoint, WireName
+from tundish_bench.errors import BenchmarkError
+from tundish_bench.reports import Figure, Report, Row
+from tundish_bench.reports.model import read_report
+
+QUICK = ["--repeats", "2", "--seconds", "1", "--warm-up-seconds", "1"]
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    app = typer.Typer()
+    app.command()(bench)
+    outcome = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "120"})
+    if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
+        raise outcome.exception
+    assert outcome.exit_code == code, outcome.output
+    return outcome.output
+
+
+def test_a_load_is_shown_and_written(endpoints: dict[WireName, Endpoint], tmp_path: Path) -> None:
+    files = [tmp_path / f"report.{suffix}" for suffix in ("json", "csv", "html", "svg", "png")]
+    written = [part for file in files for part in ("--report", str(file))]
+    said = run(str(endpoints["http"]), "fixed-command", "--callers", "2", "--rate", "10", *QUICK, *written)
+    for words in ("fixed-command by delayed 1", "2 callers", "10/s", "throughput", "p50", "server CPU"):
+        assert words in said
+    report = read_report(files[0])
+    assert [row.name for row in report.rows] == ["2 callers", "10/s"]
+    assert [row.settings for row in report.rows] == [{"callers": 2}, {"rate": 10.0}]
+    assert all(file.stat().st_size > 500 for file in files)
+
+
+def test_a_sweep_has_a_knee_and_says_what_no_rate_keeps(endpoints: dict[WireName, Endpoint]) -> None:
+    options = ["--sweep", "--callers", "1,4", "--slo-ms", "5", "--json", *QUICK]
+    report = Report.model_validate_json(run(str(endpoints["grpc"]), "fixed-sweep", *options))
+    assert report.kind == "sweep"
+    assert [row.settings for row in report.rows] == [{"callers": 1}, {"callers": 4}]
+    assert report.knee in [row.name for row in report.rows]
+    assert (report.slo_milliseconds, report.notes) == (5.0, ("No rate keeps p99 under 5 ms.",))
+
+
+def report_of(values: tuple[float, ...], path: Path) -> str:
+    figure = Figure(name="p50", unit="ms", better="less", repeats=values)
+    report = Report(kind="load", title="m", method="Made up.", rows=(Row(name="1 caller", figures=(figure,)),))
+    path.write_text(report.model_dump_json(), encoding="utf-8")
+    return str(path)
+
+
+def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
+    before = report_of((10.0, 10.1, 9.9, 10.0, 10.05), tmp_path / "before.json")
+    worse = report_of((12.0, 12.1, 11.9, 12.0, 12.05), tmp_path / "worse.json")
+    assert "p50" in run(before, worse, "--compare", code=1)
+    assert "p50" in run(worse, before, "--compare")
+    changes = json.loads(run(before, worse, "--compare", "--json", code=1))["changes"]
+    assert [change["verdict"] for change in changes] == ["regressed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sweep", "--engines"], "--sweep and --engines are two things"),
+        (["--slo-ms", "5"], "--slo-ms is looked for by --sweep"),
+        (["--even"], "--even is of an open loop; give --rate"),
+        (["--batch", "1,2"], "--batch takes several with --sweep alone"),
+        (["--sweep", "--rate", "5"], "leave --rate out"),
+        (["--callers", "0"], "--callers must be whole numbers above 0"),
+        (["--callers", "5000"], "--callers must be at most 4096"),
+        (["--rate", "x"], "--rate must be numbers above 0"),
+        (["--shape", "224"], "--shape must be as NAME:3,224,224"),
+        (["--wire", "tcp"], "--wire must be grpc or http"),
+        (["--engines"], "--engines takes a repository, got 'grpc://127.0.0.1:9'"),
+    ],
+)
+def test_options_that_do_not_fit_are_usage_errors(options: list[str], message: str) -> None:
+    assert message in " ".join(run("grpc://127.0.0.1:9", "m", *options, code=2).replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["./nowhere", "m"], "nowhere is no directory"),
+        (["ftp://host:1", "m"], "is by 'ftp', which is not spoken here"),
+        (["grpc://127.0.0.1:9", "m", "--instances", "2"], "--instances takes a repository to serve"),
+        (["grpc://127.0.0.1:9", "m", "--report", "x.pdf"], "x.pdf"),
+        (["a.json", "b.json", "--compare"], "a.json cannot be read"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BenchmarkError, match=message):
+        run(*arguments)
+
+
+def test_the_command_itself_loads_nothing_that_the_extra_brings() -> None:
+    script = (
+        "import sys, tundish_bench.command\n"
+        "print([name for name in ('aiohttp', 'hdrh', 'matplotlib', 'psutil', 'scipy', 'torch') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
