@@ -16,10 +16,9 @@ from support.engines import hidden_openvino
 from support.once import made_once
 from support.searches import no_search
 from support.server_process import ServerProcess
-from support.tiny_models import save_text_classifier
 
-from tundish_exporters import demo, export_huggingface
-from tundish_exporters.demo import photographs as demo_photographs
+from tundish_exporters import export_huggingface
+from tundish_exporters.demo import export_photographs
 from tundish_exporters.demo.assets import MINILM, PHOTOGRAPHS, default_cache, fetch
 from tundish_exporters.progress import silent
 
@@ -57,15 +56,17 @@ def repository(tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path)
     """
 
     def export(root: Path) -> None:
+        from support.tiny_models import save_text_classifier  # and with it PyTorch, which not every run needs
+
         with hidden_openvino(), pytest.MonkeyPatch.context() as patch:
             # A thousand views say what int8 costs, and the demo shows it. Who asks a server needs two hundred, which
             # tell a drop of five points.
-            patch.setattr(demo_photographs, "_EVALUATION_VIEWS", 10)
-            patch.setattr(demo, "_PHOTO_MAX_DROP", 0.05)
+            patch.setattr("tundish_exporters.demo.photographs._EVALUATION_VIEWS", 10)
+            patch.setattr("tundish_exporters.demo._PHOTO_MAX_DROP", 0.05)
             export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
             sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
             export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)
-            demo.export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
+            export_photographs(tmp_path_factory.mktemp("photographs"), root, silent)
 
     return made_once(tmp_path_factory, "repository", export)
 
