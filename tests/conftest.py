@@ -11,6 +11,8 @@ import pytest
 # No test may reach a model hub; set before transformers is imported anywhere.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# PyTorch's threads do not spin while they wait, which costs whatever runs beside them a core.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from support.engines import hidden_openvino
 from support.once import made_once
@@ -27,6 +29,14 @@ from tundish_exporters.progress import silent
 def unsearched() -> Iterator[None]:
     """Searches take minutes."""
     with no_search():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hasty() -> Iterator[None]:
+    """In this process an export times each size of batch in two rounds, not in eight: no test asks which gains most."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tundish_exporters.batch_limits._ROUNDS", 2)
         yield
 
 
