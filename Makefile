@@ -24,7 +24,7 @@ demo: $(INSTALLED)  ## fine-tune, export, serve and ask two real models
 	$(BIN)/tundish demo
 
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)  ## run the linters and type checkers, as pre-commit and CI do
 	$(BIN)/ruff format --check .

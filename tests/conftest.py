@@ -25,6 +25,12 @@ from tundish_exporters.demo.assets import MINILM, PHOTOGRAPHS, default_cache, fe
 from tundish_exporters.progress import silent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that say that they take long come first, so that no process is left alone with one at the end."""
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def unsearched() -> Iterator[None]:
     """Searches take minutes."""
