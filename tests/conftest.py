@@ -11,12 +11,13 @@ import pytest
 # No test may reach a model hub; set before transformers is imported anywhere.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# PyTorch's threads do not spin while they wait, which costs whatever runs beside them a core.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from support.engines import hidden_openvino
 from support.once import made_once
 from support.searches import no_search
 from support.server_process import ServerProcess
-from support.tiny_models import save_text_classifier
 
 from tundish_exporters import export_huggingface
 from tundish_exporters.demo import export_photographs
@@ -24,10 +25,24 @@ from tundish_exporters.demo.assets import MINILM, PHOTOGRAPHS, default_cache, fe
 from tundish_exporters.progress import silent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that say that they take long come first, so that no process is left alone with one at the end."""
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def unsearched() -> Iterator[None]:
     """Searches take minutes."""
     with no_search():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hasty() -> Iterator[None]:
+    """In this process an export times each size of batch in two rounds, not in eight: no test asks which gains most."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tundish_exporters.batch_limits._ROUNDS", 2)
         yield
 
 
@@ -57,7 +72,13 @@ def repository(tmp_path_factory: pytest.TempPathFactory, minilm_directory: Path)
     """
 
     def export(root: Path) -> None:
-        with hidden_openvino():
+        from support.tiny_models import save_text_classifier  # and with it PyTorch, which not every run needs
+
+        with hidden_openvino(), pytest.MonkeyPatch.context() as patch:
+            # A thousand views say what int8 costs, and the demo shows it. Who asks a server needs two hundred, which
+            # tell a drop of five points.
+            patch.setattr("tundish_exporters.demo.photographs._EVALUATION_VIEWS", 10)
+            patch.setattr("tundish_exporters.demo._PHOTO_MAX_DROP", 0.05)
             export_huggingface(minilm_directory, task="feature-extraction", name="minilm", repository=root)
             sentiment = save_text_classifier(tmp_path_factory.mktemp("sentiment"), minilm_directory)
             export_huggingface(sentiment, task="text-classification", name="sentiment", repository=root)

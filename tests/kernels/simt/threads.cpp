@@ -1,14 +1,17 @@
 // Runs each CUDA thread on a thread of the system; compiled without sanitizers, linked with the thread
 // sanitizer.
 //
-// The sanitizer must see no ordering but CUDA's, and so none of this bookkeeping: locks are atomics in code
-// that it does not instrument, waiting is a bare system call. What __syncthreads and __syncwarp order, it is
-// told. A shuffle orders no memory accesses, and nothing is told of it.
+// The sanitizer must see no ordering but CUDA's, and so none of this bookkeeping: it is atomics, in code that
+// the sanitizer does not instrument, and waiting is a bare system call. What __syncthreads, __syncwarp and a
+// launch order, it is told. A shuffle orders no memory accesses, and nothing is told of it.
+//
+// Threads are kept from launch to launch: the sanitizer takes longer to make one than most kernels to run.
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 
@@ -22,10 +25,13 @@ void __tsan_release(void* address);
 namespace simt {
 namespace {
 
+constexpr unsigned kMaximumWarps = kMaximumThreads / 32;
+
 struct Worker {
-    pthread_t thread;
+    bool made;
     int turn;           // grows whenever this thread may go on
-    unsigned barriers;  // of its block that it has reached
+    int last_turn;      // that it took
+    unsigned barriers;  // of its launch that it has reached
 };
 
 struct Run {
@@ -37,85 +43,101 @@ struct Run {
 Meeting meeting;
 Worker workers[kMaximumThreads];
 Run run;
-int lock_word = 0;
-unsigned running = 0;
+int warp_turns[kMaximumWarps];  // grows whenever lanes may go on, who sleep on it together
+unsigned running = 0;           // of the block
+int unfinished = 0;             // of the launch
 unsigned block_index = 0;
 thread_local unsigned current = 0;
 
 // What the sanitizer is told of. Two of each, taken in turn: a thread that is late in leaving a barrier must
 // not be ordered after what others did before the next. Warps have one, since their lanes may differ in
 // count.
+char launch_begin, launch_end;
 char block_order[2];
 char barrier_order[2];
-char warp_order[kMaximumThreads / 32];
+char warp_order[kMaximumWarps];
 
-void lock() {
-    while (__atomic_exchange_n(&lock_word, 1, __ATOMIC_ACQUIRE) != 0) {
-        syscall(SYS_sched_yield);
-    }
+void sleep_while(int* word, int value) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 }
 
-void unlock() { __atomic_store_n(&lock_word, 0, __ATOMIC_RELEASE); }
+void wake_all(int* word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0); }
 
-void wake(unsigned index) {
-    __atomic_fetch_add(&workers[index].turn, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, &workers[index].turn, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+// Lets those threads go on that are running by the meeting, all counted before the first of them does.
+void wake_running() {
+    bool wakes[kMaximumThreads];
+    unsigned count = 0;
+    for (unsigned i = 0; i < run.size; ++i) {
+        wakes[i] = meeting[i].state == State::running;
+        count += wakes[i] ? 1 : 0;
+    }
+    __atomic_store_n(&running, count, __ATOMIC_RELEASE);
+    for (unsigned begin = 0; begin < run.size; begin += 32) {
+        bool any = false;
+        for (unsigned i = begin; i < begin + 32 && i < run.size; ++i) {
+            if (wakes[i]) {
+                __atomic_fetch_add(&workers[i].turn, 1, __ATOMIC_RELEASE);
+                any = true;
+            }
+        }
+        if (any) {
+            __atomic_fetch_add(&warp_turns[begin / 32], 1, __ATOMIC_RELEASE);
+            wake_all(&warp_turns[begin / 32]);
+        }
+    }
 }
 
 void begin_block() {
     poison_shared(block_index);
     meeting.begin(run.size);
-    running = run.size;
-    for (unsigned i = 0; i < run.size; ++i) {
-        wake(i);
+    wake_running();
+}
+
+// The last thread to stop running decides who goes on.
+void stop_running() {
+    if (__atomic_sub_fetch(&running, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    if (meeting.resolve()) {
+        wake_running();
+    } else {  // all have finished
+        ++block_index;
+        begin_block();
     }
 }
 
-// The last thread to stop running decides who goes on. With the lock held.
-void stop_running() {
-    if (--running > 0) {
-        return;
-    }
-    if (!meeting.resolve()) {  // all have finished
-        ++block_index;
-        begin_block();
-        return;
-    }
-    unsigned released[kMaximumThreads];
-    for (unsigned i = 0; i < run.size; ++i) {
-        if (meeting[i].state == State::running) {
-            released[running++] = i;
+void wait_for_turn() {
+    Worker& worker = workers[current];
+    int* const word = &warp_turns[current / 32];
+    while (true) {
+        const int warp_turn = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+        const int turn = __atomic_load_n(&worker.turn, __ATOMIC_ACQUIRE);
+        if (turn != worker.last_turn) {
+            worker.last_turn = turn;
+            return;
         }
-    }
-    for (unsigned i = 0, count = running; i < count; ++i) {
-        wake(released[i]);
+        sleep_while(word, warp_turn);
     }
 }
 
 // Tells the others of this thread's state and waits until it may go on.
 void wait(const Thread& update) {
-    const int turn = __atomic_load_n(&workers[current].turn, __ATOMIC_ACQUIRE);
-    lock();
     Thread& thread = meeting[current];
     thread.state = update.state;
     thread.site = update.site;
     thread.mask = update.mask;
     thread.value = update.value;
     stop_running();
-    unlock();
-    while (__atomic_load_n(&workers[current].turn, __ATOMIC_ACQUIRE) == turn) {
-        syscall(SYS_futex, &workers[current].turn, FUTEX_WAIT_PRIVATE, turn, nullptr, nullptr, 0);
-    }
+    wait_for_turn();
 }
 
 // A block begins after all that the blocks before it did: the shim's shared memory is theirs too.
-void* run_thread(void* argument) {
-    current = static_cast<unsigned>(static_cast<Worker*>(argument) - workers);
+void run_blocks() {
     const unsigned blocks = run.grid.x * run.grid.y * run.grid.z;
     while (true) {
         const unsigned index = __atomic_load_n(&block_index, __ATOMIC_ACQUIRE);
         if (index >= blocks) {
-            return nullptr;
+            return;
         }
         __tsan_acquire(&block_order[index % 2]);
         set_block_index(run.grid, index);
@@ -124,6 +146,29 @@ void* run_thread(void* argument) {
         __tsan_release(&block_order[(index + 1) % 2]);
         wait({State::finished, {}, 0, 0, {}});
     }
+}
+
+void* run_launches(void* argument) {
+    current = static_cast<unsigned>(static_cast<Worker*>(argument) - workers);
+    while (true) {
+        wait_for_turn();
+        __tsan_acquire(&launch_begin);
+        run_blocks();
+        __tsan_release(&launch_end);
+        if (__atomic_sub_fetch(&unfinished, 1, __ATOMIC_ACQ_REL) == 0) {
+            wake_all(&unfinished);
+        }
+    }
+}
+
+void make(Worker& worker) {
+    pthread_t thread;
+    if (pthread_create(&thread, nullptr, run_launches, &worker) != 0) {
+        std::perror("simt: pthread_create");
+        std::abort();
+    }
+    pthread_detach(thread);
+    worker.made = true;
 }
 
 }  // namespace
@@ -135,20 +180,20 @@ void launch(dim3 grid, dim3 block, const std::function<void()>& kernel) {
     if (run.size == 0 || run.size > kMaximumThreads) {
         fail({"launch", __FILE__, __LINE__}, "a block of %u threads", run.size);
     }
-    block_index = 0;
-    poison_shared(0);
-    meeting.begin(run.size);
-    running = run.size;
     for (unsigned i = 0; i < run.size; ++i) {
         workers[i].barriers = 0;  // a smaller block has left some of them behind
-        if (pthread_create(&workers[i].thread, nullptr, run_thread, &workers[i]) != 0) {
-            std::perror("simt: pthread_create");
-            std::abort();
+        if (!workers[i].made) {
+            make(workers[i]);
         }
     }
-    for (unsigned i = 0; i < run.size; ++i) {
-        pthread_join(workers[i].thread, nullptr);
+    block_index = 0;
+    unfinished = static_cast<int>(run.size);
+    __tsan_release(&launch_begin);
+    begin_block();
+    while (const int left = __atomic_load_n(&unfinished, __ATOMIC_ACQUIRE)) {
+        sleep_while(&unfinished, left);
     }
+    __tsan_acquire(&launch_end);
 }
 
 void wait_block(const Site& site) {
