@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from textwrap import shorten
 from typing import NamedTuple
 
 from tundish.engines import Arrays
@@ -45,8 +44,6 @@ CALIBRATION_SAMPLES = 64
 _OTHER_SIZES = 3
 _HALVING_SEED = 7
 """Of which half a sample is in."""
-_NAME_WIDTH = 200
-"""Characters of a sample that a sentence about it quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +132,19 @@ class ExportData:
         return batches
 
     @property
+    def named_inputs(self) -> list[NamedItem]:
+        """The inputs, each with what a sentence about it calls it."""
+        names = [f" ({name})" for name in self.names] or [""] * len(self.inputs)
+        named = enumerate(zip(names, self.inputs, strict=True))
+        return [NamedItem(f"sample {index}{name}", item) for index, (name, item) in named]
+
+    @property
     def parity_inputs(self) -> list[NamedItem]:
         """Items to compare with the source on."""
-        compared = [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
-        known = [f" ({name})" for name in self.names[:PARITY_SAMPLES]]
-        names = [*known, *([""] * (len(compared) - len(known)))]
-        named = enumerate(zip(names, compared, strict=True))
-        return [NamedItem(f"sample {index}{name}", item) for index, (name, item) in named]
+        others = [
+            NamedItem(f"sample {index}", item) for index, item in enumerate(self.of_other_sizes, len(self.inputs))
+        ]
+        return [*self.named_inputs[:PARITY_SAMPLES], *others]
 
 
 def load_export_data(
@@ -185,7 +188,7 @@ def load_export_data(
         GateData(judged.samples)
         if evaluation is None
         else _evaluation(source, judged, chosen, asked=metric is not None),
-        names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
+        names=[str(sample) for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
         warnings=warnings_of(calibrated, judged if evaluation else None),
         network_inputs=calibrated if by_network_inputs else None,

@@ -22,7 +22,7 @@ from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.cache import TrialCache, common_hash
 from tundish_exporters.search.searching import Search
 from tundish_exporters.search.stopwatch import Stopwatch
-from tundish_exporters.search.trial import Trial, drop_of, speedup_of
+from tundish_exporters.search.trial import Trial, drop_of, speedup_of, why_none
 from tundish_exporters.search.workshop import Workshop
 
 _MOST_TRIED = 3
@@ -101,14 +101,21 @@ def _listed(draft: Draft, progress: Progress) -> Listed:
     if options.search_minutes:
         seen, kept = gate.halves()
         shortlist = _search(recipes, draft, seen, progress)
-        interrupted = ("The search was interrupted; the best so far was taken.",) if shortlist.was_interrupted else ()
-        return Listed(draft.judge(kept, progress), shortlist, interrupted)
+        return Listed(draft.judge(kept, progress), shortlist, tuple(_said(shortlist)))
     try:
         return Listed(draft.judge(gate, progress), _first_guess(recipes[0], draft, progress))
     except ExportError as error:
         if options.precision != "auto":
             raise
         return Listed(draft.judge(gate, progress), Shortlist(), (f"There is no {recipes[0].precision}: {error}",))
+
+
+def _said(shortlist: Shortlist) -> Iterator[str]:
+    """What the owner of the model should know of a search."""
+    if shortlist.was_interrupted:
+        yield "The search was interrupted; the best so far was taken."
+    if not shortlist.places:
+        yield f"The search leaves nothing but the float network: {why_none(shortlist.trials)}"
 
 
 def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:

@@ -29,7 +29,7 @@ from support.server_process import ServerProcess
 import tundish
 from tundish.bundle import component_directory, read_bundle
 from tundish.client import AsyncClient, Client
-from tundish.manifest import Accuracy, Composition, Gate, SimilarityPostprocess
+from tundish.manifest import Accuracy, Composition, Gate, Latency, SimilarityPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
 from tundish.tasks import parts_of
 from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, finals
@@ -92,6 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
         return {
             name: latency.model_copy(update={"median_milliseconds": 1.0 if "int8" in name else 2.0})
             for name, latency in measured.items()
+            if isinstance(latency, Latency)
         }
 
     options: Any = {"repository": root / "models", "max_drop": 0.9}

@@ -40,7 +40,7 @@ class Bench:
         return pace
 
     def accuracy(self, recipe: Recipe, engine: EngineName, pace: Pace) -> Accuracy:
-        """How accurate it is; raises DataError if a sample cannot be answered."""
+        """How accurate it is; raises what `Judge.measure` and `candidate` do."""
         known = self._cache.find(recipe, engine)
         if known is not None and known.accuracy is not None:
             return known.accuracy
