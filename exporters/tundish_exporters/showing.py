@@ -12,6 +12,7 @@ from tundish.bundle import AnyBundle, ComposedBundle
 from tundish.cli.rendering import interval_points, points, slices_table, steps_table, variants_table
 from tundish.manifest import Manifest
 from tundish_exporters.search.table import trials_table
+from tundish_exporters.search.trial import how_many_remembered
 
 if TYPE_CHECKING:
     from tundish_exporters.composing import ExportedComposition
@@ -39,6 +40,8 @@ def _show_single(console: Console, exported: Exported) -> None:
     )
     if exported.trials:
         console.print(trials_table(exported.trials))
+        if remembered := how_many_remembered(exported.trials):
+            console.print(remembered)
     console.print(variants_table(manifest))
     if slices := slices_table(manifest):
         console.print(slices)

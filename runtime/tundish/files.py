@@ -16,7 +16,7 @@ def write_at_once(path: Path, text: str) -> None:
             stream.write(text)
         Path(temporary).chmod(0o644)  # who reads it, such as a server, may be another user
         Path(temporary).replace(path)
-    except OSError:
+    except BaseException:  # Ctrl-C, too
         with suppress(OSError):
             Path(temporary).unlink()
         raise

@@ -69,7 +69,8 @@ class Search:
     def _attempt(
         self, recipe: Recipe, engine: EngineName, kept: Sequence[str] = (), whole: Recipe | None = None
     ) -> Trial:
-        trial = replace(self._tried(recipe, engine), kept=tuple(kept), whole=whole)
+        tried, is_remembered = self._tried(recipe, engine), self._bench.is_remembered(recipe, engine)
+        trial = replace(tried, kept=tuple(kept), whole=whole, is_remembered=is_remembered)
         self.trials.append(trial)
         self._tidy(recipe)
         return trial
@@ -152,7 +153,9 @@ class Search:
             self._bar.trial = trial.name
             pace = Pace(trial.milliseconds or 0.0, speedup_of(trial))
             judged = self._judged(trial.recipe, trial.engine, pace)
-            self.trials[self.trials.index(trial)] = replace(judged, kept=trial.kept, whole=trial.whole)
+            is_remembered = self._bench.is_remembered(trial.recipe, trial.engine)
+            kept = replace(judged, kept=trial.kept, whole=trial.whole, is_remembered=is_remembered)
+            self.trials[self.trials.index(trial)] = kept
             self._tidy(trial.recipe)
 
     def _tidy(self, recipe: Recipe) -> None:

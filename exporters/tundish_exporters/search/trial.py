@@ -35,6 +35,8 @@ class Trial:
     """How often the float network takes as long."""
     accuracy: Accuracy | None = None
     gate: Gate | None = None
+    is_remembered: bool = False
+    """Whether all of it was measured by an earlier search."""
 
     @property
     def name(self) -> str:
@@ -55,6 +57,13 @@ def speedup_of(trial: Trial) -> float:
 def drop_of(trial: Trial) -> float:
     """Of the metric; all of it if it was not judged."""
     return 1.0 if trial.accuracy is None else trial.accuracy.reference - trial.accuracy.value
+
+
+def how_many_remembered(trials: Sequence[Trial]) -> str:
+    """In a sentence, how many of these an earlier search has measured; empty if none."""
+    count = sum(trial.is_remembered for trial in trials)
+    measured = sum(trial.speedup is not None for trial in trials)
+    return f"Remembered from an earlier search: {count} of {measured} trials." if count else ""
 
 
 def why_none(trials: Sequence[Trial]) -> str:

@@ -114,6 +114,21 @@ def test_an_interrupted_search_serves_the_best_so_far_and_the_next_goes_on_from_
     assert [(each.name, each.outcome) for each in third.trials] == [(each.name, each.outcome) for each in second.trials]
 
 
+def test_a_search_that_is_interrupted_before_it_has_judged_anything_serves_the_float_model_and_says_why(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopwatch.Stopwatch, "measure", interrupt)
+    exported = export(PlantedNetwork(), tmp_path, images, "auto")
+    assert [variant.name for variant in exported.bundle.manifest.servable] == ["onnx-fp32-cpu"]
+    assert exported.warnings[-2:] == (
+        "The search was interrupted; the best so far was taken.",
+        "The search leaves nothing but the float network: no recipe was judged before the search ended.",
+    )
+
+
 def test_what_was_measured_for_another_question_is_not_remembered(tmp_path: Path, images: Path) -> None:
     export(ColorNetwork(), tmp_path, images, "auto")
     exported = export(ColorNetwork(), tmp_path, images, "auto", confidence=0.9)

@@ -80,6 +80,9 @@ class FakeBench:
         drop = 0.0 if recipe.bad and set(recipe.bad) <= recipe.kept else recipe.drop
         return Accuracy(metric="accuracy", value=0.9 - drop, reference=0.9, samples=1000)
 
+    def is_remembered(self, recipe: FakeRecipe, engine: EngineName) -> bool:  # noqa: ARG002
+        return False
+
     def errors(self, recipe: FakeRecipe) -> list[LayerError]:  # noqa: ARG002
         return [LayerError(name, "Conv", 1 / (place + 1)) for place, name in enumerate(self.layers)]
 
