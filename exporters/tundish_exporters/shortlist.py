@@ -145,7 +145,7 @@ def _search(recipes: Sequence[Recipe], draft: Draft, samples: GateData, progress
             draft.calibration,
             samples.samples,
             draft.spec.model_dump_json(),
-            str(samples.metric and samples.metric.name),
+            *(() if samples.metric is None else (samples.metric.name, samples.metric.code)),
             str(options.confidence),
         ),
     )
