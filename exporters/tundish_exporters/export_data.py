@@ -28,7 +28,7 @@ from tundish_exporters.data import (
     truth_form,
     warnings_of,
 )
-from tundish_exporters.errors import DataError
+from tundish_exporters.errors import DataError, TooFewError
 from tundish_exporters.export_options import MetricFunction
 from tundish_exporters.metrics import TEXT_MATCH, Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
@@ -71,11 +71,11 @@ class GateData:
     def halves(self) -> tuple[GateData, GateData]:
         """Two of them, so that what was chosen by the one can be judged by the other; the same two every time.
 
-        Each has nearly a half of the samples of each label. Raises DataError if there are less than two samples.
+        Each has nearly a half of the samples of each label. Raises TooFewError if there are less than two samples.
         """
         count = len(self.samples)
         if count < 2:
-            raise DataError("One sample cannot both choose a variant and judge it; pass more with --evaluation.")
+            raise TooFewError("One sample cannot both choose a variant and judge it; pass more with --evaluation.")
         order = list(range(count))
         random.Random(_HALVING_SEED).shuffle(order)
         if self.labels is not None:

@@ -22,7 +22,7 @@ from tundish.results import (
     TextRecognition,
     TokenClassification,
 )
-from tundish_exporters.errors import DataError
+from tundish_exporters.errors import TooFewError
 from tundish_exporters.statistics import samples_for_margin, samples_for_paired, samples_for_share
 
 LEAST_BOUNDED = 20
@@ -36,11 +36,12 @@ _LEAST_MARGIN = 1e-6
 
 
 def check_measurable(float_results: Sequence[Result]) -> None:
-    """Raises DataError if the float variant finds nothing in any sample: then there is nothing to agree with."""
+    """Raises TooFewError if the float variant finds nothing in any sample: then there is nothing to agree with."""
     if not any(_finds(result) for result in float_results):
-        raise DataError(
-            f"The float model finds nothing in the {len(float_results)} samples of the gate, so that there is nothing "
-            "to hold variants against; give samples of what it finds, or a detector a lower threshold."
+        samples = "one sample" if len(float_results) == 1 else f"{len(float_results)} samples"
+        raise TooFewError(
+            f"The float model finds nothing in the {samples} of the gate, so that there is nothing to hold variants "
+            "against; give samples of what it finds, or a detector a lower threshold."
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tundish.results import FeatureExtraction, Result
 from tundish_exporters.agreement import ScoreFunction, agreement
 from tundish_exporters.comparison import Comparison
-from tundish_exporters.errors import DataError
+from tundish_exporters.errors import TooFewError
 from tundish_exporters.metrics import COSINE, Metric, Rows
 from tundish_exporters.metrics.vectors import are_pooled
 from tundish_exporters.truths import Truth
@@ -41,7 +41,8 @@ class Gauge:
             confidence: of intervals.
 
         Raises:
-            DataError: the truths are none for such answers, or the float model's figure is no number.
+            DataError: the truths are none for such answers.
+            TooFewError: the float model's figure is no number.
         """
         self._float_results = float_results
         self._agreement = agreement(float_results, function)
@@ -83,7 +84,8 @@ class Gauge:
 def _check_figure(metric: Metric, rows: Rows) -> None:
     figure = metric.value(rows)
     if not math.isfinite(figure):
-        raise DataError(
-            f"The float model's {metric.name} on the {len(rows)} samples of the gate is {figure}, which nothing can be "
-            "held against; give samples of which it is a number."
+        samples = "one sample" if len(rows) == 1 else f"the {len(rows)} samples"
+        raise TooFewError(
+            f"The float model's {metric.name} on {samples} of the gate is {figure}, which nothing can be held against; "
+            "give more, or others."
         )

@@ -66,6 +66,7 @@ class Judge:
 
         Raises:
             DataError: a sample cannot be answered, or what is said to be right of it cannot be.
+            TooFewError: the float candidate's figure on them is no number.
         """
         self._spec, self._directory = spec, directory
         self._floating = floating
@@ -84,13 +85,18 @@ class Judge:
         """What the float candidate answers to the gate's samples, in their order; none if there are no data."""
         return self._float_results if self.data is not None else ()
 
+    def check_measurable(self) -> None:
+        """Raises TooFewError if the float candidate finds nothing in any sample."""
+        gate.check_measurable(self._float_results)
+
     def judge(self, candidate: Candidate) -> Judgement:
         """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
 
         One in fp32 must equal its source, which reduction would end; without data, that is all that is asked of it.
 
         Raises:
-            DataError: a sample cannot be read, or the float candidate finds nothing in any.
+            DataError: a sample cannot be read.
+            TooFewError: see `check_measurable`.
             ExportError: the candidate fails on a sample that the float one answers.
             EngineError: it cannot be loaded.
         """
@@ -101,7 +107,7 @@ class Judge:
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
         assert data is not None  # nothing but fp32 is made without
-        gate.check_measurable(self._float_results)
+        self.check_measurable()
         confidence = self._options.confidence
         judgement = self._judged(self._answers(candidate, data), data, confidence)
         reduced = reduced_preprocess(self._spec, data.samples) if judgement.gate.passed else None
@@ -114,7 +120,7 @@ class Judge:
     def measure(self, candidate: Candidate) -> Accuracy:
         """How accurate the candidate is, as it is; raises what `judge` does."""
         assert self.data is not None  # nothing but fp32 is made without
-        gate.check_measurable(self._float_results)
+        self.check_measurable()
         accuracy = self._judged(self._answers(candidate, self.data), self.data, None).accuracy
         assert accuracy is not None
         return accuracy
