@@ -165,8 +165,9 @@ class _Draft:
 def _check(options: ExportOptions) -> None:
     if options.precision not in ("auto", "fp32"):
         raise ExportError("A model of several networks is exported in auto or fp32; each takes int8 where it passes.")
-    if options.slice_column is not None:
-        raise ExportError("The components of a model are not judged by slices yet; leave --slice out.")
+    for flag, column in (("slice", options.slice_column), ("group", options.group_column)):
+        if column is not None:
+            raise ExportError(f"The components of a model are not judged by {flag}s yet; leave --{flag} out.")
 
 
 def _prefixed(name: str, progress: Progress) -> Progress:

@@ -57,6 +57,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         calibration=options.calibration,
         evaluation=options.evaluation,
         slice_column=options.slice_column,
+        group_column=options.group_column,
         metric=options.metric,
         progress=progress,
     )

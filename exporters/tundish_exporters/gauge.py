@@ -30,6 +30,7 @@ class Gauge:
         *,
         function: ScoreFunction = "softmax",
         confidence: float = CONFIDENCE,
+        groups: Sequence[str] | None = None,
     ) -> None:
         """By the metric if both it and the truths are given, else by agreement, or the cosine of vectors.
 
@@ -39,6 +40,7 @@ class Gauge:
             metric: holds answers against it.
             function: what made the scores of a classifier; it says what an answer is.
             confidence: of intervals.
+            groups: the group of each sample, if some belong together.
 
         Raises:
             DataError: the truths are none for such answers.
@@ -47,6 +49,7 @@ class Gauge:
         self._float_results = float_results
         self._agreement = agreement(float_results, function)
         self._confidence = confidence
+        self._groups = groups
         self._right: Sequence[Truth] | Sequence[Result]
         if truths is not None and metric is not None:
             self._metric, self._right = metric, truths
@@ -67,6 +70,7 @@ class Gauge:
             floating=self._float_rows,
             confidence=self._confidence,
             agreement=None if is_float else self._agreement_beside(results),
+            groups=self._groups,
             is_float=is_float,
         )
 

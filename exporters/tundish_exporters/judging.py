@@ -201,4 +201,5 @@ def _gauge(spec: ModelSpec, float_results: Sequence[Result], data: GateData, opt
         data.metric,
         function=postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax",
         confidence=options.confidence or CONFIDENCE,
+        groups=data.groups,
     )

@@ -30,9 +30,11 @@ class Sample:
     is asked about itself."""
     truth: Truth | None = None
     slice: str | None = None
-    """The group that it belongs to, if the data are told apart by one."""
+    """Where it is told apart from others in accuracy, if the data are."""
     name: str = ""
     """Where it stands in its data, such as a line of a table."""
+    group: str | None = None
+    """Which samples it belongs together with, such as the frames of one camera run, if the data say so."""
 
     def read(self) -> Item:
         """As a request would carry it; raises DataError if a file cannot be read."""

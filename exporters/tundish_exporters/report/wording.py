@@ -55,7 +55,7 @@ def accuracy(trial: Trial) -> str:
     """What it loses to the float model, and on how many samples that was seen."""
     if trial.value is None or trial.drop is None or trial.samples is None:
         return "with answers equal to its source's"
-    samples = f"on {trial.samples:,} samples"
+    samples = f"on {samples_in_words(trial.samples, trial.groups)}"
     if trial.metric == "agreement":
         said = f"with the float model's answer {samples} in {100 * trial.value:.2f}\N{NO-BREAK SPACE}% of cases"
     elif trial.metric == "cosine":
@@ -63,6 +63,12 @@ def accuracy(trial: Trial) -> str:
     else:
         said = f"with {_change(trial.drop)} {trial.metric} than the float model {samples}"
     return f"{said}{interval(trial)}"
+
+
+def samples_in_words(samples: int, groups: int | None) -> str:
+    """How many there are, and of how many groups if they belong together."""
+    said = f"{samples:,} {'sample' if samples == 1 else 'samples'}"
+    return said if groups is None else f"{said} of {groups:,} {'group' if groups == 1 else 'groups'}"
 
 
 def _change(drop: float) -> str:
