@@ -13,7 +13,7 @@ range that was found on them; with 64, one in 65."""
 LEAST_EVALUATION = 20
 """With fewer, one answer more or less is over five points."""
 LEAST_GROUPS = 20
-"""Of fewer, intervals hold the truth less often than they say."""
+"""Of fewer, one is over five points of what was drawn: intervals are wide, and a kind of group is easily missed."""
 _MOST_ALIKE = 0.5
 """The share of samples that may be copies or flat before it is worth a word."""
 
