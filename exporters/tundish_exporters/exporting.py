@@ -93,23 +93,10 @@ def build(
 ) -> Built:
     """Exports a source into an empty directory; raises ExportError as `export` does."""
     assets = source.write_assets(directory)
-    floating = _write_float(source, directory, progress)
-    spec, task, parity, answers = _check(source, floating, data, directory, progress)
-    inputs = _prepared(task, data)
-    calibration = data.calibration(inputs, spec.inputs)
-    _check_calibration(floating, data, calibration)
-    draft = Draft(
-        directory=directory,
-        spec=spec,
-        floating=floating,
-        inputs=inputs,
-        calibration=calibration,
-        data=data,
-        source_answers=answers,
-        options=options,
-    )
+    draft, task, parity = _draft(source, data, directory, options, progress)
+    spec = draft.spec
     listed = make_shortlist(draft, progress)
-    finals, not_taken = measure_finals(listed.shortlist.places, spec, listed.judge, inputs, progress)
+    finals, not_taken = measure_finals(listed.shortlist.places, spec, listed.judge, draft.inputs, progress)
     measured = [final.variant() for final in finals]
     variants = _chosen(measured, options, [*not_taken, *listed.warnings])
     batch_times = _batch_times(finals, variants, task, data, progress) if spec.takes_batches else []
@@ -122,8 +109,8 @@ def build(
         source=described,
         directory=directory,
         data=data,
-        inputs=inputs,
-        floating=floating,
+        inputs=draft.inputs,
+        floating=draft.floating,
         candidates=[final.candidate for final in finals],
         measured=measured,
         served=_fastest(variants),
@@ -153,6 +140,28 @@ def build(
         (*data.warnings, *listed.warnings, *not_taken, *_warnings(variants, data, options)),
         listed.shortlist.trials,
     )
+
+
+def _draft(
+    source: Source, data: ExportData, directory: Path, options: ExportOptions, progress: Progress
+) -> tuple[Draft, AnyTask, Parity]:
+    """The float network, known to equal its source and to take all data."""
+    floating = _write_float(source, directory, progress)
+    spec, task, parity, answers = _check(source, floating, data, directory, progress)
+    inputs = _prepared(task, data)
+    calibration = data.calibration(inputs, spec.inputs)
+    _check_calibration(floating, data, calibration)
+    draft = Draft(
+        directory=directory,
+        spec=spec,
+        floating=floating,
+        inputs=inputs,
+        calibration=calibration,
+        data=data,
+        source_answers=answers,
+        options=options,
+    )
+    return draft, task, parity
 
 
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:

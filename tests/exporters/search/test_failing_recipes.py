@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, 
 from tundish.engines import Arrays
 from tundish.engines.onnx import OnnxEngine
 from tundish.errors import EngineError
-from tundish_exporters import DataError, ExportError, export_module, shortlist
+from tundish.results import ImageClassification, Label, Result
+from tundish_exporters import DataError, ExportError, composing, export_module, shortlist
+from tundish_exporters.composed_data import ComposedData
+from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.exporting import Exported
+from tundish_exporters.progress import silent
 from tundish_exporters.quantize import ranges
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.search import searching, stopwatch
@@ -157,6 +162,24 @@ def test_one_that_fails_on_the_samples_that_were_kept_for_the_report_is_not_serv
         warning.startswith("There is no onnx-int8-cpu") and warning.endswith("planted.")
         for warning in exported.warnings
     )
+
+
+def test_components_that_fail_together_where_fp32_answers_do_not_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_all(_bundle: Any, items: list[Any], *, precision: str) -> list[Result]:
+        if precision == "fastest":
+            raise DataError("Sample 0 cannot be answered: planted.")
+        return [ImageClassification((Label("red", 0.9),)) for _ in items]
+
+    monkeypatch.setattr(composing, "answer_all", answer_all)
+    component = SimpleNamespace(manifest=SimpleNamespace(servable=[SimpleNamespace(precision="int8")]))
+    assembly: Any = SimpleNamespace(bundle=lambda: SimpleNamespace(components={"image": component}))
+    data = ComposedData([], [], [], gate=[b"an image"])
+    accuracy, verdict = composing._judge(assembly, data, ExportOptions(name="m", repository=tmp_path), silent)
+    assert accuracy is None
+    assert not verdict.passed
+    assert verdict.reason == "They fail on what those in fp32 answer. Sample 0 cannot be answered: planted."
 
 
 def test_a_sample_that_the_float_model_refuses_is_the_datas_fault_and_named(
