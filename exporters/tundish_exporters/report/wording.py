@@ -26,11 +26,12 @@ def headline(model: str, trials: Sequence[Trial]) -> str:
     how = f"{PRECISIONS.get(served.precision, served.precision)} ({served.precision}) by {engine_name(served.engine)}"
     said = f"{model} is served in {how}"
     if served.precision == "fp32" and served.engine == "onnx":
-        return f"{said}, as it was exported: {_why_float(served, [trial for trial in trials if trial is not served])}."
+        return f"{said}, as it was exported: {why_float(served, [trial for trial in trials if trial is not served])}."
     return f"{said}: {speed(served)}, {accuracy(served)}."
 
 
-def _why_float(served: Trial, rivals: Sequence[Trial]) -> str:
+def why_float(served: Trial, rivals: Sequence[Trial]) -> str:
+    """Why nothing else is served, as a part of a sentence."""
     if not rivals:
         return "nothing else was tried"
     times = [rival.milliseconds for rival in rivals if rival.milliseconds is not None]
@@ -91,6 +92,11 @@ def interval(trial: Trial) -> str:
 def points(share: float) -> str:
     """A share in points with its sign, rounded to a hundredth."""
     return signed(100 * share, 2)
+
+
+def share(value: float) -> str:
+    """A share in points without a sign, rounded to a hundredth."""
+    return f"{100 * value:.2f}"
 
 
 def signed(value: float, digits: int) -> str:
