@@ -213,7 +213,9 @@ def test_the_halves_of_a_search_and_the_report_know_the_groups(
     )
     report = json.loads((exported.bundle.directory / "report.json").read_text())
     assert {trial["groups"] for trial in report["trials"] if trial["samples"]} == {3}
-    assert "12 samples of 3 groups" in (exported.bundle.directory / "report.html").read_text()
+    page = (exported.bundle.directory / "report.html").read_text()
+    assert "12 samples of 3 groups" in page
+    assert "was measured by the search, on one half of the samples" in page
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
