@@ -225,18 +225,18 @@ def load_export_data(
         progress=progress,
     )
     _check_slices(judged, slice_column)
-    calibrated = None if calibration is None else judged
-    if calibration is not None and by_network_inputs:
-        calibrated = load_network_inputs(calibration, limit=CALIBRATION_SAMPLES)
-    elif calibration is not None and evaluation is not None:
-        calibrated = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+    calibrated = judged if evaluation is None else None
+    if calibration is not None and evaluation is not None:
+        calibrated = (
+            load_network_inputs(calibration, limit=CALIBRATION_SAMPLES)
+            if by_network_inputs
+            else load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+        )
     inputs = judged if calibrated is None or by_network_inputs else calibrated
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
-        GateData(judged.samples)
-        if evaluation is None
-        else _evaluation(source, judged, chosen, asked=metric is not None),
+        _evaluation(source, judged, chosen if evaluation else None, asked=metric is not None),
         names=[str(sample) for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
         warnings=warnings_of(calibrated, judged if evaluation else None),

@@ -22,7 +22,8 @@ def warnings_of(calibration: LoadedData | None, evaluation: LoadedData | None) -
     """Sentences on what is left out of either, and on what is wrong with the rest."""
     said: list[str] = []
     if calibration is not None:
-        said += [*calibration.warnings, *_few_to_calibrate(calibration), *_likeness(calibration)]
+        said += [*calibration.warnings, *_few_to_calibrate(calibration), *_few_groups(calibration)]
+        said += _likeness(calibration)
     if evaluation is not None:
         said += [*evaluation.warnings, *_few_to_evaluate(evaluation), *_few_groups(evaluation)]
         said += [*_likeness(evaluation), *_sameness(evaluation)]
