@@ -96,6 +96,15 @@ def export(
     slice_column: Annotated[
         str | None, typer.Option("--slice", help="Column of the evaluation table to tell the accuracy apart by.")
     ] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="COLUMN",
+            help="Column of the evaluation table that says which samples belong together, such as frames of one camera "
+            "run or reviews of one author: they are no proof for each other.",
+        ),
+    ] = None,
     max_slice_drop: Annotated[
         float | None, typer.Option(min=0, max=1, help="Most that any slice of 20 samples or more may lose.")
     ] = None,
@@ -265,6 +274,7 @@ def export(
             "evaluation": evaluation,
             "max_drop": max_drop,
             "slice_column": slice_column,
+            "group_column": group_column,
             "max_slice_drop": max_slice_drop,
             "confidence": confidence,
             "metric": metric,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,38 +27,46 @@ class Comparison:
     """Of the interval."""
     agreement: float | None = None
     """With the float model's answers, if the metric is another and it can be told."""
+    groups: Sequence[str] | None = None
+    """Of each sample, if some belong together: then groups are what is drawn one by one."""
     is_float: bool = False
     """Whether the variant is the float model, which loses nothing, whatever the samples."""
 
     def of(self, indices: Sequence[int] | NDArray[np.intp]) -> Comparison:
         """Of these samples alone."""
         floating = None if self.floating is None else self.floating[indices]
-        return replace(self, rows=self.rows[indices], floating=floating)
+        groups = None if self.groups is None else [self.groups[index] for index in indices]
+        return replace(self, rows=self.rows[indices], floating=floating, groups=groups)
 
     def accuracy(self, slices: tuple[SliceAccuracy, ...] = ()) -> Accuracy:
         """All of it, as the manifest has it."""
         lost, gained = self._counts or (None, None)
+        is_coin = self.floating is not None and self.groups is None
         return Accuracy(
             metric=self.metric.name,
             value=self._value,
             reference=self._reference,
             samples=len(self.rows),
-            interval=self._interval(self._counted() or self._resampled()),
+            groups=None if self.groups is None else len(set(self.groups)),
+            interval=self._interval(self._bounds()),
             lost=lost,
             gained=gained,
-            p_value=None if lost is None or gained is None or self.floating is None else mcnemar(lost, gained),
+            p_value=mcnemar(lost, gained) if is_coin and lost is not None and gained is not None else None,
             agreement=self.agreement,
             slices=slices,
         )
 
     def slice(self, name: str) -> SliceAccuracy:
-        """All of it, as one of many slices: with an interval only if samples are counted, which takes no time."""
+        """All of it, as one of many slices: with an interval only if samples are counted, which takes no time.
+
+        That is one of samples that are drawn one by one; those that belong together have none here.
+        """
         return SliceAccuracy(
             name=name,
             value=self._value,
             reference=self._reference,
             samples=len(self.rows),
-            interval=self._interval(self._counted()),
+            interval=self._interval(self._counted() if self.groups is None else None),
         )
 
     @property
@@ -80,6 +88,27 @@ class Comparison:
     def _interval(self, bounds: Bounds | None) -> Interval | None:
         return None if bounds is None else Interval(low=bounds[0], high=bounds[1], confidence=self.confidence)
 
+    def _bounds(self) -> Bounds | None:
+        """Of the drop.
+
+        Of groups it is that of a bootstrap over them, and no narrower than if each sample stood for itself: where
+        hardly any differ, the groups that were drawn look more alike than others will.
+        """
+        counted = self._counted()
+        if self.groups is None:
+            return counted or self._resampled(len(self.rows), self._drop)
+        members: dict[str, list[int]] = {}
+        for index, group in enumerate(self.groups):
+            members.setdefault(group, []).append(index)
+        places = [np.array(each, np.intp) for each in members.values()]
+        whole = replace(self, groups=None)  # whose choices need not know their groups
+        resampled = self._resampled(
+            len(places), lambda chosen: whole._drop(np.concatenate([places[group] for group in chosen]))
+        )
+        if counted is None or resampled is None:
+            return resampled
+        return min(counted[0], resampled[0]), max(counted[1], resampled[1])
+
     def _counted(self) -> Bounds | None:
         if self._counts is None:
             return None
@@ -88,10 +117,10 @@ class Comparison:
             return share_bounds(lost, len(self.rows), self.confidence)
         return paired_bounds(lost, gained, len(self.rows), self.confidence)
 
-    def _resampled(self) -> Bounds | None:
+    def _resampled(self, units: int, drop: Callable[[NDArray[np.intp]], float]) -> Bounds | None:
         if self.is_float or not math.isfinite(self._reference - self._value):
             return None
-        bounds = bootstrap_bounds(self._drop, len(self.rows), self.confidence)
+        bounds = bootstrap_bounds(drop, units, self.confidence)
         if bounds is None or self.floating is not None:
             return bounds
         return max(bounds[0], 0.0), bounds[1]  # no answer is more like the float model's than its own

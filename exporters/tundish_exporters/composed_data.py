@@ -44,7 +44,10 @@ class ComposedData:
         if not inputs:
             return ExportData(probe_inputs(component.preprocess.reads, component.postprocess), None)
         judged = source.items_of(name, self.evaluation)
-        samples = [Sample(item if isinstance(item, tuple) else (item,), None) for item in judged]
+        samples = [
+            Sample(item if isinstance(item, tuple) else (item,), None, name=f"sample {index}")
+            for index, item in enumerate(judged)
+        ]
         return ExportData(inputs, GateData(samples) if samples else None)
 
 

@@ -7,7 +7,7 @@ get more wrong. Where it does not, the components are served in fp32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,13 +24,12 @@ from tundish.bundle import (
     write_manifest,
 )
 from tundish.manifest import Accuracy, BundleFile, Component, Composition, Gate, Manifest
-from tundish.results import Result
 from tundish_exporters import gate
 from tundish_exporters.composed_answers import answer_all
 from tundish_exporters.composed_data import ComposedData, load_composed_data
 from tundish_exporters.composed_sources import ComposedSource
 from tundish_exporters.equality import compare_results
-from tundish_exporters.errors import ExportError, ParityError
+from tundish_exporters.errors import DataError, ExportError, ParityError
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.exporting import build
 from tundish_exporters.gauge import CONFIDENCE, Gauge
@@ -62,22 +61,24 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
     _check(options)
     data = load_composed_data(source, options, progress)
     with staged_bundle(options.repository, options.name) as staging:
-        draft = _Draft(source, options, staging, next_version(options.repository, options.name))
-        parities, warnings = draft.build(data, progress)
-        scores = _check_parity(source, draft, data, progress)
-        accuracy, verdict = _judge(draft, data, options, progress)
+        assembly = _Assembly(source, options, staging, next_version(options.repository, options.name))
+        parities, warnings = assembly.build(data, progress)
+        scores = _check_parity(source, assembly, data, progress)
+        accuracy, verdict = _judge(assembly, data, options, progress)
         if not verdict.passed:
             warnings.append(f"The fastest variants together do not pass the gate, so fp32 is served: {verdict.reason}")
-            draft.serve_float(verdict)
+            assembly.serve_float(verdict)
             accuracy, verdict = None, _passed(options, "Served in fp32.")
         samples = len(data.parity)
-        composition = draft.composition(accuracy, verdict)
-        content = collect_composed(composition, samples=samples, scores=scores, parities=parities, served=draft.served)
-        composition = draft.composition(accuracy, verdict, write_report(staging, content))
+        composition = assembly.composition(accuracy, verdict)
+        content = collect_composed(
+            composition, samples=samples, scores=scores, parities=parities, served=assembly.served
+        )
+        composition = assembly.composition(accuracy, verdict, write_report(staging, content))
         return ExportedComposition(publish_bundle(staging, composition), samples, scores, (*data.warnings, *warnings))
 
 
-class _Draft:
+class _Assembly:
     """A composed bundle in the making."""
 
     def __init__(self, source: ComposedSource, options: ExportOptions, staging: Path, version: int) -> None:
@@ -165,8 +166,9 @@ class _Draft:
 def _check(options: ExportOptions) -> None:
     if options.precision not in ("auto", "fp32"):
         raise ExportError("A model of several networks is exported in auto or fp32; each takes int8 where it passes.")
-    if options.slice_column is not None:
-        raise ExportError("The components of a model are not judged by slices yet; leave --slice out.")
+    for flag, column in (("slice", options.slice_column), ("group", options.group_column)):
+        if column is not None:
+            raise ExportError(f"The components of a model are not judged by {flag}s yet; leave --{flag} out.")
 
 
 def _prefixed(name: str, progress: Progress) -> Progress:
@@ -180,14 +182,14 @@ def _passed(options: ExportOptions, reason: str) -> Gate:
     return Gate(passed=True, max_drop=options.max_drop, reason=reason)
 
 
-def _check_parity(source: ComposedSource, draft: _Draft, data: ComposedData, progress: Progress) -> float:
+def _check_parity(source: ComposedSource, assembly: _Assembly, data: ComposedData, progress: Progress) -> float:
     """The largest difference of a score from the source's own answers.
 
     Raises:
         ParityError: an answer is another one.
     """
     largest = 0.0
-    answers = answer_all(draft.bundle(), [item for _, item in data.parity], precision="fp32")
+    answers = answer_all(assembly.bundle(), [item for _, item in data.parity], precision="fp32")
     for (name, item), actual in tracked(list(zip(data.parity, answers, strict=True)), "compare the whole", progress):
         try:
             expected = source.predict(item)
@@ -203,19 +205,21 @@ def _check_parity(source: ComposedSource, draft: _Draft, data: ComposedData, pro
 
 
 def _judge(
-    draft: _Draft, data: ComposedData, options: ExportOptions, progress: Progress
+    assembly: _Assembly, data: ComposedData, options: ExportOptions, progress: Progress
 ) -> tuple[Accuracy | None, Gate]:
     """What the fastest variants get right beside those in fp32, or agree on with them."""
-    bundle = draft.bundle()
+    bundle = assembly.bundle()
     if all(component.manifest.servable[0].precision == "fp32" for component in bundle.components.values()):
         return None, _passed(options, "Served in fp32.")
     if not data.gate:
         return None, _passed(options, "No data was given for all of its inputs; each component passed its own gate.")
     progress("evaluate the whole", 0, 1)
-    answers: Mapping[str, list[Result]] = {
-        precision: answer_all(bundle, data.gate, precision=precision) for precision in ("fp32", "fastest")
-    }
+    floating = answer_all(bundle, data.gate, precision="fp32")
+    gauge = Gauge(floating, data.truths, data.metric, confidence=options.confidence or CONFIDENCE)
+    try:
+        accuracy = gauge.compare(answer_all(bundle, data.gate, precision="fastest")).accuracy()
+    except DataError as error:
+        reason = f"They fail on what those in fp32 answer. {error}"
+        return None, Gate(passed=False, max_drop=options.max_drop, reason=reason)
     progress("evaluate the whole", 1, 1)
-    gauge = Gauge(answers["fp32"], data.truths, data.metric, confidence=options.confidence or CONFIDENCE)
-    accuracy = gauge.compare(answers["fastest"]).accuracy()
     return accuracy, gate.judge(accuracy, options.max_drop, confidence=options.confidence)

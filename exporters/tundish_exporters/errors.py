@@ -17,5 +17,9 @@ class DataError(ExportError):
     """Calibration or evaluation data cannot be read, or does not fit the model."""
 
 
+class TooFewError(DataError):
+    """Samples are good, and too few of them, or too much alike, to measure by."""
+
+
 class ParityError(ExportError):
     """The exported model answers differently from its source; says at which stage the two part."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from textwrap import shorten
 from typing import NamedTuple
 
 from tundish.engines import Arrays
@@ -29,7 +29,7 @@ from tundish_exporters.data import (
     truth_form,
     warnings_of,
 )
-from tundish_exporters.errors import DataError
+from tundish_exporters.errors import DataError, TooFewError
 from tundish_exporters.export_options import MetricFunction
 from tundish_exporters.metrics import TEXT_MATCH, Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
@@ -45,8 +45,6 @@ CALIBRATION_SAMPLES = 64
 _OTHER_SIZES = 3
 _HALVING_SEED = 7
 """Of which half a sample is in."""
-_NAME_WIDTH = 200
-"""Characters of a sample that a sentence about it quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,13 @@ class GateData:
     @property
     def slices(self) -> list[str] | None:
         """The slice of each; None if they are not told apart."""
-        groups = [sample.slice for sample in self.samples if sample.slice is not None]
+        slices = [sample.slice for sample in self.samples if sample.slice is not None]
+        return slices or None
+
+    @property
+    def groups(self) -> list[str] | None:
+        """The group of each; None if each stands for itself."""
+        groups = [sample.group for sample in self.samples if sample.group is not None]
         return groups or None
 
     @property
@@ -74,16 +78,22 @@ class GateData:
     def halves(self) -> tuple[GateData, GateData]:
         """Two of them, so that what was chosen by the one can be judged by the other; the same two every time.
 
-        Each has nearly a half of the samples of each label. Raises DataError if there are less than two samples.
+        Each has nearly a half of the samples of each label, as far as groups allow that, of which no two halves share
+        one. Raises TooFewError if there are less than two samples, or groups.
         """
         count = len(self.samples)
         if count < 2:
-            raise DataError("One sample cannot both choose a variant and judge it; pass more with --evaluation.")
+            raise TooFewError("One sample cannot both choose a variant and judge it; pass more with --evaluation.")
         order = list(range(count))
         random.Random(_HALVING_SEED).shuffle(order)
-        if self.labels is not None:
-            order.sort(key=self.labels.__getitem__)
-        first, second = (self._of(sorted(order[start::2])) for start in (0, 1))
+        if self.groups is not None:
+            halves = _halved_by_group(order, self.groups, self.labels)
+        elif self.labels is not None:
+            by_label = sorted(order, key=self.labels.__getitem__)
+            halves = by_label[::2], by_label[1::2]
+        else:
+            halves = order[::2], order[1::2]
+        first, second = (self._of(sorted(half)) for half in halves)
         return first, second
 
     def _of(self, indices: Sequence[int]) -> GateData:
@@ -92,6 +102,32 @@ class GateData:
             samples=[self.samples[index] for index in indices],
             truths=None if self.truths is None else [self.truths[index] for index in indices],
         )
+
+
+def _halved_by_group(
+    order: Sequence[int], groups: Sequence[str], labels: Sequence[str] | None
+) -> tuple[list[int], list[int]]:
+    """Each group to the half that lacks its labels, and samples, more: the largest groups first, else in this order."""
+    members: dict[str, list[int]] = {}
+    for index in order:
+        members.setdefault(groups[index], []).append(index)
+    if len(members) < 2:
+        raise TooFewError(
+            f"All {len(order)} samples belong to the group '{groups[0]}', which cannot both choose a variant and judge "
+            "it; pass samples of more groups with --evaluation."
+        )
+    halves: tuple[list[int], list[int]] = ([], [])
+    ahead: Counter[str | None] = Counter()
+    """How many more samples of each label, and of all, the first half has."""
+    for group in sorted(members.values(), key=len, reverse=True):
+        counts: Counter[str | None] = Counter({None: len(group)})
+        if labels is not None:
+            counts.update(labels[index] for index in group)
+        to_second = sum(abs(ahead[each] + count) - abs(ahead[each] - count) for each, count in counts.items()) > 0
+        halves[to_second].extend(group)
+        for each, count in counts.items():
+            ahead[each] += -count if to_second else count
+    return halves
 
 
 class NamedItem(NamedTuple):
@@ -135,13 +171,19 @@ class ExportData:
         return batches
 
     @property
+    def named_inputs(self) -> list[NamedItem]:
+        """The inputs, each with what a sentence about it calls it."""
+        names = [f" ({name})" for name in self.names] or [""] * len(self.inputs)
+        named = enumerate(zip(names, self.inputs, strict=True))
+        return [NamedItem(f"sample {index}{name}", item) for index, (name, item) in named]
+
+    @property
     def parity_inputs(self) -> list[NamedItem]:
         """Items to compare with the source on."""
-        compared = [*self.inputs[:PARITY_SAMPLES], *self.of_other_sizes]
-        known = [f" ({name})" for name in self.names[:PARITY_SAMPLES]]
-        names = [*known, *([""] * (len(compared) - len(known)))]
-        named = enumerate(zip(names, compared, strict=True))
-        return [NamedItem(f"sample {index}{name}", item) for index, (name, item) in named]
+        others = [
+            NamedItem(f"sample {index}", item) for index, item in enumerate(self.of_other_sizes, len(self.inputs))
+        ]
+        return [*self.named_inputs[:PARITY_SAMPLES], *others]
 
 
 def load_export_data(
@@ -150,6 +192,7 @@ def load_export_data(
     calibration: Path | None,
     evaluation: Path | None,
     slice_column: str | None,
+    group_column: str | None = None,
     metric: str | MetricFunction | None = None,
     progress: Progress = silent,
 ) -> ExportData:
@@ -157,8 +200,8 @@ def load_export_data(
 
     Raises:
         DataError: a file cannot be read, evaluation data of a classifier has no labels that it knows, or what the gate
-            measures on has no such column to be sliced by, or too many values in it; or there is nothing to measure on,
-            or nothing that the metric could hold answers against.
+            measures on has no such column to be sliced or grouped by, or too many values to be sliced by; or there is
+            nothing to measure on, or nothing that the metric could hold answers against.
         ExportError: there is no such metric.
     """
     chosen = choose_metric(metric, source.task, source.postprocess)
@@ -166,26 +209,35 @@ def load_export_data(
         raise DataError(f"The metric '{chosen.name if chosen else metric}' needs labelled data; pass --evaluation.")
     rule = source.preprocess
     inputs_path = calibration or evaluation
-    if slice_column is not None and inputs_path is None:
-        raise DataError(f"There are no data with a column '{slice_column}'; pass --evaluation or --calibration.")
+    column = slice_column or group_column
+    if column is not None and inputs_path is None:
+        raise DataError(f"There are no data with a column '{column}'; pass --evaluation or --calibration.")
     if inputs_path is None:
         tokens = rule.maximum_tokens if isinstance(rule, TextPreprocess) else None
         return ExportData(probe_inputs(rule.reads, source.postprocess, tokens=tokens), None)
     by_network_inputs = _are_network_inputs(calibration, evaluation, rule)
-    judged = _judged(source, evaluation or inputs_path, slice_column, progress, labelled=evaluation is not None)
-    calibrated = None if calibration is None else judged
-    if calibration is not None and by_network_inputs:
-        calibrated = load_network_inputs(calibration, limit=CALIBRATION_SAMPLES)
-    elif calibration is not None and evaluation is not None:
-        calibrated = load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+    judged = load_samples(
+        evaluation or inputs_path,
+        rule.reads,
+        truth=None if evaluation is None else truth_form(source.task, source.postprocess),
+        slice_column=slice_column,
+        group_column=group_column,
+        progress=progress,
+    )
+    _check_slices(judged, slice_column)
+    calibrated = judged if evaluation is None else None
+    if calibration is not None and evaluation is not None:
+        calibrated = (
+            load_network_inputs(calibration, limit=CALIBRATION_SAMPLES)
+            if by_network_inputs
+            else load_samples(calibration, rule.reads, limit=CALIBRATION_SAMPLES, progress=progress)
+        )
     inputs = judged if calibrated is None or by_network_inputs else calibrated
     samples = inputs.samples[:CALIBRATION_SAMPLES]
     return ExportData(
         [sample.read() for sample in samples],
-        GateData(judged.samples)
-        if evaluation is None
-        else _evaluation(source, judged, chosen, asked=metric is not None),
-        names=[shorten(str(sample), _NAME_WIDTH, placeholder=" …") for sample in samples],
+        _evaluation(source, judged, chosen if evaluation else None, asked=metric is not None),
+        names=[str(sample) for sample in samples],
         of_other_sizes=probe_inputs(rule.reads, source.postprocess)[:_OTHER_SIZES] if _takes_any_size(rule) else (),
         warnings=warnings_of(calibrated, judged if evaluation else None),
         network_inputs=calibrated if by_network_inputs else None,
@@ -216,14 +268,10 @@ def _evaluation(source: Source, judged: LoadedData, metric: Metric | None, *, as
     return GateData(judged.samples) if truths is None else GateData(judged.samples, truths, metric)
 
 
-def _judged(source: Source, path: Path, slice_column: str | None, progress: Progress, *, labelled: bool) -> LoadedData:
-    """What the gate measures on; with what is right, if it is evaluation data."""
-    truth = truth_form(source.task, source.postprocess) if labelled else None
-    loaded = load_samples(path, source.preprocess.reads, truth=truth, slice_column=slice_column, progress=progress)
-    count = len({sample.slice for sample in loaded.samples})
+def _check_slices(judged: LoadedData, column: str | None) -> None:
+    count = len({sample.slice for sample in judged.samples})
     if count > MAX_SLICES:
         raise DataError(
-            f"{path} has {count} values in its column '{slice_column}', more than the {MAX_SLICES} slices that anybody "
-            "reads; put them into fewer groups."
+            f"{judged.path} has {count} values in its column '{column}', more than the {MAX_SLICES} slices that "
+            "anybody reads; put them into fewer groups."
         )
-    return loaded

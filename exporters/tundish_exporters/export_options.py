@@ -42,6 +42,8 @@ class ExportSettings(TypedDict, total=False):
     """The most accuracy that a variant may lose to the float model; 0.005 is half a percentage point."""
     slice_column: str | None
     """Of the evaluation data's table, by whose values the accuracy is told apart as well."""
+    group_column: str | None
+    """Of the same table: samples with the same value in it belong together, such as the frames of one camera run."""
     max_slice_drop: float | None
     """The most that a slice of 20 samples or more may lose."""
     confidence: float | None
@@ -75,6 +77,8 @@ class ExportOptions:
 
     slice_column: str | None = None
     """The column of the evaluation data by whose values accuracy is told apart."""
+    group_column: str | None = None
+    """The column of the evaluation data that says which samples belong together, and are no proof for each other."""
     max_slice_drop: float | None = None
     """The most that a slice may lose; None for any."""
     confidence: float | None = None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tundish.bundle import Bundle, describe_file, next_version, publish_bundle, staged_bundle
+from tundish.engines import Arrays
+from tundish.errors import EngineError, InvalidInputError
 from tundish.manifest import ClassificationPostprocess, Manifest, ModelSpec, Serving, Variant
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
@@ -17,7 +19,7 @@ from tundish_exporters.batch_limits import BatchTimes, batch_groups, best_limits
 from tundish_exporters.candidates import Candidate
 from tundish_exporters.draft import Draft
 from tundish_exporters.errors import DataError, ExportError
-from tundish_exporters.export_data import ExportData, load_export_data
+from tundish_exporters.export_data import PARITY_SAMPLES, ExportData, load_export_data
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.finals import Final, measure_finals
 from tundish_exporters.parity import Parity, check_parity, parity_task
@@ -55,6 +57,7 @@ def export(source: Source, options: ExportOptions, progress: Progress = silent) 
         calibration=options.calibration,
         evaluation=options.evaluation,
         slice_column=options.slice_column,
+        group_column=options.group_column,
         metric=options.metric,
         progress=progress,
     )
@@ -90,23 +93,12 @@ def build(
 ) -> Built:
     """Exports a source into an empty directory; raises ExportError as `export` does."""
     assets = source.write_assets(directory)
-    floating = _write_float(source, directory, progress)
-    spec, task, parity, answers = _check(source, floating, data, directory, progress)
-    inputs = [task.collate([task.prepare(item)]) for item in data.inputs]
-    draft = Draft(
-        directory=directory,
-        spec=spec,
-        floating=floating,
-        inputs=inputs,
-        calibration=data.calibration(inputs, spec.inputs),
-        data=data,
-        source_answers=answers,
-        options=options,
-    )
+    draft, task, parity = _draft(source, data, directory, options, progress)
+    spec = draft.spec
     listed = make_shortlist(draft, progress)
-    finals, not_taken = measure_finals(listed.shortlist.places, spec, listed.judge, inputs, progress)
+    finals, not_taken = measure_finals(listed.shortlist.places, spec, listed.judge, draft.inputs, progress)
     measured = [final.variant() for final in finals]
-    variants = _chosen(measured, options)
+    variants = _chosen(measured, options, [*not_taken, *listed.warnings])
     batch_times = _batch_times(finals, variants, task, data, progress) if spec.takes_batches else []
     limits = best_limits(batch_times)
     described = source.describe().model_copy(update=options.statements)
@@ -117,8 +109,8 @@ def build(
         source=described,
         directory=directory,
         data=data,
-        inputs=inputs,
-        floating=floating,
+        inputs=draft.inputs,
+        floating=draft.floating,
         candidates=[final.candidate for final in finals],
         measured=measured,
         served=_fastest(variants),
@@ -150,6 +142,28 @@ def build(
     )
 
 
+def _draft(
+    source: Source, data: ExportData, directory: Path, options: ExportOptions, progress: Progress
+) -> tuple[Draft, AnyTask, Parity]:
+    """The float network, known to equal its source and to take all data."""
+    floating = _write_float(source, directory, progress)
+    spec, task, parity, answers = _check(source, floating, data, directory, progress)
+    inputs = _prepared(task, data)
+    calibration = data.calibration(inputs, spec.inputs)
+    _check_calibration(floating, data, calibration)
+    draft = Draft(
+        directory=directory,
+        spec=spec,
+        floating=floating,
+        inputs=inputs,
+        calibration=calibration,
+        data=data,
+        source_answers=answers,
+        options=options,
+    )
+    return draft, task, parity
+
+
 def _write_float(source: Source, staging: Path, progress: Progress) -> Candidate:
     progress("export to ONNX", 0, 1)
     candidate = Candidate("onnx", "fp32", staging / "onnx-fp32-cpu.onnx", "as exported")
@@ -177,6 +191,36 @@ def _check(
     return spec, task, parity, answers
 
 
+def _prepared(task: AnyTask, data: ExportData) -> list[Arrays]:
+    """The network's inputs of each item; raises DataError if one cannot be prepared."""
+    inputs: list[Arrays] = []
+    for name, item in data.named_inputs:
+        try:
+            inputs.append(task.collate([task.prepare(item)]))
+        except InvalidInputError as error:
+            raise DataError(f"Calibration {name} cannot be used: {error}") from error
+    return inputs
+
+
+def _check_calibration(floating: Candidate, data: ExportData, calibration: Sequence[Arrays]) -> None:
+    """Raises DataError if the float network refuses an input: then it is the data's fault, and no recipe's.
+
+    Those that it was compared with its source on are known to be good.
+    """
+    if data.network_inputs is None:
+        names, compared = [name for name, _ in data.named_inputs], PARITY_SAMPLES
+    else:
+        names, compared = [f"{each} of {data.network_inputs.path}" for each in data.network_inputs.samples], 0
+    if len(names) <= compared:
+        return
+    engine = floating.load(threads=usable_cores())
+    for name, arrays in list(zip(names, calibration, strict=True))[compared:]:
+        try:
+            engine.run(arrays)
+        except EngineError as error:
+            raise DataError(f"Calibration {name} cannot be used: {error}") from error
+
+
 def _check_batch(spec: ModelSpec) -> None:
     tensors = (*spec.inputs, *spec.outputs)
     if all(tensor.shape and tensor.shape[0] == 1 for tensor in tensors):
@@ -199,13 +243,14 @@ def _check_labels(spec: ModelSpec) -> None:
         raise ExportError(f"The network gives logits of the shape {list(shape)} for {count} labels.")
 
 
-def _chosen(variants: Sequence[Variant], options: ExportOptions) -> tuple[Variant, ...]:
-    """Those of the precision that was asked for."""
+def _chosen(variants: Sequence[Variant], options: ExportOptions, reasons: Sequence[str]) -> tuple[Variant, ...]:
+    """Those of the precision that was asked for; `reasons` say why there may be none."""
     if options.precision == "auto":
         return tuple(variants)
     chosen = tuple(variant for variant in variants if variant.precision == options.precision)
     if not chosen:
-        raise ExportError(f"No engine here makes {options.precision} of this network; leave --precision out.")
+        why = "".join(f" {reason}" for reason in reasons)
+        raise ExportError(f"No engine here serves {options.precision} of this network; leave --precision out.{why}")
     if not any(variant.gate.passed for variant in chosen):
         raise ExportError(f"{options.precision} does not pass the gate: {chosen[0].gate.reason} Nothing was written.")
     return chosen

@@ -9,7 +9,8 @@ from tundish.bundle import describe_file
 from tundish.engines import Arrays, Engine, check_tensors
 from tundish.errors import EngineError
 from tundish.manifest import Latency, ModelSpec, Variant
-from tundish_exporters.candidates import Candidate
+from tundish_exporters.candidates import FLOAT_NAME, Candidate
+from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.judging import Judge, Judgement
 from tundish_exporters.latency import measure_latency
 from tundish_exporters.progress import Progress
@@ -55,34 +56,63 @@ def measure_finals(
     inputs: Sequence[Arrays],
     progress: Progress,
 ) -> tuple[list[Final], list[str]]:
-    """The first contender of each place that passes, or the last; and a warning for each that an engine does not take.
+    """The first contender of each place that passes, or the last that can be judged; and warnings of those that cannot.
 
-    ONNX Runtime must take what was exported for it. OpenVINO may lack an operator or a datatype of the network; that
-    costs the network its variants by OpenVINO.
+    ONNX Runtime must take what was exported for it. An engine may lack an operator or a datatype of any other file, or
+    fail on a sample; that costs the network no more than that candidate.
 
     Raises:
-        EngineError: ONNX Runtime does not take a file, or fails on the inputs.
+        EngineError: ONNX Runtime does not take the float file, or fails on the inputs.
         DataError: see `Judge.judge`.
     """
-    judged: dict[Contender, Judgement] = {}
-    engines: dict[str, Engine] = {}
     warnings: list[str] = []
-    for place in places:
-        for contender in place:
-            candidate = contender.candidate
-            try:
-                engine = _load(candidate, spec, inputs[0])
-            except EngineError as error:
-                if candidate.engine == "onnx":
-                    raise
-                warnings.append(f"There is no {candidate.name}: {error}")
-                break
-            judgement = _judge(contender, judge)
-            if judgement.gate.passed or contender is place[-1]:
-                judged[contender], engines[candidate.name] = judgement, engine
-                break
-    latencies = measure_latency(engines, inputs, progress)
-    return [Final(each, judgement, latencies[each.candidate.name]) for each, judgement in judged.items()], warnings
+    settled = [each for each in (_settled(place, spec, judge, inputs[0], warnings) for place in places) if each]
+    latencies = measure_latency({each.contender.candidate.name: each.engine for each in settled}, inputs, progress)
+    finals: list[Final] = []
+    for each in settled:
+        latency = latencies[each.contender.candidate.name]
+        if isinstance(latency, Latency):
+            finals.append(Final(each.contender, each.judgement, latency))
+        else:
+            _pass_over(each.contender, latency, warnings)
+    return finals, warnings
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A place that is taken."""
+
+    contender: Contender
+    judgement: Judgement
+    engine: Engine
+
+
+def _settled(
+    place: Sequence[Contender], spec: ModelSpec, judge: Judge, sample: Arrays, warnings: list[str]
+) -> _Settled | None:
+    """Who takes the place; None if no contender can be judged. Adds a warning for each that cannot."""
+    settled = None
+    for contender in place:
+        try:
+            engine = _load(contender.candidate, spec, sample)
+            settled = _Settled(contender, _judge(contender, judge), engine)
+        except DataError:
+            raise
+        except (EngineError, ExportError) as error:
+            _pass_over(contender, error, warnings)
+            continue
+        if settled.judgement.gate.passed:
+            break
+    return settled
+
+
+def _pass_over(contender: Contender, error: EngineError | ExportError, warnings: list[str]) -> None:
+    """The float file in ONNX Runtime must work; whatever else does not is left out."""
+    candidate = contender.candidate
+    if candidate.name == FLOAT_NAME:
+        raise error
+    recipe = f" ({candidate.recipe})" if contender.trial else ""
+    warnings.append(f"There is no {candidate.name}{recipe}: {error}")
 
 
 def _load(candidate: Candidate, spec: ModelSpec, sample: Arrays) -> Engine:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tundish.cli.rendering import interval_points, percent, points
+from tundish.cli.rendering import interval_points, percent, points, samples_of
 from tundish.manifest import Accuracy, Gate, SliceAccuracy
 from tundish.results import (
     DocumentQuestionAnswering,
@@ -22,8 +22,8 @@ from tundish.results import (
     TextRecognition,
     TokenClassification,
 )
-from tundish_exporters.errors import DataError
-from tundish_exporters.statistics import samples_for_margin, samples_for_paired, samples_for_share
+from tundish_exporters.errors import TooFewError
+from tundish_exporters.statistics import samples_for_paired, samples_for_share, units_for_margin
 
 LEAST_BOUNDED = 20
 """Samples of a slice that is held to a bound."""
@@ -36,11 +36,12 @@ _LEAST_MARGIN = 1e-6
 
 
 def check_measurable(float_results: Sequence[Result]) -> None:
-    """Raises DataError if the float variant finds nothing in any sample: then there is nothing to agree with."""
+    """Raises TooFewError if the float variant finds nothing in any sample: then there is nothing to agree with."""
     if not any(_finds(result) for result in float_results):
-        raise DataError(
-            f"The float model finds nothing in the {len(float_results)} samples of the gate, so that there is nothing "
-            "to hold variants against; give samples of what it finds, or a detector a lower threshold."
+        samples = "one sample" if len(float_results) == 1 else f"{len(float_results)} samples"
+        raise TooFewError(
+            f"The float model finds nothing in the {samples} of the gate, so that there is nothing to hold variants "
+            "against; give samples of what it finds, or a detector a lower threshold."
         )
 
 
@@ -89,23 +90,30 @@ def judge(
     return Gate(passed=passed, max_drop=max_drop, max_slice_drop=max_slice_drop, confidence=confidence, reason=reason)
 
 
-def samples_to_tell(accuracy: Accuracy, max_drop: float) -> int | None:
+def units_to_tell(accuracy: Accuracy, max_drop: float) -> int | None:
     """About how many samples, of which as many differ, have an interval of the drop that lies within the bound.
 
-    None if no number has: the drop itself does not lie below the bound. None also if there is no interval.
+    Of groups, where samples belong together: see `unit_of`. None if no number has: the drop itself does not lie below
+    the bound. None also if there is no interval.
     """
     interval, margin = accuracy.interval, max_drop - (accuracy.reference - accuracy.value)
     if interval is None or not margin > _LEAST_MARGIN:
         return None
     samples, confidence = accuracy.samples, interval.confidence
-    if accuracy.lost is None or accuracy.gained is None:
-        count = samples_for_margin(interval.high - max_drop + margin, samples, confidence, margin)
+    if accuracy.groups is not None or accuracy.lost is None or accuracy.gained is None:
+        reach = interval.high - max_drop + margin
+        count = units_for_margin(reach, accuracy.groups or samples, confidence, margin)
     elif accuracy.p_value is None:
         count = samples_for_share(accuracy.lost, samples, confidence, max_drop)
     else:
         count = samples_for_paired(accuracy.lost, accuracy.gained, samples, confidence, max_drop)
     unit: int = 10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0)
     return math.ceil(count / unit) * unit  # two digits say as much as such a guess can
+
+
+def unit_of(accuracy: Accuracy) -> str:
+    """What an interval is taken over, in the plural."""
+    return "samples" if accuracy.groups is None else "groups"
 
 
 def _is_within(accuracy: Accuracy | SliceAccuracy, max_drop: float) -> bool:
@@ -116,7 +124,7 @@ def _figures(accuracy: Accuracy | SliceAccuracy) -> str:
     of_labels = not isinstance(accuracy, Accuracy) or accuracy.metric not in _BY_THE_FLOAT_MODEL
     interval = accuracy.interval
     return (
-        f"{accuracy.value:.4f} against {accuracy.reference:.4f} on {accuracy.samples:,} samples"
+        f"{accuracy.value:.4f} against {accuracy.reference:.4f} on {samples_of(accuracy)}"
         f"{'' if of_labels else ' without labels'}: a drop of {points(accuracy.reference - accuracy.value)} points"
         f"{'' if interval is None else f', {percent(interval.confidence)} interval {interval_points(interval)}'}"
     )
@@ -134,8 +142,8 @@ def _verdict(accuracy: Accuracy, max_drop: float, confidence: float | None) -> s
         return f"{position}, but without an interval that would show {percent(confidence)} confidence"
     if accuracy.interval.high <= max_drop + _ROUNDING:
         return f"wholly {position}"
-    count = samples_to_tell(accuracy, max_drop)
+    count = units_to_tell(accuracy, max_drop)
     of_more = "no number of samples would be, as the drop is the bound"
     if count is not None:
-        of_more = f"about {count:,} samples would be"
+        of_more = f"about {count:,} {unit_of(accuracy)} would be"
     return f"which is not wholly {position}; that of {of_more}"

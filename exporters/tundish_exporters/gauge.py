@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tundish.results import FeatureExtraction, Result
 from tundish_exporters.agreement import ScoreFunction, agreement
 from tundish_exporters.comparison import Comparison
-from tundish_exporters.errors import DataError
+from tundish_exporters.errors import TooFewError
 from tundish_exporters.metrics import COSINE, Metric, Rows
 from tundish_exporters.metrics.vectors import are_pooled
 from tundish_exporters.truths import Truth
@@ -30,6 +30,7 @@ class Gauge:
         *,
         function: ScoreFunction = "softmax",
         confidence: float = CONFIDENCE,
+        groups: Sequence[str] | None = None,
     ) -> None:
         """By the metric if both it and the truths are given, else by agreement, or the cosine of vectors.
 
@@ -39,13 +40,16 @@ class Gauge:
             metric: holds answers against it.
             function: what made the scores of a classifier; it says what an answer is.
             confidence: of intervals.
+            groups: the group of each sample, if some belong together.
 
         Raises:
-            DataError: the truths are none for such answers, or the float model's figure is no number.
+            DataError: the truths are none for such answers.
+            TooFewError: the float model's figure is no number.
         """
         self._float_results = float_results
         self._agreement = agreement(float_results, function)
         self._confidence = confidence
+        self._groups = groups
         self._right: Sequence[Truth] | Sequence[Result]
         if truths is not None and metric is not None:
             self._metric, self._right = metric, truths
@@ -66,6 +70,7 @@ class Gauge:
             floating=self._float_rows,
             confidence=self._confidence,
             agreement=None if is_float else self._agreement_beside(results),
+            groups=self._groups,
             is_float=is_float,
         )
 
@@ -83,7 +88,8 @@ class Gauge:
 def _check_figure(metric: Metric, rows: Rows) -> None:
     figure = metric.value(rows)
     if not math.isfinite(figure):
-        raise DataError(
-            f"The float model's {metric.name} on the {len(rows)} samples of the gate is {figure}, which nothing can be "
-            "held against; give samples of which it is a number."
+        samples = "one sample" if len(rows) == 1 else f"the {len(rows)} samples"
+        raise TooFewError(
+            f"The float model's {metric.name} on {samples} of the gate is {figure}, which nothing can be held against; "
+            "give more, or others."
         )

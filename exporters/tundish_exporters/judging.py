@@ -16,7 +16,7 @@ from tundish.tasks.registry import load_task
 from tundish_exporters import gate
 from tundish_exporters.candidates import Candidate
 from tundish_exporters.data import Sample
-from tundish_exporters.errors import DataError
+from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.export_data import GateData, NamedItem
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.gauge import CONFIDENCE, Gauge
@@ -66,6 +66,7 @@ class Judge:
 
         Raises:
             DataError: a sample cannot be answered, or what is said to be right of it cannot be.
+            TooFewError: the float candidate's figure on them is no number.
         """
         self._spec, self._directory = spec, directory
         self._floating = floating
@@ -77,11 +78,16 @@ class Judge:
         if gate_data is not None:
             self._float_results = self._answers(floating, gate_data)
             self._gauge = _gauge(spec, self._float_results, gate_data, options)
+            self._float_judgement = self._judged(self._float_results, gate_data, None)
 
     @property
     def float_results(self) -> Sequence[Result]:
         """What the float candidate answers to the gate's samples, in their order; none if there are no data."""
         return self._float_results if self.data is not None else ()
+
+    def check_measurable(self) -> None:
+        """Raises TooFewError if the float candidate finds nothing in any sample."""
+        gate.check_measurable(self._float_results)
 
     def judge(self, candidate: Candidate) -> Judgement:
         """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
@@ -89,16 +95,19 @@ class Judge:
         One in fp32 must equal its source, which reduction would end; without data, that is all that is asked of it.
 
         Raises:
-            DataError: a sample cannot be answered, or the float candidate finds nothing in any.
+            DataError: a sample cannot be read.
+            TooFewError: see `check_measurable`.
+            ExportError: the candidate fails on a sample that the float one answers.
+            EngineError: it cannot be loaded.
         """
         data = self.data
         if candidate == self._floating:
-            judgement = Judgement(None, self._equal) if data is None else self._judged(self._float_results, data, None)
+            judgement = Judgement(None, self._equal) if data is None else self._float_judgement
             return replace(judgement, gate=self._equal)
         if candidate.precision == "fp32":
             return self._judge_float(candidate)
         assert data is not None  # nothing but fp32 is made without
-        gate.check_measurable(self._float_results)
+        self.check_measurable()
         confidence = self._options.confidence
         judgement = self._judged(self._answers(candidate, data), data, confidence)
         reduced = reduced_preprocess(self._spec, data.samples) if judgement.gate.passed else None
@@ -109,9 +118,9 @@ class Judge:
         return with_reduction if with_reduction.gate.passed else judgement
 
     def measure(self, candidate: Candidate) -> Accuracy:
-        """How accurate the candidate is, as it is; raises DataError as `judge` does."""
+        """How accurate the candidate is, as it is; raises what `judge` does."""
         assert self.data is not None  # nothing but fp32 is made without
-        gate.check_measurable(self._float_results)
+        self.check_measurable()
         accuracy = self._judged(self._answers(candidate, self.data), self.data, None).accuracy
         assert accuracy is not None
         return accuracy
@@ -138,14 +147,17 @@ class Judge:
         return Gate(passed=True, max_drop=self._options.max_drop, reason=reason)
 
     def _judged(self, results: list[Result], data: GateData, confidence: float | None) -> Judgement:
-        options, comparison = self._options, self._gauge.compare(results)
-        accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
-        return Judgement(
-            accuracy,
-            gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=confidence),
-            labels=() if data.labels is None else measure_slices(comparison, data.labels),
-            results=results,
-        )
+        options = self._options
+        try:
+            comparison = self._gauge.compare(results)
+            accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
+            labels = () if data.labels is None else measure_slices(comparison, data.labels)
+        except DataError as error:
+            if results is self._float_results:
+                raise
+            raise ExportError(f"Its answers cannot be measured as the float model's can: {error}") from error
+        verdict = gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=confidence)
+        return Judgement(accuracy, verdict, labels=labels, results=results)
 
     def _answers(self, candidate: Candidate, data: GateData, preprocess: ImagePreprocess | None = None) -> list[Result]:
         """Of all samples, in their order; each alone, since dynamic ranges depend on what else is in a batch.
@@ -166,9 +178,11 @@ class Judge:
                 (outcome,) = run_batch(pipeline, [sample.read()])
             finally:
                 idle.put(pipeline)
-            if not isinstance(outcome, Answer):
+            if isinstance(outcome, Answer):
+                return outcome.output
+            if candidate == self._floating:
                 raise DataError(f"{sample} cannot be evaluated: {outcome}") from outcome
-            return outcome.output
+            raise ExportError(f"It fails on {sample}, which the float model answers: {outcome}") from outcome
 
         label = f"evaluate {candidate.name.removesuffix('-cpu')}{' reduced' if preprocess else ''}"
         with ThreadPoolExecutor(lanes) as pool:
@@ -187,4 +201,5 @@ def _gauge(spec: ModelSpec, float_results: Sequence[Result], data: GateData, opt
         data.metric,
         function=postprocess.function if isinstance(postprocess, ClassificationPostprocess) else "softmax",
         confidence=options.confidence or CONFIDENCE,
+        groups=data.groups,
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tundish.engines import Arrays, Engine
+from tundish.errors import EngineError
 from tundish.manifest import Latency
 from tundish_exporters.progress import Progress, tracked
 
@@ -17,26 +18,35 @@ _MOST_SECONDS = 20.0
 """Of measuring one thing: a network that takes a second for an item is known as well by fewer runs."""
 
 
-def measure_latency(engines: Mapping[str, Engine], inputs: Sequence[Arrays], progress: Progress) -> dict[str, Latency]:
-    """Time of one call with one item, for each engine; all see the same inputs."""
+def measure_latency(
+    engines: Mapping[str, Engine], inputs: Sequence[Arrays], progress: Progress
+) -> dict[str, Latency | EngineError]:
+    """Time of one call with one item, for each engine, on the same inputs; of one that fails on some, the error."""
     samples: dict[str, list[float]] = {name: [] for name in engines}
+    failed: dict[str, EngineError] = {}
     once = sum(timed(engine, inputs[0]) for engine in engines.values())
     warm_up = affordable(_WARM_UP_RUNS, once, least=_LEAST_WARM_UP_RUNS)
     runs = affordable(_RUNS, once, least=_LEAST_RUNS)
     for run in tracked(range(warm_up + runs), "measure latency", progress):
-        for name, engine in engines.items():
-            seconds = timed(engine, inputs[run % len(inputs)])
+        for name in [name for name in engines if name not in failed]:
+            try:
+                seconds = timed(engines[name], inputs[run % len(inputs)])
+            except EngineError as error:
+                failed[name] = error
+                continue
             if run >= warm_up:
                 samples[name].append(seconds * 1e3)
-    return {
-        name: Latency(
-            median_milliseconds=float(np.median(times)),
-            p90_milliseconds=float(np.percentile(times, 90)),
-            batch_size=1,
-            runs=len(times),
-        )
-        for name, times in samples.items()
-    }
+    return {name: failed[name] if name in failed else _latency(times) for name, times in samples.items()}
+
+
+def _latency(times: Sequence[float]) -> Latency:
+    """Of single calls, in milliseconds."""
+    return Latency(
+        median_milliseconds=float(np.median(times)),
+        p90_milliseconds=float(np.percentile(times, 90)),
+        batch_size=1,
+        runs=len(times),
+    )
 
 
 def affordable(most: int, seconds: float, *, least: int) -> int:

@@ -9,9 +9,9 @@ from tundish.errors import EngineError
 from tundish.manifest import Gate, Precision
 from tundish_exporters.candidates import ENGINES, Candidate, installed_engines, openvino_floats
 from tundish_exporters.draft import Draft
-from tundish_exporters.errors import ExportError
+from tundish_exporters.errors import ExportError, TooFewError
 from tundish_exporters.export_data import GateData
-from tundish_exporters.export_options import ExportOptions
+from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.judging import Judge
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize import Recipe, recipes_for
@@ -22,7 +22,7 @@ from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.cache import TrialCache, common_hash
 from tundish_exporters.search.searching import Search
 from tundish_exporters.search.stopwatch import Stopwatch
-from tundish_exporters.search.trial import Trial, drop_of, speedup_of
+from tundish_exporters.search.trial import Trial, drop_of, speedup_of, why_none
 from tundish_exporters.search.workshop import Workshop
 
 _MOST_TRIED = 3
@@ -94,55 +94,77 @@ def _listed(draft: Draft, progress: Progress) -> Listed:
     gate, options = draft.data.gate, draft.options
     if gate is None or options.precision in ("fp32", "bf16"):
         return Listed(draft.judge(gate, progress), Shortlist())
-    recipes = _asked(recipes_for(draft.floating.path, engines=ENGINES), options)
-    if not recipes:
-        untried = "There is no int8: the network has no weights that recipes quantise."
-        return Listed(draft.judge(gate, progress), Shortlist(), (untried,))
-    if options.search_minutes:
-        seen, kept = gate.halves()
-        shortlist = _search(recipes, draft, seen, progress)
-        interrupted = ("The search was interrupted; the best so far was taken.",) if shortlist.was_interrupted else ()
-        return Listed(draft.judge(kept, progress), shortlist, interrupted)
+    recipes = recipes_for(draft.floating.path, engines=ENGINES)
+    if not options.search_minutes:
+        return _unsearched(recipes, draft, gate, progress)
     try:
-        return Listed(draft.judge(gate, progress), _first_guess(recipes[0], draft, progress))
+        return _searched(recipes, draft, gate, progress)
+    except TooFewError as error:
+        unsearched = _unsearched(recipes, draft, gate, progress)
+        said = f"There was no search, which judges by one half of the samples what it chooses by the other: {error}"
+        return replace(unsearched, warnings=(said, *unsearched.warnings))
+
+
+def _said(shortlist: Shortlist) -> Iterator[str]:
+    """What the owner of the model should know of a search."""
+    if shortlist.was_interrupted:
+        yield "The search was interrupted; the best so far was taken."
+    if not shortlist.places:
+        yield f"The search leaves nothing but the float network: {why_none(shortlist.trials)}"
+
+
+def _of_precision(recipes: Sequence[Recipe], precision: RequestedPrecision) -> list[Recipe]:
+    return [recipe for recipe in recipes if precision in ("auto", recipe.precision)]
+
+
+def _nothing_to_quantise(asked: RequestedPrecision) -> str:
+    missing = "int8" if asked == "auto" else asked
+    return f"There is no {missing}: the network has no weights that recipes quantise."
+
+
+def _unsearched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progress: Progress) -> Listed:
+    """The most promising recipe by each engine, unmeasured: in int8 unless another precision was asked for."""
+    precision, judge = draft.options.precision, draft.judge(gate, progress)
+    recipes = _of_precision(recipes, "int8" if precision == "auto" else precision)
+    if not recipes:
+        return Listed(judge, Shortlist(), (_nothing_to_quantise(precision),))
+    recipe = recipes[0]
+    try:
+        path = Workshop(draft.floating.path, draft.calibration, progress).make(recipe)
     except ExportError as error:
-        if options.precision != "auto":
+        if precision != "auto":
             raise
-        return Listed(draft.judge(gate, progress), Shortlist(), (f"There is no {recipes[0].precision}: {error}",))
-
-
-def _asked(recipes: Sequence[Recipe], options: ExportOptions) -> list[Recipe]:
-    """Those of the precision that was asked for; unsearched, in int8 unless another was."""
-    unsearched = "int8" if options.precision == "auto" and not options.search_minutes else options.precision
-    return [recipe for recipe in recipes if unsearched in ("auto", recipe.precision)]
-
-
-def _first_guess(recipe: Recipe, draft: Draft, progress: Progress) -> Shortlist:
-    """The most promising recipe by each engine, unmeasured; raises ExportError if its file cannot be made."""
-    path = Workshop(draft.floating.path, draft.calibration, progress).make(recipe)
+        return Listed(judge, Shortlist(), (f"There is no {recipe.precision}: {error}",))
     candidates = (Candidate(engine, recipe.precision, path, recipe.description) for engine in installed_engines(recipe))
-    return Shortlist(tuple((Contender(candidate),) for candidate in candidates))
+    return Listed(judge, Shortlist(tuple((Contender(candidate),) for candidate in candidates)))
 
 
-def _search(recipes: Sequence[Recipe], draft: Draft, samples: GateData, progress: Progress) -> Shortlist:
-    """What a search finds that sees these samples."""
-    options, floating = draft.options, draft.floating
-    budget = Budget(options.search_minutes)
+def _searched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progress: Progress) -> Listed:
+    """What a search finds that sees one half of the samples; the other half judges it.
+
+    Raises:
+        TooFewError: a half of them is too few to measure anything on.
+    """
+    precision = draft.options.precision
+    recipes = _of_precision(recipes, precision)
+    if not recipes:
+        return Listed(draft.judge(gate, progress), Shortlist(), (_nothing_to_quantise(precision),))
+    seen, kept = gate.halves()
+    judge = draft.judge(kept, progress)
+    budget = Budget(draft.options.search_minutes)
     bar = SearchBar(progress, budget)
-    judge = draft.judge(samples, bar)
-    workshop = Workshop(floating.path, draft.calibration, bar)
-    cache = TrialCache(
-        options.repository / ".tundish" / "search",
-        common_hash(
-            floating.path,
-            draft.calibration,
-            samples.samples,
-            draft.spec.model_dump_json(),
-            str(samples.metric and samples.metric.name),
-            str(options.confidence),
-        ),
-    )
-    stopwatch = Stopwatch(floating.load(threads=1), draft.inputs)
+    seeing = draft.judge(seen, bar)
+    for each in (judge, seeing):
+        each.check_measurable()
+    shortlist = _search(recipes, draft, seeing, budget, bar)
+    return Listed(judge, shortlist, tuple(_said(shortlist)))
+
+
+def _search(recipes: Sequence[Recipe], draft: Draft, judge: Judge, budget: Budget, bar: SearchBar) -> Shortlist:
+    """What a search finds by this judge."""
+    workshop = Workshop(draft.floating.path, draft.calibration, bar)
+    cache = TrialCache(draft.options.repository / ".tundish" / "search", _what(draft, judge))
+    stopwatch = Stopwatch(draft.floating.load(threads=1), draft.inputs)
     bench = Bench(draft.spec, workshop, stopwatch, judge, cache)
     search = Search(bench, workshop, judge.verdict, budget, bar)
     search.run(recipes)
@@ -151,6 +173,21 @@ def _search(recipes: Sequence[Recipe], draft: Draft, samples: GateData, progress
         tuple(search.trials),
         tuple(_layers(search.trials, workshop)),
         search.is_interrupted,
+    )
+
+
+def _what(draft: Draft, judge: Judge) -> str:
+    """All that the trials of this search have in common."""
+    samples = judge.data
+    assert samples is not None  # without, there is no search
+    metric = () if samples.metric is None else (samples.metric.name, samples.metric.code)
+    return common_hash(
+        draft.floating.path,
+        draft.calibration,
+        samples.samples,
+        draft.spec.model_dump_json(),
+        *metric,
+        str(draft.options.confidence),
     )
 
 

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from tundish.bundle import AnyBundle, ComposedBundle
-from tundish.cli.rendering import interval_points, points, slices_table, steps_table, variants_table
+from tundish.cli.rendering import interval_points, points, samples_of, slices_table, steps_table, variants_table
 from tundish.manifest import Manifest
 from tundish_exporters.search.table import trials_table
+from tundish_exporters.search.trial import how_many_remembered
 
 if TYPE_CHECKING:
     from tundish_exporters.composing import ExportedComposition
@@ -39,6 +40,8 @@ def _show_single(console: Console, exported: Exported) -> None:
     )
     if exported.trials:
         console.print(trials_table(exported.trials))
+        if remembered := how_many_remembered(exported.trials):
+            console.print(remembered)
     console.print(variants_table(manifest))
     if slices := slices_table(manifest):
         console.print(slices)
@@ -76,18 +79,19 @@ def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
 
 def _cautions(manifest: Manifest) -> list[str]:
     """What the gate's data cannot show: that the drop of what passed is surely within its bound."""
-    from tundish_exporters.gate import samples_to_tell  # loads SciPy, which takes a second
+    from tundish_exporters.gate import unit_of, units_to_tell  # loads SciPy, which takes a second
 
     for variant in manifest.variants:
         accuracy, bound = variant.accuracy, variant.gate.max_drop
         interval = accuracy.interval if accuracy else None
         if accuracy is None or interval is None or variant.precision == "fp32" or not variant.gate.passed:
             continue
-        count = samples_to_tell(accuracy, bound)
+        count = units_to_tell(accuracy, bound)
         if interval.high > bound and count is not None:
             return [
-                f"The gate's {accuracy.samples:,} samples cannot tell whether {variant.name} loses more than "
+                f"The gate's {samples_of(accuracy)} cannot tell whether {variant.name} loses more than "
                 f"{points(bound)} points: the interval of its drop is {interval_points(interval)}. About {count:,} "
-                "would; pass more with --evaluation or --calibration, and demand it with --confidence 0.95."
+                f"{unit_of(accuracy)} would; pass more with --evaluation or --calibration, and demand it with "
+                "--confidence 0.95."
             ]
     return []

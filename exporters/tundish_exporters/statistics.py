@@ -1,8 +1,8 @@
 """What a drop that was measured on some samples says of the drop that samples without number would show.
 
-Both variants answer the same samples, so that all here is paired: what counts is where the two differ. All of it takes
-the samples to be drawn one by one. Where they are not, as views of a few photographs are not, the truth lies outside of
-the intervals more often than they say.
+Both variants answer the same samples, so that all here is paired: what counts is where the two differ. All but the
+bootstrap takes the samples to be drawn one by one. Where they are not, as views of a few photographs are not, the truth
+lies outside of the intervals more often than they say; the bootstrap can draw groups of samples that belong together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import beta, binomtest, norm
+from scipy.stats import beta, binomtest, norm, t
 
 Bounds = tuple[float, float]
 """From and to."""
@@ -84,33 +84,42 @@ def unseen_share(samples: float, confidence: float) -> float:
 
 def bootstrap_bounds(
     drop: Callable[[NDArray[np.intp]], float],
-    samples: int,
+    units: int,
     confidence: float,
     *,
     seconds: float = _RESAMPLING_SECONDS,
 ) -> Bounds | None:
-    """Of a drop that `drop` computes for any choice of samples, by their indices: percentiles over resamples.
+    """Of a drop that `drop` computes for any choice of units, by their indices: percentiles over resamples.
 
-    Both models are resampled alike, which makes the bootstrap a paired one. It knows only differences that it has seen.
-    Where all resamples have the same drop, as when no sample differs, that drop is taken for possible, and one that is
-    larger or smaller by as much as samples could bring of which none was seen: each may cost all that it is worth. With
-    a handful of samples that differ the ends are still too near to each other; nothing corrects that.
+    A unit is what is drawn one by one: a sample, or a group of samples that belong together, which makes the bootstrap
+    one of clusters. Both models are resampled alike, which makes it a paired one. The percentiles lie as far out as
+    Student's distribution is wider than the normal one for so many units:
+
+        T. Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69 (2015), 371-386
+
+    It knows only differences that it has seen. Where all resamples have the same drop, as when no sample differs, that
+    drop is taken for possible, and one that is larger or smaller by as much as units could bring of which none was
+    seen: each may cost all that it is worth. With a handful of units that differ the ends are still too near to each
+    other; nothing corrects that.
 
     A resample whose drop is no number counts for nothing, as one without any sample of what is measured. None if those
-    are more than a half, or if there is no time for 200 of them in `seconds`.
+    are more than a half, if there is no time for 200 of them in `seconds`, or if there is one unit alone.
     """
+    if units < 2:
+        return None
     generator = np.random.default_rng(_SEED)
     begin = time.monotonic()
     drops: list[float] = []
     while len(drops) < RESAMPLES and (len(drops) < 2 or time.monotonic() - begin < seconds):
-        drops.append(drop(generator.integers(samples, size=samples)))
+        drops.append(drop(generator.integers(units, size=units)))
     known = np.array(drops)[np.isfinite(drops)]
     if len(drops) < _LEAST_RESAMPLES or 2 * known.size < len(drops):
         return None
-    low, high = (float(end) for end in np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2]))
+    tail = float(norm.cdf(math.sqrt(units / (units - 1)) * t.ppf((1 - confidence) / 2, units - 1)))
+    low, high = (float(end) for end in np.quantile(known, [tail, 1 - tail]))
     if low < high:
         return low, high
-    missing = unseen_share(samples, confidence)
+    missing = unseen_share(units, confidence)
     return low - missing, high + missing
 
 
@@ -146,11 +155,11 @@ def _least_times(excess: Callable[[float], float]) -> float:
     return times if times == 1.0 else float(brentq(excess, times / 2, times, rtol=1e-3))
 
 
-def samples_for_margin(reach: float, samples: int, confidence: float, margin: float) -> float:
-    """How many samples have a bootstrap that reaches as far as `margin` above the drop, if these reach `reach`.
+def units_for_margin(reach: float, units: int, confidence: float, margin: float) -> float:
+    """How many units have a bootstrap that reaches as far as `margin` above the drop, if these reach `reach`.
 
-    What it reaches shrinks with the root of the samples; if none was seen to differ, as `unseen_share` does.
+    What it reaches shrinks with the root of the units; if none was seen to differ, as `unseen_share` does.
     """
-    if math.isclose(reach, unseen_share(samples, confidence)):
+    if math.isclose(reach, unseen_share(units, confidence)):
         return math.log((1 - confidence) / 2) / math.log1p(-min(margin, 1 - _EDGE))
-    return samples * (reach / margin) ** 2
+    return units * (reach / margin) ** 2

@@ -21,7 +21,7 @@ def write_at_once(path: Path, content: str | bytes) -> None:
             stream.write(encoded)
         Path(temporary).chmod(0o644)  # who reads it, such as a server, may be another user
         Path(temporary).replace(path)
-    except OSError:
+    except BaseException:  # Ctrl-C, too
         with suppress(OSError):
             Path(temporary).unlink()
         raise

@@ -121,7 +121,7 @@ def test_the_nearest_box_is_the_partner() -> None:
 def test_a_float_model_that_finds_nothing_is_nothing_to_hold_variants_against() -> None:
     with pytest.raises(DataError, match=r"finds nothing in the 2 samples of the gate.* lower threshold\.$"):
         check_measurable([detection(), detection()])
-    with pytest.raises(DataError, match=r"finds nothing in the 1 samples of the gate"):
+    with pytest.raises(DataError, match=r"finds nothing in the one sample of the gate"):
         check_measurable([TokenClassification(())])
     check_measurable([detection(), detection(found())])
     assert measure([detection()], [detection()]).value == 1.0, "as in a slice of which others have what there is"

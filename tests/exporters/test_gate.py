@@ -30,7 +30,7 @@ from tundish.manifest import Accuracy, ClassificationPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish_exporters import ExportError, export_module
 from tundish_exporters.exporting import Exported
-from tundish_exporters.gate import judge, samples_to_tell
+from tundish_exporters.gate import judge, units_to_tell
 from tundish_exporters.metrics import ACCURACY
 from tundish_exporters.statistics import mcnemar
 
@@ -178,7 +178,7 @@ def test_confidence_asks_for_the_whole_interval_and_says_how_many_samples_it_tak
     verdict = judge(accuracy, 0.005, confidence=0.95)
     assert not verdict.passed
     assert verdict.confidence == 0.95
-    count = samples_to_tell(accuracy, 0.005)
+    count = units_to_tell(accuracy, 0.005)
     assert count is not None
     assert (
         f"which is not wholly within the bound of 0.50; that of about {count:,} samples would be. Agreement"
@@ -198,7 +198,7 @@ def test_no_number_of_samples_makes_a_drop_of_the_bound_sure() -> None:
     assert not verdict.passed
     assert "no number of samples would be, as the drop is the bound" in verdict.reason
     assert "over the bound of 0.40." in judge(accuracy, 0.004, confidence=0.95).reason
-    assert samples_to_tell(accuracy, 0.004) is None
+    assert units_to_tell(accuracy, 0.004) is None
 
 
 def test_without_an_interval_no_confidence_is_had() -> None:
@@ -215,7 +215,7 @@ def test_samples_that_all_agree_are_as_many_as_they_are(bound: float) -> None:
     by_vectors = measure(embedded(*[[1, 0]] * 100), embedded(*[[1, 0]] * 100))
     for measured in (agreement, by_vectors):
         assert not judge(measured, bound, confidence=0.95).passed
-        assert samples_to_tell(measured, bound) == pytest.approx(3.7 / bound, rel=0.05)
+        assert units_to_tell(measured, bound) == pytest.approx(3.7 / bound, rel=0.05)
 
 
 def test_vectors_that_are_no_numbers_fail_even_the_widest_bound() -> None:

@@ -17,10 +17,10 @@ from tundish_exporters.statistics import (
     bootstrap_bounds,
     mcnemar,
     paired_bounds,
-    samples_for_margin,
     samples_for_paired,
     samples_for_share,
     share_bounds,
+    units_for_margin,
     unseen_share,
 )
 
@@ -223,6 +223,6 @@ def test_so_many_samples_reach_the_bound_of_a_share(count: int, samples: int) ->
 
 
 def test_what_a_bootstrap_reaches_shrinks_with_the_root_of_the_samples() -> None:
-    assert samples_for_margin(0.02, 500, 0.95, 0.005) == pytest.approx(8000)
-    assert samples_for_margin(unseen_share(500, 0.95), 500, 0.95, 0.001) == pytest.approx(3700, rel=0.01)
-    assert unseen_share(samples_for_margin(unseen_share(500, 0.95), 500, 0.95, 0.001), 0.95) == pytest.approx(0.001)
+    assert units_for_margin(0.02, 500, 0.95, 0.005) == pytest.approx(8000)
+    assert units_for_margin(unseen_share(500, 0.95), 500, 0.95, 0.001) == pytest.approx(3700, rel=0.01)
+    assert unseen_share(units_for_margin(unseen_share(500, 0.95), 500, 0.95, 0.001), 0.95) == pytest.approx(0.001)

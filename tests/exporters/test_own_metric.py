@@ -91,6 +91,34 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+def test_a_function_is_known_by_the_file_that_it_stands_in(here: Path) -> None:
+    path = here / "changing_metrics.py"
+
+    def code(source: str) -> str:
+        path.write_text(source)
+        sys.modules.pop("changing_metrics", None)
+        return own_metric("changing_metrics:figure").code
+
+    first = code("def figure(answers, truths):\n    return 1.0\n")
+    assert code("def figure(answers, truths):\n    return 1.0\n") == first
+    assert code("def helper():\n    return 0.5\n\n\ndef figure(answers, truths):\n    return helper()\n") != first
+    assert own_metric(first_letters).code == own_metric(first_letters).code != first
+
+
+def test_what_a_function_does_by_more_than_its_file_is_never_the_same() -> None:
+    def at_least(share: float) -> Any:
+        return lambda answers, truths: share * len(answers) / len(truths)
+
+    class Weighted:
+        def __call__(self, *_given: Any) -> float:
+            return 1.0
+
+    typed: dict[str, Any] = {}
+    exec("def figure(answers, truths): return 1.0", typed)  # as at a prompt
+    for function in (at_least(0.5), Weighted(), typed["figure"]):
+        assert own_metric(function).code != own_metric(function).code
+
+
 def test_a_module_in_the_working_directory_is_found(here: Path) -> None:
     (here / "my_metrics.py").write_text("def halves(answers, truths):\n    return len(answers) / 2\n")
     path = list(sys.path)

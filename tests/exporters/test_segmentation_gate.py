@@ -105,7 +105,7 @@ def test_classes_of_one_name_count_together() -> None:
 
 
 def test_a_float_model_that_finds_nothing_is_nothing_to_hold_variants_against() -> None:
-    with pytest.raises(DataError, match="finds nothing in the 1 samples of the gate"):
+    with pytest.raises(DataError, match="finds nothing in the one sample of the gate"):
         check_measurable([segmentation()])
     check_measurable([segmentation(), segmentation(found())])
 

@@ -29,7 +29,7 @@ from support.server_process import ServerProcess
 import tundish
 from tundish.bundle import component_directory, read_bundle
 from tundish.client import AsyncClient, Client
-from tundish.manifest import Accuracy, Composition, Gate, SimilarityPostprocess
+from tundish.manifest import Accuracy, Composition, Gate, Latency, SimilarityPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
 from tundish.tasks import parts_of
 from tundish_exporters import DataError, ExportError, ParityError, composing, export_towers, finals
@@ -92,6 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
         return {
             name: latency.model_copy(update={"median_milliseconds": 1.0 if "int8" in name else 2.0})
             for name, latency in measured.items()
+            if isinstance(latency, Latency)
         }
 
     options: Any = {"repository": root / "models", "max_drop": 0.9}
@@ -416,6 +417,7 @@ def test_a_table_without_both_columns_is_refused(towers: Towers, tmp_path: Path,
         ({"precision": "int8"}, "A model of several networks is exported in auto or fp32"),
         ({"precision": "int4"}, "A model of several networks is exported in auto or fp32"),
         ({"slice_column": "line"}, "are not judged by slices yet; leave --slice out"),
+        ({"group_column": "line"}, "are not judged by groups yet; leave --group out"),
         ({"hypothesis_template": "no place"}, r"must have one \{\}, where the label comes"),
         ({"hypothesis_template": "{} {name}"}, "and no other brace"),
         ({"name": "a.b"}, r"A model cannot be named 'a\.b'"),

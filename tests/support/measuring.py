@@ -36,6 +36,7 @@ def measure(
     *,
     function: ScoreFunction = "softmax",
     confidence: float = CONFIDENCE,
+    groups: Sequence[str] | None = None,
 ) -> Accuracy:
-    gauge = Gauge(floating, truths, metric, function=function, confidence=confidence)
+    gauge = Gauge(floating, truths, metric, function=function, confidence=confidence, groups=groups)
     return gauge.compare(results).accuracy()

@@ -27,8 +27,8 @@ What is right stands in a column of its own, whose name depends on what the mode
 | the text of a line | `transcription` |
 | the lines of a document | `lines`: a list of texts |
 
-Lists are JSON where a table has texts alone. A table may have a column of any name by which the accuracy is told apart:
-its slices.
+Lists are JSON where a table has texts alone. A table may have a column of any name by which the accuracy is told apart,
+its slices, and one that says which samples belong together, its groups.
 
 Up to 5 % of the samples may be such as cannot be used: they are left out with a warning.
 """

@@ -12,6 +12,8 @@ LEAST_CALIBRATION = 16
 range that was found on them; with 64, one in 65."""
 LEAST_EVALUATION = 20
 """With fewer, one answer more or less is over five points."""
+LEAST_GROUPS = 20
+"""Of fewer, one is over five points of what was drawn: intervals are wide, and a kind of group is easily missed."""
 _MOST_ALIKE = 0.5
 """The share of samples that may be copies or flat before it is worth a word."""
 
@@ -20,9 +22,11 @@ def warnings_of(calibration: LoadedData | None, evaluation: LoadedData | None) -
     """Sentences on what is left out of either, and on what is wrong with the rest."""
     said: list[str] = []
     if calibration is not None:
-        said += [*calibration.warnings, *_few_to_calibrate(calibration), *_likeness(calibration)]
+        said += [*calibration.warnings, *_few_to_calibrate(calibration), *_few_groups(calibration)]
+        said += _likeness(calibration)
     if evaluation is not None:
-        said += [*evaluation.warnings, *_few_to_evaluate(evaluation), *_likeness(evaluation), *_sameness(evaluation)]
+        said += [*evaluation.warnings, *_few_to_evaluate(evaluation), *_few_groups(evaluation)]
+        said += [*_likeness(evaluation), *_sameness(evaluation)]
     if calibration is not None and evaluation is not None:
         said += _overlap(calibration, evaluation)
     return tuple(dict.fromkeys(said))
@@ -43,6 +47,16 @@ def _few_to_evaluate(data: LoadedData) -> list[str]:
     return [
         f"{data.path} has {_samples(len(data.seen))} to evaluate on, of which one is {1 / len(data.seen):.0%} of the "
         "accuracy; give some hundreds."
+    ]
+
+
+def _few_groups(data: LoadedData) -> list[str]:
+    count = len({each.sample.group for each in data.seen} - {None})
+    if not 0 < count < LEAST_GROUPS:
+        return []
+    groups = "one group, which says" if count == 1 else f"{count} groups, which say"
+    return [
+        f"The {_samples(len(data.seen))} of {data.path} are of {groups} little of others; give {LEAST_GROUPS} or more."
     ]
 
 

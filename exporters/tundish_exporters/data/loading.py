@@ -55,6 +55,7 @@ def load_samples(
     truth: TruthForm | None = None,
     limit: int | None = None,
     slice_column: str | None = None,
+    group_column: str | None = None,
     progress: Progress = silent,
 ) -> LoadedData:
     """All samples of a folder or file, in a fixed random order; at most `limit` of them. Each has been read once.
@@ -65,14 +66,16 @@ def load_samples(
         truth: the form of what is right for a sample; None leaves unread what the data say of that.
         limit: the most samples that are wanted.
         slice_column: the column of a table that tells samples apart.
+        group_column: the column of a table that says which samples belong together.
         progress: called with how many samples were looked at.
 
     Raises:
         DataError: there are none, the file has not the columns that it needs, or too many samples cannot be used.
     """
-    if slice_column is not None and path.suffix.lower() not in _TABLES:
-        raise DataError(f"{path} has no columns, and so no '{slice_column}' to slice by; give a {_TABLE_FORMS} file.")
-    entries = _all_or_none(list(_entries(path, Columns(reads, truth, slice_column))))
+    for column, use in ((slice_column, "slice"), (group_column, "group")):
+        if column is not None and path.suffix.lower() not in _TABLES:
+            raise DataError(f"{path} has no columns, and so no '{column}' to {use} by; give a {_TABLE_FORMS} file.")
+    entries = _all_or_none(list(_entries(path, Columns(reads, truth, slice_column, group_column))))
     if not entries:
         raise DataError(f"{path} holds no {' and '.join(reads)}.")
     random.Random(SEED).shuffle(entries)

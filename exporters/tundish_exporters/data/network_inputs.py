@@ -40,8 +40,11 @@ def load_network_inputs(path: Path, *, limit: int) -> LoadedData:
             raise DataError(f"{path} has NaN or an infinity in '{name}'; leave such samples out.")
     order = list(range(count))
     random.Random(SEED).shuffle(order)
-    batches = [{name: array[number : number + 1] for name, array in arrays.items()} for number in order[:limit]]
-    return LoadedData(path, [Seen(Sample((batch,)), _digest(batch), is_flat=False) for batch in batches], ())
+    samples = []
+    for number in order[:limit]:
+        batch = {name: array[number : number + 1] for name, array in arrays.items()}
+        samples.append(Seen(Sample((batch,), name=f"row {number + 1}"), _digest(batch), is_flat=False))
+    return LoadedData(path, samples, ())
 
 
 def check_network_inputs(path: Path, batch: Arrays, inputs: Sequence[TensorSpec]) -> None:

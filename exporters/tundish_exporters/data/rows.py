@@ -1,4 +1,4 @@
-"""From the rows of a table to samples: the parts that the model reads, what is right, and the slice."""
+"""From the rows of a table to samples: the parts that the model reads, what is right, its slice and its group."""
 
 from __future__ import annotations
 
@@ -30,12 +30,18 @@ class Columns:
     reads: Sequence[InputName]
     truth: TruthForm | None = None
     slice: str | None = None
+    group: str | None = None
 
     @property
     def names(self) -> list[str]:
         """All that may be read."""
         truths = columns_of(self.truth) if self.truth else ()
-        return list(dict.fromkeys([*self.reads, *truths, *([self.slice] if self.slice else [])]))
+        return list(dict.fromkeys([*self.needed, *truths]))
+
+    @property
+    def needed(self) -> list[str]:
+        """What each row must have."""
+        return [*self.reads, *(name for name in (self.slice, self.group) if name is not None)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +74,25 @@ def samples_of(path: Path, rows: Iterable[Row | Fault], columns: Columns) -> Ite
 
 def check_columns(path: Path, there: Sequence[str], columns: Columns) -> None:
     """Raises DataError if a column that every row needs is not there."""
-    for name in (*columns.reads, *([columns.slice] if columns.slice else [])):
+    for name in columns.needed:
         if name not in there:
             raise DataError(f"{path} must have a column '{name}' in every row, got {list(there)}.")
 
 
 def _sample(path: Path, row: Row, columns: Columns) -> Sample:
     content = tuple(_content(path, name, row.cells.get(name)) for name in columns.reads)
-    group = None
-    if columns.slice is not None:
-        group = row.cells.get(columns.slice)
-        if group is None:
-            raise SampleError(f"has nothing in the column '{columns.slice}'")
     truth = read_truth(path, row.cells, columns.truth) if columns.truth else None
-    return Sample(content, truth, None if group is None else str(group), row.name)
+    return Sample(content, truth, _said(row, columns.slice), row.name, _said(row, columns.group))
+
+
+def _said(row: Row, column: str | None) -> str | None:
+    """What stands in a column that every row must fill; None if no column is asked for."""
+    if column is None:
+        return None
+    value = row.cells.get(column)
+    if value is None or value == "":
+        raise SampleError(f"has nothing in the column '{column}'")
+    return str(value)
 
 
 def _content(path: Path, name: InputName, value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from tundish_exporters.truths import Truth
 
 MAX_FILE_BYTES = 256 * 1024**2
 """Of an image or a page. None is larger; what is, would be read into memory whole."""
+_MOST_SAID = 200
+"""Characters of a sample that a sentence about it quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,11 @@ class Sample:
     is asked about itself."""
     truth: Truth | None = None
     slice: str | None = None
-    """The group that it belongs to, if the data are told apart by one."""
+    """Where it is told apart from others in accuracy, if the data are."""
     name: str = ""
     """Where it stands in its data, such as a line of a table."""
+    group: str | None = None
+    """Which samples it belongs together with, such as the frames of one camera run, if the data say so."""
 
     def read(self) -> Item:
         """As a request would carry it; raises DataError if a file cannot be read."""
@@ -43,7 +48,8 @@ class Sample:
     def __str__(self) -> str:
         """For sentences about it."""
         other = self.name or "made of another"
-        return " | ".join(str(part) if isinstance(part, str | Path) else other for part in self.content)
+        said = " | ".join(str(part) if isinstance(part, str | Path) else other for part in self.content)
+        return shorten(said, _MOST_SAID, placeholder=" …") if len(said) > _MOST_SAID else said
 
 
 def encoded(text: str) -> bytes:

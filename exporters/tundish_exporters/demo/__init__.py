@@ -93,7 +93,7 @@ def export_photographs(directory: Path, repository: Path, progress: Progress) ->
     """Exports MobileNetV2 with ImageNet's own head, evaluated on views of real photographs below `directory`."""
     import torch
 
-    from tundish_exporters.demo.photographs import PREPROCESS, prepare_photographs
+    from tundish_exporters.demo.photographs import GROUP_COLUMN, PREPROCESS, prepare_photographs
 
     model = prepare_photographs(default_cache(), directory, progress)
     return export_module(
@@ -106,6 +106,7 @@ def export_photographs(directory: Path, repository: Path, progress: Progress) ->
         repository=repository,
         calibration=model.calibration,
         evaluation=model.evaluation,
+        group_column=GROUP_COLUMN,
         max_drop=_PHOTO_MAX_DROP,
         search_minutes=0,  # twenty photographs are too few to choose by one half of their views and judge by the other
         progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ PREPROCESS = ImagePreprocess(
 )
 """What torchvision's weights were trained with."""
 
+GROUP_COLUMN = "photograph"
 _EVALUATION_VIEWS = 50
 _CALIBRATION_VIEWS = 5
 _SMALLEST_SHARE = 0.7
@@ -37,6 +39,7 @@ class PhotographModel:
     postprocess: ClassificationPostprocess
     calibration: Path
     evaluation: Path
+    """A table, with a column `GROUP_COLUMN` of the photograph that a view is of."""
 
 
 def prepare_photographs(cache: Path, destination: Path, progress: Progress) -> PhotographModel:
@@ -54,8 +57,19 @@ def prepare_photographs(cache: Path, destination: Path, progress: Progress) -> P
         network=mobilenet_v2.load(next(weights.rglob("*.pth"))),
         postprocess=ClassificationPostprocess(labels=labels, function="softmax"),
         calibration=calibration,
-        evaluation=evaluation,
+        evaluation=_write_table(evaluation),
     )
+
+
+def _write_table(views: Path) -> Path:
+    """What each view shows, and of which photograph it is: those of one are right and wrong together."""
+    table = views.with_suffix(".csv")
+    with table.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["image", "label", GROUP_COLUMN])
+        for path in sorted(views.rglob("*.jpg")):
+            rows.writerow([path.relative_to(table.parent), path.parent.name, path.stem.rsplit("-", 1)[0]])
+    return table
 
 
 def class_index(photograph: Path) -> int:

@@ -28,6 +28,8 @@ class Metric:
     """Of the results, and of what is right for each; raises DataError if that cannot be right for such a result."""
     value: Callable[[Rows], float]
     """The figure of some rows, 1 at best; NaN if they have none."""
+    code: str = ""
+    """Tells a function of the maker's own from what it was before it was changed; ours have a name for each."""
 
 
 def mean(rows: Rows) -> float:

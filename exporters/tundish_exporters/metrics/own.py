@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import math
 import sys
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from dataclasses import asdict, is_dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -39,7 +42,7 @@ def own_metric(asked: str | MetricFunction) -> Metric:
             raise DataError(f"The metric '{name}' must give a number, got {figure!r:.100}.")
         return float(figure)
 
-    return Metric(name, _rows, value)
+    return Metric(name, _rows, value, _code_of(function))
 
 
 def _imported(name: str) -> MetricFunction:
@@ -56,6 +59,19 @@ def _imported(name: str) -> MetricFunction:
         raise ExportError(f"The metric '{name}' is no function, but {function!r:.100}.")
     imported: MetricFunction = function
     return imported
+
+
+def _code_of(function: MetricFunction) -> str:
+    """A hash of the file that a function stands in; another each time if that does not say all that it does.
+
+    What the file imports is not in it.
+    """
+    if inspect.isfunction(function) and function.__closure__ is None:
+        try:
+            return hashlib.sha256(Path(inspect.getfile(function)).read_bytes()).hexdigest()
+        except OSError:  # typed at a prompt
+            pass
+    return uuid4().hex
 
 
 def _name_of(function: MetricFunction) -> str:

@@ -61,11 +61,12 @@ class Recipe(Protocol):
 
 
 def apply(recipe: Recipe, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
-    """Writes the file that a recipe makes of a float graph; raises ExportError as its steps do."""
+    """Writes the file that a recipe makes of a float graph, whole or not at all; raises ExportError as its steps do."""
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-        prepared = Path(scratch) / "prepared.onnx"
+        prepared, written = Path(scratch) / "prepared.onnx", Path(scratch) / destination.name
         recipe.prepare(source, prepared)
-        recipe.write(prepared, destination, calibration, progress)
+        recipe.write(prepared, written, calibration, progress)
+        written.replace(destination)
 
 
 def name_keeping(name: str, layers: frozenset[str]) -> str:

@@ -141,6 +141,7 @@ def with_accuracy(trial: Trial, accuracy: Accuracy | None) -> Trial:
         interval=None if interval is None else (interval.low, interval.high),
         confidence=CONFIDENCE if interval is None else interval.confidence,
         samples=accuracy.samples,
+        groups=accuracy.groups,
     )
 
 

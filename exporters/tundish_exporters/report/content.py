@@ -54,6 +54,8 @@ class Trial:
     confidence: float = 0.95
     """Of the interval."""
     samples: int | None = None
+    groups: int | None = None
+    """Of samples that belong together, by which the interval is taken; None if each sample stands for itself."""
     kept_layers: tuple[str, ...] = ()
     """Nodes that were left in float so that it passes."""
     bytes: int | None = None

@@ -13,8 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tundish_exporters.report.content import ComposedContent, Confusion, GroupAccuracy, ReportContent, Trial
+from tundish_exporters.report.glossary import words_in
 from tundish_exporters.report.pareto import front_of, pareto_plot, points_of
 from tundish_exporters.report.plots import MOST_LAYERS, histogram_plot, layers_plot, stages_plot
+from tundish_exporters.report.verdicts import verdicts_of
 from tundish_exporters.report.wording import (
     PRECISIONS,
     difference,
@@ -42,6 +44,8 @@ def page(content: ReportContent) -> str:
     return _rendered(
         "report.html",
         content=content,
+        verdicts=verdicts_of(content),
+        words=words_in(trials),
         pareto=pareto_plot(trials, content.max_drop),
         front={point.number for point in front_of(points_of(trials))},
         layers=layers_plot(content.layers),

@@ -229,17 +229,21 @@ def _taken(
 def _names(
     points: Sequence[Point], front: Sequence[Point], taken: list[_Box], across: LogScale, upward: Scale
 ) -> Markup:
-    """The number of each point, with its name if it is served or on the front and there is room."""
+    """The number of each point, with its name if it is served or on the front and there is room.
+
+    Of those at the plot's edge, which may be many in one place, those that have room; the table has all.
+    """
     parts = []
     for point in sorted(points, key=lambda each: (each.trial.outcome != "served", each not in front)):
         trial = point.trial
         named = point in front or trial.outcome == "served" or trial.precision == "fp32"
         wanted = f"{point.number} {short(trial.name, 28)}" if named else ""
-        if _is_outside(point, across, upward):
+        is_outside = _is_outside(point, across, upward)
+        if is_outside:
             wanted = f"{point.number}: {signed(point.loss, 1)}"
         for said in filter(None, (wanted, str(point.number))):
             cost, box, (dx, dy, anchor) = _best_place(point, said, taken, across, upward)
-            if cost < 1 or said == str(point.number) or trial.outcome == "served":
+            if cost < 1 or (said == str(point.number) and not is_outside) or trial.outcome == "served":
                 taken.append(box)
                 x, y = _place(point, across) + dx, _height(point, upward) + dy
                 parts.append(text(x, y, said, anchor=anchor, class_=f"name {_kind(point)}"))

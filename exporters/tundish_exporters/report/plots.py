@@ -27,7 +27,7 @@ def layers_plot(layers: Sequence[LayerError]) -> Markup | None:
     row, top = 20.0, 8.0
     height = top + row * len(worst) + 40
     across = Scale(0, worst[0].error * 1.02, _NAMED + 10, _WIDTH - 130)
-    parts = [_value_axis(across, top, height - 40, "relative error of the layer's output")]
+    parts = [_value_axis(across, top, height - 40, "relative error of the layer's output (less is better)")]
     for index, layer in enumerate(worst):
         y = top + row * index
         kind = "kept" if layer.kept else "quantised"
@@ -91,7 +91,7 @@ def stages_plot(stages: Sequence[StageMedians]) -> Markup | None:
     row, top, named = 34.0, 6.0, 170.0
     height = top + row * len(stages) + 40
     across = Scale(0, max(totals) * 1.02, named + 10, _WIDTH - 90)
-    parts = [_value_axis(across, top, height - 40, "milliseconds an item")]
+    parts = [_value_axis(across, top, height - 40, "milliseconds an item (less is better)")]
     for index, (each, total) in enumerate(zip(stages, totals, strict=True)):
         y = top + row * index
         parts.append(text(named, y + 21, short(each.variant, int(named / CHARACTER)), anchor="end"))

@@ -26,11 +26,12 @@ def headline(model: str, trials: Sequence[Trial]) -> str:
     how = f"{PRECISIONS.get(served.precision, served.precision)} ({served.precision}) by {engine_name(served.engine)}"
     said = f"{model} is served in {how}"
     if served.precision == "fp32" and served.engine == "onnx":
-        return f"{said}, as it was exported: {_why_float(served, [trial for trial in trials if trial is not served])}."
+        return f"{said}, as it was exported: {why_float(served, [trial for trial in trials if trial is not served])}."
     return f"{said}: {speed(served)}, {accuracy(served)}."
 
 
-def _why_float(served: Trial, rivals: Sequence[Trial]) -> str:
+def why_float(served: Trial, rivals: Sequence[Trial]) -> str:
+    """Why nothing else is served, as a part of a sentence."""
     if not rivals:
         return "nothing else was tried"
     times = [rival.milliseconds for rival in rivals if rival.milliseconds is not None]
@@ -55,7 +56,7 @@ def accuracy(trial: Trial) -> str:
     """What it loses to the float model, and on how many samples that was seen."""
     if trial.value is None or trial.drop is None or trial.samples is None:
         return "with answers equal to its source's"
-    samples = f"on {trial.samples:,} samples"
+    samples = f"on {samples_in_words(trial.samples, trial.groups)}"
     if trial.metric == "agreement":
         said = f"with the float model's answer {samples} in {100 * trial.value:.2f}\N{NO-BREAK SPACE}% of cases"
     elif trial.metric == "cosine":
@@ -63,6 +64,12 @@ def accuracy(trial: Trial) -> str:
     else:
         said = f"with {_change(trial.drop)} {trial.metric} than the float model {samples}"
     return f"{said}{interval(trial)}"
+
+
+def samples_in_words(samples: int, groups: int | None) -> str:
+    """How many there are, and of how many groups if they belong together."""
+    said = f"{samples:,} {'sample' if samples == 1 else 'samples'}"
+    return said if groups is None else f"{said} of {groups:,} {'group' if groups == 1 else 'groups'}"
 
 
 def _change(drop: float) -> str:
@@ -85,6 +92,11 @@ def interval(trial: Trial) -> str:
 def points(share: float) -> str:
     """A share in points with its sign, rounded to a hundredth."""
     return signed(100 * share, 2)
+
+
+def share(value: float) -> str:
+    """A share in points without a sign, rounded to a hundredth."""
+    return f"{100 * value:.2f}"
 
 
 def signed(value: float, digits: int) -> str:

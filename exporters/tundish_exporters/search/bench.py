@@ -23,6 +23,11 @@ class Bench:
         self._stopwatch = stopwatch
         self._judge = judge
         self._cache = cache
+        self._measured: set[tuple[Recipe, EngineName]] = set()
+
+    def is_remembered(self, recipe: Recipe, engine: EngineName) -> bool:
+        """Whether all that is known of it was measured by an earlier search."""
+        return (recipe, engine) not in self._measured and self._cache.find(recipe, engine) is not None
 
     def candidate(self, recipe: Recipe, engine: EngineName) -> Candidate:
         """With its file; raises ExportError if that cannot be made."""
@@ -40,7 +45,7 @@ class Bench:
         return pace
 
     def accuracy(self, recipe: Recipe, engine: EngineName, pace: Pace) -> Accuracy:
-        """How accurate it is; raises DataError if a sample cannot be answered."""
+        """How accurate it is; raises what `Judge.measure` and `candidate` do."""
         known = self._cache.find(recipe, engine)
         if known is not None and known.accuracy is not None:
             return known.accuracy
@@ -57,3 +62,4 @@ class Bench:
             accuracy=accuracy,
         )
         self._cache.keep(recipe, measured)
+        self._measured.add((recipe, engine))

@@ -96,7 +96,7 @@ def common_hash(floating: Path, inputs: Sequence[Arrays], samples: Sequence[Samp
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(array.tobytes())
     for sample in samples:
-        digest.update(repr((sample.truth, sample.slice)).encode())
+        digest.update(repr((sample.truth, sample.slice, sample.group)).encode())
         for part in sample.parts():
             content = part if isinstance(part, bytes) else repr(part).encode()
             digest.update(f"{len(content)} ".encode())

@@ -15,13 +15,13 @@ from dataclasses import replace
 from tundish.errors import EngineError
 from tundish.manifest import Accuracy, EngineName, Gate
 from tundish_exporters.candidates import installed_engines
-from tundish_exporters.errors import ExportError
+from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.quantize.recipe import Recipe
 from tundish_exporters.search.bar import SearchBar
 from tundish_exporters.search.bench import Bench
 from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.stopwatch import Pace
-from tundish_exporters.search.trial import Trial, speedup_of
+from tundish_exporters.search.trial import Outcome, Trial, speedup_of
 from tundish_exporters.search.workshop import Workshop
 
 _LEAST_GAIN = 1.02
@@ -47,7 +47,7 @@ class Search:
         """Tries the recipes until the budget is spent or somebody presses Ctrl-C; the first one in any case.
 
         Raises:
-            DataError: a sample of the gate cannot be answered.
+            DataError: a sample of the gate cannot be read, or is nothing that variants could be held against.
         """
         try:
             for recipe in recipes:
@@ -69,7 +69,8 @@ class Search:
     def _attempt(
         self, recipe: Recipe, engine: EngineName, kept: Sequence[str] = (), whole: Recipe | None = None
     ) -> Trial:
-        trial = replace(self._tried(recipe, engine), kept=tuple(kept), whole=whole)
+        tried, is_remembered = self._tried(recipe, engine), self._bench.is_remembered(recipe, engine)
+        trial = replace(tried, kept=tuple(kept), whole=whole, is_remembered=is_remembered)
         self.trials.append(trial)
         self._tidy(recipe)
         return trial
@@ -90,18 +91,16 @@ class Search:
         return self._judged(recipe, engine, pace)
 
     def _judged(self, recipe: Recipe, engine: EngineName, pace: Pace) -> Trial:
-        accuracy = self._bench.accuracy(recipe, engine, pace)
+        trial = Trial(recipe, engine, "impossible", "", milliseconds=pace.milliseconds, speedup=pace.speedup)
+        try:
+            accuracy = self._bench.accuracy(recipe, engine, pace)
+        except DataError:
+            raise
+        except (ExportError, EngineError) as error:
+            return replace(trial, reason=str(error))
         gate = self._verdict(accuracy)
-        trial = Trial(
-            recipe,
-            engine,
-            "passed" if gate.passed else "failed",
-            gate.reason,
-            milliseconds=pace.milliseconds,
-            speedup=pace.speedup,
-            accuracy=accuracy,
-            gate=gate,
-        )
+        outcome: Outcome = "passed" if gate.passed else "failed"
+        trial = replace(trial, outcome=outcome, reason=gate.reason, accuracy=accuracy, gate=gate)
         best = max((each for each in [*self.trials, trial] if each.outcome == "passed"), key=speedup_of, default=None)
         self._bar.best = "" if best is None else f"best {speedup_of(best):.2f}x {best.name}"
         return trial
@@ -154,7 +153,9 @@ class Search:
             self._bar.trial = trial.name
             pace = Pace(trial.milliseconds or 0.0, speedup_of(trial))
             judged = self._judged(trial.recipe, trial.engine, pace)
-            self.trials[self.trials.index(trial)] = replace(judged, kept=trial.kept, whole=trial.whole)
+            is_remembered = self._bench.is_remembered(trial.recipe, trial.engine)
+            kept = replace(judged, kept=trial.kept, whole=trial.whole, is_remembered=is_remembered)
+            self.trials[self.trials.index(trial)] = kept
             self._tidy(trial.recipe)
 
     def _tidy(self, recipe: Recipe) -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # the command shows trials before ONNX is needed, which may n
     from tundish_exporters.quantize.recipe import Recipe
 
 Outcome = Literal["passed", "failed", "slower", "impossible", "not tried"]
-"""Passed the gate; did not; was not faster than what had passed, and so was not judged; could not be made or loaded; or
-the time was up."""
+"""Passed the gate; did not; was not faster than what had passed, and so was not judged; could not be made or loaded, or
+failed on a sample that the float model answers; or the time was up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Trial:
     """How often the float network takes as long."""
     accuracy: Accuracy | None = None
     gate: Gate | None = None
+    is_remembered: bool = False
+    """Whether all of it was measured by an earlier search."""
 
     @property
     def name(self) -> str:
@@ -55,6 +57,25 @@ def speedup_of(trial: Trial) -> float:
 def drop_of(trial: Trial) -> float:
     """Of the metric; all of it if it was not judged."""
     return 1.0 if trial.accuracy is None else trial.accuracy.reference - trial.accuracy.value
+
+
+def how_many_remembered(trials: Sequence[Trial]) -> str:
+    """In a sentence, how many of these an earlier search has measured; empty if none."""
+    count = sum(trial.is_remembered for trial in trials)
+    measured = sum(trial.speedup is not None for trial in trials)
+    return f"Remembered from an earlier search: {count} of {measured} trials." if count else ""
+
+
+def why_none(trials: Sequence[Trial]) -> str:
+    """In a sentence, why no trial of a search was judged."""
+    tried = [trial for trial in trials if trial.outcome != "not tried"]
+    if not tried:
+        return "no recipe was judged before the search ended."
+    if all(trial.outcome == "impossible" for trial in tried):
+        first = tried[0]
+        return f"no recipe can be made and judged. The first, {first.name}: {first.reason}"
+    fastest = max(tried, key=speedup_of)
+    return f"no recipe that can be made is faster. The fastest, {fastest.name}: {fastest.reason}"
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:

@@ -134,7 +134,7 @@ def variants_table(manifest: Manifest) -> Table:
     Below the drop stands its interval, and below the accuracy the agreement with the float model, if it is known.
     """
     measured = [variant.accuracy for variant in manifest.variants if variant.accuracy]
-    caption = f"{measured[0].metric} on {measured[0].samples:,} samples" if measured else "accuracy was not measured"
+    caption = f"{measured[0].metric} on {samples_of(measured[0])}" if measured else "accuracy was not measured"
     table = Table(caption=f"{caption}; median time of one item on one thread")
     table.add_column("variant", no_wrap=True)
     accuracy_headings = [measured[0].metric if measured else "accuracy"]
@@ -197,6 +197,13 @@ def _drop_cell(accuracy: Accuracy | SliceAccuracy) -> str:
     interval = "" if accuracy.interval is None else f"\n{interval_points(accuracy.interval)}"
     # Adding zero turns a rounded -0.0 into 0.0.
     return f"{round(100 * (accuracy.reference - accuracy.value), 2) + 0.0:+.2f} points{interval}"
+
+
+def samples_of(accuracy: Accuracy | SliceAccuracy) -> str:
+    """How many samples were measured on, and of how many groups if they belong together."""
+    samples = f"{accuracy.samples:,} {'sample' if accuracy.samples == 1 else 'samples'}"
+    groups = accuracy.groups if isinstance(accuracy, Accuracy) else None
+    return samples if groups is None else f"{samples} of {groups:,} {'group' if groups == 1 else 'groups'}"
 
 
 def points(share: float) -> str:

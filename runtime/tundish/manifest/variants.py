@@ -36,7 +36,7 @@ class SliceAccuracy(Part):
     reference: float
     samples: PositiveInt
     interval: Interval | None = None
-    """None where answers are not either right or wrong, or the exporter was one that gave none."""
+    """None where answers are not either right or wrong, or belong together in groups, or the exporter gave none."""
 
 
 class Accuracy(Part):
@@ -57,6 +57,8 @@ class Accuracy(Part):
     reference: float
     """The same metric of the float variant on the same samples."""
     samples: PositiveInt
+    groups: PositiveInt | None = None
+    """Of samples that belong together, by which the interval is taken; None if each sample stands for itself."""
     interval: Interval | None = None
     """Of the drop; None if it is not known: the metric is no number or too slow, or the exporter gave none."""
     lost: Annotated[int, Field(ge=0)] | None = None
@@ -65,7 +67,7 @@ class Accuracy(Part):
     """Samples that the variant has right, and the float model has not."""
     p_value: float | None = None
     """McNemar's, exact: how often two equally good models would differ so unevenly by chance. None where answers are
-    not right or wrong, or are held against the float model's."""
+    not right or wrong, are held against the float model's, or belong together in groups."""
     agreement: float | None = None
     """With the float model's answers, if the metric is another; of vectors, how often the nearest other sample is the
     same. None if it cannot be told."""

@@ -94,7 +94,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*.jpg")}
 
 
-def test_views_are_labelled_by_their_folder_and_come_out_the_same_each_time(
+def test_views_say_what_they_show_and_of_which_photograph_they_are_and_come_out_the_same_each_time(
     tmp_path: Path,
     asset_cache: Path,
     photographs: list[Path],
@@ -108,7 +108,7 @@ def test_views_are_labelled_by_their_folder_and_come_out_the_same_each_time(
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
     assert model.postprocess.labels == labels
 
-    calibration, evaluation = contents(model.calibration), contents(model.evaluation)
+    calibration, evaluation = contents(model.calibration), contents(model.evaluation.with_suffix(""))
     assert (len(calibration), len(evaluation)) == (20 * 2, 20 * 3)
     assert len(set(calibration.values()) | set(evaluation.values())) == 20 * 5, "no view may be there twice"
 
@@ -116,14 +116,17 @@ def test_views_are_labelled_by_their_folder_and_come_out_the_same_each_time(
     for path in photographs:
         with Image.open(path) as image:
             sizes[path.stem] = image.size
-    samples = load_samples(model.evaluation, ("image",), truth="label").samples
+    samples = load_samples(model.evaluation, ("image",), truth="label", group_column="photograph").samples
+    assert {sample.group for sample in samples} == set(sizes)
     indices = label_indices(samples, labels, model.evaluation)
     for sample, index in zip(samples, indices, strict=True):
         (content,) = sample.content
         assert isinstance(content, Path)
         assert int(content.stem.rsplit("-", 1)[0].split("_")[-1]) == index
         with Image.open(content) as view:
-            stem = content.stem.rsplit("-", 1)[0]
+            stem = sample.group
+            assert stem is not None
+            assert content.stem.startswith(stem)
             shares = view.width / sizes[stem][0], view.height / sizes[stem][1]
         assert shares[0] == pytest.approx(shares[1], abs=0.005), "a view must not be stretched"
         assert 0.695 <= shares[0] <= 1

@@ -64,9 +64,10 @@ def test_the_hash_is_another_for_any_other_measurement(tmp_path: Path) -> None:
         common_hash(path, INPUTS, [*SAMPLES[:1], Sample(("else",), "bad")], "accuracy"),
         common_hash(path, INPUTS, SAMPLES, "F1"),
         common_hash(path, INPUTS, [*SAMPLES[:1], Sample(("another",), "bad", slice="night")], "accuracy"),
+        common_hash(path, INPUTS, [*SAMPLES[:1], Sample(("another",), "bad", group="night")], "accuracy"),
     ]
     path.with_name("float.onnx.data").write_bytes(b"weights")
     others.append(common_hash(path, INPUTS, SAMPLES, "accuracy"))
     path.write_bytes(b"other")
     others.append(common_hash(path, INPUTS, SAMPLES, "accuracy"))
-    assert len({first, *others}) == 10
+    assert len({first, *others}) == 11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from support.networks import (
 )
 from torch import nn
 
-from tundish_exporters import export_module
+from tundish_exporters import export_module, shortlist
 from tundish_exporters.export_options import RequestedPrecision
 from tundish_exporters.exporting import Exported
+from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.search import searching, stopwatch
 
 # Networks this small are no faster in int8, and a search has nothing to judge.
@@ -42,6 +44,7 @@ def export(
     images: Path,
     precision: RequestedPrecision = "int8",
     confidence: float | None = None,
+    metric: str | None = None,
 ) -> Exported:
     return export_module(
         network.eval(),
@@ -53,6 +56,7 @@ def export(
         repository=repository,
         precision=precision,
         confidence=confidence,
+        metric=metric,
         evaluation=images,
         search_minutes=1,
     )
@@ -112,6 +116,39 @@ def test_an_interrupted_search_serves_the_best_so_far_and_the_next_goes_on_from_
     third = export(PlantedNetwork(), tmp_path, images, "auto")
     assert len(raced) == before
     assert [(each.name, each.outcome) for each in third.trials] == [(each.name, each.outcome) for each in second.trials]
+
+
+def test_a_search_that_is_interrupted_before_it_has_judged_anything_serves_the_float_model_and_says_why(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopwatch.Stopwatch, "measure", interrupt)
+    exported = export(PlantedNetwork(), tmp_path, images, "auto")
+    assert [variant.name for variant in exported.bundle.manifest.servable] == ["onnx-fp32-cpu"]
+    assert exported.warnings[-2:] == (
+        "The search was interrupted; the best so far was taken.",
+        "The search leaves nothing but the float network: no recipe was judged before the search ended.",
+    )
+
+
+def test_a_metric_that_has_changed_is_not_answered_from_memory(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shortlist, "recipes_for", lambda *_, **__: [StaticRecipe()])
+
+    def search(figure: str) -> tuple[float, bool]:
+        (tmp_path / "planted_metrics.py").write_text(f"def figure(answers, truths):\n    return {figure}\n")
+        monkeypatch.delitem(sys.modules, "planted_metrics", raising=False)
+        (trial,) = export(ColorNetwork(), tmp_path / "models", images, metric="planted_metrics:figure").trials
+        assert trial.accuracy is not None
+        return trial.accuracy.value, trial.is_remembered
+
+    assert search("0.5") == (0.5, False)
+    assert search("0.5") == (0.5, True)
+    assert search("0.875") == (0.875, False)
 
 
 def test_what_was_measured_for_another_question_is_not_remembered(tmp_path: Path, images: Path) -> None:

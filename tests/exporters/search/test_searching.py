@@ -12,14 +12,14 @@ import pytest
 from tundish.errors import EngineError
 from tundish.manifest import Accuracy, EngineName, Precision
 from tundish_exporters import gate
-from tundish_exporters.errors import ExportError
+from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.progress import silent
 from tundish_exporters.quantize.sensitivity import LayerError
 from tundish_exporters.search.bar import SearchBar
 from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.searching import Search
 from tundish_exporters.search.stopwatch import Pace
-from tundish_exporters.search.trial import front
+from tundish_exporters.search.trial import front, why_none
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class FakeBench:
     seconds: float = 0.0
     """That each measurement takes, by the fake clock."""
     interrupted_at: str = ""
+    faults: dict[str, Exception] = field(default_factory=dict)
+    """What recipes fail by when they are judged."""
     judged: list[str] = field(default_factory=list)
     clock: float = 0.0
 
@@ -71,10 +73,15 @@ class FakeBench:
     def accuracy(self, recipe: FakeRecipe, engine: EngineName, pace: Pace) -> Accuracy:  # noqa: ARG002
         if recipe.name == self.interrupted_at:
             raise KeyboardInterrupt
+        if recipe.name in self.faults:
+            raise self.faults[recipe.name]
         self.judged.append(recipe.name)
         self.clock += self.seconds
         drop = 0.0 if recipe.bad and set(recipe.bad) <= recipe.kept else recipe.drop
         return Accuracy(metric="accuracy", value=0.9 - drop, reference=0.9, samples=1000)
+
+    def is_remembered(self, recipe: FakeRecipe, engine: EngineName) -> bool:  # noqa: ARG002
+        return False
 
     def errors(self, recipe: FakeRecipe) -> list[LayerError]:  # noqa: ARG002
         return [LayerError(name, "Conv", 1 / (place + 1)) for place, name in enumerate(self.layers)]
@@ -184,6 +191,44 @@ def test_a_recipe_that_is_impossible_costs_no_other(run: Callable[..., Search], 
     search = run(FakeBench(), FakeRecipe(name, 2.0, 0.0), FakeRecipe("good", 2.0, 0.0))
     assert outcomes(search) == {name: "impossible", "good": "passed"}
     assert search.trials[0].reason.startswith("It cannot be")
+
+
+@pytest.mark.parametrize("fault", [ExportError("It fails on cat.png."), EngineError("It fails on cat.png.")])
+def test_a_recipe_that_fails_on_a_sample_is_impossible_and_costs_no_other(
+    run: Callable[..., Search], fault: Exception
+) -> None:
+    bench = FakeBench(faults={"first": fault, "waiting": fault})
+    recipes = [FakeRecipe("first", 3.0, 0.0), FakeRecipe("good", 2.0, 0.0), FakeRecipe("waiting", 1.5, 0.0)]
+    search = run(bench, *recipes)
+    assert [(each.recipe.name, each.outcome, each.speedup) for each in search.trials] == [
+        ("first", "impossible", 3.0),
+        ("good", "passed", 2.0),
+        ("waiting", "impossible", 1.5),
+    ]
+    assert {each.reason for each in search.trials if each.outcome == "impossible"} == {"It fails on cat.png."}
+
+
+def test_data_that_no_recipe_can_be_held_against_end_the_search(run: Callable[..., Search]) -> None:
+    with pytest.raises(DataError, match="finds nothing"):
+        run(FakeBench(faults={"first": DataError("The float model finds nothing.")}), FakeRecipe("first", 3.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("recipes", "why"),
+    [
+        (
+            [FakeRecipe("unwritable", 2.0, 0.0)],
+            "no recipe can be made and judged. The first, unwritable by onnx: It ca",
+        ),
+        (
+            [FakeRecipe("unwritable", 2.0, 0.0), FakeRecipe("slow", 0.5, 0.0), FakeRecipe("less", 0.9, 0.0)],
+            "no recipe that can be made is faster. The fastest, less by onnx: It is 0.90 times as fast",
+        ),
+        ([], "no recipe was judged before the search ended"),
+    ],
+)
+def test_where_nothing_is_left_it_says_why(run: Callable[..., Search], recipes: list[FakeRecipe], why: str) -> None:
+    assert why_none(run(FakeBench(), *recipes).trials).startswith(why)
 
 
 def test_each_engine_has_a_best_of_its_own(run: Callable[..., Search]) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 from tundish import manifest
 from tundish.results import Box, DetectedObject, ObjectDetection, Point, Result
 from tundish_exporters.sources.onnx_file.heads import Layout, ListedHead
-from tundish_exporters.sources.onnx_file.layouts import Seen, find_layout
+from tundish_exporters.sources.onnx_file.layouts import find_layout
 from tundish_exporters.sources.onnx_file.metadata import ORIENTED
 from tundish_exporters.sources.onnx_file.object_source import Located, ObjectSource
+from tundish_exporters.sources.onnx_file.seen import Seen
 from tundish_exporters.sources.pillow_images import Placing, place_in_image, processed_image
 
 

@@ -22,7 +22,7 @@ from tundish_exporters.sources.onnx_file.heads import (
     Numbers,
     levels_of,
 )
-from tundish_exporters.sources.onnx_file.layouts import Seen
+from tundish_exporters.sources.onnx_file.seen import Seen
 
 _SURE = 0.999
 """The share of all boxes that must have a form; a network may turn a box of nothing inside out."""

@@ -100,6 +100,9 @@ class Letterbox:
     placement: Literal["centre", "top-left"]
 
 
+YOLO = Letterbox(114, "centre")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Where candidates stand, by the outputs' shapes; the tuples have an element for each level, or one for all."""

@@ -21,54 +21,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tundish.engines import Arrays
-from tundish_exporters.detector_hints import BoxForm, DetectorHints
+from tundish_exporters.detector_hints import BoxForm
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.onnx_file.head_reading import gather_all
-from tundish_exporters.sources.onnx_file.heads import Layout, Letterbox, Level, ListedHead, Numbers, levels_of
+from tundish_exporters.sources.onnx_file.heads import YOLO, Layout, Letterbox, Level, ListedHead, Numbers, levels_of
+from tundish_exporters.sources.onnx_file.listed_layouts import listed_columns, listed_outputs, listed_with_classes
+from tundish_exporters.sources.onnx_file.seen import Array, Seen, are_angles, are_scores
 
-Array = NDArray[np.generic]
-
-_YOLO = Letterbox(114, "centre")
-_CORNERED = Letterbox(114, "top-left")
-"""As MMDetection has it."""
 _FACES = Letterbox(0, "top-left")
 """As SCRFD's and YuNet's own scripts have it."""
-_IS_CLASS = re.compile("class|label|cls|categories", re.IGNORECASE)
-_IS_SCORE = re.compile("score|conf|prob", re.IGNORECASE)
 _IS_BOX = re.compile("box|loc|dets|coord", re.IGNORECASE)
-_TENSORFLOW = "detection_boxes"
-"""Under which TensorFlow's detectors give corners with y first, as shares, of classes that begin with 1."""
 _OF_DETR = "pred_boxes"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a network answers to a few images, and what is known of it."""
-
-    answers: Sequence[Arrays]
-    labels: int
-    size: tuple[int, int]
-    hints: DetectorHints
-    more: int = 0
-    """How many numbers stand behind those of the labels, such as YOLO's of masks or key points."""
-    oriented: bool | None = None
-    """Whether these are one, the angle of a box; None if nobody says."""
-
-    @property
-    def outputs(self) -> list[tuple[str, Array]]:
-        """Of the first image."""
-        return list(self.answers[0].items())
-
-    def all_rows(self, output: str, columns: int) -> NDArray[np.float64]:
-        """`[rows, columns]` of all images."""
-        return np.concatenate([answer[output].reshape(-1, columns) for answer in self.answers]).astype(np.float64)
 
 
 def find_layout(seen: Seen) -> Layout | ListedHead | None:
@@ -80,13 +49,13 @@ def find_layout(seen: Seen) -> Layout | ListedHead | None:
     if seen.oriented:
         return find_layout_with_more(seen)
     return _first(
-        seen, [_listed_columns, _listed_with_classes, _listed_outputs], [_strides, _one_output, _two_outputs, _maps]
+        seen, [listed_columns, listed_with_classes, listed_outputs], [_strides, _one_output, _two_outputs, _maps]
     )
 
 
 def find_layout_with_more(seen: Seen) -> Layout | ListedHead | None:
     """As `find_layout`, of those that say where the numbers behind those of the labels stand."""
-    return _first(seen, [_listed_columns], [_one_output])
+    return _first(seen, [listed_columns], [_one_output])
 
 
 Finder = Callable[[Seen], Layout | ListedHead | None]
@@ -107,94 +76,7 @@ def _are_oriented(found: Layout | ListedHead, answers: Sequence[Arrays]) -> bool
         np.concatenate([gather_all(parts, answer, candidates_last=found.candidates_last) for answer in answers], axis=1)
         for parts in (found.scores, found.more)
     )
-    return _are_scores(scores) and not _are_scores(angles) and _are_angles(angles)
-
-
-def _listed_columns(seen: Seen) -> ListedHead | None:
-    """One output with all of an object's numbers in a row."""
-    for name, array in seen.outputs:
-        width = array.shape[-1] if array.ndim and array.dtype.kind == "f" else 0
-        if array.ndim in (2, 3) and width == 6 + seen.more:
-            begin, score, label = 0, 4, 5
-        elif array.ndim == 2 and width == 7:  # YOLOv7's, the number of the image first
-            begin, score, label = 1, 6, 5
-        else:
-            continue
-        rows = seen.all_rows(name, width)
-        if seen.hints.nms == "inside" or _are_chosen(rows[:, begin : begin + 4], rows[:, score], rows[:, label], seen):
-            shape = None if array.ndim == 3 else (1, -1, width)
-            boxes, scores, classes, more = (
-                Numbers(name, span, rows=shape)
-                for span in ((begin, begin + 4), (score, score + 1), (label, label + 1), (6, 6 + seen.more))
-            )
-            return ListedHead(
-                boxes=boxes,
-                scores=scores,
-                classes=classes,
-                more=more if seen.more else None,
-                form="oriented" if seen.oriented else "corners",
-                size=seen.size,
-                letterbox=_YOLO,
-            )
-    return None
-
-
-def _listed_with_classes(seen: Seen) -> ListedHead | None:
-    """One output with corners and score of an object in a row, and one of integers with its class."""
-    for name, array in seen.outputs:
-        if array.dtype.kind != "f" or array.ndim not in (2, 3) or array.shape[-1] != 5:
-            continue
-        classes = [each for each, row in seen.outputs if row.dtype.kind in "iu" and row.shape == array.shape[:-1]]
-        if not classes or (array.ndim == 3 and len(array) != 1):
-            continue
-        batch = 0 if array.ndim == 3 else 1
-        rows = None if array.ndim == 3 else (1, -1, 5)
-        return ListedHead(
-            boxes=Numbers(name, (0, 4), rows=rows),
-            scores=Numbers(name, (4, 5), rows=rows),
-            classes=Numbers(classes[0], (0, 1), rows=(batch, -1, 1)),
-            size=seen.size,
-            letterbox=_CORNERED,
-        )
-    return None
-
-
-def _listed_outputs(seen: Seen) -> ListedHead | None:
-    """Several outputs with boxes, scores and classes of the same objects."""
-    rows = {name: array for name, array in seen.outputs if array.ndim == 1 or (array.ndim == 2 and len(array) == 1)}
-    for name, array in seen.outputs:
-        if array.ndim not in (2, 3) or array.shape[-1] != 4 or (array.ndim == 3 and len(array) != 1):
-            continue
-        alike = {each: row for each, row in rows.items() if row.size == array.size // 4 and row.ndim == array.ndim - 1}
-        if (pair := _scores_and_classes(alike)) is None:
-            continue
-        has_batch = array.ndim == 3
-        scores, classes = (Numbers(each, (0, 1), rows=(0, -1, 1) if has_batch else (1, -1, 1)) for each in pair)
-        counts = [each for each, row in rows.items() if row.size == 1 and each not in pair and _is_whole(row)]
-        is_tensorflow = name.startswith(_TENSORFLOW)
-        background = seen.hints.background or ("first" if is_tensorflow else "none")
-        return ListedHead(
-            boxes=Numbers(name, (0, 4), rows=None if has_batch else (1, -1, 4)),
-            scores=scores,
-            classes=classes,
-            count=counts[0] if counts and has_batch else None,
-            form="corners-yx" if is_tensorflow else "corners",
-            unit="shares" if is_tensorflow else "pixels",
-            size=seen.size,
-            first_class=1 if background == "first" else 0,
-        )
-    return None
-
-
-def _scores_and_classes(rows: dict[str, Array]) -> tuple[str, str] | None:
-    """Which of several outputs are which, by names, datatypes and numbers."""
-    classes = [name for name, row in rows.items() if _IS_CLASS.search(name)] or [
-        name for name, row in rows.items() if row.dtype.kind in "iu"
-    ]
-    classes = classes or [name for name, row in rows.items() if _is_whole(row) and not _IS_SCORE.search(name)]
-    floats = [name for name, row in rows.items() if row.dtype.kind == "f" and name not in classes[:1]]
-    scores = [name for name in floats if _IS_SCORE.search(name)] or floats
-    return (scores[0], classes[0]) if scores and classes else None
+    return are_scores(scores) and not are_scores(angles) and are_angles(angles)
 
 
 def _strides(seen: Seen) -> Layout | None:
@@ -276,7 +158,7 @@ def _one_output(seen: Seen) -> Layout | None:
             more=(parts[3],) if seen.more else (),
             candidates_last=before[0] is not None,
             form="oriented" if seen.oriented else None,
-            letterbox=_YOLO,
+            letterbox=YOLO,
         )
     return None
 
@@ -343,7 +225,7 @@ def _maps(seen: Seen) -> Layout | None:
     )
     is_of_yolov5 = all(level.anchors_first and part.split is None for level, part in found)
     form: BoxForm = "offsets" if levels[0].each == 1 else "yolov5" if is_of_yolov5 else "darknet"
-    return Layout(boxes=boxes, scores=scores, objectness=objectness, levels=levels, form=form, letterbox=_YOLO)
+    return Layout(boxes=boxes, scores=scores, objectness=objectness, levels=levels, form=form, letterbox=YOLO)
 
 
 def _map(name: str, array: Array, width: int, size: tuple[int, int]) -> tuple[Level, Numbers] | None:
@@ -373,32 +255,3 @@ def _grid(height: int, width: int, each: int, size: tuple[int, int], *, anchors_
     if not stride or not 1 <= each <= 9 or (height * stride, width * stride) != size:
         return None
     return Level(stride, height, width, each, anchors_first)
-
-
-def _are_chosen(
-    boxes: NDArray[np.float64], scores: NDArray[np.float64], classes: NDArray[np.float64], seen: Seen
-) -> bool:
-    """Whether these are of objects, and not of candidates."""
-    are_boxes = (boxes[:, 2:] >= 0).all() if seen.oriented else _are_corners(boxes)
-    return bool(are_boxes) and _are_classes(classes, seen.labels) and _are_scores(scores)
-
-
-def _is_whole(row: Array) -> bool:
-    return bool(np.isfinite(row).all() and (row == np.floor(row)).all())
-
-
-def _are_classes(numbers: NDArray[np.float64], labels: int) -> bool:
-    """Also of rows that stand for nothing, or of a background beside the labels."""
-    return _is_whole(numbers) and bool(((numbers >= -1) & (numbers <= labels)).all())
-
-
-def _are_scores(numbers: NDArray[np.floating]) -> bool:
-    return bool(((numbers >= 0) & (numbers <= 1)).all())
-
-
-def _are_angles(numbers: NDArray[np.floating]) -> bool:
-    return bool((np.abs(numbers) <= 2 * np.pi).all())
-
-
-def _are_corners(boxes: NDArray[np.float64]) -> bool:
-    return bool((boxes[:, 2:] >= boxes[:, :2]).all())

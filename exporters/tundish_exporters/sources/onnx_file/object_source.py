@@ -20,10 +20,10 @@ from tundish_exporters.sources.onnx_file.graph import Ending, Shape
 from tundish_exporters.sources.onnx_file.head_ending import candidates_ending, listed_ending
 from tundish_exporters.sources.onnx_file.head_reading import Floats, read_candidates, read_listed, suppressed
 from tundish_exporters.sources.onnx_file.heads import Head, Layout, Letterbox, ListedHead
-from tundish_exporters.sources.onnx_file.layouts import Seen
 from tundish_exporters.sources.onnx_file.metadata import ORIENTED
 from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
 from tundish_exporters.sources.onnx_file.reading import OnnxFile
+from tundish_exporters.sources.onnx_file.seen import Seen
 
 _THRESHOLD = 0.25
 """That of YOLO's own scripts."""

@@ -15,8 +15,9 @@ from tundish_exporters.errors import ExportError
 from tundish_exporters.sources.onnx_file.head_reading import Floats, gather, gather_all
 from tundish_exporters.sources.onnx_file.heads import Layout, ListedHead
 from tundish_exporters.sources.onnx_file.interpolation import shares
-from tundish_exporters.sources.onnx_file.layouts import Seen, find_layout_with_more
+from tundish_exporters.sources.onnx_file.layouts import find_layout_with_more
 from tundish_exporters.sources.onnx_file.object_source import ObjectSource
+from tundish_exporters.sources.onnx_file.seen import Seen
 from tundish_exporters.sources.pillow_images import Placing, image_size, place_in_image, processed_image
 
 
