@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tundish_bench.command.bar import LoadBar, load_bar
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.endpoint import WireName
 from tundish_bench.driving.load import Closed, Load, Open
@@ -126,13 +124,11 @@ def _check(options: Options) -> None:
 def _measured(options: Options) -> Report:
     if options.engines:
         return _engines(options)
-    with _progress() as tell:
-        if options.sweep:
-            return _sweep(options, tell)
-        return _loads(options, tell)
+    with load_bar() as bar:
+        return _sweep(options, bar) if options.sweep else _loads(options, bar)
 
 
-def _loads(options: Options, tell: Callable[[str, float], None]) -> Report:
+def _loads(options: Options, bar: LoadBar) -> Report:
     loads: list[Load] = [Closed(callers) for callers in _callers(options.callers)]
     loads += [Open(rate, is_poisson=not options.even) for rate in _numbers("--rate", options.rate, float)]
     instances = _numbers("--instances", options.instances, int)
@@ -140,10 +136,9 @@ def _loads(options: Options, tell: Callable[[str, float], None]) -> Report:
         session = open_session(
             endpoint, options.model, options.wanted, timeout_seconds=options.timeout_seconds, pid=options.pid
         )
-        rows = [
-            session.measure(load, options.plan, partial(_tell, tell, load.name))
-            for load in loads or [Closed(callers) for callers in _CALLERS]
-        ]
+        loads = loads or [Closed(callers) for callers in _CALLERS]
+        bar.expect(len(loads))
+        rows = [session.measure(load, options.plan, bar.begin(load.name)) for load in loads]
     return Report(
         kind="load",
         title=f"{options.model} by {session.server}",
@@ -152,26 +147,24 @@ def _loads(options: Options, tell: Callable[[str, float], None]) -> Report:
     )
 
 
-def _tell(tell: Callable[[str, float], None], load: str, what: str, seconds: float) -> None:
-    tell(f"{load}: {what}", seconds)
-
-
-def _sweep(options: Options, tell: Callable[[str, float], None]) -> Report:
+def _sweep(options: Options, bar: LoadBar) -> Report:
+    sweep = Sweep(
+        callers=_callers(options.callers) or _SWEPT_CALLERS,
+        batches=_numbers("--batch", options.batch, int),
+        instances=_numbers("--instances", options.instances, int) or (None,),
+        slo_milliseconds=options.slo_milliseconds,
+    )
+    bar.expect(len(sweep.callers) * len(sweep.batches) * len(sweep.instances))
     return measure_sweep(
         _target(options),
         options.model,
         options.wanted,
-        Sweep(
-            callers=_callers(options.callers) or _SWEPT_CALLERS,
-            batches=_numbers("--batch", options.batch, int),
-            instances=_numbers("--instances", options.instances, int) or (None,),
-            slo_milliseconds=options.slo_milliseconds,
-        ),
+        sweep,
         options.plan,
         timeout_seconds=options.timeout_seconds,
         pid=options.pid,
         method=_method(options),
-        tell=tell,
+        on_load=bar.begin,
     )
 
 
@@ -234,15 +227,3 @@ def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
             raise typer.BadParameter(f"--shape must be as NAME:3,224,224, got '{text}'.")
         shapes[name] = _numbers("--shape", sizes, int)
     return shapes
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A line on standard error that tells what is measured now."""
-    columns = (TextColumn("{task.description}"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
-    # Four times a second: drawing is work on the machine that is measured.
-    with Progress(
-        *columns, console=Console(stderr=True, highlight=False), transient=True, refresh_per_second=2
-    ) as bars:
-        task = bars.add_task("start", total=None)
-        yield lambda what, _seconds: bars.update(task, description=what)

@@ -18,7 +18,7 @@ from tundish_bench.processes import machine_busy_seconds
 from tundish_bench.reports import Figure, Row
 
 OnProgress = Callable[[str, float], None]
-"""Is told what is done now, and how many of its seconds have passed."""
+"""Is told what is done now, and what share of the repeats is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +76,13 @@ def measure(
     Raises:
         BenchmarkError: the server answers nothing.
     """
-    tell = on_progress or (lambda _what, _seconds: None)
+    tell = on_progress or (lambda _what, _share: None)
     with Generator(order) as generator:
         log = _Log(generator)
         was_steady = _warm_up(log, order, plan, tell)
         repeats, spent = [], [log.spent()]
         for number in range(plan.repeats):
-            tell(f"repeat {number + 1} of {plan.repeats}", number * plan.seconds)
+            tell(f"repeat {number + 1} of {plan.repeats}", number / plan.repeats)
             with _all(meters):
                 begin = time.perf_counter()
                 log.wait_until(begin + plan.seconds)
@@ -112,8 +112,8 @@ def _warm_up(log: _Log, order: Order, plan: Plan, tell: OnProgress) -> bool:
     """Waits until the server is steady, or for so long; returns whether it is."""
     began = time.perf_counter()
     windows: list[Window] = []
-    while (passed := time.perf_counter() - began) < plan.most_warm_up_seconds:
-        tell("warm up", passed)
+    tell("warming up", 0.0)
+    while time.perf_counter() - began < plan.most_warm_up_seconds:
         begin = time.perf_counter()
         log.wait_until(begin + WINDOW_SECONDS)
         records = log.records()

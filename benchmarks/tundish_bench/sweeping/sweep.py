@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.load import Closed, Open
-from tundish_bench.driving.measuring import Plan
+from tundish_bench.driving.measuring import OnProgress, Plan
 from tundish_bench.driving.serving import Target
 from tundish_bench.driving.session import Session, open_session
 from tundish_bench.reports import Report, Row
@@ -19,8 +19,9 @@ _ENOUGH_REQUESTS = 110
 _LONGEST_SECONDS = 60.0
 """Of a repeat."""
 
-OnRow = Callable[[str, float], None]
-"""Is told what is measured now, and how many seconds it has taken so far."""
+
+OnLoad = Callable[[str], OnProgress]
+"""Is told the name of a load that begins, and gives what is told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def measure_sweep(
     timeout_seconds: float,
     pid: int | None,
     method: str,
-    tell: OnRow,
+    on_load: OnLoad,
 ) -> Report:
     """The report of a sweep.
 
@@ -71,10 +72,10 @@ def measure_sweep(
                     settings=settings,
                 )
                 server = session.server
-                curve = [_told(session, Closed(callers), plan, tell) for callers in sweep.callers]
+                curve = [_told(session, Closed(callers), plan, on_load) for callers in sweep.callers]
                 rows.extend(curve)
                 if sweep.slo_milliseconds is not None:
-                    found, note = _within(session, curve, plan, sweep.slo_milliseconds, tell)
+                    found, note = _within(session, curve, plan, sweep.slo_milliseconds, on_load)
                     rows.extend(found)
                     notes.append(note)
     bend = knee(rows)
@@ -89,18 +90,18 @@ def measure_sweep(
     )
 
 
-def _told(session: Session, load: Closed | Open, plan: Plan, tell: OnRow) -> Row:
-    return session.measure(load, plan, lambda what, seconds: tell(f"{load.name}: {what}", seconds))
+def _told(session: Session, load: Closed | Open, plan: Plan, on_load: OnLoad) -> Row:
+    return session.measure(load, plan, on_load(load.name))
 
 
 def _within(
-    session: Session, curve: Sequence[Row], plan: Plan, slo_milliseconds: float, tell: OnRow
+    session: Session, curve: Sequence[Row], plan: Plan, slo_milliseconds: float, on_load: OnLoad
 ) -> tuple[list[Row], str]:
     """The rows of the search for the highest rate, and what it found."""
 
     def measure(rate: float) -> Row:
         seconds = min(_LONGEST_SECONDS, max(plan.seconds, _ENOUGH_REQUESTS / rate / plan.repeats))
-        return _told(session, Open(rate), replace(plan, seconds=seconds), tell)
+        return _told(session, Open(rate), replace(plan, seconds=seconds), on_load)
 
     others = "".join(f", {name} {value}" for name, value in session.settings.items())
     none = f"No rate keeps p99 under {slo_milliseconds:g} ms{others}."
