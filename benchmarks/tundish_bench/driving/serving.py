@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tundish_bench.driving.cores import without_the_generators
 from tundish_bench.driving.endpoint import Endpoint, WireName, parse_endpoint
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.processes import HOST, free_port, tundish_server
@@ -51,7 +52,9 @@ class Target:
         server = tundish_server(
             self.repository, log=logs / "bench-server.log", instances=instances, http_port=http_port
         )
-        with server:
+        with ExitStack() as stack:
+            with without_the_generators():
+                stack.enter_context(server)
             if self.wire == "http":
                 yield Endpoint("http", HOST, http_port)
             else:

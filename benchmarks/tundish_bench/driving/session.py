@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Set
 from dataclasses import dataclass, field
 
-import psutil
-
 from tundish_bench.driving.contents import Wanted, make_contents
+from tundish_bench.driving.cores import generator_cores
 from tundish_bench.driving.endpoint import Endpoint
 from tundish_bench.driving.generator import Order
 from tundish_bench.driving.load import Load
@@ -21,8 +18,6 @@ from tundish_bench.reports import Row
 from tundish_bench.watching import find_server
 
 _BINARY = "binary_tensor_data"
-_ENOUGH_CORES = 4
-"""From so many on, one is the generator's alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +40,7 @@ class Session:
         Raises:
             BenchmarkError: the server answers nothing.
         """
-        order = Order(asking=self.asking, load=load, block_seconds=plan.seconds, cores=_generator_cores(self.pid))
+        order = Order(asking=self.asking, load=load, block_seconds=plan.seconds, cores=generator_cores(self.pid))
         meters: list[Meter] = [StageMeter(self.endpoint, self.asking.model), ServerMeter(self.endpoint, self.pid)]
         row = measure(order, plan, batch=self.batch, meters=meters, on_progress=on_progress)
         others = [f"{name} {value}" for name, value in self.settings.items()]
@@ -83,14 +78,3 @@ def open_session(
         pid=pid if pid is not None else find_server(endpoint.host, endpoint.port),
         settings=settings or {},
     )
-
-
-def _generator_cores(server: int | None) -> Set[int] | None:
-    """A core that the server does not use, or the last one where there are many; None where none can be spared."""
-    ours = os.sched_getaffinity(0)
-    if server is None:
-        return None
-    theirs = set(psutil.Process(server).cpu_affinity())
-    if free := ours - theirs:
-        return free
-    return {max(ours)} if len(ours) >= _ENOUGH_CORES else None
