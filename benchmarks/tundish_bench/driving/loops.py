@@ -52,6 +52,12 @@ class Notebook:
         due, sent, ended, answered, given_up = (np.ascontiguousarray(column) for column in rows.T)
         return Records(due, sent, ended, answered.astype(np.bool_), given_up.astype(np.bool_), errors)
 
+    def never_sent(self, due: float) -> None:
+        """A request was due for which there was never room."""
+        now = time.perf_counter()
+        self._times.extend((due, now, now, False, True))
+        self._errors[NOT_WAITED_FOR] += 1
+
     def give_up(self) -> None:
         """Whatever is under way is waited for no longer."""
         for number in tuple(self.under_way):
@@ -102,6 +108,8 @@ class OpenLoop:
         finally:
             for task in self._sending:
                 task.cancel()
+            for due in self._waiting:
+                self._notebook.never_sent(due)
 
     def _tell_the_time(self, loop: asyncio.AbstractEventLoop, ended: threading.Event) -> None:
         """On a thread of its own: calls `_arrive` on the loop for each request that is due."""
