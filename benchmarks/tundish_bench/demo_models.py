@@ -103,7 +103,7 @@ def int8_bundle(repository: Path, model: str, destination: Path) -> Bundle:
 
 
 def copied_bundle(bundle: Bundle, manifest: Manifest, destination: Path) -> Bundle:
-    """What the manifest says of the bundle's files, in the repository at `destination`: another name, fewer variants."""
+    """The bundle with another manifest, of another name or fewer variants, in the repository at `destination`."""
     with staged_bundle(destination, manifest.model) as staging:
         for file in manifest.files:
             (staging / file.path).parent.mkdir(parents=True, exist_ok=True)

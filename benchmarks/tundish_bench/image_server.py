@@ -3,9 +3,9 @@
 What: user and system time of the server's processes, divided by the images that they answered. CPU, not throughput,
 is what a box that also does other work pays, and a busy client distorts it least.
 Against what: tritonserver 2.51 with its Python backend (OpenCV, NumPy, ONNX Runtime), as one writes it first and,
-beside it, tuned; and the floor, which is decoding, fused pre-processing and inference in threads of this process: on one core, and on all of them
-at once, as a loaded server works (`floor.py` says why both). tundish and the floor decode JPEGs at half their size if
-the bundle's gate has measured that; the others' models decode in full.
+beside it, tuned; and the floor, which is decoding, fused pre-processing and inference in threads of this process: on
+one core, and on all of them at once, as a loaded server works (`floor.py` says why both). tundish and the floor decode
+JPEGs at half their size if the bundle's gate has measured that; Triton's models decode in full.
 Inputs: MobileNetV2, int8, the very same file in all; twenty photographs of 512 x 512 pixels as JPEG files; 16
 callers, each waiting for its answer before it sends the next image, over the Open Inference Protocol on the loopback.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order, the floors

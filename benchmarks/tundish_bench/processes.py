@@ -104,6 +104,12 @@ class ServerProcess:
         family = [self._process, *self._process.children(recursive=True)]
         return sum(int(process.memory_info().rss) for process in family)
 
+    def proportional_bytes(self) -> int:
+        """The same, with what several processes share divided among them: Linux's PSS."""
+        assert self._process is not None
+        family = [self._process, *self._process.children(recursive=True)]
+        return sum(int(process.memory_full_info().pss) for process in family)
+
     def cpu_seconds(self) -> dict[int, float]:
         """User and system time so far of the process and of all below it, by process id."""
         assert self._process is not None
@@ -173,12 +179,12 @@ class ServerProcess:
 
 
 def tundish_server(
-    repository: Path, *, log: Path, name: str = "tundish", instances: int | None = None
+    repository: Path, *, log: Path, name: str = "tundish", instances: int | None = None, http_port: int = 0
 ) -> ServerProcess:
     """`tundish serve` on a repository; with `instances` a model, else as it places them by itself."""
     port = free_port()
     command = [sys.executable, "-m", "tundish", "serve", str(repository), "--host", HOST]
-    command += ["--grpc-port", str(port), "--http-port", "0"]
+    command += ["--grpc-port", str(port), "--http-port", str(http_port)]
     if instances is not None:
         command += ["--instances", str(instances)]
     return ServerProcess(name, command, port=port, log=log)

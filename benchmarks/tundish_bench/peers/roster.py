@@ -62,9 +62,7 @@ PEERS = {
             batches={},
         ),
         Peer(name="mosec", version="mosec 0.9.8", install=install_mosec, serve=mosec_server, batches={}),
-        Peer(
-            name="litserve", version="LitServe 0.2.19", install=install_litserve, serve=litserve_server, batches={}
-        ),
+        Peer(name="litserve", version="LitServe 0.2.19", install=install_litserve, serve=litserve_server, batches={}),
         Peer(name="mlserver", version="MLServer 1.7.1", install=install_mlserver, serve=mlserver_server, batches={}),
     )
 }

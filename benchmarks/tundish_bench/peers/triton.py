@@ -47,9 +47,7 @@ def triton_server(
     """
     repository = scratch / re.sub(r"\W+", "-", name)  # the backend crashes at paths with a comma or a space
     for model in models:
-        write_triton_model(
-            model, repository, max_batch_size=tuning.max_batch_size, instances=tuning.instances
-        )
+        write_triton_model(model, repository, max_batch_size=tuning.max_batch_size, instances=tuning.instances)
     packages = site_packages(environment)
     port = free_port()
     command = [

@@ -48,5 +48,6 @@ def _config(model: PeerModel, *, max_batch_size: int, instances: int) -> str:
     return (
         f'name: "{model.name}"\nbackend: "python"\nmax_batch_size: {max_batch_size}\n{tensors}'
         f"instance_group [ {{ count: {instances} kind: KIND_CPU }} ]\n"
-        + "dynamic_batching { }\n" * (max_batch_size > 1)
+        + "dynamic_batching { }\n"
+        * (max_batch_size > 1)
     )

@@ -168,11 +168,15 @@ def _review_questions(bundle: Bundle, count: int) -> tuple[Question, ...]:
 
 def _labels(repository: Path, questions: Sequence[Question], bundles: Sequence[Bundle]) -> tuple[str, ...]:
     """The first label of each question's item, by the runtime itself."""
-    reads = {bundle.manifest.model: "image" if bundle.manifest.task.startswith("image") else "text" for bundle in bundles}
+    reads = {
+        bundle.manifest.model: "image" if bundle.manifest.task.startswith("image") else "text" for bundle in bundles
+    }
 
     def label(question: Question) -> str:
-        item = question.body if reads[question.model] == "image" else question.body.decode()
-        result = runtime.predict(question.model, **{reads[question.model]: item}).result
+        name, body = question.model, question.body
+        images = reads[name] == "image"
+        prediction = runtime.predict(name, image=body) if images else runtime.predict(name, text=body.decode())
+        result = prediction.result
         assert isinstance(result, ImageClassification | TextClassification)
         return result.labels[0].name
 

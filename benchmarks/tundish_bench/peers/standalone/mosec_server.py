@@ -44,16 +44,19 @@ class Compute(Classify):
         return data
 
 
+def runtime_of(name, settings):
+    """The workers of a model, and how they batch."""
+    return Runtime(
+        Compute if settings["reads"] == "tensor" else Classify,
+        num=SETTINGS["workers"],
+        max_batch_size=SETTINGS["max_batch_size"],
+        max_wait_time=SETTINGS["max_wait_milliseconds"],
+        timeout=SETTINGS["timeout_seconds"],
+        env=[{"MODEL": name}] * SETTINGS["workers"],
+    )
+
+
 if __name__ == "__main__":
     server = Server()
-    for name, settings in SETTINGS["models"].items():
-        runtime = Runtime(
-            Compute if settings["reads"] == "tensor" else Classify,
-            num=SETTINGS["workers"],
-            max_batch_size=SETTINGS["max_batch_size"],
-            max_wait_time=SETTINGS["max_wait_milliseconds"],
-            timeout=SETTINGS["timeout_seconds"],
-            env=[{"MODEL": name}] * SETTINGS["workers"],
-        )
-        server.register_runtime({f"/{name}": [runtime]})
+    server.register_runtime({f"/{name}": [runtime_of(name, each)] for name, each in SETTINGS["models"].items()})
     server.run()

@@ -1,4 +1,4 @@
-"""A text classifier by Hugging Face's `tokenizers` and ONNX Runtime, for the peers' servers: texts to labels, one thread.
+"""A text classifier by `tokenizers` and ONNX Runtime, for the peers' servers: texts to labels, one thread.
 
 `settings` is what the bundle's manifest says. What is answered together is one run of the engine, padded to the
 longest.
