@@ -42,7 +42,10 @@ def run(
     workload: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(WORKLOADS)}; repeat it for several.")
     ] = None,
-    peer: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(PEERS)}; repeat it for several.")] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of {', '.join(PEERS)}, or NAME:8 to batch up to 8; repeat it for several."),
+    ] = None,
     callers: Annotated[
         list[int] | None, typer.Option(min=1, max=512, help="Requests in flight; repeat it for several.")
     ] = None,
@@ -55,7 +58,7 @@ def run(
     files = _checked(report or [])
     wanted = Wanted(
         workloads=_workloads(workload or []),
-        peers=[peer_of(name) for name in dict.fromkeys(peer or PEERS)],
+        peers=[peer_of(said) for said in dict.fromkeys(peer or PEERS)],
         callers=sorted(set(callers or _CALLERS)),
         minutes=minutes,
     )

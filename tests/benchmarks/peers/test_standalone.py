@@ -84,7 +84,7 @@ def test_answers_go_over_http_as_json_or_as_bytes(
     http_answers = importlib.import_module("served_models").http_answers
     (answer,) = http_answers(loaded(text_model(review_bundle)), [b"fine"])
     assert json.loads(json.dumps(answer)) == answer
-    assert len(answer["label"]) == len(answer["score"]) == 2
+    assert len(answer["label"]) == len(answer["score"]) == 3
     (row,) = rows_of(photo_bundle, photographs[:1])
     (numbers,) = http_answers(loaded(tensor_model(photo_bundle)), [row.tobytes()])
     assert len(numbers) == 4 * 1000
@@ -127,7 +127,7 @@ def test_triton_answers_each_of_the_requests_that_it_hands_over_together(
     labels = [[row[0].decode() for row in answer["label"]] for answer in answers]
     expected = first_labels(repository, "sentiment", text=TEXTS)
     assert labels == [expected[:1], expected[1:3], expected[3:]]
-    assert [answer["score"].shape for answer in answers] == [(1, 2), (2, 2), (1, 2)]
+    assert [answer["score"].shape for answer in answers] == [(1, 3), (2, 3), (1, 3)]
 
 
 @pytest.mark.usefixtures("standalone")
@@ -169,9 +169,9 @@ async def test_mlserver_answers_a_batch_with_a_row_each(
     fake_mlserver(monkeypatch)
     answer = await mlserver_answer(text_model(review_bundle), [text.encode() for text in TEXTS])
     labels, scores = answer.outputs
-    assert (labels.name, labels.datatype, labels.shape) == ("label", "BYTES", [4, 2])
-    assert labels.data[::2] == first_labels(repository, "sentiment", text=TEXTS)
-    assert (scores.name, scores.shape, len(scores.data)) == ("score", [4, 2], 8)
+    assert (labels.name, labels.datatype, labels.shape) == ("label", "BYTES", [4, 3])
+    assert labels.data[::3] == first_labels(repository, "sentiment", text=TEXTS)
+    assert (scores.name, scores.shape, len(scores.data)) == ("score", [4, 3], 12)
 
 
 @pytest.mark.usefixtures("standalone")
