@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,6 +123,7 @@ def _write(report: Report, files: Sequence[Path]) -> None:
 
 def main() -> None:
     """Exit code 0 if it measured, 2 for a usage error, 1 for a failure, said in one sentence."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server outlives what has started it
     try:
         app(prog_name="python -m tundish_bench.peers")
     except TundishError as error:
