@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from tundish_bench.peers.comparing import CPU_RATIO, THROUGHPUT_RATIO
+from tundish_bench.peers.measuring import callers_in_words
 from tundish_bench.reports import Figure, Report, Row
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
@@ -34,24 +35,31 @@ another machine; milliseconds do not.
 
 
 def document(report: Report, reasons: str) -> str:
-    """The whole page; `reasons` is Markdown by people: why what is measured is so."""
+    """The whole page; `reasons` is Markdown by people: why what is measured is so.
+
+    The first paragraph of the report's method says what is compared, and stands at the beginning.
+    """
+    what, *how = report.method.split("\n\n")
     parts = [
         f"# {escaped(report.title)}\n",
-        f"Measured {report.created:%Y-%m-%d} by `make bench-peers` on {_machine(report)}. "
-        "What is written here comes from the measurement, but for the section *Why*.\n",
+        f"{escaped(what)}\n",
+        f"Measured on {report.created:%Y-%m-%d} on {_machine(report)}. All of this page comes from the measurement, "
+        "but for the section *Why*, which people write.\n",
         *(f"> {escaped(note)}\n" for note in report.notes),
         "## What wins where\n",
-        "Throughput of the best peer beside that of tundish, by the same transport:\n",
+        "Throughput: who is ahead, and by what factor of the other. tundish is held against the peer that comes best "
+        "beside it, by the same transport; *even* means that the interval of the ratio leaves it open.\n",
         _winners(report, THROUGHPUT_RATIO),
-        "CPU of the server for each request:\n",
+        "CPU that the server takes for a request, in the same way; the factor says how much less it is:\n",
         _winners(report, CPU_RATIO),
-        "A name stands alone where the interval of the ratio leaves 1 out; else neither is proven to win.\n",
         "## Why\n",
         reasons.strip() + "\n",
         "## Figures\n",
+        "Means over the rounds, with the half of a 95 % interval behind ± or the whole of it in brackets. "
+        "*Of tundish's* is the ratio to tundish by the same transport.\n",
         *_tables(report),
         "## How it was measured\n",
-        *(f"{escaped(paragraph)}\n" for paragraph in report.method.split("\n\n")),
+        *(f"{escaped(paragraph)}\n" for paragraph in how),
         _REPEAT,
     ]
     return "\n".join(parts)
@@ -81,7 +89,7 @@ def _workloads(report: Report) -> dict[str, list[Row]]:
 def _winners(report: Report, ratio: str) -> str:
     """A table: who wins, by workload and callers."""
     callers = list(dict.fromkeys(row.settings["callers"] for row in report.rows))
-    lines = [_line(["", *(f"{count} callers" for count in callers)]), _line(["---"] * (len(callers) + 1))]
+    lines = [_line(["", *(callers_in_words(int(count)) for count in callers)]), _line(["---"] * (len(callers) + 1))]
     for workload, rows in _workloads(report).items():
         cells = [_winner([row for row in rows if row.settings["callers"] == count], ratio) for count in callers]
         lines.append(_line([escaped(workload), *cells]))
