@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -32,32 +33,47 @@ def loaded(model: PeerModel) -> Any:
     return importlib.import_module("served_models").load_model(model.settings)
 
 
-def first_labels(repository: Path, model: str, **items: list[Any]) -> list[str]:
+@pytest.fixture(scope="module")
+def runtime(repository: Path) -> Iterator[tundish.Runtime]:
+    with tundish.open(repository, instances=1) as opened:
+        yield opened
+
+
+def first_label(result: Any) -> str:
+    label: str = result.labels[0].name
+    return label
+
+
+@pytest.fixture(scope="module")
+def photo_labels(runtime: tundish.Runtime, photographs: list[Path]) -> list[str]:
     """By the runtime itself."""
-    ((name, values),) = items.items()
-    with tundish.open(repository, instances=1) as runtime:
-        results: list[Any] = [runtime.predict(model, **{name: value}).result for value in values]
-    return [result.labels[0].name for result in results]
+    return [first_label(runtime.predict("photo-labels", image=path.read_bytes()).result) for path in photographs]
+
+
+@pytest.fixture(scope="module")
+def text_labels(runtime: tundish.Runtime) -> list[str]:
+    """By the runtime itself, of `TEXTS`."""
+    return [first_label(runtime.predict("sentiment", text=text).result) for text in TEXTS]
 
 
 @pytest.mark.usefixtures("standalone")
 @pytest.mark.parametrize("tuned", [False, True])
 def test_images_get_the_labels_of_the_bundle(
-    repository: Path, photo_bundle: Bundle, photographs: list[Path], tuned: bool
+    photo_bundle: Bundle, photographs: list[Path], photo_labels: list[str], tuned: bool
 ) -> None:
     images = [path.read_bytes() for path in photographs]
     labels, scores = loaded(image_model(photo_bundle, tuned=tuned)).run(images)
-    expected = first_labels(repository, "photo-labels", image=images)
-    assert sum(one == other for one, other in zip(labels[:, 0], expected, strict=True)) >= 19
+    assert sum(one == other for one, other in zip(labels[:, 0], photo_labels, strict=True)) >= 19
     assert (scores[:, 0] >= scores[:, 1]).all()
 
 
 @pytest.mark.usefixtures("standalone")
-def test_texts_get_the_labels_of_the_bundle_one_by_one_and_together(repository: Path, review_bundle: Bundle) -> None:
+def test_texts_get_the_labels_of_the_bundle_one_by_one_and_together(
+    review_bundle: Bundle, text_labels: list[str]
+) -> None:
     served = loaded(text_model(review_bundle))
-    expected = first_labels(repository, "sentiment", text=TEXTS)
-    assert list(served.run([text.encode() for text in TEXTS])[0][:, 0]) == expected
-    assert [served.run([text.encode()])[0][0, 0] for text in TEXTS] == expected
+    assert list(served.run([text.encode() for text in TEXTS])[0][:, 0]) == text_labels
+    assert [served.run([text.encode()])[0][0, 0] for text in TEXTS] == text_labels
 
 
 def rows_of(bundle: Bundle, photographs: list[Path]) -> list[np.ndarray]:
@@ -116,7 +132,7 @@ def triton_model(model: PeerModel, folder: Path) -> Any:
 
 @pytest.mark.usefixtures("standalone")
 def test_triton_answers_each_of_the_requests_that_it_hands_over_together(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repository: Path, review_bundle: Bundle
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, review_bundle: Bundle, text_labels: list[str]
 ) -> None:
     fake_triton(monkeypatch)
     model = triton_model(text_model(review_bundle), tmp_path)
@@ -125,8 +141,7 @@ def test_triton_answers_each_of_the_requests_that_it_hands_over_together(
     requests = [{"text": tensor("text", np.array([[text.encode()] for text in part], np.object_))} for part in parts]
     answers = model.execute(requests)
     labels = [[row[0].decode() for row in answer["label"]] for answer in answers]
-    expected = first_labels(repository, "sentiment", text=TEXTS)
-    assert labels == [expected[:1], expected[1:3], expected[3:]]
+    assert labels == [text_labels[:1], text_labels[1:3], text_labels[3:]]
     assert [answer["score"].shape for answer in answers] == [(1, 3), (2, 3), (1, 3)]
 
 
@@ -164,13 +179,13 @@ async def mlserver_answer(model: PeerModel, items: list[bytes]) -> Any:
 
 @pytest.mark.usefixtures("standalone")
 async def test_mlserver_answers_a_batch_with_a_row_each(
-    monkeypatch: pytest.MonkeyPatch, repository: Path, review_bundle: Bundle
+    monkeypatch: pytest.MonkeyPatch, review_bundle: Bundle, text_labels: list[str]
 ) -> None:
     fake_mlserver(monkeypatch)
     answer = await mlserver_answer(text_model(review_bundle), [text.encode() for text in TEXTS])
     labels, scores = answer.outputs
     assert (labels.name, labels.datatype, labels.shape) == ("label", "BYTES", [4, 3])
-    assert labels.data[::3] == first_labels(repository, "sentiment", text=TEXTS)
+    assert labels.data[::3] == text_labels
     assert (scores.name, scores.shape, len(scores.data)) == ("score", [4, 3], 12)
 
 
@@ -186,6 +201,54 @@ async def test_mlserver_answers_with_the_bytes_of_a_tensor(
     engine = load_engine(photo_bundle, photo_bundle.manifest.servable[0], threads=1)
     for row, data in zip(rows, logits.data, strict=True):
         assert data == engine.run({"pixel_values": row})["logits"].tobytes()
+
+
+@pytest.mark.usefixtures("standalone")
+@pytest.mark.parametrize("most", [1, 8])
+def test_mosecs_workers_answer_items_and_batches(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, review_bundle: Bundle, text_labels: list[str], most: int
+) -> None:
+    package = ModuleType("mosec")
+    package.Worker, package.Server, package.Runtime = object, object, object  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mosec", package)
+    model = text_model(review_bundle)
+    content = {"models": {model.name: model.settings}, "max_batch_size": most}
+    (tmp_path / "settings.json").write_text(json.dumps(content))
+    monkeypatch.setenv("SETTINGS", str(tmp_path / "settings.json"))
+    monkeypatch.setenv("MODEL", model.name)
+    worker = importlib.import_module("mosec_server").Classify()
+    items = [worker.deserialize(text.encode()) for text in TEXTS]
+    answers = [worker.forward(item) for item in items] if most == 1 else worker.forward(items)
+    assert [answer["label"][0] for answer in answers] == text_labels
+
+
+def fake_litserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LitServe's and FastAPI's classes, as far as the server uses them."""
+
+    class LitAPI:
+        def __init__(self, *, max_batch_size: int) -> None:
+            self.max_batch_size = max_batch_size
+
+    package, fastapi = ModuleType("litserve"), ModuleType("fastapi")
+    package.LitAPI = LitAPI  # type: ignore[attr-defined]
+    fastapi.Depends, fastapi.Request = (lambda each: each), object  # type: ignore[attr-defined]
+    fastapi.Response = lambda content, media_type: (media_type, content)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "litserve", package)
+    monkeypatch.setitem(sys.modules, "fastapi", fastapi)
+
+
+@pytest.mark.usefixtures("standalone")
+@pytest.mark.parametrize("most", [1, 8])
+def test_litserves_workers_answer_items_and_batches(
+    monkeypatch: pytest.MonkeyPatch, review_bundle: Bundle, text_labels: list[str], most: int
+) -> None:
+    fake_litserve(monkeypatch)
+    api = importlib.import_module("litserve_server").Serve(text_model(review_bundle).settings, max_batch_size=most)
+    api.setup("cpu")
+    items = [api.decode_request(text.encode()) for text in TEXTS]
+    outputs = [api.predict(item) for item in items] if most == 1 else api.unbatch(api.predict(api.batch(items)))
+    assert [api.encode_response(output)["label"][0] for output in outputs] == text_labels
+    assert api.encode_response(b"numbers") == ("application/octet-stream", b"numbers")
 
 
 @pytest.mark.parametrize(("most", "batches"), [(1, False), (8, True)])
