@@ -15,10 +15,10 @@ SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json
 CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench gpu fuzz clean
+.PHONY: help install demo test check format bench bench-peers gpu fuzz clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 install: $(INSTALLED)  ## make the environment in .venv, with everything that the other targets need
 
@@ -51,6 +51,9 @@ bench: $(INSTALLED)  ## time the kernels, and the server on images, texts and te
 	$(BIN)/python -m tundish_bench.text_server
 	$(BIN)/python -m tundish_bench.tensor_server
 	$(BIN)/python -m tundish_bench.overload
+
+bench-peers: $(INSTALLED)  ## compare with tritonserver, mosec, LitServe and MLServer for 20 minutes, and write docs/benchmarks.md
+	$(BIN)/python -m tundish_bench.peers --report docs/benchmarks.md --report docs/benchmarks/peers.json
 
 gpu: $(INSTALLED)  ## run the tests on an NVIDIA GPU, also under compute-sanitizer if it is there, and time the kernels
 	@$(BIN)/python -c 'import sys; from tundish_kernels import cuda; sys.exit(cuda.reason())'

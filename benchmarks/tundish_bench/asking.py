@@ -5,11 +5,11 @@ A message is serialised once, before the load: the client shares the machine wit
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import aiohttp
@@ -22,11 +22,10 @@ from tundish.engines import Arrays
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
 
-Protocol = Literal["grpc", "http", "http-base64"]
-"""The Open Inference Protocol over gRPC; or a POST of the item, answered by JSON with a list `label`.
-
-The body is the item's bytes, or JSON with the bytes in base64 as `image_data`.
-"""
+Protocol = Literal["grpc", "grpc-bytes", "v2-http", "http"]
+"""The Open Inference Protocol over gRPC; the same with each tensor of numbers as one element of BYTES, both ways; the
+same over HTTP with binary data; or a POST of the item to the model's name, answered by JSON with a list `label` or, of
+a bare engine, by its first output's numbers."""
 
 Ask = Callable[[int], Awaitable[str]]
 """Asks a connected server the question of this index, and returns its answer."""
@@ -37,7 +36,9 @@ _ANSWER_SECONDS = 30.0
 _LENGTH_BYTES = 4
 """What precedes each element of a raw BYTES tensor: its length, little-endian."""
 
-_CONTENT_TYPES = {"http": "application/octet-stream", "http-base64": "application/json"}
+_HEADER_LENGTH = "Inference-Header-Content-Length"
+"""Of the JSON before the binary data, in a request and an answer."""
+
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 """The method's path."""
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
@@ -47,16 +48,15 @@ _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_l
 class Question:
     """What is asked, in the form of each protocol."""
 
+    model: str
     message: bytes
     """A serialised `inference.ModelInferRequest`."""
-    body: bytes = b""
-    """The item alone; empty for tensors, which no plain HTTP server is asked for."""
+    body: bytes
+    """The item alone: a file, a text, or the numbers of the first tensor."""
 
-    def http(self, protocol: Protocol) -> bytes:
-        """The body of a POST."""
-        if protocol == "http":
-            return self.body
-        return json.dumps({"image_data": base64.b64encode(self.body).decode()}).encode()
+    def grpc(self, protocol: Protocol) -> bytes:
+        """The message of a call."""
+        return _with_bytes(self.message) if protocol == "grpc-bytes" else self.message
 
 
 def ask_pipeline(model: str, input_name: Literal["image", "text"], item: bytes) -> Question:
@@ -64,7 +64,7 @@ def ask_pipeline(model: str, input_name: Literal["image", "text"], item: bytes) 
     tensor = oip.ModelInferRequest.InferInputTensor(name=input_name, datatype="BYTES", shape=[1, 1])
     raw = len(item).to_bytes(_LENGTH_BYTES, "little") + item
     request = oip.ModelInferRequest(model_name=model, inputs=[tensor], raw_input_contents=[raw])
-    return Question(message=request.SerializeToString(), body=item)
+    return Question(model=model, message=request.SerializeToString(), body=item)
 
 
 def ask_engine(model: str, inputs: Arrays) -> Question:
@@ -73,15 +73,16 @@ def ask_engine(model: str, inputs: Arrays) -> Question:
     for name, array in inputs.items():
         request.inputs.add(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
         request.raw_input_contents.append(array.tobytes())
-    return Question(message=request.SerializeToString())
+    return Question(model=request.model_name, message=request.SerializeToString(), body=request.raw_input_contents[0])
 
 
 def answer_of(response: oip.ModelInferResponse) -> str:
     """The first element of the output `label`; of a bare engine's, which has none, `class_of` its first output."""
     for output, raw in zip(response.outputs, response.raw_output_contents, strict=True):
         if output.name == "label":
-            return raw[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(raw[:_LENGTH_BYTES], "little")].decode()
-    return class_of(np.frombuffer(response.raw_output_contents[0], np.float32))
+            return _first_element(raw).decode()
+    first = response.raw_output_contents[0]
+    return _class_of_bytes(_first_element(first) if response.outputs[0].datatype == "BYTES" else first)
 
 
 def class_of(logits: NDArray[np.generic]) -> str:
@@ -96,7 +97,8 @@ async def connect(url: str, protocol: Protocol, questions: Sequence[Question]) -
     Raises:
         BenchmarkError: a question was not answered.
     """
-    connection = _connect_grpc(url, questions) if protocol == "grpc" else _connect_http(url, protocol, questions)
+    connect_by = {"v2-http": _connect_v2_http, "http": _connect_http}.get(protocol, partial(_connect_grpc, protocol))
+    connection = connect_by(url, questions)
     try:
         async with connection as ask:
             yield ask
@@ -117,31 +119,101 @@ async def ask_alone(url: str, protocol: Protocol, questions: Sequence[Question])
 
 
 @asynccontextmanager
-async def _connect_grpc(url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+async def _connect_grpc(protocol: Protocol, url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    messages = [question.grpc(protocol) for question in questions]
     async with grpc.aio.insecure_channel(url, options=_UNLIMITED) as channel:
         infer = channel.unary_unary(
             INFER, request_serializer=None, response_deserializer=oip.ModelInferResponse.FromString
         )
 
         async def ask(index: int) -> str:
-            return answer_of(await infer(questions[index].message, timeout=_ANSWER_SECONDS))
+            return answer_of(await infer(messages[index], timeout=_ANSWER_SECONDS))
 
         yield ask
 
 
 @asynccontextmanager
-async def _connect_http(url: str, protocol: Protocol, questions: Sequence[Question]) -> AsyncIterator[Ask]:
-    bodies = [question.http(protocol) for question in questions]
-    headers = {"Content-Type": _CONTENT_TYPES[protocol]}
-    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, headers=headers, raise_for_status=True) as session:
+async def _connect_http(url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    targets = [(f"http://{url}/{question.model}", question.body) for question in questions]
+    async with _session({"Content-Type": "application/octet-stream"}) as session:
 
         async def ask(index: int) -> str:
-            async with session.post(f"http://{url}/inference", data=bodies[index]) as response:
-                label: str = json.loads(await response.read())["label"][0]
+            target, body = targets[index]
+            async with session.post(target, data=body) as response:
+                answer = await response.read()
+                if response.content_type != "application/json":
+                    return _class_of_bytes(answer)
+                label: str = json.loads(answer)["label"][0]
                 return label
 
         yield ask
+
+
+@asynccontextmanager
+async def _connect_v2_http(url: str, questions: Sequence[Question]) -> AsyncIterator[Ask]:
+    targets = [(f"http://{url}/v2/models/{question.model}/infer", *v2_http_of(question)) for question in questions]
+    async with _session({"Content-Type": "application/octet-stream"}) as session:
+
+        async def ask(index: int) -> str:
+            target, headers, body = targets[index]
+            async with session.post(target, data=body, headers=headers) as response:
+                answer = await response.read()
+                return answer_of(_response_of(answer, int(response.headers[_HEADER_LENGTH])))
+
+        yield ask
+
+
+def v2_http_of(question: Question) -> tuple[dict[str, str], bytes]:
+    """The headers and the body of the same request over HTTP: JSON, and all tensors' binary data behind it."""
+    request = oip.ModelInferRequest.FromString(question.message)
+    inputs = [
+        {
+            "name": tensor.name,
+            "datatype": tensor.datatype,
+            "shape": list(tensor.shape),
+            "parameters": {"binary_data_size": len(raw)},
+        }
+        for tensor, raw in zip(request.inputs, request.raw_input_contents, strict=True)
+    ]
+    header = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+    return {_HEADER_LENGTH: str(len(header))}, b"".join([header, *request.raw_input_contents])
+
+
+def _response_of(body: bytes, header_length: int) -> oip.ModelInferResponse:
+    response = oip.ModelInferResponse()
+    position = header_length
+    for output in json.loads(body[:header_length])["outputs"]:
+        size = output["parameters"]["binary_data_size"]
+        response.outputs.add(name=output["name"], datatype=output["datatype"])
+        response.raw_output_contents.append(body[position : position + size])
+        position += size
+    return response
+
+
+def _session(headers: dict[str, str]) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS), headers=headers, raise_for_status=True
+    )
+
+
+def _with_bytes(message: bytes) -> bytes:
+    """The same request with each tensor of numbers as one element of BYTES."""
+    request = oip.ModelInferRequest.FromString(message)
+    for index, tensor in enumerate(request.inputs):
+        if tensor.datatype != "BYTES":
+            raw = request.raw_input_contents[index]
+            request.raw_input_contents[index] = len(raw).to_bytes(_LENGTH_BYTES, "little") + raw
+            tensor.datatype, tensor.shape[:] = "BYTES", [1, 1]
+    return request.SerializeToString()
+
+
+def _first_element(raw: bytes) -> bytes:
+    """Of a BYTES tensor."""
+    return raw[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(raw[:_LENGTH_BYTES], "little")]
+
+
+def _class_of_bytes(raw: bytes) -> str:
+    return class_of(np.frombuffer(raw, np.float32))
 
 
 def _unanswered(url: str, reason: str) -> BenchmarkError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tundish.bundle import Bundle, publish_bundle, read_single_bundle, staged_bundle, versions_in
-from tundish.manifest import Variant
+from tundish.manifest import Manifest, Variant
 from tundish.placement.machine import usable_cores
 from tundish.placement.placement import Placement, unmeasured
 from tundish.placement.store import PlacementStore
@@ -99,8 +99,12 @@ def int8_bundle(repository: Path, model: str, destination: Path) -> Bundle:
         raise BenchmarkError(
             f"{bundle.directory} has no int8 variant by ONNX Runtime that may be served; export it anew."
         )
-    manifest = bundle.manifest.model_copy(update={"variants": variants})
-    with staged_bundle(destination, model) as staging:
+    return copied_bundle(bundle, bundle.manifest.model_copy(update={"variants": variants}), destination)
+
+
+def copied_bundle(bundle: Bundle, manifest: Manifest, destination: Path) -> Bundle:
+    """The bundle with another manifest, of another name or fewer variants, in the repository at `destination`."""
+    with staged_bundle(destination, manifest.model) as staging:
         for file in manifest.files:
             (staging / file.path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle.path(file), staging / file.path)

@@ -3,10 +3,9 @@
 What: user and system time of the server's processes, divided by the images that they answered. CPU, not throughput,
 is what a box that also does other work pays, and a busy client distorts it least.
 Against what: tritonserver 2.51 with its Python backend (OpenCV, NumPy, ONNX Runtime), as one writes it first and,
-beside it, tuned; with `--peers` also mosec 0.9.8 and LitServe 0.2.19, which run the first of these over HTTP; and the
-floor, which is decoding, fused pre-processing and inference in threads of this process: on one core, and on all of them
-at once, as a loaded server works (`floor.py` says why both). tundish and the floor decode JPEGs at half their size if
-the bundle's gate has measured that; the others' models decode in full.
+beside it, tuned; and the floor, which is decoding, fused pre-processing and inference in threads of this process: on
+one core, and on all of them at once, as a loaded server works (`floor.py` says why both). tundish and the floor decode
+JPEGs at half their size if the bundle's gate has measured that; Triton's models decode in full.
 Inputs: MobileNetV2, int8, the very same file in all; twenty photographs of 512 x 512 pixels as JPEG files; 16
 callers, each waiting for its answer before it sends the next image, over the Open Inference Protocol on the loopback.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order, the floors
@@ -37,9 +36,9 @@ from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import Floor, ImageWorker
 from tundish_bench.load import LoadGenerator
-from tundish_bench.peers.http_servers import LITSERVE, MOSEC, litserve_server, mosec_server
+from tundish_bench.peers.settings import image_model
 from tundish_bench.peers.triton import install_triton, triton_server
-from tundish_bench.peers.triton_models import image_model
+from tundish_bench.peers.tuning import Tuning
 from tundish_bench.processes import ServerProcess, tundish_server
 from tundish_bench.report import (
     Comparison,
@@ -79,7 +78,6 @@ def compare(
         Path | None,
         typer.Option(help=f"Repository with {PHOTO_MODEL}; the default is the demo's, else it is exported."),
     ] = None,
-    peers: Annotated[bool, typer.Option("--peers", help="Measure mosec and LitServe as well.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
 ) -> None:
     """Compare the CPU per image of tundish with that of NVIDIA's Triton, side by side."""
@@ -91,7 +89,7 @@ def compare(
         bundle = int8_bundle(photo_repository(repository, scratch, console), PHOTO_MODEL, scratch / "models")
         questions = [ask_pipeline(PHOTO_MODEL, "image", image) for image in images]
         with console.status("install Triton and start the servers"):
-            servers = _servers(bundle, scratch, peers=peers)
+            servers = _servers(bundle, scratch)
         with servers as started, LoadGenerator(questions) as generator:
             subjects: list[ServerSubject | Floor] = [
                 *(ServerSubject(server, generator, questions, callers=callers) for server in started),
@@ -134,7 +132,7 @@ def check_answers(answers: Answers) -> None:
 
 
 @contextmanager
-def _servers(bundle: Bundle, scratch: Path, *, peers: bool) -> Iterator[list[ServerProcess]]:
+def _servers(bundle: Bundle, scratch: Path) -> Iterator[list[ServerProcess]]:
     """All of them, ready, with an instance of one thread for each core."""
     cache = default_cache()
     logs = cache / "benchmarks"
@@ -143,12 +141,11 @@ def _servers(bundle: Bundle, scratch: Path, *, peers: bool) -> Iterator[list[Ser
     environment = install_triton(cache)
     servers = [tundish_server(scratch / "models", log=logs / "image.log", instances=instances)]
     for name, tuned in ((TRITON, False), (TUNED, True)):
-        model = image_model(bundle, tuned=tuned, instances=instances)
+        models = [image_model(bundle, tuned=tuned)]
+        # Batched by up to 4, it cost Triton the least CPU an image on two cores, of 1, 2, 4 and 8.
+        tuning = Tuning(instances=instances, max_batch_size=4 if tuned else 1)
         log = logs / f"triton-image{'-tuned' * tuned}.log"
-        servers.append(triton_server(environment, model, name=name, scratch=scratch, log=log))
-    if peers:
-        for name, serve in ((MOSEC, mosec_server), (LITSERVE, litserve_server)):
-            servers.append(serve(cache, bundle, workers=instances, scratch=scratch, log=logs / f"{name}.log"))
+        servers.append(triton_server(environment, models, tuning, name=name, scratch=scratch, log=log))
     with ExitStack() as stack:
         yield [stack.enter_context(server) for server in servers]
 

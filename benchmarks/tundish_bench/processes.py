@@ -104,6 +104,12 @@ class ServerProcess:
         family = [self._process, *self._process.children(recursive=True)]
         return sum(int(process.memory_info().rss) for process in family)
 
+    def proportional_bytes(self) -> int:
+        """The same, with what several processes share divided among them: Linux's PSS."""
+        assert self._process is not None
+        family = [self._process, *self._process.children(recursive=True)]
+        return sum(int(process.memory_full_info().pss) for process in family)
+
     def cpu_seconds(self) -> dict[int, float]:
         """User and system time so far of the process and of all below it, by process id."""
         assert self._process is not None

@@ -50,8 +50,9 @@ from tundish_bench.demo_models import (
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import EngineWorker, Floor
 from tundish_bench.load import LoadGenerator
+from tundish_bench.peers.settings import text_model
 from tundish_bench.peers.triton import install_triton, triton_server
-from tundish_bench.peers.triton_models import text_model
+from tundish_bench.peers.tuning import Tuning
 from tundish_bench.processes import ServerProcess, tundish_server
 from tundish_bench.report import (
     Comparison,
@@ -84,6 +85,8 @@ _DIFFERENT_SHARE = 0.02
 _DIFFERENT_SHARE_OF_BATCHED = 0.05
 """The same of servers that batch."""
 _TEXTS = 192
+_BATCHED = 8
+"""Texts of a batch, where Triton makes some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +192,10 @@ def _servers(inputs: _Inputs, repositories: Mapping[str, Path], scratch: Path) -
         tundish_server(models, name=name, log=logs / f"text-{models.name}.log") for name, models in repositories.items()
     ]
     for name, batched in ((ONE_BY_ONE, False), (BATCHED, True)):
-        model = text_model(inputs.bundle, batched=batched, instances=usable_cores())
+        tuning = Tuning(instances=usable_cores(), max_batch_size=_BATCHED if batched else 1)
         log = logs / f"triton-text{'-batched' * batched}.log"
-        servers.append(triton_server(environment, model, name=name, scratch=scratch, log=log))
+        models = [text_model(inputs.bundle)]
+        servers.append(triton_server(environment, models, tuning, name=name, scratch=scratch, log=log))
     with ExitStack() as stack:
         yield [stack.enter_context(server) for server in servers]
 

@@ -1,8 +1,7 @@
-"""What the floors compute, the peers' code, and the benchmarks' inputs, on real models."""
+"""What the floors compute, and the benchmarks' inputs, on real models."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,6 @@ from tundish.tasks.registry import load_task
 from tundish_bench.demo_models import int8_bundle, newest_bundle, repository_of, review_texts
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import EngineWorker, ImageWorker, PipelineWorker
-from tundish_bench.peers import triton_models
-from tundish_bench.peers.settings import image_settings
-
-STANDALONE = Path(triton_models.__file__).with_name("standalone")
 
 
 @pytest.fixture(scope="module")
@@ -53,37 +48,6 @@ def test_the_engine_alone_gives_the_class_of_the_label(
     names: Any = photo_bundle.manifest.postprocess
     worker = EngineWorker(photo_bundle, rows, batch_size=3)
     assert [names.labels[int(index)] for index in worker.answers([5, 3, 4])] == [labels[5], labels[3], labels[4]]
-
-
-@pytest.mark.parametrize("tuned", [False, True])
-def test_the_peers_classifier_answers_as_the_runtime(
-    photo_bundle: Bundle, images: list[bytes], labels: list[str], tuned: bool
-) -> None:
-    spec = importlib.util.spec_from_file_location("image_classifier", STANDALONE / "image_classifier.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    classifier = module.ImageClassifier({**image_settings(photo_bundle), "tuned": tuned})
-    theirs, scores = classifier.classify(images)
-    assert sum(one == other for one, other in zip(theirs[:, 0], labels, strict=True)) >= 19
-    assert (scores[:, 0] >= scores[:, 1]).all()
-
-
-@pytest.mark.parametrize(("batched", "most"), [(False, 1), (True, 8)])
-def test_triton_gets_texts_one_by_one_or_batched(tmp_path: Path, repository: Path, batched: bool, most: int) -> None:
-    bundle = newest_bundle(repository, "sentiment")
-    triton_models.text_model(bundle, batched=batched, instances=3).write(tmp_path)
-    config = (tmp_path / "sentiment" / "config.pbtxt").read_text()
-    assert f"max_batch_size: {most}\n" in config
-    assert "count: 3" in config
-    assert ("dynamic_batching" in config) is batched
-    assert (tmp_path / "sentiment" / "1" / "model.py").is_file()
-
-
-def test_triton_gets_no_images_for_texts(photo_bundle: Bundle) -> None:
-    with pytest.raises(BenchmarkError, match="not prepared as the peer's model prepares texts"):
-        triton_models.text_model(photo_bundle, batched=False, instances=1)
 
 
 def test_a_repository_of_bundles_holds_just_those(tmp_path: Path, photo_bundle: Bundle) -> None:

@@ -2,19 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from tundish.bundle import Bundle
-from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ShortestEdgeResize
+from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ShortestEdgeResize, TextPreprocess
 from tundish_bench.errors import BenchmarkError
 
+Reads = Literal["image", "text", "tensor"]
 
-def image_settings(bundle: Bundle) -> dict[str, Any]:
-    """Of an image classifier.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerModel:
+    """A model as a peer serves it."""
+
+    name: str
+    """By which it is asked; a bare network's ends in `.engine`, as tundish names it."""
+    settings: dict[str, Any]
+    """For `standalone/served_models.py`."""
+
+    @property
+    def reads(self) -> Reads:
+        """What an item of it is."""
+        kind: Reads = self.settings["reads"]
+        return kind
+
+
+def image_model(bundle: Bundle, *, tuned: bool = True) -> PeerModel:
+    """An image classifier; `tuned` spares work, else it is written as one does at first.
 
     Raises:
         BenchmarkError: the bundle asks for what the peers' models do not do.
     """
+    return PeerModel(name=bundle.manifest.model, settings={**_image_settings(bundle), "tuned": tuned})
+
+
+def text_model(bundle: Bundle) -> PeerModel:
+    """A text classifier; see `image_model`."""
+    rule, labelling = bundle.manifest.preprocess, bundle.manifest.postprocess
+    if (
+        not isinstance(rule, TextPreprocess)
+        or (rule.truncation_side, rule.padding_side) != ("right", "right")
+        or not isinstance(labelling, ClassificationPostprocess)
+    ):
+        raise BenchmarkError(f"{bundle.directory} is not prepared as the peer's model prepares texts; export it anew.")
+    settings = {
+        **_label_settings(bundle, labelling),
+        "reads": "text",
+        "input_tensor": "text",
+        "inputs": [spec.name for spec in bundle.manifest.inputs],
+        "tokenizer": str(bundle.path(rule.tokenizer).resolve()),
+        "maximum_tokens": rule.maximum_tokens,
+        "padding_id": rule.padding_id,
+        "padding_type_id": rule.padding_type_id,
+    }
+    return PeerModel(name=bundle.manifest.model, settings=settings)
+
+
+def tensor_model(bundle: Bundle) -> PeerModel:
+    """The bare network of a bundle whose first dimension alone is free.
+
+    Raises:
+        BenchmarkError: it has several inputs or outputs, others than float32, or other free dimensions.
+    """
+    tensors = [*bundle.manifest.inputs, *bundle.manifest.outputs]
+    fixed = all(isinstance(size, int) for spec in tensors for size in spec.shape[1:])
+    if len(tensors) != 2 or not fixed or any(spec.datatype != "FP32" for spec in tensors):
+        raise BenchmarkError(f"{bundle.directory} is no network of one float32 tensor in and one out; export it anew.")
+    source, result = tensors
+    settings = {
+        "reads": "tensor",
+        "model": _network(bundle),
+        "input": source.name,
+        "output": result.name,
+        "input_tensor": source.name,
+        "output_tensors": [result.name],
+        "shape": source.shape[1:],
+        "output_shape": result.shape[1:],
+    }
+    return PeerModel(name=f"{bundle.manifest.model}.engine", settings=settings)
+
+
+def _image_settings(bundle: Bundle) -> dict[str, Any]:
     rule, labelling = bundle.manifest.preprocess, bundle.manifest.postprocess
     if (
         not isinstance(rule, ImagePreprocess)
@@ -26,7 +95,9 @@ def image_settings(bundle: Bundle) -> dict[str, Any]:
     ):
         raise BenchmarkError(f"{bundle.directory} is not prepared as the peer's model prepares images; export it anew.")
     return {
-        **label_settings(bundle, labelling),
+        **_label_settings(bundle, labelling),
+        "reads": "image",
+        "input_tensor": "image",
         "input": bundle.manifest.inputs[0].name,
         "shortest_edge": rule.resize.length,
         "crop": rule.crop,
@@ -36,17 +107,18 @@ def image_settings(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def label_settings(bundle: Bundle, labelling: ClassificationPostprocess) -> dict[str, Any]:
-    """The model's file, and how its output becomes labels.
-
-    Raises:
-        BenchmarkError: otherwise than by a softmax.
-    """
+def _label_settings(bundle: Bundle, labelling: ClassificationPostprocess) -> dict[str, Any]:
+    """The model's file, and how its output becomes labels: by a softmax, or not at all."""
     if labelling.function != "softmax" or labelling.in_network:
         raise BenchmarkError(f"{bundle.directory} does not end in logits for a softmax, as the peer's model does.")
     return {
-        "model": str(bundle.path(bundle.manifest.servable[0].files[0]).resolve()),
+        "model": _network(bundle),
         "output": bundle.manifest.outputs[0].name,
+        "output_tensors": ["label", "score"],
         "labels": labelling.labels,
         "top_k": min(labelling.top_k, len(labelling.labels)),
     }
+
+
+def _network(bundle: Bundle) -> str:
+    return str(bundle.path(bundle.manifest.servable[0].files[0]).resolve())

@@ -1,6 +1,7 @@
 """NVIDIA's tritonserver as a peer: its own binary and Python backend, from the wheel of nvidia-pytriton.
 
-The binary runs bare, without pytriton's proxies: a model repository, a `model.py`, and loopback gRPC.
+The binary runs bare, without pytriton's proxies: a model repository, a `model.py`, and loopback gRPC. The wheel has
+the Python backend alone, not the one of ONNX Runtime, so that bare networks run in Python, too.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.peers.environments import PYTHON, installed, same_version, site_packages
-from tundish_bench.peers.triton_models import TritonModel
+from tundish_bench.peers.settings import PeerModel
+from tundish_bench.peers.triton_models import write_triton_model
+from tundish_bench.peers.tuning import Tuning
 from tundish_bench.processes import HOST, ServerProcess, free_port
 
 _PACKAGES = (
@@ -34,10 +38,16 @@ def install_triton(cache: Path) -> Path:
     return installed(cache, "triton", packages, _lay_out_backend)
 
 
-def triton_server(environment: Path, model: TritonModel, *, name: str, scratch: Path, log: Path) -> ServerProcess:
-    """Triton on one model, which is written to a folder of the server's name below `scratch`."""
+def triton_server(
+    environment: Path, models: Sequence[PeerModel], tuning: Tuning, *, name: str, scratch: Path, log: Path
+) -> ServerProcess:
+    """Triton on models, which are written to a folder of the server's name below `scratch`.
+
+    A batch is what waits when an instance is free: Triton does not wait for more.
+    """
     repository = scratch / re.sub(r"\W+", "-", name)  # the backend crashes at paths with a comma or a space
-    model.write(repository)
+    for model in models:
+        write_triton_model(model, repository, max_batch_size=tuning.max_batch_size, instances=tuning.instances)
     packages = site_packages(environment)
     port = free_port()
     command = [

@@ -1,4 +1,4 @@
-"""An image classifier by OpenCV, NumPy and ONNX Runtime, for the peers' image servers: files to labels, one thread.
+"""An image classifier by OpenCV, NumPy and ONNX Runtime, for the peers' servers: files to labels, one thread.
 
 `settings` is what the bundle's manifest says. `tuned` in it is what a competent user would arrive at by measuring: one
 run of the engine for all files, scale and shift fused into a multiplication and an addition a plane, no copies in
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import onnxruntime
+from networks import Labels, one_thread_session
 
 
 class ImageClassifier:
@@ -24,24 +24,14 @@ class ImageClassifier:
         self.rescale = np.float32(settings["rescale"])
         self.mean, self.std = np.array(settings["mean"], np.float32), np.array(settings["std"], np.float32)
         self.tuned = settings["tuned"]
-        self.labels = np.array(settings["labels"], dtype=np.object_)
-        self.top_k = settings["top_k"]
+        self.labels = Labels(settings)
         self.input, self.output = settings["input"], settings["output"]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        self.session = onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
+        self.session = one_thread_session(settings["model"])
         cv2.setNumThreads(1)
 
-    def classify(self, files):
+    def run(self, files):
         """The labels of the files by falling score, and the scores: `[files, top_k]` objects and float32."""
-        logits = self.infer(files)
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = exponents / exponents.sum(axis=1, keepdims=True)
-        best = np.argsort(-scores, axis=1)[:, : self.top_k]
-        return self.labels[best], np.take_along_axis(scores, best, axis=1)
+        return self.labels.best(self.infer(files))
 
     def infer(self, files):
         """The logits of the files, `[files, labels] float32`."""

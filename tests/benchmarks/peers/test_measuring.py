@@ -1,0 +1,84 @@
+"""Servers are measured in turn, each answer is checked, and what cannot be compared is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tundish_bench.asking import ask_pipeline
+from tundish_bench.echo import echo_server
+from tundish_bench.errors import BenchmarkError
+from tundish_bench.peers.measuring import Target, ask_each_alone, check_alone, idle_percents, measure
+from tundish_bench.peers.timetable import Pace
+from tundish_bench.peers.workloads import Workload
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Target]]:
+    """One server that answers 'a label', twice."""
+    with echo_server("echo", tmp_path_factory.mktemp("echo") / "log") as server:
+        ours = Target(name="ours", process=server, url=server.url, protocol="grpc", is_ours=True)
+        yield [ours, replace(ours, name="theirs", is_ours=False)]
+
+
+def workload_of(expected: Sequence[str], **settings: float) -> Workload:
+    questions = tuple(ask_pipeline("any", "text", str(number).encode()) for number in range(len(expected)))
+    return Workload(
+        name="texts",
+        title="Texts",
+        item="text",
+        repository=Path(),
+        models=(),
+        questions=questions,
+        expected=tuple(expected),
+        **settings,
+    )
+
+
+def test_every_server_is_measured_in_every_round_in_turn(targets: list[Target]) -> None:
+    workload = workload_of(["a label"] * 4)
+    answers = ask_each_alone(targets, workload)
+    pace = Pace(2.0, 4, clock=time.monotonic)
+    told: list[str] = []
+    points = measure(targets, workload, answers, callers=[1, 3], pace=pace, advance=told.append)
+    assert set(points) == {("ours", 1), ("ours", 3), ("theirs", 1), ("theirs", 3)}
+    assert {len(repeats) for repeats in points.values()} == {pace.rounds}
+    first = [f"round 1 of {pace.rounds}: {name}" for name in ("ours, 1 caller", "theirs, 1 caller", "ours, 3 callers")]
+    assert told[:3] == first
+    assert told[4].endswith("theirs, 1 caller")  # the second round begins with the other one
+    one = points["ours", 1][0]
+    assert one.throughput > 0
+    assert 0 < one.p50 <= one.p99
+    assert 1 < one.memory < 1000
+
+
+def test_a_server_that_nobody_asks_does_nothing(targets: list[Target]) -> None:
+    assert idle_percents([targets[0].process])["echo"] < 50
+
+
+def test_answers_under_load_are_checked(targets: list[Target]) -> None:
+    workload = workload_of(["a label"] * 2)
+    pace = Pace(1.0, 1, clock=time.monotonic)
+    with pytest.raises(BenchmarkError, match=r"ours answered \d+ of \d+ questions of texts otherwise than when asked"):
+        measure(targets[:1], workload, {"ours": ("a label", "b")}, callers=[1], pace=pace, advance=lambda _: None)
+
+
+@pytest.mark.parametrize(("different", "refused"), [(0, False), (1, False), (2, True)])
+def test_a_peer_may_differ_on_a_share_of_the_questions(targets: list[Target], different: int, refused: bool) -> None:
+    workload = workload_of(["x"] * 20, peers_differ_alone=0.05)
+    answers = ["y"] * different + ["x"] * (20 - different)
+    if refused:
+        with pytest.raises(BenchmarkError, match="theirs answers 2 of 20 questions of texts otherwise than the bundle"):
+            check_alone(targets[1], answers, workload)
+    else:
+        check_alone(targets[1], answers, workload)
+
+
+def test_tundish_may_not_differ_at_all(targets: list[Target]) -> None:
+    workload = workload_of(["x"] * 20, peers_differ_alone=0.05)
+    with pytest.raises(BenchmarkError, match="more than the 0 that may be"):
+        check_alone(targets[0], ["y"] + ["x"] * 19, workload)
