@@ -30,6 +30,8 @@ from tundish_proto.open_inference_pb2_grpc import (
 
 MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing")
 SECONDS, STALL, PERIOD = 0.4, 1.2, 4.0
+SILENT = "fixed-silent"
+"""It does not say what it takes, as models of MLServer need not."""
 SLOW_EVERY, SLOW_FACTOR = 10, 4
 FAIL_EVERY = 4
 
@@ -92,7 +94,8 @@ class _Service(GRPCInferenceServiceServicer):
         if request.name.partition("-")[0] not in MODELS:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no '{request.name}'.")
         response = oip.ModelMetadataResponse(name=request.name)
-        response.inputs.add(name="x", datatype="FP32", shape=[-1, 2])
+        if request.name != SILENT:
+            response.inputs.add(name="x", datatype="FP32", shape=[-1, 2])
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> oip.ModelInferResponse:  # noqa: N802

@@ -49,7 +49,10 @@ def bench(
     ] = None,
     shape: Annotated[
         list[str] | None,
-        typer.Option(help="NAME:3,224,224, of an item of an input whose sizes the server leaves open."),
+        typer.Option(
+            help="NAME:3,224,224, of an item of an input whose sizes the server leaves open; "
+            "NAME:FP32:3,224,224 where the server says no inputs."
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, max=1000, help="Of each load; the intervals are over them.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="Of each repeat.")] = 5.0,

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 import typer
 from rich.console import Console
 
+from tundish.datatypes import NUMPY_DTYPES
 from tundish_bench.command.bar import LoadBar, load_bar
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.endpoint import WireName
@@ -71,7 +72,9 @@ class Options:
     @property
     def wanted(self) -> Wanted:
         """What to ask."""
-        return Wanted(batch=_numbers("--batch", self.batch, int)[0], inputs=self.inputs, shapes=_shapes(self.shapes))
+        shapes, datatypes = _shapes(self.shapes)
+        batch = _numbers("--batch", self.batch, int)[0]
+        return Wanted(batch=batch, inputs=self.inputs, shapes=shapes, datatypes=datatypes)
 
 
 def run(options: Options) -> None:
@@ -219,11 +222,15 @@ def _numbers(option: str, text: str, kind: type[ValueT]) -> tuple[ValueT, ...]:
     return values
 
 
-def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    shapes = {}
+def _shapes(texts: Sequence[str]) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """The sizes of inputs, and of those that have one their datatype."""
+    shapes, datatypes = {}, {}
     for text in texts:
-        name, colon, sizes = text.rpartition(":")
-        if not colon or not name:
-            raise typer.BadParameter(f"--shape must be as NAME:3,224,224, got '{text}'.")
+        name, _, sizes = text.rpartition(":")
+        left, _, last = name.rpartition(":")
+        if left and last in (*NUMPY_DTYPES, "BYTES"):
+            name, datatypes[left] = left, last
+        if not name:
+            raise typer.BadParameter(f"--shape must be as NAME:3,224,224 or NAME:FP32:3,224,224, got '{text}'.")
         shapes[name] = _numbers("--shape", sizes, int)
-    return shapes
+    return shapes, datatypes

@@ -7,7 +7,7 @@ pipelines, whose inputs are called so; to another server they are what the user 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +49,15 @@ class Wanted:
     inputs: Path | None = None
     """A directory of images, a UTF-8 file with a text a line (several inputs with tabs between), or an .npz file with
     an array for each input, item by item along the first dimension."""
-    shapes: Mapping[str, tuple[int, ...]] | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Of one item of an input, where the server leaves sizes open."""
+    datatypes: Mapping[str, str] = field(default_factory=dict)
+    """Of inputs that have a shape above, where the server does not say what a model takes."""
+
+    @property
+    def declared(self) -> tuple[ModelInput, ...]:
+        """The inputs that the user says."""
+        return tuple(ModelInput(name, kind, (-1, *self.shapes[name])) for name, kind in self.datatypes.items())
 
 
 def make_contents(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Contents]:
@@ -166,7 +173,7 @@ def _made_tensor(model_input: ModelInput, wanted: Wanted, generator: np.random.G
 
 
 def _item_shape(model_input: ModelInput, wanted: Wanted) -> tuple[int, ...]:
-    given = (wanted.shapes or {}).get(model_input.name)
+    given = wanted.shapes.get(model_input.name)
     shape = model_input.shape[1:] if given is None else given
     if any(size < 0 for size in shape):
         sizes = ", ".join("any" if size < 0 else str(size) for size in shape)

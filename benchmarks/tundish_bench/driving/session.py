@@ -14,6 +14,7 @@ from tundish_bench.driving.meters import ServerMeter, StageMeter
 from tundish_bench.driving.requests import grpc_requests, http_requests
 from tundish_bench.driving.server import server_says
 from tundish_bench.driving.wire import Asking
+from tundish_bench.errors import BenchmarkError
 from tundish_bench.reports import Row
 from tundish_bench.watching import find_server
 
@@ -64,7 +65,13 @@ def open_session(
         BenchmarkError: the server does not say it, or the contents do not fit.
     """
     says = server_says(endpoint, model)
-    contents = make_contents(says.inputs, wanted)
+    inputs = says.inputs or wanted.declared
+    if not inputs:
+        raise BenchmarkError(
+            f"{says.server} does not say what '{model}' takes; give --shape NAME:DATATYPE:SIZES for each of its "
+            "inputs, as --shape x:FP32:3,224,224 or --shape text:BYTES:1."
+        )
+    contents = make_contents(inputs, wanted)
     requests = (
         grpc_requests(model, contents)
         if endpoint.wire == "grpc"

@@ -78,7 +78,7 @@ def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
         (["--callers", "0"], "--callers must be whole numbers above 0"),
         (["--callers", "5000"], "--callers must be at most 4096"),
         (["--rate", "x"], "--rate must be numbers above 0"),
-        (["--shape", "224"], "--shape must be as NAME:3,224,224"),
+        (["--shape", "224"], "--shape must be as NAME:3,224,224 or NAME:FP32:3,224,224, got"),
         (["--wire", "tcp"], "--wire must be grpc or http"),
         (["--engines"], "--engines takes a repository, got 'grpc://127.0.0.1:9'"),
     ],

@@ -34,6 +34,13 @@ def test_made_up_tensors_have_the_model_s_shapes() -> None:
     assert not np.array_equal(contents[0]["pixel_values"], contents[1]["pixel_values"])
 
 
+def test_inputs_that_the_user_says_are_made_as_those_that_a_server_says() -> None:
+    wanted = Wanted(shapes={"x": (3,), "text": (1,)}, datatypes={"x": "FP32", "text": "BYTES"})
+    [first, *_] = make_contents(wanted.declared, wanted)
+    assert first["x"].shape == (1, 3)
+    assert first["text"].shape == (1, 1)
+
+
 def test_made_up_images_are_images_and_texts_are_texts() -> None:
     [first, *_] = make_contents([IMAGE, TEXT], Wanted())
     assert Image.open(io.BytesIO(first["image"][0, 0])).size == (512, 512)

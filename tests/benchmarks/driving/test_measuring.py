@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
-from support.delayed_server import FAIL_EVERY, PERIOD, SECONDS, STALL
+from support.delayed_server import FAIL_EVERY, PERIOD, SECONDS, SILENT, STALL
 
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.endpoint import Endpoint, WireName
@@ -142,3 +142,10 @@ def test_a_server_that_is_not_there_is_one_sentence() -> None:
     nobody = Endpoint("http", "127.0.0.1", free_port())
     with pytest.raises(BenchmarkError, match=r"does not say what 'm' takes: .*refused"):
         open_session(nobody, "m", Wanted(), timeout_seconds=5.0)
+
+
+def test_a_model_that_does_not_say_what_it_takes_is_told(endpoints: dict[WireName, Endpoint]) -> None:
+    with pytest.raises(BenchmarkError, match=r"delayed 1 does not say what 'fixed-silent' takes; give --shape"):
+        open_session(endpoints["grpc"], SILENT, Wanted(), timeout_seconds=5.0)
+    wanted = Wanted(shapes={"x": (2,)}, datatypes={"x": "FP32"})
+    assert len(open_session(endpoints["grpc"], SILENT, wanted, timeout_seconds=5.0).asking.requests) > 1
