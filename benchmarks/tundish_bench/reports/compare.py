@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import t as student
+from scipy.special import nctdtrinc, stdtr, stdtrit
 
 from tundish.placement.machine import Machine
 from tundish_bench.errors import BenchmarkError
@@ -148,7 +148,7 @@ def _welch(pair: _Pair) -> _Test | None:
     if error == 0:  # as of a count: both sides say the same in every repeat
         return _Test(difference, 0.0, len(one) + len(other) - 2.0, float(difference == 0))
     freedom = error**4 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))
-    return _Test(difference, error, freedom, 2 * float(student.sf(abs(difference) / error, freedom)))
+    return _Test(difference, error, freedom, 2 * float(stdtr(freedom, -abs(difference) / error)))
 
 
 def _holm(values: Sequence[float | None]) -> list[float | None]:
@@ -168,7 +168,7 @@ def _change(pair: _Pair, test: _Test | None, p: float | None, tested: int, toler
     if test is None or p is None:
         change, interval, detectable = _untested(pair), None, None
     else:
-        half = float(student.ppf(0.975, test.freedom)) * test.error
+        half = float(stdtrit(test.freedom, 0.975)) * test.error
         change = share(test.difference)
         interval = Interval(share(test.difference - half), share(test.difference + half))
         detectable = _detectable(pair, test, tested, bound)
@@ -196,9 +196,10 @@ def _untested(pair: _Pair) -> float:
 def _detectable(pair: _Pair, test: _Test, tested: int, bound: float) -> float:
     """What exceeds the level of the first of Holm's steps, and the tolerance, with the power that is wanted."""
     sign = 1 if pair.better == "less" else -1  # of a change for the worse
-    critical = float(student.ppf(1 - _LEVEL / tested / 2, test.freedom)) * test.error
-    least = max(critical, bound if pair.in_unit else sign * math.log1p(sign * bound))
-    found = least + float(student.ppf(_POWER, test.freedom)) * test.error
+    critical = float(stdtrit(test.freedom, 1 - _LEVEL / tested / 2))
+    beyond_level = float(nctdtrinc(test.freedom, 1 - _POWER, critical)) * test.error
+    least = bound if pair.in_unit else sign * math.log1p(sign * bound)
+    found = max(beyond_level, least + float(stdtrit(test.freedom, _POWER)) * test.error)
     return found if pair.in_unit else sign * math.expm1(sign * found)
 
 

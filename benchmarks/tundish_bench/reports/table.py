@@ -58,10 +58,10 @@ def report_table(report: Report, figures: Sequence[Heading] | None = None, *, na
     if named:
         table.add_column("", max_width=name_width, overflow="fold")
     for axis in axes:
-        table.add_column(_broken(axis), justify=_side(report, axis), vertical="top")
+        table.add_column(Text(_broken(axis)), justify=_side(report, axis), vertical="top")
     shown = headings(report) if figures is None else figures
     for heading in shown:
-        table.add_column(f"{_broken(heading.name)}\n{heading.unit}", justify="right", no_wrap=True)
+        table.add_column(Text(f"{_broken(heading.name)}\n{heading.unit}"), justify="right", no_wrap=True)
     for row in report.rows:
         settings = [str(row.settings.get(axis, "")) for axis in axes]
         cells = [*([row.name] if named else []), *settings, *(cell(row, heading) for heading in shown)]
@@ -114,11 +114,11 @@ def _turned(report: Report, shown: Sequence[Heading]) -> Table:
     for row in report.rows:
         table.add_column(Text(row.name), justify="right")
     for axis in axes_of(report):
-        table.add_row(axis, *(Text(str(row.settings.get(axis, ""))) for row in report.rows))
+        table.add_row(Text(axis), *(Text(str(row.settings.get(axis, ""))) for row in report.rows))
     table.add_section()
     for heading in shown:
         name = Text(f"{heading.name}, {heading.unit}" if heading.unit else heading.name)
-        table.add_row(name, *(cell(row, heading) for row in report.rows))
+        table.add_row(name, *(Text(cell(row, heading)) for row in report.rows))
     return table
 
 
