@@ -18,7 +18,8 @@ _MOST_ROWS_BESIDE = 3
 _LONG_WORDS = 10
 """A heading of more characters is broken at its blanks."""
 _NAME_SHARE = 0.4
-"""Of the width, at most, for the names of rows, which may be broken."""
+_LEAST_NAME_WIDTH = 24
+"""Of the width, at most, for the names of rows, which may be broken; and characters, at least."""
 
 
 class Heading(NamedTuple):
@@ -89,21 +90,27 @@ def notes_of(report: Report) -> tuple[str, ...]:
 
 
 def _tables(console: Console, report: Report) -> Iterator[Table]:
-    name_width = max(24, int(_NAME_SHARE * console.width))
+    name_width = max(_LEAST_NAME_WIDTH, int(_NAME_SHARE * console.width))
 
-    def fits(table: Table) -> bool:
-        return Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width
+    def width(table: Table) -> int:
+        return Measurement.get(console, console.options.update(width=10_000), table).maximum
+
+    def with_figures(*shown: Heading) -> Table:
+        return report_table(report, shown, name_width=name_width)
 
     left = list(headings(report))
-    whole = report_table(report, left, name_width=name_width)
-    if not fits(whole) and len(report.rows) <= _MOST_ROWS_BESIDE and fits(turned := _turned(report, left)):
-        yield turned
-        return
+    if len(report.rows) <= _MOST_ROWS_BESIDE and width(with_figures(*left)) > console.width:
+        turned = _turned(report, left)
+        if width(turned) <= console.width:
+            yield turned
+            return
+    bare = width(with_figures())
+    widths = {heading: width(with_figures(heading)) - bare for heading in left}
     while left:
-        count = len(left)
-        while count > 1 and not fits(report_table(report, left[:count], name_width=name_width)):
-            count -= 1
-        yield report_table(report, left[:count], name_width=name_width)
+        count = 1
+        while count < len(left) and bare + sum(widths[each] for each in left[: count + 1]) <= console.width:
+            count += 1
+        yield with_figures(*left[:count])
         left = left[count:]
 
 

@@ -47,7 +47,16 @@ def painted(chart: Chart) -> Canvas:
 
 
 def texts_of(canvas: Canvas) -> list[Text]:
-    return [text for text in canvas.findobj(Text) if text.get_text() and text.get_visible()]
+    """Those that are drawn: ticks beyond the ends of an axis are not."""
+    beyond = [
+        tick.label1
+        for axes in canvas.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in axis.get_major_ticks()
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+    ]
+    texts = [each for each in canvas.findobj(Text) if isinstance(each, Text)]
+    return [text for text in texts if text.get_text() and text.get_visible() and text not in beyond]
 
 
 def names_of(axes: Axes) -> list[str]:
@@ -55,20 +64,24 @@ def names_of(axes: Axes) -> list[str]:
 
 
 CHARTS = [
-    chart
-    for made in (sweep_report(), load_report(), engines_report(), peers_report(), kernels_report())
-    for chart in charts_of(made)
-] + [history_chart(history_reports(), ("time", "speed-up"))]
+    *charts_of(sweep_report()),
+    *charts_of(load_report())[::3],
+    charts_of(engines_report())[0],
+    charts_of(peers_report())[0],
+    *charts_of(kernels_report()),
+    history_chart(history_reports(), ("time",)),
+]
 
 
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.title[:30])
 def test_no_text_hides_another_and_all_are_within_the_plot(chart: Chart) -> None:
     canvas = painted(chart)
-    boxes = {text.get_text(): text.get_window_extent() for text in texts_of(canvas)}
-    for (one, box), (other, its) in combinations(boxes.items(), 2):
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts_of(canvas)]
+    assert len(boxes) > 8
+    for (one, box), (other, its) in combinations(boxes, 2):
         overlap = min(box.x1, its.x1) - max(box.x0, its.x0), min(box.y1, its.y1) - max(box.y0, its.y0)
         assert min(overlap) <= 1, (one, other)
-    for said, box in boxes.items():
+    for said, box in boxes:
         assert canvas.bbox.x0 - 1 <= box.x0 <= box.x1 <= canvas.bbox.x1 + 1, said
 
 
@@ -92,7 +105,7 @@ def test_a_sweep_marks_its_knee_and_its_bound_and_says_what_they_allow() -> None
 @pytest.mark.parametrize(
     ("changes", "title"),
     [
-        ({"slo_milliseconds": 1.0}, "No load has 99 % of its answers within 1.00 ms"),
+        ({"slo_milliseconds": 1.0}, "No load has 99 % of its answers within 1 ms"),
         (
             {"slo_milliseconds": None},
             "Beyond 8 callers, batch 8 more load hardly brings more: 339 requests/s, 99 % of them",
@@ -160,7 +173,7 @@ def test_bars_stand_in_groups_of_servers() -> None:
 
 
 def test_a_history_breaks_where_the_machine_changes_and_shows_what_is_worse() -> None:
-    chart = history_chart(history_reports(), key_figures(history_reports()[-1]))
+    chart = history_chart(history_reports(), key_figures(history_reports()[-1])[1:])
     assert chart.title == "engines: since the run before 4 figures are proven to be worse, 0 to be better"
     canvas = painted(chart)
     first = canvas.axes[0]
