@@ -174,7 +174,7 @@ def test_bars_stand_in_groups_of_servers() -> None:
 
 def test_a_history_breaks_where_the_machine_changes_and_shows_what_is_worse() -> None:
     chart = history_chart(history_reports(), key_figures(history_reports()[-1])[1:])
-    assert chart.title == "engines: since the run before 4 figures are proven to be worse, 0 to be better"
+    assert chart.title == "engines: since the run before 2 figures are proven to be worse, 0 to be better"
     canvas = painted(chart)
     first = canvas.axes[0]
     assert first.get_title(loc="left") == "onnx-fp32-cpu\ntime, ms (lower is better)"

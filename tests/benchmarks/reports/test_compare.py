@@ -126,7 +126,8 @@ def test_shares_of_errors_that_are_zero_are_compared_in_points() -> None:
     none = (0.0,) * 5
     assert one(none, none, unit="%").verdict == "unchanged"
     worse = one(none, (2.0, 2.1, 1.9, 2.0, 2.05), unit="%")
-    assert (worse.verdict, worse.in_unit, worse.change) == ("regressed", True, pytest.approx(2.01))
+    assert (worse.verdict, worse.in_unit) == ("regressed", True)
+    assert worse.change == pytest.approx(2.01)
     assert one(none, (0.0, 0.0, 0.1, 0.0, 0.0), unit="%").verdict == "too uncertain to tell"
 
 
