@@ -1,7 +1,7 @@
 """Two reports of the same benchmark, before and after a change: what is proven to be better or worse.
 
-Each figure of each row with a direction is tested by Welch's t over the logarithms of its repeats; over the values
-themselves where one is not above zero, as shares of errors are. Many figures are tested at once, so Holm's method
+Each figure of each row with a direction is tested by Welch's t, with one degree of freedom less, over the logarithms of
+its repeats; over the values themselves where one is not above zero, as shares of errors are. Many figures are tested at once, so Holm's method
 corrects what each test says: where nothing has changed, no more than one comparison in twenty calls anything changed.
 """
 
@@ -27,6 +27,8 @@ TOLERANCE = 0.03
 
 _LEVEL = 0.05
 """The share of comparisons that may call something changed though nothing is."""
+_CAUTION = 1.0
+"""Degrees of freedom that are taken off Welch's, which promise too much far from the middle where spreads are unlike."""
 _POWER = 0.8
 """How often a change as large as `detectable` is found."""
 
@@ -82,6 +84,7 @@ class _Test(NamedTuple):
     error: float
     """Its standard error."""
     freedom: float
+    """A little less than Welch's."""
     p: float
     """Not corrected."""
 
@@ -147,7 +150,8 @@ def _welch(pair: _Pair) -> _Test | None:
     difference, error = float(other.mean() - one.mean()), math.sqrt(sum(shares))
     if error == 0:  # as of a count: both sides say the same in every repeat
         return _Test(difference, 0.0, len(one) + len(other) - 2.0, float(difference == 0))
-    freedom = error**4 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))
+    welch = error**4 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (one, other), strict=True))
+    freedom = max(welch - _CAUTION, min(len(one), len(other)) - 1.0)
     return _Test(difference, error, freedom, 2 * float(stdtr(freedom, -abs(difference) / error)))
 
 
