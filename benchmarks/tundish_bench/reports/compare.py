@@ -1,8 +1,9 @@
 """Two reports of the same benchmark, before and after a change: what is proven to be better or worse.
 
 Each figure of each row with a direction is tested by Welch's t, with one degree of freedom less, over the logarithms of
-its repeats; over the values themselves where one is not above zero, as shares of errors are. Many figures are tested at once, so Holm's method
-corrects what each test says: where nothing has changed, no more than one comparison in twenty calls anything changed.
+its repeats; over the values themselves where one is not above zero, as shares of errors are. Many figures are tested at
+once, so Holm's method corrects what each test says: where nothing has changed, no more than one comparison in twenty
+calls anything changed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TOLERANCE = 0.03
 _LEVEL = 0.05
 """The share of comparisons that may call something changed though nothing is."""
 _CAUTION = 1.0
-"""Degrees of freedom that are taken off Welch's, which promise too much far from the middle where spreads are unlike."""
+"""Degrees of freedom less than Welch's, which promise too much far from the middle where spreads are unlike."""
 _POWER = 0.8
 """How often a change as large as `detectable` is found."""
 
