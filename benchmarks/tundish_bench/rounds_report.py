@@ -66,7 +66,7 @@ def _row(what: str, name: str, rounds: Rounds) -> Row:
         known = tuple(value for value in values if value is not None)
         if known:
             figures.append(Figure(name=figure, unit=unit, better=better, repeats=known))
-    return Row(name=f"{what}: {name}", figures=tuple(figures))
+    return Row(name=f"{what}: {name}", settings={"load": what, "server": name}, figures=tuple(figures))
 
 
 def _comparison(compared: Comparison) -> Row:

@@ -29,6 +29,7 @@ def test_a_round_is_a_repeat_of_each_subject_and_comparison() -> None:
         "throughput": (100.0,) * 3, "p99": (7.0,) * 3, "CPU": (2.0,) * 3, "other work": (0.0,) * 3,
     }  # fmt: skip
     assert floor.figure("p99") is None
+    assert tundish.settings == {"load": "images", "server": "tundish"}
     (figure,) = ratio.figures
     assert (figure.unit, figure.better, figure.repeats) == ("x", "less", (1.25, 1.3, 1.2))
     assert ratio.notes == ("Its goal of at most 1.1 is missed.",)

@@ -172,6 +172,17 @@ def test_bars_stand_in_groups_of_servers() -> None:
     assert heights == pytest.approx(expected)
 
 
+def test_each_load_has_bars_of_its_own() -> None:
+    rows = [
+        row.model_copy(update={"name": f"{load} {row.name}", "settings": {**row.settings, "load": load}})
+        for load in ("images", "texts")
+        for row in peers_report().rows
+    ]
+    charts = charts_of(report("peers", rows))
+    assert [chart.subtitle.rsplit(", ")[-1] for chart in charts] == ["images", "texts"] * 3
+    assert all("at 64 callers" in chart.title for chart in charts)
+
+
 def test_a_history_breaks_where_the_machine_changes_and_shows_what_is_worse() -> None:
     chart = history_chart(history_reports(), key_figures(history_reports()[-1])[1:])
     assert chart.title == "engines: since the run before 2 figures are proven to be worse, 0 to be better"

@@ -121,17 +121,14 @@ def grouping_of(rows: Sequence[Row]) -> Grouping | None:
 
 
 def panels_of(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows by what neither groups nor series say: a chart for each."""
-    axes = [axis for axis in rows[0].settings if len({row.settings.get(axis) for row in rows}) > 1]
+    """Rows by the names that tell them apart beside that of what is compared: a chart for each."""
+    axes = tuple(dict.fromkeys(axis for row in rows for axis in row.settings))
     names = [axis for axis in axes if any(isinstance(row.settings.get(axis), str) for row in rows)]
     series = next((axis for axis in _SERIES if axis in names), None)
-    if series is None or len(axes) < 3:
-        return {"": list(rows)}
     panels: dict[str, list[Row]] = {}
     for row in rows:
-        panels.setdefault(", ".join(str(row.settings.get(axis, "")) for axis in names if axis != series), []).append(
-            row
-        )
+        others = [str(row.settings[axis]) for axis in names if axis != series and axis in row.settings]
+        panels.setdefault(", ".join(others) if series else "", []).append(row)
     return panels
 
 
