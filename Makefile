@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell command -v $(name) 2>/dev/null),$(name))))
 CLANG ?= clang++
 FUZZ_SECONDS ?= 600
+HISTORY ?= .bench/history.jsonl
 INSTALLED := $(VENV)/.installed
 # Most modules are never imported; Python compiles those that are, and keeps what it compiled, whatever the environment
 # says: without it each process takes three times as long to start.
@@ -46,11 +47,13 @@ format: $(INSTALLED)  ## format the sources and regenerate docs/bundle.schema.js
 	$(SCHEMA) > docs/bundle.schema.json
 
 bench: $(INSTALLED)  ## time the kernels, and the server on images, texts and tensors beside Triton and its own engine
-	$(BIN)/python -m tundish_bench.kernels
-	$(BIN)/python -m tundish_bench.image_server
-	$(BIN)/python -m tundish_bench.text_server
-	$(BIN)/python -m tundish_bench.tensor_server
-	$(BIN)/python -m tundish_bench.overload
+	$(BIN)/python -m tundish_bench.kernels --history $(HISTORY)
+	$(BIN)/python -m tundish_bench.image_server --history $(HISTORY)
+	$(BIN)/python -m tundish_bench.text_server --history $(HISTORY)
+	$(BIN)/python -m tundish_bench.tensor_server --history $(HISTORY)
+	$(BIN)/python -m tundish_bench.overload --history $(HISTORY)
+	$(BIN)/python -m tundish_bench.history $(HISTORY) --html $(basename $(HISTORY)).html
+	@echo "All runs are in $(HISTORY), and drawn in $(basename $(HISTORY)).html."
 
 bench-peers: $(INSTALLED)  ## compare with tritonserver, mosec, LitServe and MLServer for 20 minutes, and write docs/benchmarks.md
 	$(BIN)/python -m tundish_bench.peers --report docs/benchmarks.md --report docs/benchmarks/peers.json
@@ -58,7 +61,7 @@ bench-peers: $(INSTALLED)  ## compare with tritonserver, mosec, LitServe and MLS
 gpu: $(INSTALLED)  ## run the tests on an NVIDIA GPU, also under compute-sanitizer if it is there, and time the kernels
 	@$(BIN)/python -c 'import sys; from tundish_kernels import cuda; sys.exit(cuda.reason())'
 	$(BIN)/pytest -m gpu
-	$(BIN)/python -m tundish_bench.cuda
+	$(BIN)/python -m tundish_bench.cuda --history $(HISTORY)
 
 fuzz: $(INSTALLED)  ## fuzz what reads outside bytes, for FUZZ_SECONDS each; takes Clang
 	@command -v $(CLANG) >/dev/null || { echo "libFuzzer needs Clang: apt-get install clang, or set CLANG=clang++-14."; exit 1; }

@@ -54,6 +54,7 @@ from tundish_bench.report import (
     write_json,
 )
 from tundish_bench.rounds import Rounds, ServerSubject, cpu, measure_rounds, speed
+from tundish_bench.rounds_report import HistoryFile, add_to_history
 from tundish_exporters.demo import PHOTO_MODEL
 from tundish_exporters.demo.assets import default_cache
 
@@ -79,6 +80,7 @@ def compare(
         typer.Option(help=f"Repository with {PHOTO_MODEL}; the default is the demo's, else it is exported."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
+    history: HistoryFile = None,
 ) -> None:
     """Compare the CPU per image of tundish with that of NVIDIA's Triton, side by side."""
     console = make_console()
@@ -104,6 +106,7 @@ def compare(
     _show(console, measured, compared, answers, truth)
     content = {"callers": callers, "seconds": seconds, "comparisons": [asdict(compared)]}
     write_json(json_file, {**content, "answers": answers, "truth": truth, "rounds": figures_of(measured)})
+    add_to_history(history, "image server", "image bytes to label", {"images": measured}, [compared])
 
 
 def count_equal(ours: Sequence[str], theirs: Sequence[str]) -> int:

@@ -38,7 +38,8 @@ from tundish_bench.load import LoadGenerator
 from tundish_bench.offers import OK, Offer, OfferReport, Outcome
 from tundish_bench.processes import ServerProcess, tundish_server
 from tundish_bench.report import Comparison, Goal, make_console, run_command, show_comparisons, write_json
-from tundish_bench.rounds import Sample, ServerSubject
+from tundish_bench.rounds import Rounds, Sample, ServerSubject
+from tundish_bench.rounds_report import HistoryFile, add_to_history
 from tundish_exporters.demo import PHOTO_MODEL
 from tundish_exporters.demo.assets import default_cache
 from tundish_proto import open_inference_pb2 as oip
@@ -86,6 +87,7 @@ def overload(
     seconds: Annotated[float, typer.Option(min=1, max=600, help="For how long.")] = 30.0,
     deadline_milliseconds: Annotated[float, typer.Option("--deadline-ms", min=1, help="Of each request.")] = 500.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
+    history: HistoryFile = None,
 ) -> None:
     """Offer tundish more than it can answer, and see what it makes of it."""
     console = make_console()
@@ -113,6 +115,9 @@ def overload(
     _show(console, measured, offer)
     content = {"offer": asdict(offer), "before": asdict(measured.before), "after": asdict(measured.after)}
     write_json(json_file, {**content, "outcomes": [asdict(outcome) for outcome in measured.report.outcomes]})
+    peaks = Rounds([{"tundish": sample} for sample in (measured.before, measured.after)])
+    compared = compare(measured, offer.deadline_seconds)
+    add_to_history(history, "overload", f"{factor:g} times the capacity", {"peak": peaks}, compared)
 
 
 def _measure(

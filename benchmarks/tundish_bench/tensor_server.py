@@ -56,6 +56,7 @@ from tundish_bench.report import (
     write_json,
 )
 from tundish_bench.rounds import Rounds, Sample, ServerSubject, measure_rounds, speed
+from tundish_bench.rounds_report import HistoryFile, add_to_history
 from tundish_exporters.demo import PHOTO_MODEL, REVIEW_MODEL
 from tundish_exporters.demo.assets import default_cache
 
@@ -76,6 +77,7 @@ def measure(
     rounds: Annotated[int, typer.Option(min=2, help="Rounds; each measures everything once.")] = 4,
     seconds: Annotated[float, typer.Option(min=0.5, max=60, help="Length of each measurement.")] = 2.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
+    history: HistoryFile = None,
 ) -> None:
     """Measure what the server adds to its engine, with the demo's models."""
     console = make_console()
@@ -98,6 +100,8 @@ def measure(
     _show(console, throughput, latency, compared)
     content = {"rounds": rounds, "seconds": seconds, "comparisons": [asdict(each) for each in compared]}
     write_json(json_file, {**content, "throughput": figures_of(throughput), "latency": figures_of(latency)})
+    measured = {"tensors": throughput, "one caller": latency}
+    add_to_history(history, "tensor server", "what the server adds to its engine", measured, compared)
 
 
 def compare_throughput(measured: Rounds, cores: int) -> Comparison:

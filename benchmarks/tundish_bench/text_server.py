@@ -68,6 +68,7 @@ from tundish_bench.report import (
     write_json,
 )
 from tundish_bench.rounds import Rounds, ServerSubject, cpu, measure_rounds, speed
+from tundish_bench.rounds_report import HistoryFile, add_to_history
 from tundish_exporters.demo import REVIEW_MODEL
 from tundish_exporters.demo.assets import default_cache
 
@@ -113,6 +114,7 @@ def compare(
         float | None, typer.Option(min=0.01, help="Minutes for `tundish tune`; what it picks is measured as well.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures, for programs.")] = None,
+    history: HistoryFile = None,
 ) -> None:
     """Compare the throughput of tundish with that of NVIDIA's Triton on texts of mixed length, side by side."""
     console = make_console()
@@ -135,6 +137,7 @@ def compare(
     _show(console, measured, compared)
     content = {"callers": callers, "seconds": seconds, "comparisons": [asdict(each) for each in compared]}
     write_json(json_file, {**content, "rounds": figures_of(measured)})
+    add_to_history(history, "text server", "review snippets to label", {"texts": measured}, compared)
 
 
 def _read_inputs(repository: Path, scratch: Path, console: Console) -> _Inputs:

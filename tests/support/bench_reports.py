@@ -162,7 +162,7 @@ def history_reports(count: int = 8) -> list[Report]:
     reports = []
     for number in range(count):
         slower = 1.2 if number == count - 1 else 1.0
-        names = ("onnx-fp32-cpu", "onnx-int8-cpu", "openvino-int8-cpu", "floor")
+        names = ("onnx-fp32-cpu", "onnx-int8-cpu")
         rows = [
             Row(
                 name=name,

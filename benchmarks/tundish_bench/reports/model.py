@@ -12,7 +12,7 @@ from statistics import fmean, median, stdev
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tundish import __version__
 from tundish.placement.machine import Machine, this_machine
@@ -65,7 +65,7 @@ class Figure(_Frozen):
         values = [math.log(each) for each in self.repeats] if self._is_ratio else self.repeats
         if len(values) < 2:
             return None
-        half = float(student.ppf((1 + _CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+        half = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2)) * stdev(values) / math.sqrt(len(values))
         low, high = fmean(values) - half, fmean(values) + half
         return Interval(math.exp(low), math.exp(high)) if self._is_ratio else Interval(low, high)
 

@@ -18,7 +18,8 @@ _MOST_ROWS_BESIDE = 3
 _LONG_WORDS = 10
 """A heading of more characters is broken at its blanks."""
 _NAME_SHARE = 0.4
-"""Of the width, at most, for the names of rows, which may be broken."""
+_LEAST_NAME_WIDTH = 24
+"""Of the width, at most, for the names of rows, which may be broken; and characters, at least."""
 
 
 class Heading(NamedTuple):
@@ -58,10 +59,10 @@ def report_table(report: Report, figures: Sequence[Heading] | None = None, *, na
     if named:
         table.add_column("", max_width=name_width, overflow="fold")
     for axis in axes:
-        table.add_column(_broken(axis), justify=_side(report, axis), vertical="top")
+        table.add_column(Text(_broken(axis)), justify=_side(report, axis), vertical="top")
     shown = headings(report) if figures is None else figures
     for heading in shown:
-        table.add_column(f"{_broken(heading.name)}\n{heading.unit}", justify="right", no_wrap=True)
+        table.add_column(Text(f"{_broken(heading.name)}\n{heading.unit}"), justify="right", no_wrap=True)
     for row in report.rows:
         settings = [str(row.settings.get(axis, "")) for axis in axes]
         cells = [*([row.name] if named else []), *settings, *(cell(row, heading) for heading in shown)]
@@ -89,21 +90,27 @@ def notes_of(report: Report) -> tuple[str, ...]:
 
 
 def _tables(console: Console, report: Report) -> Iterator[Table]:
-    name_width = max(24, int(_NAME_SHARE * console.width))
+    name_width = max(_LEAST_NAME_WIDTH, int(_NAME_SHARE * console.width))
 
-    def fits(table: Table) -> bool:
-        return Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width
+    def width(table: Table) -> int:
+        return Measurement.get(console, console.options.update(width=10_000), table).maximum
+
+    def with_figures(*shown: Heading) -> Table:
+        return report_table(report, shown, name_width=name_width)
 
     left = list(headings(report))
-    whole = report_table(report, left, name_width=name_width)
-    if not fits(whole) and len(report.rows) <= _MOST_ROWS_BESIDE and fits(turned := _turned(report, left)):
-        yield turned
-        return
+    if len(report.rows) <= _MOST_ROWS_BESIDE and width(with_figures(*left)) > console.width:
+        turned = _turned(report, left)
+        if width(turned) <= console.width:
+            yield turned
+            return
+    bare = width(with_figures())
+    widths = {heading: width(with_figures(heading)) - bare for heading in left}
     while left:
-        count = len(left)
-        while count > 1 and not fits(report_table(report, left[:count], name_width=name_width)):
-            count -= 1
-        yield report_table(report, left[:count], name_width=name_width)
+        count = 1
+        while count < len(left) and bare + sum(widths[each] for each in left[: count + 1]) <= console.width:
+            count += 1
+        yield with_figures(*left[:count])
         left = left[count:]
 
 
@@ -114,11 +121,11 @@ def _turned(report: Report, shown: Sequence[Heading]) -> Table:
     for row in report.rows:
         table.add_column(Text(row.name), justify="right")
     for axis in axes_of(report):
-        table.add_row(axis, *(Text(str(row.settings.get(axis, ""))) for row in report.rows))
+        table.add_row(Text(axis), *(Text(str(row.settings.get(axis, ""))) for row in report.rows))
     table.add_section()
     for heading in shown:
         name = Text(f"{heading.name}, {heading.unit}" if heading.unit else heading.name)
-        table.add_row(name, *(cell(row, heading) for row in report.rows))
+        table.add_row(name, *(Text(cell(row, heading)) for row in report.rows))
     return table
 
 

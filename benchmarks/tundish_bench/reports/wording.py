@@ -29,14 +29,10 @@ def with_interval(figure: Figure) -> str:
         return readable(figure.value)
     half = (figure.interval.high - figure.interval.low) / 2
     decimals = _decimals(figure.value) if abs(figure.value) >= _LEAST_PLAIN else 0
+    decimals = min(decimals, _decimals(half))
     # Of what hardly varies, the digits of the value would say that it does not at all.
     said = f"{half:,.{decimals}f}" if round(half, decimals) > 0 else f"{half:.1g}"
     return f"{readable(figure.value)} ± {said}"
-
-
-def named(figure: Figure) -> str:
-    """The figure's name and its unit, in one line: 'throughput, /s'."""
-    return f"{figure.name}, {figure.unit}" if figure.unit else figure.name
 
 
 def percent(share: float) -> str:

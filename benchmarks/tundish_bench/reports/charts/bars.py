@@ -28,6 +28,8 @@ _A_ROW, _AROUND = 0.27, 1.3
 """Inches."""
 _SERIES = ("server", "peer", "engine", "variant")
 """Settings whose values are compared with each other in every group, if a report has them."""
+_OPERATORS = ("kernels", "cuda")
+"""Reports whose rows do different things, of which none can be best."""
 _MOST_IN_A_GROUP = 6
 _MOST_NAMES = 3
 """In a title."""
@@ -62,11 +64,11 @@ def ratios_chart(report: Report, name: str) -> Chart | None:
             axes.set_xscale("log")
         plain_ticks(axes.xaxis)
         axes.axvline(1, color=INK, linewidth=1)
-        dress(axes, subtitle=report.title, across=_across(name, "times", better))
+        dress(axes, subtitle=report.title, across=_across(name, "x", better))
         _explain(surface, [_side(each.figure) for each in entries])
 
     return Chart(
-        title=_ratio_title(entries, name, better),
+        title=_count_title(entries, name) if report.kind in _OPERATORS else _ratio_title(entries, name, better),
         subtitle=report.title,
         height=_height(len(entries)) + 0.3,
         paint=paint,
@@ -119,17 +121,14 @@ def grouping_of(rows: Sequence[Row]) -> Grouping | None:
 
 
 def panels_of(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows by what neither groups nor series say: a chart for each."""
-    axes = [axis for axis in rows[0].settings if len({row.settings.get(axis) for row in rows}) > 1]
+    """Rows by the names that tell them apart beside that of what is compared: a chart for each."""
+    axes = tuple(dict.fromkeys(axis for row in rows for axis in row.settings))
     names = [axis for axis in axes if any(isinstance(row.settings.get(axis), str) for row in rows)]
     series = next((axis for axis in _SERIES if axis in names), None)
-    if series is None or len(axes) < 3:
-        return {"": list(rows)}
     panels: dict[str, list[Row]] = {}
     for row in rows:
-        panels.setdefault(", ".join(str(row.settings.get(axis, "")) for axis in names if axis != series), []).append(
-            row
-        )
+        others = [str(row.settings[axis]) for axis in names if axis != series and axis in row.settings]
+        panels.setdefault(", ".join(others) if series else "", []).append(row)
     return panels
 
 
@@ -189,6 +188,12 @@ def _explain(surface: Surface, colors: Sequence[str]) -> None:
     meanings = {GOOD: "better", BAD: "worse", EVEN: "not to be told from 1"}
     keys = [Line2D([], [], color=color, linewidth=6, label=said) for color, said in meanings.items() if color in colors]
     surface.legend(handles=keys, loc="outside lower right", ncols=len(keys), fontsize=8)
+
+
+def _count_title(entries: Sequence[Entry], name: str) -> str:
+    sides = [_side(each.figure) for each in entries]
+    said = f"{sides.count(GOOD)} of {len(sides)} are proven to be better than 1, {sides.count(BAD)} to be worse"
+    return f"{name}: {said}"
 
 
 def _ratio_title(entries: Sequence[Entry], name: str, better: Better | None) -> str:

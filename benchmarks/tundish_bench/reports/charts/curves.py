@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from numpy.typing import NDArray
 
 from tundish_bench.reports.charts.style import (
     INK,
@@ -26,6 +27,8 @@ MOST_LINES = 6
 _LOADS = ("callers", "rate")
 """Settings that say how much is asked; a line leads from the least to the most."""
 _TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
+_POINTS = 400
+"""Of a line of percentiles."""
 _WIDE = 8.0
 """A range of latencies whose ends are this many times apart is drawn by its logarithms."""
 
@@ -150,8 +153,7 @@ def percentiles_chart(report: Report) -> Chart | None:
     if not rows:
         return None
     chosen = [rows[index] for index in sorted({round(each) for each in np.linspace(0, len(rows) - 1, MOST_LINES)})]
-    decoded = {row.name: HdrHistogram.decode(row.histogram) for row in chosen}
-    decoded = {name: histogram for name, histogram in decoded.items() if histogram.get_total_count()}
+    decoded = {row.name: latencies for row in chosen if (latencies := _decoded(row)).total}
     if not decoded:
         return None
 
@@ -161,26 +163,26 @@ def percentiles_chart(report: Report) -> Chart | None:
     return Chart(title=_percentiles_title(decoded), subtitle=report.title, height=4.2, paint=paint)
 
 
-def _percentiles_title(decoded: dict[str, HdrHistogram]) -> str:
-    values = {name: _milliseconds(histogram, 0.99) for name, histogram in decoded.items()}
+def _percentiles_title(decoded: dict[str, _Latencies]) -> str:
+    values = {name: float(latencies.at(0.99)) for name, latencies in decoded.items()}
     least, most = (pick(values, key=values.__getitem__) for pick in (min, max))
     if len(values) == 1:
-        half = _milliseconds(decoded[least], 0.5)
+        half = float(decoded[least].at(0.5))
         return f"Half of the answers come within {readable(half)} ms, 99 % within {readable(values[least])} ms"
     ends = [f"{readable(values[name])} ms ({name})" for name in (least, most)]
     return f"99 % of the answers come within {ends[0]} to {ends[1]}"
 
 
-def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, HdrHistogram]) -> None:
+def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Latencies]) -> None:
     axes = surface.subplots()
-    longest = max(histogram.get_total_count() for histogram in decoded.values())
-    drawn = []
-    for (name, histogram), (color, _) in zip(decoded.items(), series_styles(), strict=False):
+    longest = max(latencies.total for latencies in decoded.values())
+    drawn: list[float] = []
+    for (name, latencies), (color, _) in zip(decoded.items(), series_styles(), strict=False):
         # Of 1000 answers, the last says nothing of what one in 10000 waits.
-        across = np.geomspace(1, max(2.0, histogram.get_total_count()), 400)
-        up = [_milliseconds(histogram, 1 - 1 / each) for each in across]
+        across = np.geomspace(1, max(2.0, latencies.total), _POINTS)
+        up = latencies.at(1 - 1 / across)
         axes.plot(across, up, color=color, label=shortened(name, 30), drawstyle="steps-post")
-        drawn += up
+        drawn += [up.min(), up.max()]
     axes.set_xscale("log")
     ticks = [each for each in _TICKS if 1 / (1 - each) <= longest]
     axes.xaxis.set_major_locator(FixedLocator([1 / (1 - each) for each in ticks]))
@@ -201,8 +203,26 @@ def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, HdrH
     surface.legend(loc="outside right center", fontsize=8, reverse=True)
 
 
-def _milliseconds(histogram: HdrHistogram, share: float) -> float:
-    return float(histogram.get_value_at_percentile(100 * share)) / 1e3
+class _Latencies(NamedTuple):
+    """A histogram as its recorded values, and how many latencies are not above each."""
+
+    milliseconds: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @property
+    def total(self) -> int:
+        return int(self.counts[-1]) if len(self.counts) else 0
+
+    def at(self, share: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """The least value that this share of the latencies is not above."""
+        wanted = np.ceil(np.asarray(share) * self.total - 1e-9)
+        return self.milliseconds[np.minimum(np.searchsorted(self.counts, wanted), len(self.counts) - 1)]
+
+
+def _decoded(row: Row) -> _Latencies:
+    recorded = HdrHistogram.decode(row.histogram).get_recorded_iterator()
+    pairs = [(each.value_iterated_to / 1e3, each.total_count_to_this_value) for each in recorded]
+    return _Latencies(np.array([value for value, _ in pairs]), np.array([count for _, count in pairs], np.int64))
 
 
 def _value(row: Row, name: str) -> float:

@@ -115,6 +115,8 @@ def _give_room(axes: Axes, points: Sequence[Point]) -> None:
     values = [point.figure.value for point in points]
     ends = [end for point in points for end in (point.figure.interval or ())]
     least = min([*ends, *(0.9 * value for value in values)])
+    if min(values) >= 0:
+        least = max(least, 0.0)  # an interval of few repeats may reach below, the quantity does not
     most = max([*ends, *(1.1 * value for value in values)])
     if most > least:
         axes.set_ylim(least - 0.05 * (most - least), most + 0.05 * (most - least))

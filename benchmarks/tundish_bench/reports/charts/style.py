@@ -33,6 +33,8 @@ GOOD, BAD, EVEN = COLORS[0], COLORS[1], "#8a94a0"
 WIDTH = 9.0
 """Inches."""
 _CHARACTERS_A_LINE = 100
+_DECADES = 1e3
+"""Between the ends of an axis: a longer one has marks at powers of ten alone."""
 _DOTS = 160
 """An inch, of a PNG."""
 _STYLE: Any = {
@@ -107,7 +109,8 @@ def dress(axes: Axes, *, subtitle: str, across: str, up: str = "") -> None:
 def plain_ticks(axis: Any) -> None:
     """Numbers as people write them, on a logarithmic axis too: 1, 2, 5, 10."""
     if axis.get_scale() == "log":
-        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5), numticks=12))
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5) if high < _DECADES * low else (1,)))
     axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
     axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
