@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.measuring import measure
@@ -34,7 +34,6 @@ def gate_data(groups: list[str], labels: list[str] | None = None) -> GateData:
     return GateData(samples) if labels is None else GateData(samples, [*labels], ACCURACY)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xy")), min_size=2, max_size=60))
 def test_halves_share_no_group(drawn: list[tuple[str, str]]) -> None:
     groups = [group for group, _ in drawn]

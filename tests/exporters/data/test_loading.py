@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -303,7 +303,6 @@ def test_any_text_survives_any_form(
     assert sorted((sample.content[0], sample.truth) for sample in samples) == sorted(rows)
 
 
-@settings(deadline=None)  # a busy machine takes long for a file now and then
 @given(content=st.binary(max_size=200), form=st.sampled_from(["txt", "csv", "tsv", "jsonl"]))
 def test_any_bytes_are_read_or_refused(content: bytes, form: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = write(tmp_path_factory.getbasetemp() / f"bytes.{form}", content)
