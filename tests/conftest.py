@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # No test may reach a model hub; set before transformers is imported anywhere.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -23,6 +24,10 @@ from tundish_exporters import export_huggingface
 from tundish_exporters.demo import export_photographs
 from tundish_exporters.demo.assets import MINILM, PHOTOGRAPHS, default_cache, fetch
 from tundish_exporters.progress import silent
+
+# A busy machine takes long for a file now and then; no test fails by that.
+settings.register_profile("tundish", deadline=None)
+settings.load_profile("tundish")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
