@@ -35,8 +35,9 @@ def headings(report: Report) -> tuple[Heading, ...]:
 
 
 def axes_of(report: Report) -> tuple[str, ...]:
-    """The settings that a row has."""
-    return tuple(dict.fromkeys(axis for row in report.rows for axis in row.settings))
+    """The settings that not all rows have alike."""
+    axes = dict.fromkeys(axis for row in report.rows for axis in row.settings)
+    return tuple(axis for axis in axes if len({row.settings.get(axis) for row in report.rows}) > 1)
 
 
 def cell(row: Row, heading: Heading) -> str:
@@ -45,16 +46,23 @@ def cell(row: Row, heading: Heading) -> str:
     return with_interval(figure) if figure is not None and figure.unit == heading.unit else ""
 
 
-def report_table(report: Report, figures: Sequence[Heading] | None = None, *, name_width: int | None = None) -> Table:
+def report_table(
+    report: Report,
+    figures: Sequence[Heading] | None = None,
+    *,
+    axes: Sequence[str] | None = None,
+    name_width: int | None = None,
+) -> Table:
     """A line for each row: its settings, or its name if these do not tell it from the others, and its figures.
 
     Args:
         report: what is shown.
         figures: the columns, by default all that a row has.
+        axes: the settings, by default all that rows have otherwise.
         name_width: the most characters of a row's name in one line.
     """
     table = Table()
-    axes = axes_of(report)
+    axes = axes_of(report) if axes is None else axes
     named = not _are_told_by(report, axes)
     if named:
         table.add_column("", max_width=name_width, overflow="fold")
@@ -96,22 +104,24 @@ def _tables(console: Console, report: Report) -> Iterator[Table]:
         return Measurement.get(console, console.options.update(width=10_000), table).maximum
 
     def with_figures(*shown: Heading) -> Table:
-        return report_table(report, shown, name_width=name_width)
+        return report_table(report, shown, axes=axes, name_width=name_width)
 
+    axes = axes_of(report)
     left = list(headings(report))
     if len(report.rows) <= _MOST_ROWS_BESIDE and width(with_figures(*left)) > console.width:
         turned = _turned(report, left)
         if width(turned) <= console.width:
             yield turned
             return
-    bare = width(with_figures())
-    widths = {heading: width(with_figures(heading)) - bare for heading in left}
+    widths = {heading: width(with_figures(heading)) - width(with_figures()) for heading in left}
     while left:
+        bare = width(with_figures())
         count = 1
         while count < len(left) and bare + sum(widths[each] for each in left[: count + 1]) <= console.width:
             count += 1
         yield with_figures(*left[:count])
         left = left[count:]
+        axes = _fewest_telling(report)  # the first table has said the others
 
 
 def _turned(report: Report, shown: Sequence[Heading]) -> Table:
@@ -129,10 +139,20 @@ def _turned(report: Report, shown: Sequence[Heading]) -> Table:
     return table
 
 
+def _fewest_telling(report: Report) -> tuple[str, ...]:
+    """The first settings that alone say which row is which; all of them if they do not."""
+    axes = axes_of(report)
+    return next((axes[:count] for count in range(1, len(axes)) if _are_told_by(report, axes[:count])), axes)
+
+
 def _are_told_by(report: Report, axes: Sequence[str]) -> bool:
     """Whether the settings alone say which row is which."""
     values = {tuple(row.settings.get(axis) for axis in axes) for row in report.rows}
-    return bool(axes) and len(values) == len(report.rows) and all(len(row.settings) == len(axes) for row in report.rows)
+    return (
+        bool(axes)
+        and len(values) == len(report.rows)
+        and all(axis in row.settings for row in report.rows for axis in axes)
+    )
 
 
 def _side(report: Report, axis: str) -> Literal["left", "right"]:

@@ -79,6 +79,9 @@ def measure_sweep(
                     rows.extend(found)
                     notes.append(note)
     bend = knee(rows)
+    if bend is not None:
+        [throughput], [mean] = _values([bend], "throughput"), _values([bend], "mean")
+        notes.insert(0, f"The knee is at {bend.name}: {throughput:.4g}/s in {mean:.3g} ms on average.")
     return Report(
         kind="sweep",
         title=f"{model} by {server}",
