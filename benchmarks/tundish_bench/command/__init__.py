@@ -55,7 +55,7 @@ def bench(
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, max=1000, help="Of each load; the intervals are over them.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="Of each repeat.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Of each repeat.")] = 5.0,
     warm_up_seconds: Annotated[
         float, typer.Option(min=1, max=3600, help="At most: it ends as soon as the server is steady.")
     ] = 30.0,

@@ -89,6 +89,10 @@ class Generator:
             raise BenchmarkError(said)
         return said
 
+    def tick_within(self, seconds: float) -> Tick | None:
+        """The next one, if it comes within so long; raises BenchmarkError if the process ended."""
+        return self.tick() if self._pipe.poll(seconds) else None
+
     def stop(self) -> Iterator[Tick]:
         """Ends the load: no more requests are sent; the ticks until the last, when all have ended or are given up."""
         self._pipe.send(STOP)

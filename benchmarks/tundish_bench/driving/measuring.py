@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tundish_bench.driving.doubts import Spent, doubts
 from tundish_bench.driving.figures import Repeat, load_figures, pooled_latencies, seen_in
-from tundish_bench.driving.generator import Generator, Order, Tick
+from tundish_bench.driving.generator import TICK_SECONDS, Generator, Order, Tick
 from tundish_bench.driving.records import Records, joined
 from tundish_bench.driving.steadiness import WINDOW_SECONDS, Window, is_steady, window_of
 from tundish_bench.errors import BenchmarkError
@@ -56,8 +56,16 @@ class _Log:
         self.ticks: list[Tick] = []
 
     def wait_until(self, moment: float) -> None:
-        while time.perf_counter() < moment:
+        """Ends when it is, whatever the generator has told by then; it tells the rest later."""
+        while (left := moment - time.perf_counter()) > 0:
+            if (tick := self._generator.tick_within(left)) is not None:
+                self.ticks.append(tick)
+
+    def wait_for_all_until(self, moment: float) -> float:
+        """Ends when the generator has told of all until then, and a little more; returns until when."""
+        while not self.ticks or self.ticks[-1].at < moment:
             self.ticks.append(self._generator.tick())
+        return self.ticks[-1].at
 
     def records(self) -> Records:
         return joined(tick.records for tick in self.ticks)
@@ -93,7 +101,7 @@ def measure(
     answered = [int(records.answered.sum()) for records in seen.ended]
     if not any(answered):
         raise BenchmarkError(_nothing(order, log.records()))
-    figures = [*load_figures(seen, batch), *_client_figures(spent, answered)]
+    figures = [*load_figures(seen, batch), _client_figure(spent, repeats, answered)]
     for meter in meters:
         figures.extend(meter.figures(answered))
     return Row(
@@ -113,13 +121,12 @@ def _warm_up(log: _Log, order: Order, plan: Plan, tell: OnProgress) -> bool:
     began = time.perf_counter()
     windows: list[Window] = []
     tell("warming up", 0.0)
-    while time.perf_counter() - began < plan.most_warm_up_seconds:
-        begin = time.perf_counter()
-        log.wait_until(begin + WINDOW_SECONDS)
+    end = log.wait_for_all_until(began)
+    while end - began < plan.most_warm_up_seconds:
+        begin, end = end, log.wait_for_all_until(end + WINDOW_SECONDS)
         records = log.records()
         if len(records) and not records.answered.any():
             raise BenchmarkError(_nothing(order, records))
-        end = time.perf_counter()
         windows.append(window_of(records.between(begin, end, of=records.ended), end - begin))
         if is_steady(windows):
             return True
@@ -133,10 +140,13 @@ def _nothing(order: Order, records: Records) -> str:
     return f"{asking.endpoint} answered no request to '{asking.model}': {error.rstrip('.')}."
 
 
-def _client_figures(spent: Sequence[Spent], answered: Sequence[int]) -> Iterator[Figure]:
-    pairs = zip(spent, spent[1:], answered, strict=False)
-    values = tuple(1e3 * (after.cpu_seconds - before.cpu_seconds) / max(1, count) for before, after, count in pairs)
-    yield Figure(name="client CPU", unit="ms", repeats=values)
+def _client_figure(spent: Sequence[Spent], repeats: Sequence[Repeat], answered: Sequence[int]) -> Figure:
+    """By what the generator had spent when it last told, before each repeat began and before it ended."""
+    values = []
+    for before, after, repeat, count in zip(spent, spent[1:], repeats, answered, strict=False):
+        share = (after.cpu_seconds - before.cpu_seconds) / max(after.at - before.at, TICK_SECONDS)
+        values.append(1e3 * share * repeat.seconds / max(1, count))
+    return Figure(name="client CPU", unit="ms", repeats=tuple(values))
 
 
 @contextmanager
