@@ -105,8 +105,8 @@ def _measure(
 ) -> _Outcome:
     progress.tell(f"{workload.name}: check the answers")
     answers = ask_each_alone(targets, workload)
-    processes = list({target.process.name: target.process for target in targets}.values())
-    idle = idle_percents(processes)
+    processes = {target.process.name: target.process for target in targets}
+    idle = dict(zip(processes, idle_percents(list(processes.values())), strict=True))
     pace = timetable.begin(workload.name)
     points = measure(
         targets,
@@ -142,7 +142,7 @@ def _targets(
                 environments[peer.name],
                 workload.models,
                 peer.tuning(workload.name, cores),
-                name=f"{peer.name}-{workload.name}",
+                name=f"{peer.name} on {workload.name}",
                 scratch=scratch,
                 log=logs / f"{workload.name}-{peer.name}.log",
             )
@@ -198,10 +198,10 @@ def _notes(outcomes: Mapping[WorkloadName, _Outcome], other_cores: float) -> Ite
         yield f"Other work took up to {other_cores:.2f} cores; measure on an idle machine."
     most = max(percent for outcome in outcomes.values() for percent in outcome.idle_percents.values())
     yield f"While nobody asked, no server took more than {most:.1f} % of a core."
-    for name, outcome in outcomes.items():
+    for outcome in outcomes.values():
         for server, percent in outcome.idle_percents.items():
             if percent > _NOTABLE_IDLE_PERCENT:
-                yield f"{name}: {server} takes {percent:.0f} % of a core while nobody asks; the others ran beside it."
+                yield f"{server} takes {percent:.0f} % of a core while nobody asks; the others ran beside it."
 
 
 class _Progress:

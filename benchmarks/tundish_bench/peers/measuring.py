@@ -17,7 +17,8 @@ from tundish_bench.peers.workloads import Workload
 from tundish_bench.processes import ServerProcess, machine_busy_seconds
 
 _WARM_UP_SECONDS = 1.0
-_IDLE_SECONDS = 2.0
+_SETTLE_SECONDS = 1.0
+_IDLE_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +89,22 @@ def check_alone(target: Target, answers: Sequence[str], workload: Workload) -> N
         )
 
 
-def idle_percents(processes: Sequence[ServerProcess]) -> dict[str, float]:
-    """By name, the share of a core that each server takes while nobody asks any."""
-    time.sleep(_WARM_UP_SECONDS)  # what the last question leaves behind is not idling
+def idle_percents(processes: Sequence[ServerProcess]) -> list[float]:
+    """The share of a core that each server takes while nobody asks any.
+
+    The lesser of two spans: who waits busily does so in both, who only finishes its start or its last answer does not.
+    """
+    time.sleep(_SETTLE_SECONDS)
+    spans = [_idle_span(processes) for _ in range(2)]
+    return [min(percents) for percents in zip(*spans, strict=True)]
+
+
+def _idle_span(processes: Sequence[ServerProcess]) -> list[float]:
     before, began = [process.cpu_seconds() for process in processes], time.perf_counter()
     time.sleep(_IDLE_SECONDS)
     seconds = time.perf_counter() - began
-    return {
-        process.name: 100 * process.cpu_seconds_since(earlier) / seconds
-        for process, earlier in zip(processes, before, strict=True)
-    }
+    spent = [process.cpu_seconds_since(earlier) for process, earlier in zip(processes, before, strict=True)]
+    return [100 * cpu / seconds for cpu in spent]
 
 
 def measure(
