@@ -14,9 +14,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 NATIVE := $(shell git ls-files 'kernels/*.cpp' 'kernels/*.h' 'kernels/*.inc' 'kernels/*.cu' 'kernels/*.cmake' 'kernels/CMakeLists.txt' 'proto/*' CMakeLists.txt)
 SCHEMA := $(BIN)/python -c 'from tundish.manifest import json_schema; print(json_schema(), end="")'
 CPP := $(shell git ls-files '*.cpp' '*.h' '*.cu')
+CHECKS := check-types check-python check-imports check-sources check-schema  # the longest first, for --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench bench-peers gpu fuzz clean
+.PHONY: help install demo test check $(CHECKS) format bench bench-peers gpu fuzz clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,14 +30,24 @@ demo: $(INSTALLED)  ## fine-tune, export, serve and ask two real models
 test: $(INSTALLED)  ## run the tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-check: $(INSTALLED)  ## run the linters and type checkers, as pre-commit and CI do
+check: $(CHECKS)  ## run the linters and type checkers, as pre-commit and CI do
+
+check-types: $(INSTALLED)
+	$(BIN)/mypy
+
+check-python: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+
+check-imports: $(INSTALLED)
 	$(BIN)/lint-imports
+
+check-sources: $(INSTALLED)
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/buf lint proto
 	$(BIN)/codespell $$(git ls-files)
+
+check-schema: $(INSTALLED)
 	$(SCHEMA) | diff docs/bundle.schema.json - \
 		|| { echo "docs/bundle.schema.json is stale; run 'make format'."; exit 1; }
 

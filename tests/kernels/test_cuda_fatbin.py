@@ -112,7 +112,7 @@ def test_nvcc_warns_of_nothing(tmp_path: Path) -> None:
         pytest.skip("needs nvcc on the path or in CUDA_HOME")
     sources = [*(KERNELS / "src" / "cuda").iterdir(), *(KERNELS / "include" / "tundish").rglob("*.h")]
     assert [path for path in sources if "__CUDA_ARCH__" in path.read_text()] == []
-    options = ["-std=c++17", "-fmad=false", "-Werror", "all-warnings", "-I", KERNELS / "include"]
+    options = ["-std=c++17", "-fmad=false", "-Werror", "all-warnings", f"-I{KERNELS / 'include'}"]
     run(nvcc, "-ptx", *options, KERNELS / "src" / "cuda" / "kernels.cu", "-o", tmp_path / "kernels.ptx")
 
 

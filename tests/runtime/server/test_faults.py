@@ -32,8 +32,8 @@ from tundish_proto.v1 import inference_pb2 as typed
 IDLE_CONNECTIONS = 1000
 WARM_UP_REQUESTS = 8_000
 REQUESTS_A_LOOK = 2_000
-REQUESTS = 21_000
-MAX_BYTES_A_REQUEST = 20
+REQUESTS = 37_000
+MAX_BYTES_A_REQUEST = 12
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
