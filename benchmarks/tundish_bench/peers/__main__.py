@@ -16,11 +16,13 @@ from tundish.files import write_at_once
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.peers.comparison import Wanted, compare, install
 from tundish_bench.peers.document import document
+from tundish_bench.peers.plots import plots_of
 from tundish_bench.peers.roster import PEERS, peer_of
 from tundish_bench.peers.workloads import WORKLOADS, WorkloadName
 from tundish_bench.report import make_console
 from tundish_bench.reports import Report
 from tundish_bench.reports.model import read_report
+from tundish_bench.reports.writing import write_report
 
 REASONS = Path("docs/benchmarks/reasons.md")
 """Written by people; a comparison's document includes it."""
@@ -117,8 +119,20 @@ def _reasons() -> str:
 
 def _write(report: Report, files: Sequence[Path]) -> None:
     for file in files:
-        made = document(report, _reasons()) if file.suffix == ".md" else report.model_dump_json(indent=2) + "\n"
-        write_at_once(file, made)
+        if file.suffix == ".md":
+            _write_document(report, file)
+        else:
+            write_report(report, file)
+
+
+def _write_document(report: Report, file: Path) -> None:
+    """The plots go into a folder beside it that has its name."""
+    plots = tuple(plots_of(report))
+    folder = file.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    for plot in plots:
+        write_at_once(folder / plot.name, plot.content)
+    write_at_once(file, document(report, _reasons(), plots, folder.name))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tundish_bench.peers.comparing import CPU_RATIO, THROUGHPUT_RATIO
 from tundish_bench.peers.measuring import callers_in_words
+from tundish_bench.peers.plots import Plot, by_workload
 from tundish_bench.reports import Figure, Report, Row
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
@@ -34,8 +35,8 @@ another machine; milliseconds do not.
 """
 
 
-def document(report: Report, reasons: str) -> str:
-    """The whole page; `reasons` is Markdown by people: why what is measured is so.
+def document(report: Report, reasons: str, plots: Sequence[Plot] = (), place: str = "") -> str:
+    """The whole page; `reasons` is Markdown by people: why what is measured is so; `place` is the folder of the plots.
 
     The first paragraph of the report's method says what is compared, and stands at the beginning.
     """
@@ -57,7 +58,7 @@ def document(report: Report, reasons: str) -> str:
         "## Figures\n",
         "Means over the rounds, with the half of a 95 % interval behind ± or the whole of it in brackets. "
         "*Of tundish's* is the ratio to tundish by the same transport.\n",
-        *_tables(report),
+        *_tables(report, plots, place),
         "## How it was measured\n",
         *(f"{escaped(paragraph)}\n" for paragraph in how),
         _REPEAT,
@@ -79,18 +80,11 @@ def _machine(report: Report) -> str:
     )
 
 
-def _workloads(report: Report) -> dict[str, list[Row]]:
-    rows: dict[str, list[Row]] = {}
-    for row in report.rows:
-        rows.setdefault(str(row.settings["workload"]), []).append(row)
-    return rows
-
-
 def _winners(report: Report, ratio: str) -> str:
     """A table: who wins, by workload and callers."""
     callers = list(dict.fromkeys(row.settings["callers"] for row in report.rows))
     lines = [_line(["", *(callers_in_words(int(count)) for count in callers)]), _line(["---"] * (len(callers) + 1))]
-    for workload, rows in _workloads(report).items():
+    for workload, rows in by_workload(report).items():
         cells = [_winner([row for row in rows if row.settings["callers"] == count], ratio) for count in callers]
         lines.append(_line([escaped(workload), *cells]))
     return "\n".join(lines) + "\n"
@@ -111,9 +105,12 @@ def _winner(rows: Sequence[Row], name: str) -> str:
     return f"**{peer}**, {advantage:.2f}" if advantage > 1 else f"tundish, {1 / advantage:.2f} x {peer}"
 
 
-def _tables(report: Report) -> Iterator[str]:
-    for workload, rows in _workloads(report).items():
+def _tables(report: Report, plots: Sequence[Plot], place: str) -> Iterator[str]:
+    for workload, rows in by_workload(report).items():
         yield f"### {escaped(workload)}\n"
+        for plot in plots:
+            if plot.workload == workload:
+                yield f"![{escaped(plot.says)}]({place}/{plot.name})\n"
         lines = [_line(["callers", "server", *(heading for _, heading in _COLUMNS)])]
         lines.append(_line(["---:", "---", *("---:" for _ in _COLUMNS)]))
         for row in rows:

@@ -10,6 +10,7 @@ import pytest
 from tundish_bench.peers.comparing import CPU_RATIO, THROUGHPUT_RATIO, rows_of
 from tundish_bench.peers.document import document, escaped
 from tundish_bench.peers.measuring import Point, Points, Target
+from tundish_bench.peers.plots import plots_of
 from tundish_bench.peers.workloads import Workload
 from tundish_bench.processes import ServerProcess
 from tundish_bench.reports import Better, Figure, Report, Row
@@ -132,3 +133,16 @@ def test_a_peer_is_compared_with_tundish_by_the_same_transport_round_by_round() 
     assert repeats("other", CPU_RATIO) == (0.25, 2.0)
     assert rows["ours"].figure(THROUGHPUT_RATIO) is None
     assert repeats("ours", "throughput") == (100, 200)
+
+
+def test_each_workload_has_its_plots_where_it_is_told() -> None:
+    rows = [row(server, callers, {}, workload) for workload in ("Images", "Four models") for server in ("a", "b")
+            for callers in (1, 4)]  # fmt: skip
+    report = Report(kind="peers", title="us and them", method="One.\n\nTwo.", rows=tuple(rows))
+    plots = tuple(plots_of(report))
+    assert [plot.name for plot in plots] == ["images-throughput.svg", "four-models-throughput.svg"]
+    assert all(plot.content.startswith(b"<?xml") for plot in plots)
+    made = document(report, REASONS, plots, "benchmarks")
+    images, four = made.split("### Four models")
+    assert "](benchmarks/images-throughput.svg)" in images
+    assert "](benchmarks/four-models-throughput.svg)" in four
