@@ -487,4 +487,4 @@ def test_scores_without_ranks_are_refused(tmp_path: Path, minilm_directory: Path
     data = tmp_path / "texts.csv"
     data.write_text("text,score\nfine,4\n")
     said = refusal(source, "text-classification", tmp_path / "models", DataError, evaluation=data)
-    assert said.startswith("The float model's Spearman on the 1 samples of the gate is nan, which nothing can be held")
+    assert said.startswith("The float model's Spearman on one sample of the gate is nan, which nothing can be held")

@@ -94,7 +94,7 @@ def test_what_cannot_be_measured_is_served_all_the_same(
     tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Nothing the model reads: what is made is no image.
-    monkeypatch.setattr("tundish.placement.samples._photograph", lambda *_arguments: b"no image")
+    monkeypatch.setattr("tundish.placement.samples.made_photograph", lambda *_arguments: b"no image")
     placed = Placer(tmp_path, cores, instances=None).place(make_heavy_bundle(tmp_path))
     assert (placed.instances, placed.threads) == (2, 1)
     assert "could not be measured" in caplog.text
