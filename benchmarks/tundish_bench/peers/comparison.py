@@ -113,6 +113,7 @@ def _measure(
         workload,
         answers,
         callers=callers,
+        restless=[processes[name] for name, percent in idle.items() if percent > _NOTABLE_IDLE_PERCENT],
         pace=pace,
         advance=lambda what: progress.tell(f"{workload.name}, {what}"),
     )
@@ -201,7 +202,7 @@ def _notes(outcomes: Mapping[WorkloadName, _Outcome], other_cores: float) -> Ite
     for outcome in outcomes.values():
         for server, percent in outcome.idle_percents.items():
             if percent > _NOTABLE_IDLE_PERCENT:
-                yield f"{server} takes {percent:.0f} % of a core while nobody asks; the others ran beside it."
+                yield f"{server} takes {percent:.0f} % of a core while nobody asks, and stood still beside others."
 
 
 class _Progress:

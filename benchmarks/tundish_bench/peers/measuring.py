@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,10 +114,11 @@ def measure(
     answers: Answers,
     *,
     callers: Sequence[int],
+    restless: Sequence[ServerProcess],
     pace: Pace,
     advance: Callable[[str], None],
 ) -> Points:
-    """All rounds; `advance` is told of each load before it begins.
+    """All rounds; `advance` is told of each load before it begins. The `restless` stand still while others are loaded.
 
     Raises:
         BenchmarkError: a server gave a wrong answer, or none.
@@ -130,7 +132,11 @@ def measure(
                 for target in targets[:: 1 if number % 2 == 0 else -1]:
                     advance(f"round {number + 1} of {pace.rounds}: {target.name}, {callers_in_words(count)}")
                     seconds = pace.next_seconds()
-                    point = measure_point(generator, target, workload, answers[target.name], count, seconds)
+                    with ExitStack() as stack:
+                        for process in restless:
+                            if process is not target.process:
+                                stack.enter_context(process.paused())
+                        point = measure_point(generator, target, workload, answers[target.name], count, seconds)
                     pace.done()
                     points[target.name, count].append(point)
     return points

@@ -14,7 +14,7 @@ from tundish_bench.errors import BenchmarkError
 
 _LEAST_ROUNDS, _MOST_ROUNDS = 2, 8
 """An interval takes two; more than eight make each load too short to reach a steady state."""
-_LEAST_SECONDS, _GOOD_SECONDS = 0.5, 1.8
+_LEAST_SECONDS, _GOOD_SECONDS = 0.5, 1.2
 """Of a load: the least that says anything, and what makes more rounds better than longer ones."""
 _FIRST_OVERHEAD = 0.6
 """How much longer a load takes than it is asked to, until that is known: connections, and the last answers."""

@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tundish_bench.asking import ask_pipeline
 from tundish_bench.echo import echo_server
 from tundish_bench.errors import BenchmarkError
+from tundish_bench.peers import measuring
 from tundish_bench.peers.measuring import Target, ask_each_alone, check_alone, idle_percents, measure
 from tundish_bench.peers.timetable import Pace
 from tundish_bench.peers.workloads import Workload
+from tundish_bench.processes import grpc_ready
+from tundish_bench.watching import find_server
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,7 @@ def test_every_server_is_measured_in_every_round_in_turn(targets: list[Target]) 
     answers = ask_each_alone(targets, workload)
     pace = Pace(2.0, 4, clock=time.monotonic)
     told: list[str] = []
-    points = measure(targets, workload, answers, callers=[1, 3], pace=pace, advance=told.append)
+    points = measure(targets, workload, answers, callers=[1, 3], restless=[], pace=pace, advance=told.append)
     assert set(points) == {("ours", 1), ("ours", 3), ("theirs", 1), ("theirs", 3)}
     assert {len(repeats) for repeats in points.values()} == {pace.rounds}
     first = [f"round 1 of {pace.rounds}: {name}" for name in ("ours, 1 caller", "theirs, 1 caller", "ours, 3 callers")]
@@ -63,8 +67,37 @@ def test_a_server_that_nobody_asks_does_nothing(targets: list[Target]) -> None:
 def test_answers_under_load_are_checked(targets: list[Target]) -> None:
     workload = workload_of(["a label"] * 2)
     pace = Pace(1.0, 1, clock=time.monotonic)
+    labels = {"ours": ("a label", "b")}
     with pytest.raises(BenchmarkError, match=r"ours answered \d+ of \d+ questions of texts otherwise than when asked"):
-        measure(targets[:1], workload, {"ours": ("a label", "b")}, callers=[1], pace=pace, advance=lambda _: None)
+        measure(targets[:1], workload, labels, callers=[1], restless=[], pace=pace, advance=lambda _: None)
+
+
+def test_a_restless_server_stands_still_while_others_are_measured(
+    targets: list[Target], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with echo_server("restless", tmp_path / "log") as server:
+        pid = find_server("127.0.0.1", int(server.url.split(":")[1]))
+        assert pid is not None
+        states = []
+
+        def point(*_arguments: object) -> None:
+            states.append(psutil.Process(pid).status())
+
+        monkeypatch.setattr(measuring, "measure_point", point)
+        restless = Target(name="restless", process=server, url=server.url, protocol="grpc")
+        measure(
+            [targets[0], restless],
+            workload_of(["a label"]),
+            {"ours": ("a label",), "restless": ("a label",)},
+            callers=[1],
+            restless=[server],
+            pace=Pace(2.0, 2, clock=time.monotonic),
+            advance=lambda _: None,
+        )
+        beside, asked = states[2:4]  # the first two warm up
+        assert beside == psutil.STATUS_STOPPED
+        assert asked != psutil.STATUS_STOPPED
+        assert grpc_ready(server.url)
 
 
 @pytest.mark.parametrize(("different", "refused"), [(0, False), (1, False), (2, True)])
