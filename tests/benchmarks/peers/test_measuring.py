@@ -14,7 +14,7 @@ from tundish_bench.asking import ask_pipeline
 from tundish_bench.echo import echo_server
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.peers import measuring
-from tundish_bench.peers.measuring import Target, ask_each_alone, check_alone, idle_percents, measure
+from tundish_bench.peers.measuring import Answers, Target, ask_each_alone, check_alone, idle_percents, measure
 from tundish_bench.peers.timetable import Pace
 from tundish_bench.peers.workloads import Workload
 from tundish_bench.processes import grpc_ready
@@ -67,7 +67,7 @@ def test_a_server_that_nobody_asks_does_nothing(targets: list[Target]) -> None:
 def test_answers_under_load_are_checked(targets: list[Target]) -> None:
     workload = workload_of(["a label"] * 2)
     pace = Pace(1.0, 1, clock=time.monotonic)
-    labels = {"ours": ("a label", "b")}
+    labels: Answers = {"ours": ("a label", "b")}
     with pytest.raises(BenchmarkError, match=r"ours answered \d+ of \d+ questions of texts otherwise than when asked"):
         measure(targets[:1], workload, labels, callers=[1], restless=[], pace=pace, advance=lambda _: None)
 
@@ -81,6 +81,7 @@ def test_a_restless_server_stands_still_while_others_are_measured(
         states = []
 
         def point(*_arguments: object) -> None:
+            time.sleep(0.2)  # a signal takes a moment
             states.append(psutil.Process(pid).status())
 
         monkeypatch.setattr(measuring, "measure_point", point)
