@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from tundish_bench.asking import Protocol as WireProtocol
 from tundish_bench.asking import Question, connect
 from tundish_bench.errors import BenchmarkError
+from tundish_bench.spawned import SpawnedProcess
 
 ReportT = TypeVar("ReportT", covariant=True)
 
@@ -94,16 +93,11 @@ class Work(Protocol[ReportT]):
         ...
 
 
-class LoadGenerator:
+class LoadGenerator(SpawnedProcess):
     """The load's process, from entering to leaving the context; one load at a time."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
-        self._pipe, theirs = multiprocessing.Pipe()
-        # Spawned, not forked: gRPC does not survive a fork of a process that has used it.
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=_serve_loads, args=(theirs, tuple(questions)), daemon=True
-        )
-        self._theirs = theirs
+        super().__init__(_serve_loads, tuple(questions))
 
     def run(self, load: Work[ReportT]) -> ReportT:
         """Blocks until the load is over.
@@ -112,25 +106,8 @@ class LoadGenerator:
             BenchmarkError: a question was not answered.
         """
         self._pipe.send(load)
-        try:
-            outcome: ReportT | str = self._pipe.recv()
-        except EOFError:
-            raise BenchmarkError("The load's process ended before its load was over.") from None
-        if isinstance(outcome, str):
-            raise BenchmarkError(outcome)
+        outcome: ReportT = self.receive()
         return outcome
-
-    def __enter__(self) -> LoadGenerator:
-        self._process.start()
-        self._theirs.close()  # the child has its own; with this one open, its end would not be noticed
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._pipe.close()
-        self._process.terminate()  # nothing is lost: a load that still runs is one that was given up
-        self._process.join()
 
 
 def _serve_loads(pipe: Connection, questions: tuple[Question, ...]) -> None:

@@ -120,6 +120,8 @@ def _check(options: Options) -> None:
     several = [name for name in ("batch", "instances") if "," in getattr(options, name)]
     if several and not (options.sweep or (options.engines and several == ["batch"])):
         raise typer.BadParameter(f"--{several[0]} takes several with --sweep alone; give one.")
+    if not options.batch:
+        raise typer.BadParameter("--batch must be a number of items, got nothing.")
     if options.rate and options.sweep:
         raise typer.BadParameter("--sweep goes through callers; leave --rate out, or give --slo-ms to find a rate.")
 

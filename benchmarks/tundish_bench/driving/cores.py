@@ -20,7 +20,10 @@ def generator_cores(server: int | None) -> Set[int] | None:
     if server is None:
         return None
     ours = os.sched_getaffinity(0)
-    theirs = set(psutil.Process(server).cpu_affinity())
+    try:
+        theirs = set(psutil.Process(server).cpu_affinity())
+    except psutil.Error:
+        return None  # it has ended or is another user's, which who watches it says
     if free := ours - theirs:
         return free
     return {max(ours)} if len(ours) >= _ENOUGH else None

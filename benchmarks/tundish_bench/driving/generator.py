@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import signal
 import sys
@@ -16,7 +15,6 @@ import time
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from types import TracebackType
 
 import uvloop
 
@@ -26,6 +24,7 @@ from tundish_bench.driving.loops import MOST_UNDER_WAY, Notebook, OpenLoop, run_
 from tundish_bench.driving.records import Records
 from tundish_bench.driving.wire import Asking
 from tundish_bench.errors import BenchmarkError
+from tundish_bench.spawned import SpawnedProcess
 
 STOP = "stop"
 
@@ -65,15 +64,11 @@ class Tick:
     is_last: bool = False
 
 
-class Generator:
+class Generator(SpawnedProcess):
     """A load that runs, from entering to leaving the context."""
 
     def __init__(self, order: Order) -> None:
-        self._pipe, self._theirs = multiprocessing.Pipe()
-        # Spawned, not forked: gRPC does not survive a fork of a process that has used it.
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=_run, args=(self._theirs, order), daemon=True
-        )
+        super().__init__(_run, order)
 
     def tick(self) -> Tick:
         """The next one; blocks until it comes.
@@ -81,13 +76,8 @@ class Generator:
         Raises:
             BenchmarkError: the process ended.
         """
-        try:
-            said: Tick | str = self._pipe.recv()
-        except EOFError:
-            raise BenchmarkError("The load's process ended before its load was over.") from None
-        if isinstance(said, str):
-            raise BenchmarkError(said)
-        return said
+        tick: Tick = self.receive()
+        return tick
 
     def tick_within(self, seconds: float) -> Tick | None:
         """The next one, if it comes within so long; raises BenchmarkError if the process ended."""
@@ -99,18 +89,6 @@ class Generator:
         while not (tick := self.tick()).is_last:
             yield tick
         yield tick
-
-    def __enter__(self) -> Generator:
-        self._process.start()
-        self._theirs.close()  # the child has its own; with this one open, its end would not be noticed
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._pipe.close()
-        self._process.terminate()  # nothing is lost: a load that still runs is one that was given up
-        self._process.join()
 
 
 def _run(pipe: Connection, order: Order) -> None:

@@ -75,6 +75,7 @@ def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
         (["--sweep", "--engines"], "--sweep and --engines are two things"),
         (["--slo-ms", "5"], "--slo-ms is looked for by --sweep"),
         (["--even"], "--even is of an open loop; give --rate"),
+        (["--batch", ""], "--batch must be a number of items, got nothing"),
         (["--batch", "1,2"], "--batch takes several with --sweep alone"),
         (["--sweep", "--rate", "5"], "leave --rate out"),
         (["--callers", "0"], "--callers must be whole numbers above 0"),

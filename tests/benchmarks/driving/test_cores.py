@@ -31,6 +31,10 @@ def test_the_generator_keeps_away_from_the_server(
     assert generator_cores(None) is None
 
 
+def test_a_server_that_cannot_be_looked_at_takes_no_cores() -> None:
+    assert generator_cores(2**22) is None  # above the largest process id
+
+
 @pytest.mark.parametrize(("ours", "meanwhile"), [({0, 1}, {0, 1}), ({0, 1, 2, 3}, {0, 1, 2})])
 def test_a_server_that_is_started_leaves_the_generator_s_core(
     monkeypatch: pytest.MonkeyPatch, ours: set[int], meanwhile: set[int]
