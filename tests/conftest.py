@@ -15,6 +15,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # PyTorch's threads do not spin while they wait, which costs whatever runs beside them a core.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
+from support.browser import INSTALL, Browser, find_chromium
 from support.engines import hidden_openvino
 from support.once import made_once
 from support.searches import no_search
@@ -107,3 +108,13 @@ def server(repository: Path) -> Iterator[ServerProcess]:
         assert process.running, process.output
     # Nothing follows: what libraries say of a process that ends is of no use to who has ended it.
     assert process.output.splitlines()[-1].endswith("Stopping: no new requests; finishing those accepted.")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real one, with one tab."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip(INSTALL)
+    with Browser(chromium) as opened:
+        yield opened

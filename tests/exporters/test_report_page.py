@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from support.browser import INSTALL, Browser, Visit, find_chromium
+from support.browser import Browser, Visit
 from support.networks import COLOR_INPUTS, COLOR_PREPROCESS, COLORS, ColorNetwork, write_color_images
 from support.report_contents import poor_content, rich_content
 
@@ -34,15 +33,6 @@ PLOTS = """[...document.querySelectorAll("svg.plot")].map(svg => {
 })"""
 ELEMENTS = """Object.entries([...document.querySelectorAll("*")].reduce(
   (counts, {tagName}) => ({...counts, [tagName]: 1 + (counts[tagName] || 0)}), {})).sort()"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(INSTALL)
-    with Browser(chromium) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

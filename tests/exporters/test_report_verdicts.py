@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import INSTALL, Browser, find_chromium
+from support.browser import Browser
 from support.report_contents import poor_content, rich_content
 
 from tundish_exporters.quantize.choosing import _for_convolutions, _for_products, _Kinds
@@ -107,17 +107,13 @@ def test_the_words_of_all_recipes_are_explained() -> None:
     assert "SmoothQuant" in words_in(rich_content().trials)
 
 
-def test_the_first_screen_answers_all_four(tmp_path: Path) -> None:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(INSTALL)
+def test_the_first_screen_answers_all_four(tmp_path: Path, browser: Browser) -> None:
     write_report(tmp_path, content())
-    with Browser(chromium) as browser:
-        for width, height in ((1000, 900), (400, 1100)):
-            browser.open(tmp_path / "report.html", width=width)
-            tiles = browser.evaluate(
-                "[...document.querySelectorAll('.tiles > div')].map(tile => [tile.querySelector('dt').textContent, "
-                "tile.getBoundingClientRect().right, tile.getBoundingClientRect().bottom])"
-            )
-            assert [question for question, _, _ in tiles] == QUESTIONS
-            assert all(right <= width and bottom <= height for _, right, bottom in tiles)
+    for width, height in ((1000, 900), (400, 1100)):
+        browser.open(tmp_path / "report.html", width=width)
+        tiles = browser.evaluate(
+            "[...document.querySelectorAll('.tiles > div')].map(tile => [tile.querySelector('dt').textContent, "
+            "tile.getBoundingClientRect().right, tile.getBoundingClientRect().bottom])"
+        )
+        assert [question for question, _, _ in tiles] == QUESTIONS
+        assert all(right <= width and bottom <= height for _, right, bottom in tiles)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 from support.bench_reports import engines_report, history_reports, load_row, report
-from support.browser import INSTALL, Browser, Visit, find_chromium
+from support.browser import Browser, Visit
 
 from tundish_bench.reports import Report
 from tundish_bench.reports.history import History
@@ -18,15 +17,6 @@ from tundish_bench.reports.wording import with_interval
 from tundish_bench.reports.writing import write_report
 
 HOSTILE = "</title></style></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&{{7*7}}$\\bad{--"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(INSTALL)
-    with Browser(chromium) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
