@@ -29,6 +29,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(repository: Path) -> Iterator[ServerProcess]:
+    """New, and the test's alone."""
     with ServerProcess(repository, "--shared-memory") as process:
         yield process
         assert process.running, process.output
@@ -36,9 +37,26 @@ def server(repository: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def own(server: ServerProcess) -> Iterator[triton.InferenceServerClient]:
-    """A client of a server that the test may change."""
+    """A client of a server that the test may change, or that nobody has asked before."""
     with triton.InferenceServerClient(server.url) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def sharing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    repository = tmp_path_factory.mktemp("shared")
+    make_bundle(repository)
+    with ServerProcess(repository, "--shared-memory") as process:
+        yield process
+        assert process.running, process.output
+
+
+@pytest.fixture
+def shared(sharing_server: ServerProcess) -> Iterator[triton.InferenceServerClient]:
+    """A client of a server whose model and regions the test may change, if it changes the model back."""
+    with triton.InferenceServerClient(sharing_server.url) as connection:
+        yield connection
+        connection.unregister_system_shared_memory()
 
 
 STAGES = ("queue", "compute_input", "compute_infer", "compute_output")
@@ -91,18 +109,18 @@ def states(client: triton.InferenceServerClient) -> dict[tuple[str, str], str]:
     return {(model.name, model.version): model.state for model in client.get_model_repository_index().models}
 
 
-def test_a_model_is_unloaded_and_loaded(own: triton.InferenceServerClient) -> None:
-    assert states(own) == {("colors", "1"): "READY"}
-    own.unload_model("colors")
-    assert states(own) == {("colors", "1"): "UNAVAILABLE"}
-    assert not own.is_model_ready("colors")
-    assert own.is_server_ready()
+def test_a_model_is_unloaded_and_loaded(shared: triton.InferenceServerClient) -> None:
+    assert states(shared) == {("colors", "1"): "READY"}
+    shared.unload_model("colors")
+    assert states(shared) == {("colors", "1"): "UNAVAILABLE"}
+    assert not shared.is_model_ready("colors")
+    assert shared.is_server_ready()
     with pytest.raises(InferenceServerException, match="It was unloaded; load it again to use it") as caught:
-        own.infer("colors", [images("red")])
+        shared.infer("colors", [images("red")])
     assert caught.value.status() == "StatusCode.UNAVAILABLE"
-    own.unload_model("colors")  # once more changes nothing
-    own.load_model("colors")
-    assert own.infer("colors", [images("red")]).as_numpy("label")[0, 0] == b"red"
+    shared.unload_model("colors")  # once more changes nothing
+    shared.load_model("colors")
+    assert shared.infer("colors", [images("red")]).as_numpy("label")[0, 0] == b"red"
 
 
 def test_a_new_version_is_served_once_it_is_loaded(own: triton.InferenceServerClient, repository: Path) -> None:
@@ -125,26 +143,26 @@ def test_a_version_that_cannot_be_loaded_leaves_the_others(own: triton.Inference
 
 
 @pytest.mark.parametrize("name", ["colours", "../colors", "", ".", "/etc"])
-def test_what_the_repository_does_not_have_cannot_be_loaded(own: triton.InferenceServerClient, name: str) -> None:
+def test_what_the_repository_does_not_have_cannot_be_loaded(shared: triton.InferenceServerClient, name: str) -> None:
     with pytest.raises(InferenceServerException, match="The repository has no model") as caught:
-        own.load_model(name)
+        shared.load_model(name)
     assert caught.value.status() == "StatusCode.NOT_FOUND"
 
 
-def test_a_model_is_not_loaded_from_a_request(own: triton.InferenceServerClient) -> None:
+def test_a_model_is_not_loaded_from_a_request(shared: triton.InferenceServerClient) -> None:
     with pytest.raises(InferenceServerException, match=r"the parameters \['config'\] are not taken"):
-        own.load_model("colors", config="{}")
+        shared.load_model("colors", config="{}")
 
 
-def test_classification_names_the_highest(own: triton.InferenceServerClient) -> None:
+def test_classification_names_the_highest(shared: triton.InferenceServerClient) -> None:
     outputs = [triton.InferRequestedOutput("logits", class_count=2)]
-    response = own.infer("colors.engine", [pixels((0.1, 0.3, 0.2), (0.5, 0.0, 0.4))], outputs=outputs)
+    response = shared.infer("colors.engine", [pixels((0.1, 0.3, 0.2), (0.5, 0.0, 0.4))], outputs=outputs)
     assert response.as_numpy("logits").tolist() == [
         [b"3.000000:1:green", b"2.000000:2:blue"],
         [b"5.000000:0:red", b"4.000000:2:blue"],
     ]
     with pytest.raises(InferenceServerException, match="'label' is not numbers"):
-        own.infer("colors", [images("red")], outputs=[triton.InferRequestedOutput("label", class_count=1)])
+        shared.infer("colors", [images("red")], outputs=[triton.InferRequestedOutput("label", class_count=1)])
 
 
 @pytest.fixture
@@ -154,33 +172,33 @@ def region() -> Iterator[object]:
     shm.destroy_shared_memory_region(handle)
 
 
-def test_tensors_lie_in_shared_memory(own: triton.InferenceServerClient, region: object) -> None:
+def test_tensors_lie_in_shared_memory(shared: triton.InferenceServerClient, region: object) -> None:
     array = np.zeros((1, 3, SIZE, SIZE), np.float32)
     array[0, 2] = 1
     shm.set_shared_memory_region(region, [array])
-    own.register_system_shared_memory("both", "/tundish_test_inputs", 4096)
-    (status,) = own.get_system_shared_memory_status().regions.values()
+    shared.register_system_shared_memory("both", "/tundish_test_inputs", 4096)
+    (status,) = shared.get_system_shared_memory_status().regions.values()
     assert (status.name, status.key, status.offset, status.byte_size) == ("both", "/tundish_test_inputs", 0, 4096)
     tensor = triton.InferInput("pixel_values", list(array.shape), "FP32")
     tensor.set_shared_memory("both", array.nbytes)
     output = triton.InferRequestedOutput("logits")
     output.set_shared_memory("both", 12, offset=2048)
-    response = own.infer("colors.engine", [tensor], outputs=[output])
+    response = shared.infer("colors.engine", [tensor], outputs=[output])
     assert list(response.get_response().raw_output_contents) == [b""]
     np.testing.assert_allclose(shm.get_contents_as_numpy(region, np.float32, [1, 3], 2048), [[0, 0, 10]])
-    own.unregister_system_shared_memory()
-    assert not own.get_system_shared_memory_status().regions
+    shared.unregister_system_shared_memory()
+    assert not shared.get_system_shared_memory_status().regions
     with pytest.raises(InferenceServerException, match="There is no region 'both'"):
-        own.infer("colors.engine", [tensor], outputs=[output])
+        shared.infer("colors.engine", [tensor], outputs=[output])
 
 
-def test_images_lie_in_shared_memory(own: triton.InferenceServerClient, region: object) -> None:
+def test_images_lie_in_shared_memory(shared: triton.InferenceServerClient, region: object) -> None:
     serialized = serialize_byte_tensor(np.array([[encoded("green")]], np.object_))
     shm.set_shared_memory_region(region, [serialized])
-    own.register_system_shared_memory("images", "tundish_test_inputs", 4000, offset=0)
+    shared.register_system_shared_memory("images", "tundish_test_inputs", 4000, offset=0)
     tensor = triton.InferInput("image", [1, 1], "BYTES")
     tensor.set_shared_memory("images", len(serialized.item()))
-    assert own.infer("colors", [tensor]).as_numpy("label")[0, 0] == b"green"
+    assert shared.infer("colors", [tensor]).as_numpy("label")[0, 0] == b"green"
 
 
 @pytest.mark.usefixtures("region")
@@ -197,22 +215,22 @@ def test_images_lie_in_shared_memory(own: triton.InferenceServerClient, region: 
     ],
 )
 def test_a_region_that_is_not_there_is_refused(
-    own: triton.InferenceServerClient, key: str, size: int, offset: int, message: str
+    shared: triton.InferenceServerClient, key: str, size: int, offset: int, message: str
 ) -> None:
     with pytest.raises(InferenceServerException, match=message):
-        own.register_system_shared_memory("bad", key, size, offset=offset)
+        shared.register_system_shared_memory("bad", key, size, offset=offset)
 
 
 @pytest.mark.usefixtures("region")
-def test_shared_memory_that_shrinks_costs_only_its_own_request(own: triton.InferenceServerClient) -> None:
-    own.register_system_shared_memory("shrinks", "/tundish_test_inputs", 4096)
+def test_shared_memory_that_shrinks_costs_only_its_own_request(shared: triton.InferenceServerClient) -> None:
+    shared.register_system_shared_memory("shrinks", "/tundish_test_inputs", 4096)
     with Path("/dev/shm/tundish_test_inputs").open("r+b") as file:
         file.truncate(10)
     tensor = triton.InferInput("pixel_values", [1, 3, SIZE, SIZE], "FP32")
     tensor.set_shared_memory("shrinks", 3 * SIZE * SIZE * 4)
     with pytest.raises(InferenceServerException, match="has become smaller"):
-        own.infer("colors.engine", [tensor])
-    assert own.infer("colors", [images("red")]).as_numpy("label")[0, 0] == b"red"
+        shared.infer("colors.engine", [tensor])
+    assert shared.infer("colors", [images("red")]).as_numpy("label")[0, 0] == b"red"
 
 
 @pytest.mark.usefixtures("region")
