@@ -46,9 +46,11 @@ def unsearched() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def hasty() -> Iterator[None]:
-    """In this process an export times each size of batch in two rounds, not in eight: no test asks which gains most."""
+    """In this process an export times what it makes a few times: no test asks which of two is faster by little."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tundish_exporters.batch_limits._ROUNDS", 2)
+        patch.setattr("tundish_exporters.latency._RUNS", 20)
+        patch.setattr("tundish_exporters.report.stages._RUNS", 5)
         yield
 
 
