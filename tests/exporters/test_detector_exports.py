@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 import transformers
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.detector_families import detr, rt_detr, save_detector, yolos
 from support.model_families import IMAGE_FAMILIES, save_family
 
@@ -160,7 +160,7 @@ def test_modules_are_not_exported_for_detection() -> None:
 
 def test_the_command_takes_a_threshold(source: Path, tmp_path: Path) -> None:
     task = ("--task", "object-detection", "--threshold", "1")
-    ran = run_tundish("export", source, *task, "--name", "model", "--repository", tmp_path / "models")
+    ran = call_tundish("export", source, *task, "--name", "model", "--repository", tmp_path / "models")
     assert ran.returncode == 1
     assert "A threshold is a score from 0 to below 1, got 1.0." in ran.stderr + ran.stdout
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import transformers
 import tritonclient.grpc
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.loaded import engine_model
 from support.measuring import measure
 from support.model_families import POSITIONS
@@ -143,8 +143,8 @@ async def test_answers_are_served_by_every_way(folder: Path, tmp_path: Path) -> 
             with pytest.raises(InvalidInputError, match=r"The page .*lost\.json cannot be read: No such file"):
                 client.predict("roberta", question=question, page=tmp_path / "lost.json")
         flags = ("--question", question, "--page", path, "--url", process.url)
-        assert expected[0][0].text in run_tundish("infer", "roberta", *flags).stdout
-        ran = json.loads(run_tundish("infer", "roberta", *flags, "--json").stdout)
+        assert expected[0][0].text in call_tundish("infer", "roberta", *flags).stdout
+        ran = json.loads(call_tundish("infer", "roberta", *flags, "--json").stdout)
         assert_answers(expected[0], tuple(PageAnswer(**answer) for answer in ran["answers"]))
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         columns = [question for question, _ in QUESTIONS], [json.dumps(page) for _, page in QUESTIONS]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.documents import png, stripes, write_darkness_detector, write_stripe_reader
 from support.once import made_once
 from support.server_process import ServerProcess
@@ -132,8 +132,8 @@ def test_every_way_of_asking_reads_the_same(folder: Path) -> None:
             found = client.predict("documents.detector", image=image).result
             contents: Any = [[path.read_bytes()] for path in (image, folder / "pages" / "one.png")]
             tensors = client.infer("documents", {"image": np.array(contents, np.object_)})
-        shown = run_tundish("infer", "documents", "--image", image, "--url", process.url)
-        listed = run_tundish("infer", "documents", "--image", image, "--url", process.url, "--json")
+        shown = call_tundish("infer", "documents", "--image", image, "--url", process.url)
+        listed = call_tundish("infer", "documents", "--image", image, "--url", process.url, "--json")
     assert isinstance(found, TextDetection)
     assert len(found.regions) == len(TEXTS)
     one = as_read(TEXTS[3]).encode()
@@ -164,7 +164,7 @@ def test_files_of_other_networks_are_refused(
     arguments: tuple[str, ...], said: str, folder: Path, tmp_path: Path
 ) -> None:
     paths = [folder / argument if (folder / argument).exists() else argument for argument in arguments]
-    refused = run_tundish(
+    refused = call_tundish(
         "export", *paths, "--task", "document-reading", "--name", "documents", "--repository", tmp_path / "models"
     )
     assert refused.returncode == 1

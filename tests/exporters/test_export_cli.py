@@ -1,4 +1,4 @@
-"""`tundish export` as people and scripts run it: a process with an exit code, output, and a repository behind it."""
+"""`tundish export` as people and scripts run it: with an exit code, output, and a repository behind it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from support.commands import call_tundish
 from support.model_families import bert, save_family, save_resnet_that_int8_breaks
 from support.server_process import wait_until
 
@@ -101,8 +102,8 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     assert report["environment"]["cores"] == len(os.sched_getaffinity(0))
 
     before = contents(repository)
-    outcome = run(
-        fragile, "--task", "image-classification", "--name", "parts", "--repository", repository,
+    outcome = call_tundish(
+        "export", fragile, "--task", "image-classification", "--name", "parts", "--repository", repository,
         "--calibration", small_images, "--search-minutes", "0", "--precision", "int8", "--confidence", "0.9",
     )  # fmt: skip
     assert outcome.returncode == 1
@@ -128,7 +129,7 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     ],
 )
 def test_a_usage_error_exits_with_2(arguments: list[str], message: str, tmp_path: Path, texts: Path) -> None:
-    outcome = run(texts, "--repository", tmp_path / "models", *arguments)
+    outcome = call_tundish("export", texts, "--repository", tmp_path / "models", *arguments)
     assert outcome.returncode == 2
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
@@ -136,8 +137,8 @@ def test_a_usage_error_exits_with_2(arguments: list[str], message: str, tmp_path
 
 
 def test_a_metric_that_is_not_there_is_one_sentence(tmp_path: Path, texts: Path) -> None:
-    outcome = run(
-        texts, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models",
+    outcome = call_tundish(
+        "export", texts, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models",
         "--metric", "nowhere_metrics:f",
     )  # fmt: skip
     assert outcome.returncode == 1
@@ -149,7 +150,9 @@ def test_a_metric_that_is_not_there_is_one_sentence(tmp_path: Path, texts: Path)
 
 def test_a_failure_exits_with_1_and_one_sentence(tmp_path: Path) -> None:
     source = tmp_path / "nowhere"
-    outcome = run(source, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models")
+    outcome = call_tundish(
+        "export", source, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models"
+    )
     assert outcome.returncode == 1
     assert outcome.stderr == f"error: {source} is not a Hugging Face model: it has no config.json.\n"
     assert not (tmp_path / "models").exists()
@@ -201,6 +204,8 @@ def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(tmp_path: 
 
 def test_brackets_in_what_was_asked_for_are_said_as_they_are(tmp_path: Path) -> None:
     source = tmp_path / "parts[bold][/parts]"
-    outcome = run(source, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models")
+    outcome = call_tundish(
+        "export", source, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models"
+    )
     assert outcome.returncode == 1
     assert outcome.stderr == f"error: {source} is not a Hugging Face model: it has no config.json.\n"

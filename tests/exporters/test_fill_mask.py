@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import transformers
 import tritonclient.grpc
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.measuring import measure
 from support.model_families import POSITIONS
 from support.server_process import ServerProcess
@@ -84,7 +84,7 @@ async def test_masks_are_served_by_every_way(tmp_path: Path, minilm_directory: P
     assert "int8" in {variant.precision for variant in exported.bundle.manifest.variants}
     export_huggingface(source, task="fill-mask", name="exact", repository=tmp_path / "models", precision="fp32")
     expected = [ask(source, text) for text in texts]
-    with ServerProcess(tmp_path / "models") as process:
+    with ServerProcess(tmp_path / "models", "--instances", "1") as process:
         with Client(process.url) as client:
             assert isinstance(client.predict("masks", text=texts[0]).result, FillMask)
             answers = [client.predict("exact", text=text).result for text in texts]
@@ -93,9 +93,10 @@ async def test_masks_are_served_by_every_way(tmp_path: Path, minilm_directory: P
         for result, masks in zip(answers, [*expected, *expected], strict=True):
             assert isinstance(result, FillMask)
             assert_masks(masks, result.masks)
-        ran = json.loads(run_tundish("infer", "exact", "--text", texts[1], "--url", process.url, "--json").stdout)
+        ran = json.loads(call_tundish("infer", "exact", "--text", texts[1], "--url", process.url, "--json").stdout)
         assert_masks(expected[1], tuple(tuple(FilledToken(**each) for each in mask) for mask in ran["masks"]))
-        assert expected[0][0][0].token in run_tundish("infer", "exact", "--text", texts[0], "--url", process.url).stdout
+        shown = call_tundish("infer", "exact", "--text", texts[0], "--url", process.url).stdout
+        assert expected[0][0][0].token in shown
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         tensor = tritonclient.grpc.InferInput("text", [len(texts), 1], "BYTES")
         tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], np.object_))

@@ -14,7 +14,7 @@ import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from support.awkward_images import awkward_images
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import IMAGE_FAMILIES, Made, efficientnet, save_family, vit_encoder
 from support.server_process import ServerProcess
 
@@ -82,7 +82,7 @@ def test_a_vector_is_served_in_every_way(tmp_path: Path, photographs: list[Path]
             result = client.predict("model", image=image).result
             assert isinstance(result, FeatureExtraction)
             (row,) = client.infer("model", {"image": np.array([image.read_bytes()], np.object_)})["embedding"]
-        ran = run_tundish("infer", "model", "--image", image, "--url", process.url, "--json")
+        ran = call_tundish("infer", "model", "--image", image, "--url", process.url, "--json")
     for vector in (result.vector, row, np.array(json.loads(ran.stdout)["vector"])):
         assert cosine(vector, expected) >= 1 - COSINE_TOLERANCE
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 import transformers as hf
 from PIL import Image
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.exported_objects import IMAGES, found_by
 from support.onnx_detectors import SIZE, Array, write_detector
 from support.segmentations import Expected, segment_faults
@@ -84,7 +84,7 @@ def test_the_command_makes_a_bundle_that_answers_as_transformers(
 ) -> None:
     flags = ("--task", "image-segmentation", "--labels", segmenter / "labels.txt", "--size", "64x96", *NORMALIZED)
     where = ("--name", "surfaces", "--repository", tmp_path, "--precision", "fp32", "--calibration", small_images)
-    ran = run_tundish("export", segmenter / "segformer.onnx", *flags, *where)
+    ran = call_tundish("export", segmenter / "segformer.onnx", *flags, *where)
     assert ran.returncode == 0, ran.stderr
     assert "read as scores of 5 labels for each pixel: 'logits' [1, 5, 16, 24]" in ran.stdout
     seen = set()

@@ -13,7 +13,7 @@ import onnx
 import pytest
 import typer
 from onnx import TensorProto, helper
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.onnx_networks import write_classifier
 
 from tundish_exporters import DetectorHints, ExportError, OnnxHints, export_onnx
@@ -265,7 +265,7 @@ def test_labels_that_are_not_there_are_refused(tmp_path: Path) -> None:
 
 def test_flags_of_another_source_are_refused(tmp_path: Path) -> None:
     flags = ["--mean", "0.5", "--color", "bgr"]
-    outcome = run_tundish("export", tmp_path / "m", "--task", "image-classification", "--name", "m", *flags)
+    outcome = call_tundish("export", tmp_path / "m", "--task", "image-classification", "--name", "m", *flags)
     assert outcome.returncode == 1
     assert outcome.stderr == (
         f"error: {tmp_path / 'm'} is no ONNX file, to which alone --mean, --color belong; leave them out.\n"
@@ -275,7 +275,7 @@ def test_flags_of_another_source_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flag", [("--base", "0.5"), ("--subtask", "panoptic"), ("--no-answer",)])
 def test_flags_of_hugging_face_directories_are_refused(flag: tuple[str, ...], tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
-    outcome = run_tundish("export", path, "--task", "image-classification", "--name", "m", *flag)
+    outcome = call_tundish("export", path, "--task", "image-classification", "--name", "m", *flag)
     assert outcome.returncode == 1
     assert outcome.stderr == f"error: {path} is an ONNX file, to which {flag[0]} do not belong; leave them out.\n"
 

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from support.awkward_images import awkward_images
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.networks import PlainNetwork, besides_few
 from support.onnx_networks import write_classifier
 from support.server_process import ServerProcess
@@ -369,6 +369,6 @@ def test_a_file_is_exported_without_pytorch_and_served(
             assert isinstance(result, ImageClassification)
             image = pixels(photograph.read_bytes())[..., ::-1] - CAFFE_MEAN
             assert_labels(answer(session, image), result.labels)
-        shown = run_tundish("infer", "parts", "--image", photographs[0], "--url", server.url, "--json")
+        shown = call_tundish("infer", "parts", "--image", photographs[0], "--url", server.url, "--json")
         assert shown.returncode == 0, shown.stderr
         assert json.loads(shown.stdout)["labels"][0]["name"] in LABELS

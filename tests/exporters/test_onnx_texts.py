@@ -15,7 +15,7 @@ import pytest
 import torch
 import transformers
 from onnx import helper
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import TEXT_FAMILIES, save_family
 from support.token_classifiers import entity_faults, save_token_classifier, token_pipeline
 
@@ -158,7 +158,7 @@ def test_the_command_takes_a_file_with_labels_of_its_own(classifier: Path, tmp_p
     (tmp_path / "labels.txt").write_text("one\ntwo\nthree\nfour\nfive\n")
     shutil.copy(classifier, tmp_path / "model.onnx")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS * 3))
-    made = run_tundish(
+    made = call_tundish(
         *("export", tmp_path / "model.onnx", "--task", "text-classification", "--name", "texts"),
         *("--repository", tmp_path / "models", "--tokenizer", alone, "--labels", tmp_path / "labels.txt"),
         *("--calibration", tmp_path / "texts.txt", "--precision", "fp32"),

@@ -14,7 +14,7 @@ import torch
 import transformers
 from PIL import Image
 from support.awkward_images import awkward_images
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import IMAGE_FAMILIES, save_family, save_promptable
 from support.once import made_once
 from support.server_process import ServerProcess
@@ -133,7 +133,7 @@ def test_a_server_segments_what_its_prompts_show(folder: Path, photographs: list
             tensors = client.infer("anything", given)
             with pytest.raises(InvalidInputError, match=r"'anything\.decoder' is asked by the model alone"):
                 client.infer("anything.decoder", given)
-        shown = run_tundish(
+        shown = call_tundish(
             *("infer", "anything", "--image", photographs[5], "--prompt", "100,80", "--prompt", "20,30,260,300"),
             *("--url", process.url, "--json", "--save-masks", tmp_path),
         )
@@ -191,7 +191,7 @@ def test_its_decoder_is_asked_by_it_alone(runtime: Runtime) -> None:
 
 def test_the_bundle_says_what_it_is_made_of(folder: Path) -> None:
     bundle = read_bundle(folder / "models" / "anything" / "1")
-    shown = run_tundish("models", "show", folder / "models", "anything")
+    shown = call_tundish("models", "show", folder / "models", "anything")
     assert shown.returncode == 0, shown.stderr
     assert list(bundle.manifest.model_dump()["reads"]) == ["image", "prompts"]
     for said in ("anything.encoder", "anything.decoder", "each of prompts", "the last 16"):
@@ -200,7 +200,7 @@ def test_the_bundle_says_what_it_is_made_of(folder: Path) -> None:
 
 def test_the_command_tells_promptable_networks_by_their_configuration(folder: Path, tmp_path: Path) -> None:
     arguments = ("export", folder / "source", "--task", "image-segmentation", "--name", "anything")
-    refused = run_tundish(*arguments, "--repository", tmp_path, "--threshold", "0.5")
+    refused = call_tundish(*arguments, "--repository", tmp_path, "--threshold", "0.5")
     assert refused.returncode == 1
     assert "segments by prompts, to which --threshold do not belong" in refused.stderr
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import transformers
 import tritonclient.grpc
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.measuring import measure
 from support.model_families import POSITIONS
 from support.server_process import ServerProcess
@@ -96,7 +96,7 @@ async def test_answers_are_served_by_every_way(tmp_path: Path, minilm_directory:
         precision="fp32", top_k=2,
     )  # fmt: skip
     expected = [answers_of(source, *asked, 2, no_answer=False) for asked in QUESTIONS]
-    with ServerProcess(tmp_path / "models") as process:
+    with ServerProcess(tmp_path / "models", "--instances", "1") as process:
         async with AsyncClient(process.url) as awaiting:
             for row, answers in zip(rows, expected, strict=True):
                 result = (await awaiting.predict("answers", **row)).result
@@ -107,8 +107,8 @@ async def test_answers_are_served_by_every_way(tmp_path: Path, minilm_directory:
                 with pytest.raises(InvalidInputError, match=said):
                     client.predict("answers", **{"question": "a", "context": "b", part: ""})  # type: ignore[arg-type]
         flags = ("--question", QUESTIONS[0][0], "--context", QUESTIONS[0][1], "--url", process.url)
-        assert expected[0][0].text in run_tundish("infer", "answers", *flags).stdout
-        ran = json.loads(run_tundish("infer", "answers", *flags, "--json").stdout)
+        assert expected[0][0].text in call_tundish("infer", "answers", *flags).stdout
+        ran = json.loads(call_tundish("infer", "answers", *flags, "--json").stdout)
         assert_answers(expected[0], tuple(FoundAnswer(**answer) for answer in ran["answers"]))
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         tensors = []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.segmenter_families import FEW_LABELS, MANY_LABELS, Made, mask2former, maskformer, segformer
 from support.trained_segmenter import save_pictures, save_trained_segmenter
 
@@ -189,6 +189,6 @@ def test_modules_are_not_exported_for_segmentation() -> None:
 
 def test_the_command_takes_a_subtask(pixels: Path, tmp_path: Path) -> None:
     task = ("--task", "object-detection", "--subtask", "instance")
-    ran = run_tundish("export", pixels, *task, "--name", "model", "--repository", tmp_path / "models")
+    ran = call_tundish("export", pixels, *task, "--name", "model", "--repository", tmp_path / "models")
     assert ran.returncode == 1
     assert "A subtask is one of image-segmentation; object-detection has none." in ran.stderr

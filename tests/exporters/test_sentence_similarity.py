@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 from sentence_transformers import SentenceTransformer, util
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import bert, save_family
 from support.server_process import ServerProcess
 
@@ -45,16 +45,16 @@ def test_scores_are_the_cosines_of_sentence_transformers(tmp_path: Path, minilm_
             assert isinstance(result, SentenceSimilarity)
             assert result.score == pytest.approx(score, abs=1e-3)
             assert result.truncated == (len(pair) > 500)
-    with ServerProcess(tmp_path / "models") as process:
+    with ServerProcess(tmp_path / "models", "--instances", "1") as process:
         with Client(process.url) as client:
             answers = client.predict_stream("alike", [{"text": text, "text_pair": pair} for text, pair in PAIRS])
             scores = [answer.result.score for answer in answers]  # type: ignore[union-attr]
         assert scores == pytest.approx(expected, abs=1e-3)
         flags = ("--text", PAIRS[0][0], "--text-pair", PAIRS[0][1], "--url", process.url)
-        assert json.loads(run_tundish("infer", "alike", *flags, "--json").stdout)["score"] == pytest.approx(
+        assert json.loads(call_tundish("infer", "alike", *flags, "--json").stdout)["score"] == pytest.approx(
             expected[0], abs=1e-3
         )
-        assert f"{scores[0]:.4f}" in run_tundish("infer", "alike", *flags).stdout
+        assert f"{scores[0]:.4f}" in call_tundish("infer", "alike", *flags).stdout
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         tensors = []
         for name, values in zip(("text", "text_pair"), zip(*PAIRS, strict=True), strict=True):

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 import tritonclient.grpc
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import POSITIONS, TEXT_FAMILIES, save_family, save_tokenizer
 from support.networks import BagOfWords
 from support.server_process import ServerProcess
@@ -102,11 +102,11 @@ def test_pairs_are_served_by_every_way(classifier: tuple[Path, Path]) -> None:
     )
     ask = pair_pipeline(source)
     text, pair = PAIRS[0]
-    with ServerProcess(models) as process, Client(process.url) as client:
+    with ServerProcess(models, "--instances", "1") as process, Client(process.url) as client:
         result = client.predict("exact", text=text, text_pair=pair).result
         assert isinstance(result, TextClassification)
         assert_labels(ask(text, pair), result.labels)
-        ran = run_tundish("infer", "exact", "--text", text, "--text-pair", pair, "--url", process.url, "--json")
+        ran = call_tundish("infer", "exact", "--text", text, "--text-pair", pair, "--url", process.url, "--json")
         shown = tuple(Label(**label) for label in json.loads(ran.stdout)["labels"])
         assert_labels(ask(text, pair), shown)
         with pytest.raises(InvalidInputError, match="it takes text and text_pair, not text"):

@@ -11,7 +11,7 @@ import pytest
 import tritonclient.grpc
 from scipy.stats import spearmanr
 from sentence_transformers import CrossEncoder
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.measuring import measure
 from support.model_families import POSITIONS, bert, save_family
 from support.server_process import ServerProcess
@@ -81,7 +81,7 @@ async def test_texts_are_ranked_by_every_way(tmp_path: Path, minilm_directory: P
     export(source, tmp_path / "models")
     expected = scores_of(source)
     order = np.argsort(expected)[::-1].tolist()
-    with ServerProcess(tmp_path / "models") as process:
+    with ServerProcess(tmp_path / "models", "--instances", "1") as process:
         with Client(process.url) as client:
             ranked = client.rank("ranker", QUERY, TEXTS)
             with pytest.raises(InvalidInputError, match="it takes query and text, not text"):
@@ -93,11 +93,11 @@ async def test_texts_are_ranked_by_every_way(tmp_path: Path, minilm_directory: P
         assert [each.score for each in ranked] == pytest.approx([expected[index] for index in order], abs=1e-3)
         flags = [part for text in TEXTS[:2] for part in ("--text", text)]
         asked = ("infer", "ranker", "--query", QUERY, *flags, "--url", process.url)
-        lines = run_tundish(*asked).stdout.splitlines()
+        lines = call_tundish(*asked).stdout.splitlines()
         better = max(range(2), key=lambda index: expected[index])
         assert f"1  {expected[better]:.3f}"[:6] in lines[0]
         assert TEXTS[better] in lines[0]
-        shown = [json.loads(line)["score"] for line in run_tundish(*asked, "--json").stdout.splitlines()]
+        shown = [json.loads(line)["score"] for line in call_tundish(*asked, "--json").stdout.splitlines()]
         assert shown == pytest.approx(expected[:2], abs=1e-3)
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         tensors = []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.measuring import measure
 from support.server_process import ServerProcess
 from support.token_classifiers import entity_faults, save_token_classifier, token_pipeline
@@ -68,7 +68,7 @@ async def test_served_entities_are_those_of_the_pipeline_by_every_way(tmp_path: 
     export_huggingface(source, task="token-classification", name="names", repository=models, precision="fp32")
     ask = token_pipeline(source, "simple")
     expected = {text: ask(text) for text in TEXTS}
-    with ServerProcess(models) as process:
+    with ServerProcess(models, "--instances", "1") as process:
         with Client(process.url) as client:
             answers = {text: client.predict("names", text=text).result for text in TEXTS}
         async with AsyncClient(process.url) as awaiting:
@@ -77,12 +77,11 @@ async def test_served_entities_are_those_of_the_pipeline_by_every_way(tmp_path: 
             for result in (answers[text], awaited[text]):
                 assert isinstance(result, TokenClassification)
                 assert entity_faults(entities, result.entities) == []
-        ran = run_tundish("infer", "names", "--text", TEXTS[0], "--url", process.url, "--json")
+        ran = call_tundish("infer", "names", "--text", TEXTS[0], "--url", process.url, "--json")
         shown = tuple(Entity(**entity) for entity in json.loads(ran.stdout)["entities"])
         assert entity_faults(expected[TEXTS[0]], shown) == []
-        assert (
-            expected[TEXTS[0]][0].text in run_tundish("infer", "names", "--text", TEXTS[0], "--url", process.url).stdout
-        )
+        for_people = call_tundish("infer", "names", "--text", TEXTS[0], "--url", process.url).stdout
+        assert expected[TEXTS[0]][0].text in for_people
         for protocol, url in ((tritonclient.grpc, process.url), (tritonclient.http, process.http_url)):
             assert_tensors(protocol, url, expected)
 

@@ -22,7 +22,7 @@ import tritonclient.grpc as triton
 import tritonclient.http as triton_http
 from PIL import Image
 from rich.console import Console
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import IMAGE_FAMILIES, save_family, save_towers
 from support.server_process import ServerProcess
 
@@ -214,7 +214,7 @@ def test_nvidias_clients_send_images_and_labels_as_bytes(
 
 
 def test_the_command_asks_with_labels(made: Made, server: ServerProcess, photographs: list[Path]) -> None:
-    ran = run_tundish(
+    ran = call_tundish(
         *("infer", "clip", "--image", photographs[0], "--candidate-labels", ", ".join(LABELS)),
         *("--url", server.url, "--json"),
     )
@@ -430,7 +430,7 @@ def test_what_cannot_be_exported_is_refused(made: Made, tmp_path: Path, settings
 
 
 def test_flags_of_other_sources_are_refused(made: Made, tmp_path: Path) -> None:
-    ran = run_tundish(
+    ran = call_tundish(
         *("export", made.sources["clip"], "--task", TASK, "--name", "model", "--repository", tmp_path / "models"),
         *("--aggregation", "simple", "--threshold", "0.5"),
     )

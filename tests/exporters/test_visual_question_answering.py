@@ -13,7 +13,7 @@ import transformers
 import tritonclient.grpc
 from PIL import Image
 from support.awkward_images import awkward_images, blurred_noise
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.measuring import measure
 from support.once import made_once
 from support.server_process import ServerProcess
@@ -178,8 +178,8 @@ async def test_answers_are_served_by_every_way(folder: Path, ask: Any, tmp_path:
         path = tmp_path / "square.png"
         path.write_bytes(image)
         flags = ("--image", path, "--question", question, "--url", process.url)
-        assert expected[0][0][0] in run_tundish("infer", "squares", *flags).stdout
-        ran = json.loads(run_tundish("infer", "squares", *flags, "--json").stdout)
+        assert expected[0][0][0] in call_tundish("infer", "squares", *flags).stdout
+        ran = json.loads(call_tundish("infer", "squares", *flags, "--json").stdout)
         assert_answers(expected[0], VisualQuestionAnswering(tuple(Label(**each) for each in ran["answers"])))
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         columns = [image for image, _ in asked], [question.encode() for _, question in asked]

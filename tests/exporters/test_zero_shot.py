@@ -11,7 +11,7 @@ import pytest
 import transformers
 from PIL import Image
 from support.awkward_images import awkward_images
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.model_families import IMAGE_FAMILIES, save_family, save_towers
 from support.server_process import ServerProcess
 
@@ -89,13 +89,13 @@ def test_the_command_exports_and_a_server_answers(
 ) -> None:
     root = tmp_path_factory.mktemp("served")
     source = save_towers(root / "towers", "clip")
-    made = run_tundish(
+    made = call_tundish(
         *("export", source, "--task", TASK, "--name", "towers", "--repository", root / "models"),
-        *("--candidate-labels", ", ".join(LABELS)),
+        *("--candidate-labels", ", ".join(LABELS), "--search-minutes", "0"),
     )
     assert made.returncode == 0, made.stderr
     with ServerProcess(root / "models", "--instances", "1") as process:
-        shown = run_tundish("infer", "towers", "--image", photographs[0], "--url", process.url)
+        shown = call_tundish("infer", "towers", "--image", photographs[0], "--url", process.url)
     assert shown.returncode == 0, shown.stderr
     assert all(label in shown.stdout for label in LABELS)
 

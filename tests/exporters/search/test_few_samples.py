@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from support.commands import call_tundish
 from support.networks import COLOR_INPUTS, COLOR_PREPROCESS, COLORS, ColorNetwork, write_color_images
 from support.onnx_networks import write_classifier
 
@@ -18,8 +16,6 @@ from tundish.manifest import ClassificationPostprocess
 from tundish_exporters import DataError, export_module
 from tundish_exporters.exporting import Exported
 
-SECONDS = 120.0
-
 
 def test_one_sample_and_a_search_end_in_a_bundle_and_a_sentence(tmp_path: Path) -> None:
     source = write_classifier(tmp_path / "model.onnx", len(COLORS), shape=("batch", 3, 16, 16))
@@ -27,13 +23,10 @@ def test_one_sample_and_a_search_end_in_a_bundle_and_a_sentence(tmp_path: Path) 
     write_color_images(tmp_path / "images", each=1)
     for color in COLORS[1:]:
         (tmp_path / "images" / color / "0.png").unlink()
-    outcome = subprocess.run(
-        [
-            sys.executable, "-m", "tundish", "export", source, "--task", "image-classification", "--name", "m",
-            "--repository", tmp_path / "models", "--labels", tmp_path / "labels.txt", "--size", "16x16",
-            "--evaluation", tmp_path / "images", "--search-minutes", "1",
-        ],
-        capture_output=True, text=True, timeout=SECONDS, check=False, env={**os.environ, "COLUMNS": "300"},
+    outcome = call_tundish(
+        "export", source, "--task", "image-classification", "--name", "m", "--repository", tmp_path / "models",
+        "--labels", tmp_path / "labels.txt", "--size", "16x16", "--evaluation", tmp_path / "images",
+        "--search-minutes", "1",
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     assert (

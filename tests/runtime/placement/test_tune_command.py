@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from support.bundles import make_bundle
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.images import encoded
 from support.server_process import ServerProcess
 
@@ -26,7 +26,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def tune(repository: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    ran = run_tundish("tune", repository, "colors", "--minutes", "0.01", *arguments)
+    ran = call_tundish("tune", repository, "colors", "--minutes", "0.01", *arguments)
     assert ran.returncode == 0, ran.stderr
     return ran
 
@@ -54,9 +54,9 @@ def test_it_measures_shows_and_keeps(repository: Path) -> None:
     assert f"kept in {path}." in ran.stdout
     assert "items/s" in ran.stdout
 
-    shown = run_tundish("models", "show", repository, "colors").stdout
+    shown = call_tundish("models", "show", repository, "colors").stdout
     assert f"{choice['figures']['items_per_second']:.1f} items a second" in shown
-    assert "not placed yet" in run_tundish("models", "show", repository, "colors", "--version", "1").stdout
+    assert "not placed yet" in call_tundish("models", "show", repository, "colors", "--version", "1").stdout
 
 
 def test_json_is_for_programs(repository: Path, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_server_does_as_it_was_tuned(repository: Path) -> None:
     ],
 )
 def test_a_failure_is_one_sentence(repository: Path, arguments: list[str], said: str) -> None:
-    ran = run_tundish("tune", repository, *arguments)
+    ran = call_tundish("tune", repository, *arguments)
     assert ran.returncode == 1
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr

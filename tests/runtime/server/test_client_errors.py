@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from support.bundles import SIZE, make_bundle
 from support.calls import ANSWER_SECONDS, connect
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.images import encoded
 from support.server_process import ServerProcess, wait_until
 from support.slow_bundles import full_queue, make_slow_bundle, occupy, slow_image
@@ -333,7 +333,7 @@ def test_a_server_that_dies_under_a_request_is_a_failed_connection(tmp_path: Pat
 
 
 def infer(server: ServerProcess, *arguments: str | Path) -> tuple[int, str, str]:
-    ran = run_tundish("infer", *arguments, "--url", server.url)
+    ran = call_tundish("infer", *arguments, "--url", server.url)
     return ran.returncode, ran.stdout, ran.stderr
 
 
@@ -375,7 +375,7 @@ def test_the_command_takes_brackets_in_an_error_for_text_and_not_for_markup(
 
 
 def test_the_command_says_that_no_server_answers_in_one_sentence(closed_url: str) -> None:
-    ran = run_tundish("infer", "colors", "--text", "red", "--url", closed_url)
+    ran = call_tundish("infer", "colors", "--text", "red", "--url", closed_url)
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr.startswith(f"error: No server answers at {closed_url}; start one with `tundish serve`.")
@@ -393,7 +393,7 @@ def test_the_command_says_that_no_server_answers_in_one_sentence(closed_url: str
     ],
 )
 def test_a_wrong_use_of_the_command_is_exit_code_2(arguments: list[str]) -> None:
-    ran = run_tundish("infer", "colors", *arguments)
+    ran = call_tundish("infer", "colors", *arguments)
     assert ran.returncode == 2
     assert "Usage: " in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from support.bundles import SIZE
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.composed_bundles import expected_scores, make_composed_bundle
 from support.http_calls import get, post
 from support.images import COLORS, encoded
@@ -232,14 +232,14 @@ def test_the_command(served: ServerProcess, tmp_path: Path) -> None:
         files[-1].write_bytes(encoded(color))
     labels = ("--candidate-labels", ", ".join(LABELS))
     images = [argument for file in files for argument in ("--image", file)]
-    ran = run_tundish("infer", "towers", *images, *labels, "--url", served.url, "--json")
+    ran = call_tundish("infer", "towers", *images, *labels, "--url", served.url, "--json")
     assert ran.returncode == 0, ran.stderr
     answers = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [answer["input"] for answer in answers] == [f"{file} | {', '.join(LABELS)}" for file in files]
     for color, answer in zip(("red", "green"), answers, strict=True):
         found = {label["name"]: label["score"] for label in answer["labels"]}
         assert found == pytest.approx(expected_scores(color, LABELS), abs=TOLERANCE)
-    shown = run_tundish("infer", "towers", *images, *labels, "--url", served.url)
+    shown = call_tundish("infer", "towers", *images, *labels, "--url", served.url)
     assert shown.stdout.count("nothing of these") >= 2
 
 

@@ -14,7 +14,7 @@ import tritonclient.grpc as triton
 import tritonclient.http as triton_http
 from PIL import Image
 from support.awkward_images import awkward_images, encoded_as
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.detections import detection_pipeline, found_by, object_faults
 from support.detector_families import detr, save_detector
 from support.engines import hidden_openvino
@@ -148,14 +148,14 @@ def test_metadata_says_what_a_request_decides(served: Served) -> None:
 
 def test_the_command_shows_objects_to_people_and_programs(served: Served) -> None:
     arguments = [part for path in served.images.values() for part in ("--image", path)]
-    shown = run_tundish("infer", "defects", *arguments, "--url", served.process.url)
+    shown = call_tundish("infer", "defects", *arguments, "--url", served.process.url)
     assert shown.returncode == 0, shown.stderr
     best = next(objects[0] for objects in served.expected.values() if objects)
     x_min, y_min, x_max, y_max = best.box
     assert f"({x_min:.0f}, {y_min:.0f}) to ({x_max:.0f}, {y_max:.0f})" in shown.stdout
     assert "nothing found" in shown.stdout
 
-    lines = run_tundish("infer", "defects", *arguments, "--url", served.process.url, "--json").stdout.splitlines()
+    lines = call_tundish("infer", "defects", *arguments, "--url", served.process.url, "--json").stdout.splitlines()
     answers = {
         name: [DetectedObject(each["label"], each["score"], Box(**each["box"])) for each in json.loads(line)["objects"]]
         for name, line in zip(served.images, lines, strict=True)

@@ -13,7 +13,7 @@ import pytest
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from PIL import Image
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.documents import blocks, png, stripes, write_darkness_detector, write_stripe_reader
 from support.engines import hidden_openvino
 from support.once import made_once
@@ -134,20 +134,21 @@ def test_nvidias_client_reads_padded_regions_and_texts(served: Served) -> None:
 def test_the_command_shows_regions_and_texts(served: Served) -> None:
     url = ("--url", served.process.url)
     pages = [part for name in PAGES for part in ("--image", served.images[name])]
-    shown = run_tundish("infer", "regions", *pages, *url)
+    shown = call_tundish("infer", "regions", *pages, *url)
     assert shown.returncode == 0, shown.stderr
     assert "no text found" in shown.stdout
     (region,) = served.found["one"].regions
     assert "  ".join(f"({x:.0f}, {y:.0f})" for x, y in region.corners) in shown.stdout
-    answers = [json.loads(line) for line in run_tundish("infer", "regions", *pages, *url, "--json").stdout.splitlines()]
+    listed = call_tundish("infer", "regions", *pages, *url, "--json").stdout
+    answers = [json.loads(line) for line in listed.splitlines()]
     assert [len(each["regions"]) for each in answers] == [0, 1, 3]
     assert answers[1]["regions"][0]["corners"] == [corner._asdict() for corner in region.corners]
 
     lines = [part for name in LINES for part in ("--image", served.images[name])]
-    shown = run_tundish("infer", "lines", *lines, *url)
+    shown = call_tundish("infer", "lines", *lines, *url)
     assert "nothing read" in shown.stdout
     assert "rgbb" in shown.stdout
-    answers = [json.loads(line) for line in run_tundish("infer", "lines", *lines, *url, "--json").stdout.splitlines()]
+    answers = [json.loads(line) for line in call_tundish("infer", "lines", *lines, *url, "--json").stdout.splitlines()]
     assert [each["text"] for each in answers] == list(LINES.values())
 
 

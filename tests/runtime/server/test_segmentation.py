@@ -14,7 +14,7 @@ import tritonclient.grpc as triton
 import tritonclient.http as triton_http
 from PIL import Image
 from support.awkward_images import awkward_images
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.exported_segmenters import THRESHOLD, segmenter_folder
 from support.segmentations import Expected, segment_faults, segmentation_pipeline, segmented_by
 from support.server_process import ServerProcess
@@ -125,7 +125,7 @@ def test_metadata_says_what_a_request_decides(served: Served) -> None:
 
 def test_the_command_shows_segments_to_people_and_programs(served: Served) -> None:
     arguments = [part for path in served.images.values() for part in ("--image", path)]
-    shown = run_tundish("infer", "segformer", *arguments, "--url", served.process.url)
+    shown = call_tundish("infer", "segformer", *arguments, "--url", served.process.url)
     assert shown.returncode == 0, shown.stderr
     largest = max(served.expected["segformer"]["odd edges"], key=lambda each: each.pixels.sum())
     rows, columns = np.nonzero(largest.pixels)
@@ -134,7 +134,7 @@ def test_the_command_shows_segments_to_people_and_programs(served: Served) -> No
     assert largest.label in line
     assert place in line
 
-    lines = run_tundish("infer", "mask2former", *arguments, "--url", served.process.url, "--json").stdout.splitlines()
+    lines = call_tundish("infer", "mask2former", *arguments, "--url", served.process.url, "--json").stdout.splitlines()
     answers = {
         name: [
             Segment(each["label"], each["score"], Mask(tuple(each["mask"]["size"]), each["mask"]["counts"].encode()))
@@ -148,7 +148,7 @@ def test_the_command_shows_segments_to_people_and_programs(served: Served) -> No
 def test_the_command_saves_masks_as_pictures(served: Served, tmp_path: Path) -> None:
     path, masks = served.images["rotated by EXIF"], tmp_path / "new" / "masks"
     arguments = ("infer", "segformer", "--image", path, "--url", served.process.url, "--save-masks", masks)
-    assert run_tundish(*arguments).returncode == 0
+    assert call_tundish(*arguments).returncode == 0
     expected = served.expected["segformer"]["rotated by EXIF"]
     names = [f"rotated by EXIF-{number}-{each.label}.png" for number, each in enumerate(expected, start=1)]
     assert sorted(path.name for path in masks.iterdir()) == names
@@ -171,7 +171,7 @@ def test_the_command_saves_masks_as_pictures(served: Served, tmp_path: Path) -> 
 def test_masks_that_cannot_be_saved_are_refused_first(
     arguments: tuple[str, ...], code: int, message: str, tmp_path: Path
 ) -> None:
-    ran = run_tundish("infer", "segformer", *arguments, "--save-masks", tmp_path / "masks", "--url", "127.0.0.1:1")
+    ran = call_tundish("infer", "segformer", *arguments, "--save-masks", tmp_path / "masks", "--url", "127.0.0.1:1")
     assert ran.returncode == code
     assert message in " ".join(ran.stderr.split()).replace("│ ", "")
     assert not (tmp_path / "masks").exists()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 from support.calls import ANSWER_SECONDS, connect, text_request
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.server_process import ServerProcess
 from support.tensor_bundles import make_adder_bundle
 from tritonclient.utils import InferenceServerException
@@ -255,6 +255,6 @@ def test_the_protocol_tells_of_sequences(client: triton.InferenceServerClient) -
 
 
 def test_the_commands_show_a_model_without_a_task(repository: Path) -> None:
-    listed = run_tundish("models", "list", str(repository))
+    listed = call_tundish("models", "list", str(repository))
     assert "adder" in listed.stdout
     assert "tensors" in listed.stdout

@@ -15,7 +15,7 @@ import grpc
 import pytest
 from support.bundles import make_bundle
 from support.calls import Connection, connect, image_request, status_of, top_label
-from support.commands import run_tundish
+from support.commands import call_tundish, run_tundish
 from support.images import encoded
 from support.server_process import ServerProcess
 
@@ -218,7 +218,7 @@ def check_one_sentence(ran: subprocess.CompletedProcess[str], *said: str) -> Non
 @pytest.mark.parametrize("damage", [flip_a_byte, remove_the_manifest, make_it_newer])
 def test_nothing_but_a_broken_model_is_exit_code_1(tmp_path: Path, damage: Callable[[Path], str]) -> None:
     reason = damage(make_bundle(tmp_path).directory)
-    check_one_sentence(run_tundish("serve", tmp_path, "--grpc-port", "0"), "can be served", reason)
+    check_one_sentence(call_tundish("serve", tmp_path, "--grpc-port", "0"), "can be served", reason)
 
 
 def test_a_port_in_use_is_exit_code_1(tmp_path: Path) -> None:
@@ -247,18 +247,18 @@ def test_an_address_of_another_machine_is_exit_code_1(tmp_path: Path, host: str)
 
 def test_a_missing_repository_is_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "nowhere"
-    check_one_sentence(run_tundish("serve", path), f"The repository {path} is not a directory", "tundish export")
+    check_one_sentence(call_tundish("serve", path), f"The repository {path} is not a directory", "tundish export")
 
 
 def test_a_repository_that_is_a_file_is_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    check_one_sentence(run_tundish("serve", path), f"The repository {path} is not a directory")
+    check_one_sentence(call_tundish("serve", path), f"The repository {path} is not a directory")
 
 
 def test_an_empty_repository_is_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "colors" / "latest").mkdir(parents=True)
-    check_one_sentence(run_tundish("serve", tmp_path), f"{tmp_path} holds no <model>/<version>/bundle.json")
+    check_one_sentence(call_tundish("serve", tmp_path), f"{tmp_path} holds no <model>/<version>/bundle.json")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_an_empty_repository_is_exit_code_1(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_use_is_exit_code_2(tmp_path: Path, arguments: list[str], named: str) -> None:
-    ran = run_tundish("serve", tmp_path, *arguments)
+    ran = call_tundish("serve", tmp_path, *arguments)
     assert ran.returncode == 2
     usage, _, message = ran.stderr.partition("Error")
     assert usage.startswith("Usage: ")
@@ -285,6 +285,6 @@ def test_a_wrong_use_is_exit_code_2(tmp_path: Path, arguments: list[str], named:
 
 
 def test_no_repository_is_exit_code_2() -> None:
-    ran = run_tundish("serve")
+    ran = call_tundish("serve")
     assert ran.returncode == 2
     assert "Missing argument" in ran.stderr

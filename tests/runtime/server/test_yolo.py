@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.darknet import STREETS, write_yolo
 from support.engines import hidden_openvino
 from support.once import made_once
@@ -81,6 +81,6 @@ def test_people_a_bus_and_a_tie_are_found(yolo: Path, server: ServerProcess, str
 
 
 def test_the_command_finds_them_too(server: ServerProcess, streets: dict[str, Path]) -> None:
-    shown = run_tundish("infer", "streets", "--image", streets["bus.jpg"], "--url", server.url, "--json")
+    shown = call_tundish("infer", "streets", "--image", streets["bus.jpg"], "--url", server.url, "--json")
     assert shown.returncode == 0, shown.stderr
     assert Counter(found["label"] for found in json.loads(shown.stdout)["objects"]) == FOUND["bus.jpg"]

@@ -15,7 +15,7 @@ import tritonclient.http as triton_http
 from numpy.typing import NDArray
 from PIL import Image
 from support.color_finder import draw_ellipses, draw_rectangles, write_color_finder
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.engines import hidden_openvino
 from support.once import made_once
 from support.oriented_boxes import corners_of
@@ -168,18 +168,18 @@ def test_metadata_names_the_corners_of_oriented_boxes_alone(server: ServerProces
 
 def test_the_command_shows_corners_to_people_and_programs(folder: Path, server: ServerProcess) -> None:
     path = folder / "parts" / "small.png"
-    shown = run_tundish("infer", "parts", "--image", path, "--url", server.url, "--json")
+    shown = call_tundish("infer", "parts", "--image", path, "--url", server.url, "--json")
     assert shown.returncode == 0, shown.stderr
     (found,) = json.loads(shown.stdout)["objects"]
     assert list(found) == ["label", "score", "box", "corners"]
     assert np.mean(found["corners"], axis=0) == pytest.approx((35, 35), abs=1)
-    for_people = run_tundish("infer", "parts", "--image", path, "--url", server.url).stdout
+    for_people = call_tundish("infer", "parts", "--image", path, "--url", server.url).stdout
     assert " ".join(f"({x:.0f}, {y:.0f})" for x, y in found["corners"]) in for_people
 
 
 def test_the_command_saves_masks(folder: Path, server: ServerProcess, tmp_path: Path) -> None:
     path = folder / "cells" / "drop.png"
     arguments = ("--image", path, "--url", server.url, "--save-masks", tmp_path)
-    assert run_tundish("infer", "cells", *arguments).returncode == 0
+    assert call_tundish("infer", "cells", *arguments).returncode == 0
     with Image.open(tmp_path / "drop-1-green.png") as picture:
         assert np.mean((np.asarray(picture) > 0) != pixels_of("drop", "green")) < 0.02
