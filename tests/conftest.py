@@ -50,7 +50,6 @@ def hasty() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tundish_exporters.batch_limits._ROUNDS", 2)
         patch.setattr("tundish_exporters.latency._RUNS", 20)
-        patch.setattr("tundish_exporters.report.stages._RUNS", 5)
         yield
 
 

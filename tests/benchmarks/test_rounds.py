@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import runpy
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -178,8 +178,15 @@ def test_a_server_that_ends_is_said_with_its_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["image_server", "text_server", "tensor_server"])
-def test_the_commands_say_what_they_measure(module: str) -> None:
-    command = [sys.executable, "-m", f"tundish_bench.{module}", "--help"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "--rounds" in result.stdout
+def test_the_commands_say_what_they_measure(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `python -m` runs them, but in this process."""
+    name = f"tundish_bench.{module}"
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which typer sets
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(name, run_name="__main__")
+    assert ended.value.code == 0
+    assert "--rounds" in capsys.readouterr().out

@@ -22,6 +22,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def hasty_reports() -> Iterator[None]:
+    """In this process a report times the stages of an item a few times; no test asks how long one takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tundish_exporters.report.stages._RUNS", 5)
+        yield
+
+
 @pytest.fixture(autouse=True, scope="module")
 def engines() -> Iterator[None]:
     """Exports in this process are for ONNX Runtime alone, in half the time; not in `test_openvino_variants.py`."""

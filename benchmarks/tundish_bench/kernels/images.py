@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 def photograph(height: int, width: int) -> NDArray[np.uint8]:
     """Smooth shapes with some noise: the time does not depend on the pixels, but an answer's check should see some."""
-    y, x = np.mgrid[0:height, 0:width]
+    y, x = np.ogrid[0:height, 0:width]
     waves = 127 + 100 * np.sin(x / 37)[..., None] * np.cos(y[..., None] / np.array([23, 31, 41]))
     noise = np.random.default_rng(0).integers(-20, 21, (height, width, 3))
     image: NDArray[np.uint8] = np.clip(waves + noise, 0, 255).astype(np.uint8)
