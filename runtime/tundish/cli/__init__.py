@@ -21,7 +21,6 @@ from tundish.cli.serve import serve
 from tundish.cli.tune import tune
 from tundish.errors import TundishError
 
-_ERRORS = Console(stderr=True, highlight=False)
 _STATE = {"debug": False}
 
 app = typer.Typer(
@@ -59,6 +58,11 @@ def _options(
         logging.getLogger(room).setLevel(logging.DEBUG if debug else logging.INFO)
 
 
+def _errors() -> Console:
+    """Coloured if standard error is a terminal when something is said, whatever it was when this was loaded."""
+    return Console(stderr=True, highlight=False)
+
+
 def main() -> None:
     """Runs the command. Exit code 0 for success, 2 for a usage error, 1 for a failure, said in one sentence."""
     # The interpreter would look for garbage in all that it is about to give back: a quarter of a second of a stop.
@@ -71,12 +75,12 @@ def main() -> None:
     except TundishError as error:
         if _STATE["debug"]:
             raise
-        _ERRORS.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        _errors().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except Exception as error:
         if _STATE["debug"]:
             raise
-        _ERRORS.print(
+        _errors().print(
             f"error: tundish failed unexpectedly: {type(error).__name__}: {error} (run `tundish --debug …` for the "
             "traceback)",
             markup=False,
