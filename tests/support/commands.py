@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from tundish.cli import main
+from tundish.cli import app, main
 
 COMMAND_SECONDS = 60.0
 
@@ -56,6 +56,7 @@ def _left_as_it_was() -> Iterator[None]:
         mock.patch.dict(os.environ, WIDTH),
         mock.patch.object(sys, "argv", sys.argv),
         mock.patch.object(sys, "excepthook", sys.excepthook),
+        mock.patch.object(app, "registered_commands", [*app.registered_commands]),
     ):
         try:
             yield
