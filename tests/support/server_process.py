@@ -81,7 +81,12 @@ class ServerProcess:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def __enter__(self) -> ServerProcess:
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except AssertionError:
+            self._process.kill()  # nobody leaves what was not entered
+            self._process.wait()
+            raise
         return self
 
     def __exit__(
