@@ -70,7 +70,7 @@ def test_the_document_holds_every_figure_the_reasons_and_the_method() -> None:
     assert "\nTwo \\* two.\n" in made
     assert "> Other work took up to 0.40 cores" in made
     assert "| 1 caller | 64 callers |" in made
-    assert "| 1 | mosec, HTTP | 1,250 ± 203 | 0.51 (" in made
+    assert "| 1 | mosec, HTTP | 1,250 ± 203 | 0.510 (" in made
     assert "### Texts\n" in made
     assert "make bench-peers" in made
 
