@@ -135,7 +135,7 @@ def compare(
                     generator,
                     ask_alone(server.url, inputs.questions),
                     callers=callers,
-                    different_share=_DIFFERENT_SHARE,
+                    different_share=_DIFFERENT_SHARE if server.name == ONE_BY_ONE else _DIFFERENT_SHARE_OF_BATCHED,
                 )
                 for server in started
             ]
