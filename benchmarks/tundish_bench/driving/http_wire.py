@@ -21,7 +21,9 @@ async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[A
     address = f"http://{asking.endpoint.address}"
     timeout = aiohttp.ClientTimeout(total=asking.timeout_seconds)
     connector = aiohttp.TCPConnector(limit=callers)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    # As NVIDIA's clients by themselves, it asks for no compression, which would be work for both sides.
+    plain = ("Accept-Encoding",)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, skip_auto_headers=plain) as session:
 
         async def ask(index: int) -> Outcome:
             request = asking.requests[index]

@@ -136,12 +136,12 @@ def answers(url: str, dialect: Dialect, questions: list[Question]) -> tuple[str,
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with what it was sent, in JSON; an engine with numbers; refuses what says so."""
+    """Answers with what it was sent, in JSON; an engine with numbers; refuses what says so, and to compress."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         engine = self.path.endswith(".engine")
-        self.send_response(500 if body == b"refused" else 200)
+        self.send_response(500 if body == b"refused" or self.headers["Accept-Encoding"] else 200)
         self.send_header("Content-Type", "application/octet-stream" if engine else "application/json")
         self.end_headers()
         self.wfile.write(body if engine else json.dumps({"label": [f"{self.path} {body.decode()}"]}).encode())
