@@ -62,7 +62,8 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
     data = load_composed_data(source, options, progress)
     with staged_bundle(options.repository, options.name) as staging:
         assembly = _Assembly(source, options, staging, next_version(options.repository, options.name))
-        parities, warnings = assembly.build(data, progress)
+        parities, said = assembly.build(data, progress)
+        warnings = [*data.warnings, *said]
         scores = _check_parity(source, assembly, data, progress)
         accuracy, verdict = _judge(assembly, data, options, progress)
         if not verdict.passed:
@@ -72,10 +73,16 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
         samples = len(data.parity)
         composition = assembly.composition(accuracy, verdict)
         content = collect_composed(
-            composition, samples=samples, scores=scores, parities=parities, served=assembly.served
+            composition,
+            samples=samples,
+            scores=scores,
+            parities=parities,
+            served=assembly.served,
+            warnings=warnings,
+            options=options,
         )
         composition = assembly.composition(accuracy, verdict, write_report(staging, content))
-        return ExportedComposition(publish_bundle(staging, composition), samples, scores, (*data.warnings, *warnings))
+        return ExportedComposition(publish_bundle(staging, composition), samples, scores, tuple(warnings))
 
 
 class _Assembly:

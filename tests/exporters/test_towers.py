@@ -295,6 +295,12 @@ def test_a_report_lies_in_the_bundle(made: Made) -> None:
     assert set(report["components"]) == {"image", "text"}
     served = {name: part.manifest.servable[0].name for name, part in made.exported["clip"].bundle.components.items()}
     assert report["served"] == served
+    assert any(each.startswith("data.jsonl has 12 samples") for each in report["warnings"])
+    assert "What to mind" in (directory / "report.html").read_text()
+    component = json.loads((component_directory(directory, "image") / "report.json").read_text())
+    assert [f"image: {each}" for each in component["warnings"]] == [
+        each for each in report["warnings"] if each.startswith("image: ")
+    ]
     assert (component_directory(directory, "text") / "report.json").is_file()
     links = re.findall(r'href="([^"]*)"', (directory / "report.html").read_text())
     assert [(directory / link).resolve() for link in links] == [

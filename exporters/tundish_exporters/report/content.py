@@ -192,6 +192,8 @@ class ReportContent:
     about: About
     headline: str
     """One plain sentence: what is served, how much faster than the float model, and at what accuracy."""
+    warnings: tuple[str, ...] = ()
+    """What the export said that its maker should mind, in sentences."""
     parity: Parity
     environment: Environment
     max_drop: float | None = None
@@ -223,6 +225,8 @@ class ComposedContent:
 
     about: About
     headline: str
+    warnings: tuple[str, ...]
+    """Those of its components, too."""
     parity: ComposedParity
     components: Mapping[str, Parity]
     served: Mapping[str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +105,9 @@ def test_a_recipe_that_fails_while_it_is_judged_names_the_sample(tmp_path: Path,
     assert trial.reason.startswith(f"It fails on {images}")
     assert trial.reason.endswith(".png, which the float model answers: The engine failed: planted.")
     assert trial.speedup is not None
+    report = (exported.bundle.directory / "report.json").read_text()
+    assert str(images) not in report
+    assert re.search(r"It fails on (red|green|blue)/\d+\.png, which", report)
 
 
 def test_a_recipe_that_fails_while_it_observes_ranges_costs_itself(

@@ -109,6 +109,7 @@ class MaskDecoder:
 
     task: manifest.TaskName = "prompted-segmentation"
     postprocess = manifest.PromptMaskPostprocess()
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, encoder: ImageEncoder) -> None:
         resize = encoder.preprocess.resize

@@ -58,11 +58,6 @@ class DocumentReader:
         """See `ComposedSource.components`."""
         return {_DETECTOR: self._detector, _RECOGNIZER: self._recognizer}
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was taken for granted, in sentences."""
-        return tuple(dict.fromkeys((*self._detector.warnings, *self._recognizer.warnings)))
-
     def describe(self) -> manifest.Source:
         """See `ComposedSource.describe`; all files of both."""
         files = {**self._detector.describe().files, **self._recognizer.describe().files}
