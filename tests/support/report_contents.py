@@ -157,7 +157,10 @@ def _comparison() -> Comparison:
 
 def _groups(names: tuple[str, ...], drop: float) -> tuple[GroupAccuracy, ...]:
     return tuple(
-        GroupAccuracy(name, 0.95 - drop * (number - 1), 0.95, 40 + number) for number, name in enumerate(names)
+        GroupAccuracy(
+            name, 0.95 - drop * (number - 1), 0.95, 40 + number, 3 + number, (-0.02, 0.03) if number else None
+        )
+        for number, name in enumerate(names)
     )
 
 

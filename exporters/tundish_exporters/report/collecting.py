@@ -152,7 +152,17 @@ def with_accuracy(trial: Trial, accuracy: Accuracy | None) -> Trial:
 
 
 def _groups(measured: Sequence[SliceAccuracy]) -> tuple[GroupAccuracy, ...]:
-    return tuple(GroupAccuracy(each.name, each.value, each.reference, each.samples) for each in measured)
+    return tuple(
+        GroupAccuracy(
+            name=each.name,
+            value=each.value,
+            reference=each.reference,
+            samples=each.samples,
+            groups=each.groups,
+            interval=None if each.interval is None else (each.interval.low, each.interval.high),
+        )
+        for each in measured
+    )
 
 
 def _comparison(findings: Findings) -> Comparison | None:

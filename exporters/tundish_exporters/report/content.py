@@ -158,6 +158,10 @@ class GroupAccuracy:
     value: float
     reference: float
     samples: int
+    groups: int | None = None
+    """Of samples that belong together; None if each stands for itself."""
+    interval: tuple[float, float] | None = None
+    """In which the drop lies in truth; None if that is not known, as where answers are not either right or wrong."""
 
 
 @dataclass(frozen=True, slots=True)

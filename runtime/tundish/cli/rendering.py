@@ -189,7 +189,8 @@ def slices_table(manifest: Manifest) -> Table | None:
         table.add_column(heading, justify="right", no_wrap=heading not in measured)
     for index, part in enumerate(first.slices):
         drops = [_drop_cell(accuracy.slices[index]) for accuracy in measured.values()]
-        table.add_row(escape(part.name), f"{part.samples:,}", f"{part.reference:.4f}", *drops)
+        samples = f"{part.samples:,}\n{_groups_of(part)}".rstrip()
+        table.add_row(escape(part.name), samples, f"{part.reference:.4f}", *drops)
     return table
 
 
@@ -202,8 +203,11 @@ def _drop_cell(accuracy: Accuracy | SliceAccuracy) -> str:
 def samples_of(accuracy: Accuracy | SliceAccuracy) -> str:
     """How many samples were measured on, and of how many groups if they belong together."""
     samples = f"{accuracy.samples:,} {'sample' if accuracy.samples == 1 else 'samples'}"
-    groups = accuracy.groups if isinstance(accuracy, Accuracy) else None
-    return samples if groups is None else f"{samples} of {groups:,} {'group' if groups == 1 else 'groups'}"
+    return samples if accuracy.groups is None else f"{samples} of {_groups_of(accuracy)}"
+
+
+def _groups_of(accuracy: Accuracy | SliceAccuracy) -> str:
+    return "" if accuracy.groups is None else f"{accuracy.groups:,} {'group' if accuracy.groups == 1 else 'groups'}"
 
 
 def points(share: float) -> str:
