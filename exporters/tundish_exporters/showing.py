@@ -56,9 +56,13 @@ def _show_composition(console: Console, exported: ExportedComposition) -> None:
         soft_wrap=True,
     )
     console.print(steps_table(bundle.manifest))
+    if slices := slices_table(bundle.manifest):
+        console.print(slices)
     for component in bundle.components.values():
         console.print(f"[bold]{component.manifest.model}[/], {component.manifest.task}")
         console.print(variants_table(component.manifest))
+        if slices := slices_table(component.manifest):
+            console.print(slices)
     _show_warnings(console, exported.warnings)
 
 

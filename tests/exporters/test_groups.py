@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,18 @@ from support.measuring import measure
 from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, ColorNetwork, write_color_images
 
 from tundish.manifest import Accuracy
-from tundish.results import ImageClassification, Label
-from tundish_exporters import DataError, ExportError, export_module, statistics
+from tundish.results import ImageClassification, Label, Result
+from tundish_exporters import DataError, ExportError, composing, export_module, statistics
 from tundish_exporters.comparison import Comparison
+from tundish_exporters.composed_data import ComposedData
 from tundish_exporters.data import Sample, load_samples
 from tundish_exporters.errors import TooFewError
 from tundish_exporters.export_data import GateData
+from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.exporting import Exported
 from tundish_exporters.gate import judge, units_to_tell
 from tundish_exporters.metrics import ACCURACY, SPEARMAN
+from tundish_exporters.progress import silent
 from tundish_exporters.search import searching, stopwatch
 from tundish_exporters.slices import measure_slices
 
@@ -262,6 +267,31 @@ def test_the_halves_of_a_search_and_the_report_know_the_groups(
     assert "points lost, and the interval of that" in page
     assert "12 samples of 3 groups" in page
     assert "was measured by the search, on one half of the samples" in page
+
+
+def test_a_model_of_several_networks_is_judged_by_slices_and_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four of five nights are answered wrongly, which a mean over all days and nights hides."""
+    slices = ["night" if number < 25 else "day" for number in range(1000)]
+
+    def answer_all(_bundle: Any, items: list[int], *, precision: str) -> list[Result]:
+        wrong = [precision == "fastest" and item < 20 for item in items]
+        return [ImageClassification((Label("blue" if each else "red", 0.9),)) for each in wrong]
+
+    monkeypatch.setattr(composing, "answer_all", answer_all)
+    component = SimpleNamespace(manifest=SimpleNamespace(servable=[SimpleNamespace(precision="int8")]))
+    assembly: Any = SimpleNamespace(bundle=lambda: SimpleNamespace(components={"image": component}))
+    items: Any = list(range(1000))
+    data = ComposedData([], [], [], items, slices=slices, groups=[str(number // 5) for number in items])
+    options = ExportOptions(name="m", repository=tmp_path, max_drop=0.03)
+    assert composing._judge(assembly, data, options, silent)[1].passed
+    bounded = replace(options, slice_column="shift", max_slice_drop=0.1)
+    accuracy, verdict = composing._judge(assembly, data, bounded, silent)
+    assert not verdict.passed
+    assert "The worst slice, 'night', has 0.2000 against 1.0000 on 25 samples of 5 groups" in verdict.reason
+    assert accuracy is not None
+    assert (accuracy.groups, [part.groups for part in accuracy.slices]) == (200, [195, 5])
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

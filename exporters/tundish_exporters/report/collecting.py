@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tundish.cli.rendering import TOGETHER
 from tundish.engines import Arrays
 from tundish.manifest import Accuracy, ClassificationPostprocess, Composition, ModelSpec, SliceAccuracy, Source, Variant
 from tundish.pipeline import Pipeline
@@ -248,5 +249,6 @@ def collect_composed(
         components=parities,
         served=served,
         verdict=composition.gate.reason,
+        slices={} if composition.accuracy is None else {TOGETHER: _groups(composition.accuracy.slices)},
         environment=environment(),
     )

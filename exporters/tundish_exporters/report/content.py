@@ -237,4 +237,6 @@ class ComposedContent:
     """The variant by which each component is served, which the gate of the whole may have forbidden to be faster."""
     verdict: str
     """What the gate says of all of them together, in a sentence."""
+    slices: Mapping[str, tuple[GroupAccuracy, ...]]
+    """Of the fastest variants together, for each value of the column that the maker named."""
     environment: Environment

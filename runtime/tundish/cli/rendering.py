@@ -177,9 +177,16 @@ def _taken(step: Step) -> list[str]:
     return [f"each of {name}" if name == step.for_each else name for name in step.inputs]
 
 
-def slices_table(manifest: Manifest) -> Table | None:
+TOGETHER = "fastest together"
+"""What the variants that a composed model serves are called where one would have a name."""
+
+
+def slices_table(manifest: Manifest | Composition) -> Table | None:
     """Each slice's accuracy by the float model, and what each variant loses there; None if nothing was sliced."""
-    measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    if isinstance(manifest, Manifest):
+        measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    else:
+        measured = {} if manifest.accuracy is None else {TOGETHER: manifest.accuracy}
     first = next(iter(measured.values()), None)
     if first is None or not first.slices:
         return None
