@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -27,7 +25,6 @@ from support.networks import (
     COLOR_INPUTS,
     COLOR_POSTPROCESS,
     COLOR_PREPROCESS,
-    COLORS,
     ColorNetwork,
     write_color_images,
 )
@@ -321,32 +318,6 @@ def test_figures_that_are_no_numbers_are_strings_in_the_json(tmp_path: Path) -> 
     first, second = json.loads((tmp_path / JSON_NAME).read_text())["trials"]
     assert (first["drop"], second["milliseconds"], second["drop"]) == ("NaN", "Infinity", "-Infinity")
     assert "not a number" in (tmp_path / PAGE_NAME).read_text()
-
-
-def test_what_an_export_warns_of_stands_in_its_report_without_the_machines_folders(tmp_path: Path) -> None:
-    images = write_color_images(tmp_path / "images")
-    (images / COLORS[0] / "cut.png").write_bytes(b"no image")
-    calibration = write_color_images(tmp_path / "others", each=1)
-    exported = export_module(
-        ColorNetwork(outlier=True),
-        COLOR_INPUTS,
-        task="image-classification",
-        preprocess=COLOR_PREPROCESS,
-        postprocess=COLOR_POSTPROCESS,
-        name="colors",
-        repository=tmp_path / "models",
-        calibration=calibration,
-        evaluation=images,
-    )
-    said = "\n".join(exported.warnings)
-    for part in ("cut.png", f"{calibration} has 3 samples", f"{images} has 12 samples", "does not pass the gate"):
-        assert part in said
-    written = exported.bundle.path(JSON_NAME).read_text()
-    assert json.loads(written)["warnings"] == said.replace(f"{tmp_path}/", "").split("\n")
-    page = exported.bundle.path(PAGE_NAME).read_text()
-    listed = re.findall(r"<li>(.*)</li>", page.partition('<div class="warnings">')[2].partition("</div>")[0])
-    assert list(map(html.unescape, listed)) == json.loads(written)["warnings"]
-    assert str(tmp_path) not in page + written
 
 
 def test_an_export_reports_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

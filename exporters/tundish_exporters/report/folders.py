@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,12 +26,10 @@ class Folders:
         folders = {*(path.parent for path in data), *(file.parent.parent for file in files)}
         if bundle is not None:
             folders.add(bundle)
-        self._prefixes = sorted(
-            (f"{folder}/" for folder in folders if folder.is_absolute() and folder.name), key=len, reverse=True
-        )
+        known = sorted((f"{folder}/" for folder in folders if folder.is_absolute() and folder.name), reverse=True)
+        # The deepest first; none in the middle of another path.
+        self._known = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, known))})") if known else None
 
     def without(self, sentence: str) -> str:
         """The sentence with paths that begin where the data do."""
-        for prefix in self._prefixes:
-            sentence = sentence.replace(prefix, "")
-        return sentence
+        return sentence if self._known is None else self._known.sub("", sentence)
