@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -212,5 +211,4 @@ def export_onnx(
     progress("load the source", 0, 1)
     source = load_onnx(Path(model), task, hints)
     progress("load the source", 1, 1)
-    exported = export(source, options, progress)
-    return replace(exported, warnings=(*source.warnings, *exported.warnings))
+    return export(source, options, progress)

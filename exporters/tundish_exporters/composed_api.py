@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -114,8 +113,7 @@ def export_documents(
     progress("load the source", 0, 1)
     source = DocumentReader(Path(detector), Path(recognizer), hints, None if labels is None else Path(labels))
     progress("load the source", 1, 1)
-    exported = export_composed(source, options, progress)
-    return replace(exported, warnings=(*source.warnings, *exported.warnings))
+    return export_composed(source, options, progress)
 
 
 def _export_composed(

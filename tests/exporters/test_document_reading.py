@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from tundish.errors import InvalidInputError
 from tundish.results import DocumentReading, TextDetection
 from tundish.runtime import Runtime
 from tundish_exporters import export_documents
+from tundish_exporters.composed_data import load_composed_data
 from tundish_exporters.equality import compare_results
+from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
 
@@ -104,6 +107,26 @@ def test_it_equals_both_files_one_after_the_other(folder: Path, runtime: Runtime
     tilted = page(TEXTS).rotate(7, expand=True, fillcolor="white")
     for image in (png(tilted), (folder / "pages" / "all.png").read_bytes()):
         assert compare_results(source.predict(image), runtime.predict("documents", image=image).result)[1] == ""
+
+
+def test_lines_are_of_the_slice_and_the_group_of_their_page(folder: Path, tmp_path: Path) -> None:
+    source = DocumentReader(folder / "detector.onnx", folder / "reader.onnx", OnnxHints(), folder / "labels.txt")
+    table = tmp_path / "pages.csv"
+    rows = [f"{folder / 'pages' / name}.png,scan {name},{len(texts) > 1}\n" for name, texts in PAGES.items()]
+    table.write_text("image,scan,long\n" + "".join(rows))
+    options = ExportOptions(
+        name="documents", repository=tmp_path, calibration=table, slice_column="long", group_column="scan"
+    )
+    data = load_composed_data(source, options)
+    assert sorted(zip(data.groups or (), data.slices or (), strict=True)) == [
+        ("scan all", "True"), ("scan none", "False"), ("scan one", "False"), ("scan some", "True"),
+    ]  # fmt: skip
+    pages, lines = (data.of_component(source, name).gate for name in ("detector", "recognizer"))
+    assert pages is not None
+    assert (pages.groups, pages.slices) == (data.groups, data.slices)
+    assert lines is not None
+    assert Counter(lines.groups) == {f"scan {name}": len(texts) for name, texts in PAGES.items() if texts}
+    assert Counter(lines.slices) == {"True": 6, "False": 1}
 
 
 def test_lines_of_several_pages_share_batches(folder: Path, runtime: Runtime) -> None:

@@ -170,7 +170,7 @@ def test_what_pp_ocrs_files_say(detector: tuple[Source, Pipeline], recognizer: t
         LineResize(height=48, shortest=320, longest=3200),
     )
     for source, _ in (detector, recognizer):
-        assert "as RapidOCR reads them" in source.warnings[0]  # type: ignore[attr-defined]
+        assert "as RapidOCR reads them" in source.warnings[0]
 
 
 @pytest.mark.parametrize("logits", [False, True])

@@ -60,7 +60,8 @@ def page(content: ReportContent) -> str:
 
 def composed_page(content: ComposedContent) -> str:
     """The HTML of a composed model's report, which leads to those of its components."""
-    return _rendered("composed.html", content=content)
+    slices = {name: rows for name, rows in content.slices.items() if rows}
+    return _rendered("composed.html", content=content, slices=slices, most_groups=_MOST_GROUPS)
 
 
 def _rendered(template: str, **values: Any) -> str:

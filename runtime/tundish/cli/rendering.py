@@ -177,9 +177,16 @@ def _taken(step: Step) -> list[str]:
     return [f"each of {name}" if name == step.for_each else name for name in step.inputs]
 
 
-def slices_table(manifest: Manifest) -> Table | None:
+TOGETHER = "fastest together"
+"""What the variants that a composed model serves are called where one would have a name."""
+
+
+def slices_table(manifest: Manifest | Composition) -> Table | None:
     """Each slice's accuracy by the float model, and what each variant loses there; None if nothing was sliced."""
-    measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    if isinstance(manifest, Manifest):
+        measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    else:
+        measured = {} if manifest.accuracy is None else {TOGETHER: manifest.accuracy}
     first = next(iter(measured.values()), None)
     if first is None or not first.slices:
         return None
@@ -189,7 +196,8 @@ def slices_table(manifest: Manifest) -> Table | None:
         table.add_column(heading, justify="right", no_wrap=heading not in measured)
     for index, part in enumerate(first.slices):
         drops = [_drop_cell(accuracy.slices[index]) for accuracy in measured.values()]
-        table.add_row(escape(part.name), f"{part.samples:,}", f"{part.reference:.4f}", *drops)
+        samples = f"{part.samples:,}\n{_groups_of(part)}".rstrip()
+        table.add_row(escape(part.name), samples, f"{part.reference:.4f}", *drops)
     return table
 
 
@@ -202,8 +210,11 @@ def _drop_cell(accuracy: Accuracy | SliceAccuracy) -> str:
 def samples_of(accuracy: Accuracy | SliceAccuracy) -> str:
     """How many samples were measured on, and of how many groups if they belong together."""
     samples = f"{accuracy.samples:,} {'sample' if accuracy.samples == 1 else 'samples'}"
-    groups = accuracy.groups if isinstance(accuracy, Accuracy) else None
-    return samples if groups is None else f"{samples} of {groups:,} {'group' if groups == 1 else 'groups'}"
+    return samples if accuracy.groups is None else f"{samples} of {_groups_of(accuracy)}"
+
+
+def _groups_of(accuracy: Accuracy | SliceAccuracy) -> str:
+    return "" if accuracy.groups is None else f"{accuracy.groups:,} {'group' if accuracy.groups == 1 else 'groups'}"
 
 
 def points(share: float) -> str:

@@ -12,11 +12,10 @@ from PIL import Image
 
 from tundish import manifest
 from tundish.results import DocumentReading, TextDetection, TextRecognition
-from tundish.tasks import Item
 from tundish.tasks.document_reading import REGIONS, TEXTS, joined
 from tundish.tasks.image_decoding import decode_image
 from tundish.tasks.region_cutting import RegionCutter
-from tundish_exporters.composed_sources import Parts
+from tundish_exporters.composed_sources import Asked, Parts
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.probes import probe_inputs
@@ -58,22 +57,17 @@ class DocumentReader:
         """See `ComposedSource.components`."""
         return {_DETECTOR: self._detector, _RECOGNIZER: self._recognizer}
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was taken for granted, in sentences."""
-        return tuple(dict.fromkeys((*self._detector.warnings, *self._recognizer.warnings)))
-
     def describe(self) -> manifest.Source:
         """See `ComposedSource.describe`; all files of both."""
         files = {**self._detector.describe().files, **self._recognizer.describe().files}
         return manifest.Source(kind="onnx", files=files, frameworks=versions())
 
-    def items_of(self, component: str, samples: Sequence[Parts]) -> list[Item]:
-        """See `ComposedSource.items_of`; the recogniser is asked about what the detector finds, as PNG files."""
-        images = [sample["image"] for sample in samples if "image" in sample]
+    def asked_of(self, component: str, samples: Sequence[Parts]) -> list[Asked]:
+        """See `ComposedSource.asked_of`; the recogniser is asked about what the detector finds, as PNG files."""
+        images = [(place, sample["image"]) for place, sample in enumerate(samples) if "image" in sample]
         if component == _DETECTOR:
-            return images
-        return [line for image in images for line in self._cut(image, self._regions(image))]
+            return [Asked(image, place) for place, image in images]
+        return [Asked(line, place) for place, image in images for line in self._cut(image, self._regions(image))]
 
     def completed(self, sample: Parts) -> Any:
         """See `ComposedSource.completed`."""
