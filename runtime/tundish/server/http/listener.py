@@ -85,7 +85,7 @@ class _Server(uvicorn.Server):
 class _JoinedWrites:
     """A transport that sends at once what is written in one turn of the loop.
 
-    uvicorn writes the head of an answer and then its body: two system calls, and for the client two packets to wake for.
+    uvicorn writes the head of an answer and then its body: two system calls, and two packets that wake the client.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
