@@ -34,7 +34,7 @@ def read_message(reply: Reply) -> str:
 
 def read_binary(reply: Reply) -> str:
     """Of JSON with binary data behind it."""
-    length = int(reply.headers[JSON_LENGTH])
+    length = int(reply.headers[JSON_LENGTH.lower()])
     outputs, position = json.loads(reply.body[:length])["outputs"], length
     raws = []
     for output in outputs:
@@ -48,7 +48,7 @@ def read_binary(reply: Reply) -> str:
 
 def read_post(reply: Reply) -> str:
     """Of JSON with a list `label`, or of numbers alone."""
-    if not reply.headers["Content-Type"].startswith("application/json"):
+    if not reply.headers["content-type"].startswith("application/json"):
         return _class_of_raw("FP32", reply.body)
     label: str = json.loads(reply.body)["label"][0]
     return label

@@ -30,6 +30,7 @@ class Reply(NamedTuple):
 
     body: bytes
     headers: Mapping[str, str]
+    """By names in small letters; none by gRPC."""
 
 
 Judge = Callable[[int, Reply], Outcome]

@@ -85,10 +85,10 @@ def test_an_engine_may_answer_by_one_element_of_bytes() -> None:
         (GRPC, Reply(b"no message", {})),
         (GRPC, Reply(b"", {})),
         (GRPC, reply(logits=b"123")),
-        (HTTP, Reply(b'{"outputs": []}', {"Inference-Header-Content-Length": "15"})),
+        (HTTP, Reply(b'{"outputs": []}', {"inference-header-content-length": "15"})),
         (HTTP, Reply(b'{"outputs": [{"name": "x", "datatype": "FP32", "data": [1]}]}', {})),
-        (POST, Reply(b"{}", {"Content-Type": "application/json"})),
-        (POST, Reply(b"", {"Content-Type": "application/octet-stream"})),
+        (POST, Reply(b"{}", {"content-type": "application/json"})),
+        (POST, Reply(b"", {"content-type": "application/octet-stream"})),
     ],
 )
 def test_what_is_no_answer_is_none_and_not_as_expected(dialect: Dialect, answer: Reply) -> None:
