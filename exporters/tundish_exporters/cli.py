@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -204,6 +204,13 @@ def export(
         Path | None,
         typer.Option(help="ONNX file of the text recogniser, for document-reading; SOURCE is the detector's."),
     ] = None,
+    direction: Annotated[
+        Path | None,
+        typer.Option(
+            help="ONNX file of a classifier of lines that stand upright or upside down, for document-reading; those "
+            "upside down are turned before they are read."
+        ),
+    ] = None,
     labels: LabelsFlag = None,
     tokenizer: TokenizerFlag = None,
     mean: MeanFlag = None,
@@ -283,7 +290,7 @@ def export(
             "samples_in_report": samples_in_report,
             "progress": progress,
         }
-        exported = _export(source, task, hints, recognizer, of_directory, asked)
+        exported = _export(source, task, hints, _Readers(recognizer, direction), of_directory, asked)
     from tundish_exporters.report import PAGE_NAME
 
     show_export(console, exported)
@@ -291,23 +298,37 @@ def export(
     console.print(f"Serve it with: tundish serve {repository}", markup=False, soft_wrap=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """The files beside the detector's that read a document."""
+
+    recognizer: Path | None
+    direction: Path | None
+
+    def refuse(self, task: TaskName) -> None:
+        """Raises ExportError if there are any, since the task is another."""
+        for flag, path in (("recognizer", self.recognizer), ("direction", self.direction)):
+            if path is not None:
+                raise ExportError(f"--{flag} is for {_DOCUMENTS}, not for {task}; leave {path} out.")
+
+
 def _export(
     source: Path,
     task: TaskName,
     hints: OnnxHints | None,
-    recognizer: Path | None,
+    readers: _Readers,
     of_directory: dict[str, Any],
     asked: dict[str, Any],
 ) -> Exported | ExportedComposition:
     if hints is not None:
         _check_flags(of_directory, (), f"{source} is an ONNX file")
         if task == _DOCUMENTS:
-            return _export_documents(source, recognizer, hints, asked)
-        if recognizer is not None:
-            raise ExportError(f"A recognizer is for {_DOCUMENTS}, not for {task}; leave {recognizer} out.")
+            return _export_documents(source, readers, hints, asked)
+        readers.refuse(task)
         return export_onnx(source, task=task, hints=hints, **asked)
-    if recognizer is not None or task == _DOCUMENTS:
+    if task == _DOCUMENTS:
         raise ExportError(f"{_DOCUMENTS} takes two ONNX files: that of a text detector, and --recognizer.")
+    readers.refuse(task)
     if task == _ZERO_SHOT and "candidate_labels" not in of_directory:
         _check_flags(of_directory, ("hypothesis_template", "trust_pickle"), f"{source} is exported for {task}")
         return export_towers(source, **of_directory, **asked)
@@ -318,12 +339,19 @@ def _export(
 
 
 def _export_documents(
-    detector: Path, recognizer: Path | None, hints: OnnxHints, asked: dict[str, Any]
+    detector: Path, readers: _Readers, hints: OnnxHints, asked: dict[str, Any]
 ) -> ExportedComposition:
     """Labels are the recogniser's characters, all other flags of ONNX files the detector's."""
-    if recognizer is None:
+    if readers.recognizer is None:
         raise ExportError(f"{_DOCUMENTS} takes two ONNX files: pass that of the text recogniser with --recognizer.")
-    return export_documents(detector, recognizer, hints=replace(hints, labels=None), labels=hints.labels_file, **asked)
+    return export_documents(
+        detector,
+        readers.recognizer,
+        direction=readers.direction,
+        hints=replace(hints, labels=None),
+        labels=hints.labels_file,
+        **asked,
+    )
 
 
 def _check_flags(given: dict[str, Any], known: Sequence[str], reason: str) -> None:

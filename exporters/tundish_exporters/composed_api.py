@@ -88,10 +88,11 @@ def export_documents(
     repository: PathLike,
     hints: OnnxHints = OnnxHints(),  # noqa: B008  # immutable
     labels: PathLike | None = None,
+    direction: PathLike | None = None,
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> ExportedComposition:
-    """Exports two ONNX files, as PP-OCR's, to a bundle that reads the lines of text of an image.
+    """Exports ONNX files, as PP-OCR's, to a bundle that reads the lines of text of an image.
 
     Args:
         detector: of text, see `export_onnx`.
@@ -100,6 +101,8 @@ def export_documents(
         repository: directory of bundles; made if it is not there.
         hints: what the detector's file does not say of itself.
         labels: a file of the recogniser's characters, one a line, if its own does not name them.
+        direction: a classifier of lines that stand upright or upside down, as PP-OCR's; None reads all lines as they
+            stand.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`; data are a folder of images, or a table with a column of them.
 
@@ -112,7 +115,13 @@ def export_documents(
     from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
 
     progress("load the source", 0, 1)
-    source = DocumentReader(Path(detector), Path(recognizer), hints, None if labels is None else Path(labels))
+    source = DocumentReader(
+        Path(detector),
+        Path(recognizer),
+        hints,
+        labels=None if labels is None else Path(labels),
+        direction=None if direction is None else Path(direction),
+    )
     progress("load the source", 1, 1)
     exported = export_composed(source, options, progress)
     return replace(exported, warnings=(*source.warnings, *exported.warnings))
