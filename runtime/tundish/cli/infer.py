@@ -27,7 +27,7 @@ def infer(
     image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="Text; may be given several times.")] = None,
     text_pair: Annotated[list[str] | None, typer.Option(help="Second text, of a model that compares two.")] = None,
-    question: Annotated[list[str] | None, typer.Option(help="Question to a context.")] = None,
+    question: Annotated[list[str] | None, typer.Option(help="Question to a context, an image or a page.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="Text that holds the answer.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="What to rank texts by.")] = None,
     page: Annotated[list[Path] | None, typer.Option(help="JSON file with a page's words and their places.")] = None,

@@ -48,7 +48,7 @@ class Step(Part):
     name: ValueName
     """Of what comes of it."""
     component: ValueName
-    inputs: Annotated[tuple[ValueName, ...], Field(min_length=1, max_length=4)]
+    inputs: Annotated[tuple[ValueName, ...], Field(min_length=1, max_length=8)]
     """The values that make the component's item; an image and a place in it are the image's region there."""
     for_each: ValueName | None = None
     """The input that is a list: there is a call for each element in its place, and a list comes of the step.
@@ -97,8 +97,15 @@ class LinesPostprocess(Part):
     if no step labels regions."""
 
 
+class ReadPagePostprocess(Part):
+    """From the lines that are read in an image to the words of a page, about which a question is asked."""
+
+    kind: Literal["read-page"] = "read-page"
+    lines: LinesPostprocess
+
+
 ComposedPostprocess = Annotated[
-    SimilarityPostprocess | PromptedPostprocess | LinesPostprocess, Field(discriminator="kind")
+    SimilarityPostprocess | PromptedPostprocess | LinesPostprocess | ReadPagePostprocess, Field(discriminator="kind")
 ]
 """How the values of the steps become a typed result."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,10 +54,8 @@ class DocumentReadingTask(ComposedTask[DocumentReading]):
         rule = composition.postprocess
         if not isinstance(rule, LinesPostprocess):
             raise BundleError(f"'{composition.model}' must make lines of texts to do {self.name}.")
-        turns = rule.turned_above is not None
-        check_steps(composition, components, _TURNED if turns else _AS_THEY_STAND, self.name)
-        if turns:
-            _check_labels(composition, components)
+        check_steps(composition, components, reading_steps(rule), self.name)
+        check_directions(composition, components)
         self._rule = rule
 
     def read(self, item: Item) -> dict[str, Any]:
@@ -66,17 +64,13 @@ class DocumentReadingTask(ComposedTask[DocumentReading]):
         return {"image": SharedImage(item)}
 
     def item(self, step: str, values: Sequence[Any]) -> Any:
-        """See `ComposedTask.item`; a region that stands upside down is turned before it is read."""
-        if step != TEXTS or len(values) == 2:
-            return item_of(values)
-        image, region, direction = values
-        return replace(item_of([image, region]), upside_down=is_upside_down(self._rule, direction))
+        """See `ComposedTask.item` and `reading_item`."""
+        return reading_item(self._rule, step, values)
 
     def join(self, values: Mapping[str, Any]) -> DocumentReading:
         """See `ComposedTask.join`."""
-        regions: TextDetection = values[REGIONS]
-        texts: Sequence[TextRecognition] = values[TEXTS]
-        return joined(self._rule, regions, texts)
+        lines = read_lines(self._rule, values[REGIONS], values[TEXTS], values.get(DIRECTIONS))
+        return DocumentReading(tuple(each.line for each in lines))
 
     @staticmethod
     def to_tensors(results: Sequence[DocumentReading]) -> dict[str, NDArray[np.generic]]:
@@ -111,27 +105,54 @@ class DocumentReadingTask(ComposedTask[DocumentReading]):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line that says something."""
+
+    line: TextLine
+    upside_down: bool
+    """Whether it stands so between its corners."""
+
+
+def reading_steps(rule: LinesPostprocess) -> dict[str, StepForm]:
+    """The steps that read lines by this rule."""
+    return _AS_THEY_STAND if rule.turned_above is None else _TURNED
+
+
+def check_directions(composition: Composition, components: Mapping[str, ModelSpec]) -> None:
+    """Raises BundleError unless the step of directions, if there is one, can say that a region stands upside down."""
+    for name in (step.component for step in composition.steps if step.name == DIRECTIONS):
+        labels = components[name].postprocess
+        if not isinstance(labels, ClassificationPostprocess) or UPSIDE_DOWN not in labels.labels:
+            raise BundleError(
+                f"'{composition.model}.{name}' must have the label '{UPSIDE_DOWN}' to say what is turned."
+            )
+
+
+def reading_item(rule: LinesPostprocess, step: str, values: Sequence[Any]) -> Any:
+    """What the component of a step of reading is asked about; what stands upside down is turned before it is read."""
+    if step != TEXTS or len(values) == 2:
+        return item_of(values)
+    image, region, direction = values
+    return replace(item_of([image, region]), upside_down=is_upside_down(rule, direction))
+
+
 def is_upside_down(rule: LinesPostprocess, direction: ImageClassification) -> bool:
     """Whether a region is to be turned, by its labels."""
     best = direction.labels[0]
     return rule.turned_above is not None and best.name == UPSIDE_DOWN and best.score > rule.turned_above
 
 
-def joined(rule: LinesPostprocess, regions: TextDetection, texts: Sequence[TextRecognition]) -> DocumentReading:
+def read_lines(
+    rule: LinesPostprocess,
+    regions: TextDetection,
+    texts: Sequence[TextRecognition],
+    directions: Sequence[ImageClassification] | None,
+) -> list[ReadLine]:
     """The lines that say something, in the order of their regions."""
-    pairs = zip(regions.regions, texts, strict=True)
-    return DocumentReading(
-        tuple(
-            TextLine(read.text, read.score, region.corners)
-            for region, read in pairs
-            if read.text and read.score >= rule.threshold
-        )
-    )
-
-
-def _check_labels(composition: Composition, components: Mapping[str, ModelSpec]) -> None:
-    """Raises BundleError unless the step of directions can say of a region that it stands upside down."""
-    (name,) = (step.component for step in composition.steps if step.name == DIRECTIONS)
-    rule = components[name].postprocess
-    if not isinstance(rule, ClassificationPostprocess) or UPSIDE_DOWN not in rule.labels:
-        raise BundleError(f"'{composition.model}.{name}' must have the label '{UPSIDE_DOWN}' to say what is turned.")
+    turned = [False] * len(texts) if directions is None else [is_upside_down(rule, each) for each in directions]
+    return [
+        ReadLine(TextLine(read.text, read.score, region.corners), upside_down)
+        for region, read, upside_down in zip(regions.regions, texts, turned, strict=True)
+        if read.text and read.score >= rule.threshold
+    ]

@@ -13,9 +13,18 @@ from PIL import Image
 from tundish import manifest
 from tundish.results import DocumentReading, ImageClassification, TextDetection, TextRecognition
 from tundish.tasks import Item
-from tundish.tasks.document_reading import DIRECTIONS, REGIONS, TEXTS, UPSIDE_DOWN, is_upside_down, joined
+from tundish.tasks.document_reading import (
+    DIRECTIONS,
+    REGIONS,
+    TEXTS,
+    UPSIDE_DOWN,
+    ReadLine,
+    is_upside_down,
+    read_lines,
+)
 from tundish.tasks.image_decoding import decode_image
 from tundish.tasks.region_cutting import RegionCutter
+from tundish.tasks.region_finding import in_reading_order
 from tundish_exporters.composed_sources import Parts
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
@@ -106,9 +115,23 @@ class DocumentReader:
 
     def predict(self, item: Any) -> DocumentReading:
         """See `ComposedSource.predict`; by the files as they are."""
-        regions = self._regions(item)
-        texts = [self._recognizer.predict(self._turned(line)) for line in self._cut(item, regions)]
-        return joined(self.postprocess, regions, [text for text in texts if isinstance(text, TextRecognition)])
+        return DocumentReading(tuple(each.line for each in self._read(item, self._regions(item))))
+
+    def read(self, image: bytes) -> list[ReadLine]:
+        """The lines of the regions that are sure enough, in the runtime's order, and which of them are upside down."""
+        threshold = self._detector.postprocess.box_threshold
+        sure = [region for region in self._regions(image).regions if region.score >= threshold]
+        return self._read(image, TextDetection(in_reading_order(sure)))
+
+    def _read(self, image: bytes, regions: TextDetection) -> list[ReadLine]:
+        lines = self._cut(image, regions)
+        texts = [self._recognizer.predict(self._turned(line)) for line in lines]
+        return read_lines(
+            self.postprocess,
+            regions,
+            [text for text in texts if isinstance(text, TextRecognition)],
+            None if self._direction is None else [self._direction_of(line) for line in lines],
+        )
 
     def _regions(self, image: bytes) -> TextDetection:
         found = self._detector.predict(image)
@@ -120,13 +143,15 @@ class DocumentReader:
         corners = (np.array(region.corners, np.float32) for region in regions.regions)
         return [_encoded(Image.fromarray(self._cutter.cut(pixels, each))) for each in corners]
 
-    def _turned(self, line: bytes) -> bytes:
-        """The same line, the right way up as far as a classifier tells."""
-        if self._direction is None:
-            return line
+    def _direction_of(self, line: bytes) -> ImageClassification:
+        assert self._direction is not None  # by those who ask
         direction = self._direction.predict(line)
         assert isinstance(direction, ImageClassification)
-        if not is_upside_down(self.postprocess, direction):
+        return direction
+
+    def _turned(self, line: bytes) -> bytes:
+        """The same line, the right way up as far as a classifier tells."""
+        if self._direction is None or not is_upside_down(self.postprocess, self._direction_of(line)):
             return line
         return _encoded(Image.open(io.BytesIO(line)).transpose(Image.Transpose.ROTATE_180))
 
