@@ -233,7 +233,7 @@ def test_every_way_of_asking_reads_the_same(folder: Path) -> None:
         ),
         (
             ("direction.onnx", "--task", "image-classification", "--direction", "direction.onnx"),
-            "--direction is for document-reading and document-question-answering by images, not for image-classification",
+            "--direction is for document-reading and document-question-answering by images, not for image-class",
         ),
     ],
 )

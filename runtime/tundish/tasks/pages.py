@@ -102,15 +102,14 @@ def page_of(size: tuple[int, int], lines: Sequence[ReadLine]) -> bytes:
 
 
 def _words_of(read: ReadLine, size: tuple[int, int]) -> list[dict[str, Any]]:
-    first, second, third, fourth = (
-        read.line.corners[2:] + read.line.corners[:2] if read.upside_down else read.line.corners
-    )
+    corners, text = read.line.corners, read.line.text
+    first, second, third, fourth = corners[2:] + corners[:2] if read.upside_down else corners
     begin, end = (first, fourth), (second, third)
-    if runs_down(read.line.corners):
+    if runs_down(corners):
         begin, end = (first, second), (fourth, third)
     words = []
-    for word in re.finditer(r"\S+", read.line.text):
-        shares = [place / len(read.line.text) for place in word.span()]
+    for word in re.finditer(r"\S+", text):
+        shares = [place / len(text) for place in word.span()]
         places = [
             (start.x + share * (stop.x - start.x), start.y + share * (stop.y - start.y))
             for share in shares

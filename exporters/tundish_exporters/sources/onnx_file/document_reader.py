@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ class DocumentReader:
             raise ExportError(f"{error} Or are the detector and the recognizer the wrong way round?") from error
         self._direction = None if direction is None else _read_direction(direction)
         self._cutter = RegionCutter()
+        self._regions = cache(self._find_regions)  # each component is asked about those of the same images
         self.postprocess = manifest.LinesPostprocess(turned_above=None if direction is None else _TURNED_ABOVE)
 
     @property
@@ -133,7 +135,7 @@ class DocumentReader:
             None if self._direction is None else [self._direction_of(line) for line in lines],
         )
 
-    def _regions(self, image: bytes) -> TextDetection:
+    def _find_regions(self, image: bytes) -> TextDetection:
         found = self._detector.predict(image)
         assert isinstance(found, TextDetection)
         return found
