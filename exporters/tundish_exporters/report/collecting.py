@@ -20,7 +20,7 @@ from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.gauge import CONFIDENCE
 from tundish_exporters.judging import Judgement
 from tundish_exporters.parity import Parity
-from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.progress import Progress
 from tundish_exporters.report.activations import activation_histograms
 from tundish_exporters.report.comparing import compare
 from tundish_exporters.report.content import (
@@ -197,10 +197,16 @@ def _activations(findings: Findings, progress: Progress) -> tuple[ActivationHist
         (each for each in findings.candidates if each.precision == "int8"),
         key=lambda candidate: candidate.name != findings.served.name,
     )
-    for path in tracked(dict.fromkeys(candidate.path for candidate in made), "look at activations", progress):
-        if histograms := activation_histograms(findings.floating.path, path, findings.inputs):
-            return histograms
-    return ()
+    if not made:
+        return ()
+    progress("look at activations", 0, 1)
+    looked_at = (
+        activation_histograms(findings.floating.path, path, findings.inputs)
+        for path in dict.fromkeys(candidate.path for candidate in made)
+    )
+    found = next(filter(None, looked_at), ())
+    progress("look at activations", 1, 1)
+    return found
 
 
 def _stages(findings: Findings, progress: Progress) -> tuple[StageMedians, ...]:

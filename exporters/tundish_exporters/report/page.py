@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tundish.cli.rendering import file_size
 from tundish_exporters.report.content import ComposedContent, Confusion, GroupAccuracy, ReportContent, Trial
 from tundish_exporters.report.glossary import words_in
 from tundish_exporters.report.pareto import front_of, pareto_plot, points_of
@@ -26,7 +27,6 @@ from tundish_exporters.report.wording import (
     sentence,
     short,
     signed,
-    size,
     tensor_names,
 )
 
@@ -88,7 +88,7 @@ def _templates() -> Environment:
         "points": points,
         "quantity": quantity,
         "signed": signed,
-        "size": size,
+        "size": file_size,
         "difference": difference,
         "engine": engine_name,
         "sentence": sentence,

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tundish.errors import TundishError
-from tundish.manifest import Accuracy, Composition, Interval, Manifest, SliceAccuracy, Step
+from tundish.manifest import Accuracy, Composition, Interval, Manifest, SliceAccuracy
 from tundish.results import (
     DetectedObject,
     DocumentQuestionAnswering,
@@ -111,13 +111,13 @@ def _segment_json(segment: Segment) -> dict[str, Any]:
     return {"label": segment.label, "score": segment.score, "mask": mask}
 
 
-def ranking_table(named: Sequence[tuple[str, Prediction]]) -> RenderableType:
-    """The answers of a model for text-ranking as one table, the best text first."""
+def ranking_table(query: str, scored: Sequence[tuple[str, TextRanking]]) -> RenderableType:
+    """The texts that a model for text-ranking has scored for a query, the best one first."""
     table = Table.grid(padding=(0, 2))
-    scored = [(each.result.score, name) for name, each in named if isinstance(each.result, TextRanking)]
-    for place, (score, name) in enumerate(sorted(scored, reverse=True), 1):
-        table.add_row(f"  {place}", f"{score:.4f}", Text(name))
-    return table
+    ranked = sorted(scored, key=lambda each: each[1].score, reverse=True)
+    for place, (text, result) in enumerate(ranked, 1):
+        table.add_row(f"  {place}", f"{result.score:.4f}", Text(text))
+    return Group(Text(query, style="bold"), table, Text(""))
 
 
 def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
@@ -150,11 +150,16 @@ def variants_table(manifest: Manifest) -> Table:
         table.add_row(
             variant.name,
             *_accuracy_cells(variant.accuracy),
-            f"{size / 1e6:.1f} MB" if size else "not kept",
+            file_size(size) if size else "not kept",
             f"{variant.latency.median_milliseconds:.2f} ms",
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
         )
     return table
+
+
+def file_size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _accuracy_cells(accuracy: Accuracy | None) -> tuple[str, str]:
@@ -169,12 +174,10 @@ def steps_table(composition: Composition) -> Table:
     table = Table("step", "component", "takes", "remembers")
     for step in composition.steps:
         remembered = f"the last {step.remembered:,}" if step.remembered else ""
-        table.add_row(step.name, step.component, ", ".join(_taken(step)), remembered)
+        elementwise = step.elementwise(composition.steps)
+        taken = [f"each of {name}" if name in elementwise else name for name in step.inputs]
+        table.add_row(step.name, step.component, ", ".join(taken), remembered)
     return table
-
-
-def _taken(step: Step) -> list[str]:
-    return [f"each of {name}" if name == step.for_each else name for name in step.inputs]
 
 
 TOGETHER = "fastest together"
