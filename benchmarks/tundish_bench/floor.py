@@ -24,10 +24,11 @@ from tundish.manifest import ClassificationPostprocess
 from tundish.pipeline import Answer, Pipeline, stacked
 from tundish.results import ImageClassification, TextClassification
 from tundish.tasks.registry import load_task
-from tundish_bench.asking import class_of
+from tundish_bench.driving.answers import class_of
+from tundish_bench.driving.histogram import Latencies
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.processes import machine_busy_seconds
-from tundish_bench.rounds import Sample, percentiles
+from tundish_bench.rounds import Sample
 
 
 class Worker(Protocol):
@@ -120,14 +121,14 @@ class Floor:
         wall, busy = time.perf_counter() - began, machine_busy_seconds() - busy_before
         cpu, items = time.process_time() - cpu_before, sum(each.items for each in spent)
         one_by_one = all(worker.batch_size == 1 for worker in self._workers)
-        p50, p99 = percentiles([latency for each in spent for latency in each.latencies])
+        latencies = Latencies(np.concatenate([each.latencies for each in spent]))
         return Sample(
             items=items,
             cpu_milliseconds=1e3 * cpu / items,
             items_per_second=items / wall,
             other_cores=max(0.0, (busy - cpu) / wall),
-            p50_milliseconds=1e3 * p50 if one_by_one else None,
-            p99_milliseconds=1e3 * p99 if one_by_one else None,
+            p50_milliseconds=latencies.percentile(50) if one_by_one else None,
+            p99_milliseconds=latencies.percentile(99) if one_by_one else None,
         )
 
     def _work(self, seconds: float, worker: Worker, start: int) -> _Spent:

@@ -31,11 +31,12 @@ from rich.console import Console
 from tundish.bundle import Bundle
 from tundish.manifest import ClassificationPostprocess
 from tundish.placement.machine import usable_cores
-from tundish_bench.asking import ask_pipeline
 from tundish_bench.demo_models import int8_bundle, photo_repository, photograph_paths
+from tundish_bench.driving.connecting import ask_alone
+from tundish_bench.driving.generator import Generator
+from tundish_bench.driving.questions import ask_pipeline
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import Floor, ImageWorker
-from tundish_bench.load import LoadGenerator
 from tundish_bench.peers.settings import image_model
 from tundish_bench.peers.triton import install_triton, triton_server
 from tundish_bench.peers.tuning import Tuning
@@ -92,9 +93,12 @@ def compare(
         questions = [ask_pipeline(PHOTO_MODEL, "image", image) for image in images]
         with console.status("install Triton and start the servers"):
             servers = _servers(bundle, scratch)
-        with servers as started, LoadGenerator(questions) as generator:
+        with servers as started, Generator() as generator:
             subjects: list[ServerSubject | Floor] = [
-                *(ServerSubject(server, generator, questions, callers=callers) for server in started),
+                *(
+                    ServerSubject(server, generator, ask_alone(server.url, questions), callers=callers)
+                    for server in started
+                ),
                 Floor(FLOOR, [ImageWorker(bundle, images)], len(images)),
                 Floor(FULL_FLOOR, [ImageWorker(bundle, images) for _ in range(usable_cores())], len(images)),
             ]

@@ -17,7 +17,6 @@ from types import TracebackType
 import grpc
 import psutil
 
-from tundish_bench.asking import Protocol
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -81,15 +80,13 @@ class ServerProcess:
         port: int,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        protocol: Protocol = "grpc",
         ready: Callable[[str], bool] = grpc_ready,
     ) -> None:
-        """`command` must serve `protocol` on `port`, and `ready` say of its URL whether it does.
+        """`command` must listen on `port`, and `ready` say of its URL whether it answers there.
 
         `log` takes what it prints; `environment` is added to this process's.
         """
         self.name = name
-        self.protocol: Protocol = protocol
         self.seconds_to_ready = 0.0
         """From starting the process until it was ready; known once it is."""
         self._ready = ready
@@ -99,17 +96,11 @@ class ServerProcess:
         self._environment = {**os.environ, **(environment or {})}
         self._process: psutil.Popen | None = None
 
-    def resident_bytes(self) -> int:
-        """The physical memory of the process and of all below it; what they share is counted for each."""
+    @property
+    def pid(self) -> int:
+        """Of the process, which may have others below it."""
         assert self._process is not None
-        family = [self._process, *self._process.children(recursive=True)]
-        return sum(int(process.memory_info().rss) for process in family)
-
-    def proportional_bytes(self) -> int:
-        """The same, with what several processes share divided among them: Linux's PSS."""
-        assert self._process is not None
-        family = [self._process, *self._process.children(recursive=True)]
-        return sum(int(process.memory_full_info().pss) for process in family)
+        return int(self._process.pid)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -125,27 +116,6 @@ class ServerProcess:
             for process in family:
                 with suppress(psutil.NoSuchProcess):
                     process.resume()
-
-    def cpu_seconds(self) -> dict[int, float]:
-        """User and system time so far of the process and of all below it, by process id."""
-        assert self._process is not None
-        try:
-            family = [self._process, *self._process.children(recursive=True)]
-            times = {process.pid: process.cpu_times() for process in family}
-        except psutil.NoSuchProcess:
-            raise self._ended("while it was measured") from None
-        return {pid: used.user + used.system for pid, used in times.items()}
-
-    def cpu_seconds_since(self, before: Mapping[int, float]) -> float:
-        """The CPU time spent since an earlier `cpu_seconds()`.
-
-        Raises:
-            BenchmarkError: a process has come or gone in between, so that some time would be missing.
-        """
-        now = self.cpu_seconds()
-        if now.keys() != before.keys():
-            raise BenchmarkError(f"{self.name} started or lost a process in a round; its log is {self._log}.")
-        return sum(now.values()) - sum(before.values())
 
     def __enter__(self) -> ServerProcess:
         with self._log.open("wb") as log:
@@ -167,7 +137,7 @@ class ServerProcess:
         started = time.monotonic()
         while time.monotonic() - started < _START_SECONDS:
             if self._process.poll() is not None:
-                raise self._ended("before it was ready")
+                raise BenchmarkError(f"{self.name} ended before it was ready; its log is {self._log}.")
             if self._ready(self.url):
                 self.seconds_to_ready = time.monotonic() - started
                 return
@@ -189,9 +159,6 @@ class ServerProcess:
             self._process.wait()
         for child in psutil.wait_procs(children, timeout=1.0)[1]:
             child.kill()
-
-    def _ended(self, when: str) -> BenchmarkError:
-        return BenchmarkError(f"{self.name} ended {when}; its log is {self._log}.")
 
 
 def tundish_server(

@@ -6,18 +6,20 @@ taken round by round.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 from typing import Protocol
 
 from rich.console import Console
 
-from tundish_bench.asking import Question, ask_alone
+from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.generator import Generator, Order
+from tundish_bench.driving.histogram import Latencies
+from tundish_bench.driving.load import Closed
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.load import Load, LoadGenerator
 from tundish_bench.processes import ServerProcess, machine_busy_seconds
+from tundish_bench.watching import ServerWatch
 
 _WARM_UP_SECONDS = 1.0
 
@@ -36,6 +38,8 @@ class Sample:
     """From sending to answer, as a caller sees it; None where items are not asked for one by one."""
     p99_milliseconds: float | None = None
     client_cpu_milliseconds: float | None = None
+    memory_megabytes: float | None = None
+    """That a server's processes held afterwards, what they share counted once."""
     different: int = 0
     """Items that were answered otherwise than when they were asked alone."""
 
@@ -63,39 +67,53 @@ class ServerSubject:
     def __init__(
         self,
         server: ServerProcess,
-        generator: LoadGenerator,
-        questions: Sequence[Question],
+        generator: Generator,
+        asking: Asking,
         *,
         callers: int,
         different_share: float = 0.0,
+        name: str | None = None,
     ) -> None:
-        """Asks the server each question alone; under load, at most `different_share` of its answers may be others."""
-        self.name = server.name
-        self.answers = asyncio.run(ask_alone(server.url, server.protocol, questions))
-        self._server, self._generator, self._different_share = server, generator, different_share
-        self._load = Load(url=server.url, protocol=server.protocol, callers=callers, seconds=0.0, expected=self.answers)
+        """Under load, at most `different_share` of the answers may be others than expected.
+
+        Its name is the server's, unless one server is several subjects.
+        """
+        assert asking.expected is not None, "what is measured is checked"
+        self.name = name or server.name
+        self.answers = asking.expected.answers
+        self._server, self._generator, self._asking = server, generator, asking
+        self._load, self._different_share = Closed(callers), different_share
 
     def measure(self, seconds: float) -> Sample:
         """See `Subject.measure`."""
-        load = self._load.lasting(seconds)
-        busy_before, cpu_before = machine_busy_seconds(), self._server.cpu_seconds()
-        report = self._generator.run(load)
-        cpu, busy = self._server.cpu_seconds_since(cpu_before), machine_busy_seconds() - busy_before
-        if report.different > self._different_share * report.answered:
+        order = Order(asking=self._asking, load=self._load, block_seconds=seconds, ends_itself=True)
+        watch, busy_before = ServerWatch(self._server.pid), machine_busy_seconds()
+        finished = self._generator.run(order)
+        busy = machine_busy_seconds() - busy_before
+        watch.sample()
+        cpu, records, items = watch.cpu_seconds, finished.records, len(finished.records)
+        if failed := records.errors.total():
+            reason = records.commonest_error
+            raise BenchmarkError(f"{self.name} did not answer {failed} of {items} questions: {reason}; see its log.")
+        if notes := watch.notes:
+            raise BenchmarkError(f"{self.name}: {notes[0]}")
+        different = int(records.differs.sum())
+        if different > self._different_share * items:
             raise BenchmarkError(
-                f"{self.name} answered {report.different} of {report.answered} questions otherwise than when asked "
-                f"alone, more than the {100 * self._different_share:g} % that may be."
+                f"{self.name} answered {different} of {items} questions otherwise than when asked alone, more than the "
+                f"{100 * self._different_share:g} % that may be."
             )
-        p50, p99 = percentiles(report.latencies)
+        latencies = Latencies(records.latencies)
         return Sample(
-            items=report.answered,
-            cpu_milliseconds=1e3 * cpu / report.answered,
-            items_per_second=report.answered / report.wall_seconds,
-            other_cores=max(0.0, (busy - cpu - report.client_cpu_seconds) / report.wall_seconds),
-            p50_milliseconds=1e3 * p50,
-            p99_milliseconds=1e3 * p99,
-            client_cpu_milliseconds=1e3 * report.client_cpu_seconds / report.answered,
-            different=report.different,
+            items=items,
+            cpu_milliseconds=1e3 * cpu / items,
+            items_per_second=items / finished.seconds,
+            other_cores=max(0.0, (busy - cpu - finished.cpu_seconds) / finished.seconds),
+            p50_milliseconds=latencies.percentile(50),
+            p99_milliseconds=latencies.percentile(99),
+            client_cpu_milliseconds=1e3 * finished.cpu_seconds / items,
+            memory_megabytes=watch.memory.peak_megabytes,
+            different=different,
         )
 
 
@@ -141,18 +159,6 @@ def speed(sample: Sample) -> float:
 def cpu(sample: Sample) -> float:
     """A figure to compare: CPU milliseconds of an item."""
     return sample.cpu_milliseconds
-
-
-def percentiles(latencies: Sequence[float]) -> tuple[float, float]:
-    """The 50th and the 99th.
-
-    Raises:
-        BenchmarkError: there are too few to say.
-    """
-    if len(latencies) < 2:
-        raise BenchmarkError(f"{len(latencies)} answers came in the time of a round; make its seconds more.")
-    cuts = quantiles(latencies, n=100)
-    return cuts[49], cuts[98]
 
 
 def measure_rounds(subjects: Sequence[Subject], *, rounds: int, seconds: float, console: Console) -> Rounds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,23 @@ from tundish_bench.reports.history import append
 from tundish_bench.rounds import Rounds, Sample
 
 HistoryFile = Annotated[Path | None, typer.Option("--history", help="File of reports, to which this one is added.")]
+
+Quantity = tuple[str, str, Better | None, Callable[[Sample], float | None]]
+"""Name, unit and direction of a figure, and its value in a sample."""
+
+THROUGHPUT: Quantity = ("throughput", "/s", "more", lambda sample: sample.items_per_second)
+P50: Quantity = ("p50", "ms", "less", lambda sample: sample.p50_milliseconds)
+P99: Quantity = ("p99", "ms", "less", lambda sample: sample.p99_milliseconds)
+CLIENT_CPU: Quantity = ("client CPU", "ms", None, lambda sample: sample.client_cpu_milliseconds)
+
+_QUANTITIES: tuple[Quantity, ...] = (
+    THROUGHPUT,
+    P50,
+    P99,
+    ("CPU", "ms", "less", lambda sample: sample.cpu_milliseconds),
+    CLIENT_CPU,
+    ("other work", "cores", None, lambda sample: sample.other_cores),
+)
 
 _NOTABLE_CORES = 0.1
 """As in `report.py`: other work that takes more makes a measurement doubtful."""
@@ -51,22 +68,17 @@ def report_of(kind: str, title: str, measured: Mapping[str, Rounds], compared: S
     )
 
 
-def _row(what: str, name: str, rounds: Rounds) -> Row:
-    samples = rounds.samples(name)
-    quantities: tuple[tuple[str, str, Better | None, list[float | None]], ...] = (
-        ("throughput", "/s", "more", [each.items_per_second for each in samples]),
-        ("p50", "ms", "less", [each.p50_milliseconds for each in samples]),
-        ("p99", "ms", "less", [each.p99_milliseconds for each in samples]),
-        ("CPU", "ms", "less", [each.cpu_milliseconds for each in samples]),
-        ("client CPU", "ms", None, [each.client_cpu_milliseconds for each in samples]),
-        ("other work", "cores", None, [each.other_cores for each in samples]),
-    )
-    figures = []
-    for figure, unit, better, values in quantities:
-        known = tuple(value for value in values if value is not None)
+def figures_in(samples: Sequence[Sample], quantities: Sequence[Quantity]) -> Iterator[Figure]:
+    """Those quantities that the samples have; each is a repeat."""
+    for name, unit, better, value in quantities:
+        known = tuple(each for each in map(value, samples) if each is not None)
         if known:
-            figures.append(Figure(name=figure, unit=unit, better=better, repeats=known))
-    return Row(name=f"{what}: {name}", settings={"load": what, "server": name}, figures=tuple(figures))
+            yield Figure(name=name, unit=unit, better=better, repeats=known)
+
+
+def _row(what: str, name: str, rounds: Rounds) -> Row:
+    figures = tuple(figures_in(rounds.samples(name), _QUANTITIES))
+    return Row(name=f"{what}: {name}", settings={"load": what, "server": name}, figures=figures)
 
 
 def _comparison(compared: Comparison) -> Row:

@@ -29,7 +29,6 @@ from rich.console import Console
 from tundish.bundle import Bundle
 from tundish.placement.machine import usable_cores
 from tundish.tasks.registry import load_task
-from tundish_bench.asking import ask_engine, ask_pipeline
 from tundish_bench.demo_models import (
     int8_bundle,
     newest_bundle,
@@ -39,9 +38,11 @@ from tundish_bench.demo_models import (
     repository_of,
     review_repository,
 )
+from tundish_bench.driving.connecting import ask_alone
+from tundish_bench.driving.generator import Generator
+from tundish_bench.driving.questions import ask_engine, ask_pipeline
 from tundish_bench.echo import echo_server
 from tundish_bench.floor import EngineWorker, Floor, PipelineWorker
-from tundish_bench.load import LoadGenerator
 from tundish_bench.processes import ServerProcess, tundish_server
 from tundish_bench.report import (
     Comparison,
@@ -57,6 +58,7 @@ from tundish_bench.report import (
 )
 from tundish_bench.rounds import Rounds, Sample, ServerSubject, measure_rounds, speed
 from tundish_bench.rounds_report import HistoryFile, add_to_history
+from tundish_bench.watching import Family, ServerWatch
 from tundish_exporters.demo import PHOTO_MODEL, REVIEW_MODEL
 from tundish_exporters.demo.assets import default_cache
 
@@ -141,22 +143,24 @@ def _at_rest(models: Path, log: Path, console: Console) -> list[Comparison]:
         for _ in range(_STARTS):
             with tundish_server(models, log=log) as server:
                 ready.append(server.seconds_to_ready)
-                memory = server.resident_bytes() / 1e6
+                watch = ServerWatch(server.pid)
+                watch.sample()
                 if len(ready) == _STARTS:
                     idle = _idle_percent(server)
     return [
         Comparison("start to ready, s", ready, READY_GOAL),
         Comparison("idle, % of a core", [idle], IDLE_GOAL),
-        Comparison("resident memory, MB", [memory], MEMORY_GOAL),
+        Comparison("resident memory, MB", [watch.resident_megabytes], MEMORY_GOAL),
     ]
 
 
 def _idle_percent(server: ServerProcess) -> float:
     """The share of a core that a server takes which nobody asks."""
     time.sleep(1.0)  # what the last question, whether it is ready, leaves behind is not idling
-    before, began = server.cpu_seconds(), time.perf_counter()
+    family, began = Family(server.pid), time.perf_counter()
     time.sleep(_IDLE_SECONDS)
-    return 100 * server.cpu_seconds_since(before) / (time.perf_counter() - began)
+    family.look()
+    return 100 * family.cpu_seconds() / (time.perf_counter() - began)
 
 
 def _throughput(
@@ -175,8 +179,8 @@ def _throughput(
         )
         for engines, threads, size in sorted(ways, reverse=True)
     ]
-    with LoadGenerator(questions) as generator:
-        subject = ServerSubject(server, generator, questions, callers=_CALLERS)
+    with Generator() as generator:
+        subject = ServerSubject(server, generator, ask_alone(server.url, questions), callers=_CALLERS)
         return measure_rounds([subject, *floors], rounds=rounds, seconds=seconds, console=console)
 
 
@@ -192,8 +196,8 @@ def _latency(
 ) -> Rounds:
     questions = [ask_pipeline(PHOTO_MODEL, "image", image) for image in images]
     pipeline = Floor(PIPELINE, [PipelineWorker(bundle, images, threads=threads)], len(images))
-    with LoadGenerator(questions) as generator:
-        asked = [ServerSubject(each, generator, questions, callers=1) for each in (server, echo)]
+    with Generator() as generator:
+        asked = [ServerSubject(each, generator, ask_alone(each.url, questions), callers=1) for each in (server, echo)]
         return measure_rounds([*asked, pipeline], rounds=rounds, seconds=seconds, console=console)
 
 

@@ -38,7 +38,6 @@ from tundish.bundle import Bundle
 from tundish.placement.availability import on_this_machine
 from tundish.placement.machine import usable_cores
 from tundish.tasks.registry import load_task
-from tundish_bench.asking import Question, ask_pipeline
 from tundish_bench.demo_models import (
     int8_bundle,
     newest_bundle,
@@ -47,9 +46,11 @@ from tundish_bench.demo_models import (
     review_repository,
     review_texts,
 )
+from tundish_bench.driving.connecting import ask_alone
+from tundish_bench.driving.generator import Generator
+from tundish_bench.driving.questions import Question, ask_pipeline
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import EngineWorker, Floor
-from tundish_bench.load import LoadGenerator
 from tundish_bench.peers.settings import text_model
 from tundish_bench.peers.triton import install_triton, triton_server
 from tundish_bench.peers.tuning import Tuning
@@ -124,12 +125,18 @@ def compare(
         repositories = _repositories(inputs, scratch, tune, console)
         with console.status("install Triton and start the servers"):
             servers = _servers(inputs, repositories, scratch)
-        with servers as started, LoadGenerator(inputs.questions) as generator:
+        with servers as started, Generator() as generator:
             for name, models in repositories.items():
                 placement = placement_of(models, newest_bundle(models, REVIEW_MODEL))
                 console.print(f"{name}: {placement}.", soft_wrap=True)
             subjects = [
-                ServerSubject(server, generator, inputs.questions, callers=callers, different_share=_DIFFERENT_SHARE)
+                ServerSubject(
+                    server,
+                    generator,
+                    ask_alone(server.url, inputs.questions),
+                    callers=callers,
+                    different_share=_DIFFERENT_SHARE if server.name == ONE_BY_ONE else _DIFFERENT_SHARE_OF_BATCHED,
+                )
                 for server in started
             ]
             measured = measure_rounds([*subjects, _floor(inputs)], rounds=rounds, seconds=seconds, console=console)

@@ -5,7 +5,7 @@ export_huggingface("checkpoints/reviews", task="text-classification", name="revi
 """
 
 from tundish_exporters.api import export_huggingface, export_module, export_onnx
-from tundish_exporters.composed_api import export_documents, export_promptable, export_towers
+from tundish_exporters.composed_api import export_documents, export_promptable, export_read_pages, export_towers
 from tundish_exporters.detector_hints import DetectorHints
 from tundish_exporters.errors import DataError, ExportError, ParityError
 from tundish_exporters.onnx_hints import OnnxHints
@@ -23,5 +23,6 @@ __all__ = [
     "export_module",
     "export_onnx",
     "export_promptable",
+    "export_read_pages",
     "export_towers",
 ]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tundish.manifest import (
-    MAX_LISTED,
     Aggregation,
     ClassificationPostprocess,
     ImagePreprocess,
@@ -25,8 +23,8 @@ from tundish_exporters.call_checks import (
     check_subtask,
     check_task,
     check_threshold,
+    check_top_k,
 )
-from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import ExportOptions, ExportSettings, PathLike
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.progress import Progress, silent
@@ -98,8 +96,7 @@ def export_huggingface(
     check_choice("pairs", pairs, task, ("text-classification",))
     check_choice("no_answer", no_answer, task, _FINDING_ANSWERS)
     check_choice("top_k", top_k, task, (*_FINDING_ANSWERS, "visual-question-answering", "fill-mask"))
-    if top_k is not None and not 1 <= top_k <= MAX_LISTED:
-        raise ExportError(f"top_k is a number of answers or tokens from 1 to {MAX_LISTED}, got {top_k}.")
+    check_top_k(top_k)
     check_directory(Path(directory), base)  # before the frameworks, which take seconds to load
 
     from tundish_exporters.exporting import export
@@ -212,5 +209,4 @@ def export_onnx(
     progress("load the source", 0, 1)
     source = load_onnx(Path(model), task, hints)
     progress("load the source", 1, 1)
-    exported = export(source, options, progress)
-    return replace(exported, warnings=(*source.warnings, *exported.warnings))
+    return export(source, options, progress)

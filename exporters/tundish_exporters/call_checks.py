@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from tundish.manifest import Aggregation, Subtask, TaskName
+from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import PathLike
 from tundish_exporters.sources.adapters import CONFIG, check_adapter, find_base, is_adapter
@@ -75,6 +75,12 @@ def check_template(template: str | None) -> None:
     """Raises ExportError unless a template has one place for the label; None is always right."""
     if template is not None and (template.count("{}") != 1 or {"{", "}"} & set(template.replace("{}", ""))):
         raise ExportError(f"The template '{template}' must have one {{}}, where the label comes, and no other brace.")
+
+
+def check_top_k(top_k: int | None) -> None:
+    """Raises ExportError unless a result may list so many; None is always right."""
+    if top_k is not None and not 1 <= top_k <= MAX_LISTED:
+        raise ExportError(f"top_k is a number of answers or tokens from 1 to {MAX_LISTED}, got {top_k}.")
 
 
 def is_promptable(directory: Path) -> bool:

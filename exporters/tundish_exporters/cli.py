@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -19,7 +18,8 @@ from tundish.inputs import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
 from tundish_exporters.call_checks import is_promptable
-from tundish_exporters.composed_api import export_documents, export_promptable, export_towers
+from tundish_exporters.composed_api import export_promptable, export_towers
+from tundish_exporters.document_flags import DOCUMENTS, DetectorFlag, DirectionFlag, Readers, RecognizerFlag
 from tundish_exporters.errors import ExportError
 from tundish_exporters.export_options import SEARCH_MINUTES, RequestedPrecision
 from tundish_exporters.onnx_flags import (
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
 _TASKS = ", ".join(task for task in get_args(TaskName) if task != "prompted-segmentation")
 _ZERO_SHOT: TaskName = "zero-shot-image-classification"
-_DOCUMENTS: TaskName = "document-reading"
 _HUGGING_FACE = "Hugging Face sources"
 
 
@@ -200,10 +199,9 @@ def export(
             rich_help_panel=_HUGGING_FACE,
         ),
     ] = None,
-    recognizer: Annotated[
-        Path | None,
-        typer.Option(help="ONNX file of the text recogniser, for document-reading; SOURCE is the detector's."),
-    ] = None,
+    detector: DetectorFlag = None,
+    recognizer: RecognizerFlag = None,
+    direction: DirectionFlag = None,
     labels: LabelsFlag = None,
     tokenizer: TokenizerFlag = None,
     mean: MeanFlag = None,
@@ -226,9 +224,10 @@ def export(
 ) -> None:
     """Export a fine-tuned model to a quantised, measured bundle, checked against its source."""
     console = Console(highlight=False)
+    readers = Readers(detector=detector, recognizer=recognizer, direction=direction, labels=labels)
     hints = read_hints(
         source,
-        labels=labels,
+        labels=labels if is_onnx(source) or not readers.given else None,
         tokenizer=tokenizer,
         aggregation=aggregation if is_onnx(source) else None,
         pairs=pairs if is_onnx(source) else None,
@@ -283,7 +282,7 @@ def export(
             "samples_in_report": samples_in_report,
             "progress": progress,
         }
-        exported = _export(source, task, hints, recognizer, of_directory, asked)
+        exported = _export(source, task, hints, readers, of_directory, asked)
     from tundish_exporters.report import PAGE_NAME
 
     show_export(console, exported)
@@ -295,19 +294,21 @@ def _export(
     source: Path,
     task: TaskName,
     hints: OnnxHints | None,
-    recognizer: Path | None,
+    readers: Readers,
     of_directory: dict[str, Any],
     asked: dict[str, Any],
 ) -> Exported | ExportedComposition:
     if hints is not None:
         _check_flags(of_directory, (), f"{source} is an ONNX file")
-        if task == _DOCUMENTS:
-            return _export_documents(source, recognizer, hints, asked)
-        if recognizer is not None:
-            raise ExportError(f"A recognizer is for {_DOCUMENTS}, not for {task}; leave {recognizer} out.")
+        if task == DOCUMENTS:
+            return readers.export_documents(source, hints, asked)
+        readers.refuse(task)
         return export_onnx(source, task=task, hints=hints, **asked)
-    if recognizer is not None or task == _DOCUMENTS:
-        raise ExportError(f"{_DOCUMENTS} takes two ONNX files: that of a text detector, and --recognizer.")
+    if task == DOCUMENTS:
+        raise ExportError(f"{DOCUMENTS} takes two ONNX files: that of a text detector, and --recognizer.")
+    if readers.given:
+        _check_flags(of_directory, ("base", "no_answer", "top_k", "trust_pickle"), f"{source} is exported for {task}")
+        return readers.export_read_pages(source, task, of_directory, asked)
     if task == _ZERO_SHOT and "candidate_labels" not in of_directory:
         _check_flags(of_directory, ("hypothesis_template", "trust_pickle"), f"{source} is exported for {task}")
         return export_towers(source, **of_directory, **asked)
@@ -315,15 +316,6 @@ def _export(
         _check_flags(of_directory, ("trust_pickle",), f"{source} segments by prompts")
         return export_promptable(source, **of_directory, **asked)
     return export_huggingface(source, task=task, **of_directory, **asked)
-
-
-def _export_documents(
-    detector: Path, recognizer: Path | None, hints: OnnxHints, asked: dict[str, Any]
-) -> ExportedComposition:
-    """Labels are the recogniser's characters, all other flags of ONNX files the detector's."""
-    if recognizer is None:
-        raise ExportError(f"{_DOCUMENTS} takes two ONNX files: pass that of the text recogniser with --recognizer.")
-    return export_documents(detector, recognizer, hints=replace(hints, labels=None), labels=hints.labels_file, **asked)
 
 
 def _check_flags(given: dict[str, Any], known: Sequence[str], reason: str) -> None:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from tundish.manifest import Accuracy, Interval, SliceAccuracy
 from tundish_exporters.errors import DataError
 from tundish_exporters.metrics import Metric, Rows
-from tundish_exporters.statistics import Bounds, bootstrap_bounds, mcnemar, paired_bounds, share_bounds
+from tundish_exporters.statistics import (
+    Bounds,
+    bootstrap_bounds,
+    bootstrap_share_bounds,
+    mcnemar,
+    paired_bounds,
+    share_bounds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Comparison:
             value=self._value,
             reference=self._reference,
             samples=len(self.rows),
-            groups=None if self.groups is None else len(set(self.groups)),
+            groups=self._group_count,
             interval=self._interval(self._bounds()),
             lost=lost,
             gained=gained,
@@ -57,16 +64,14 @@ class Comparison:
         )
 
     def slice(self, name: str) -> SliceAccuracy:
-        """All of it, as one of many slices: with an interval only if samples are counted, which takes no time.
-
-        That is one of samples that are drawn one by one; those that belong together have none here.
-        """
+        """All of it, as one of many slices: with an interval only if samples are counted, which takes no time."""
         return SliceAccuracy(
             name=name,
             value=self._value,
             reference=self._reference,
             samples=len(self.rows),
-            interval=self._interval(self._counted() if self.groups is None else None),
+            groups=self._group_count,
+            interval=self._interval(None if self._counts is None else self._bounds()),
         )
 
     @property
@@ -76,6 +81,10 @@ class Comparison:
     @property
     def _reference(self) -> float:
         return 1.0 if self.floating is None else self.metric.value(self.floating)
+
+    @property
+    def _group_count(self) -> int | None:
+        return None if self.groups is None else len(set(self.groups))
 
     @property
     def _counts(self) -> tuple[int, int] | None:
@@ -97,17 +106,16 @@ class Comparison:
         counted = self._counted()
         if self.groups is None:
             return counted or self._resampled(len(self.rows), self._drop)
-        members: dict[str, list[int]] = {}
-        for index, group in enumerate(self.groups):
-            members.setdefault(group, []).append(index)
-        places = [np.array(each, np.intp) for each in members.values()]
+        numbers: dict[str, int] = {}
+        of_group = np.array([numbers.setdefault(group, len(numbers)) for group in self.groups], np.intp)
+        if counted is not None:
+            resampled = self._resampled_counts(of_group)
+            return None if resampled is None else (min(counted[0], resampled[0]), max(counted[1], resampled[1]))
+        places = [np.flatnonzero(of_group == group) for group in range(len(numbers))]
         whole = replace(self, groups=None)  # whose choices need not know their groups
-        resampled = self._resampled(
+        return self._resampled(
             len(places), lambda chosen: whole._drop(np.concatenate([places[group] for group in chosen]))
         )
-        if counted is None or resampled is None:
-            return resampled
-        return min(counted[0], resampled[0]), max(counted[1], resampled[1])
 
     def _counted(self) -> Bounds | None:
         if self._counts is None:
@@ -117,10 +125,18 @@ class Comparison:
             return share_bounds(lost, len(self.rows), self.confidence)
         return paired_bounds(lost, gained, len(self.rows), self.confidence)
 
+    def _resampled_counts(self, of_group: NDArray[np.intp]) -> Bounds | None:
+        """Of answers that are right or wrong, whose groups have sums."""
+        floating = np.ones_like(self.rows) if self.floating is None else self.floating
+        drops = np.bincount(of_group, floating.astype(float) - self.rows)
+        return self._possible(bootstrap_share_bounds(drops, np.bincount(of_group), self.confidence))
+
     def _resampled(self, units: int, drop: Callable[[NDArray[np.intp]], float]) -> Bounds | None:
         if self.is_float or not math.isfinite(self._reference - self._value):
             return None
-        bounds = bootstrap_bounds(drop, units, self.confidence)
+        return self._possible(bootstrap_bounds(drop, units, self.confidence))
+
+    def _possible(self, bounds: Bounds | None) -> Bounds | None:
         if bounds is None or self.floating is not None:
             return bounds
         return max(bounds[0], 0.0), bounds[1]  # no answer is more like the float model's than its own

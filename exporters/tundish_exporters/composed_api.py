@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tundish.manifest import TaskName
-from tundish_exporters.call_checks import check_directory, check_template
+from tundish_exporters.call_checks import check_directory, check_template, check_top_k
 from tundish_exporters.export_options import ExportOptions, ExportSettings, PathLike
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.progress import Progress, silent
@@ -88,10 +87,11 @@ def export_documents(
     repository: PathLike,
     hints: OnnxHints = OnnxHints(),  # noqa: B008  # immutable
     labels: PathLike | None = None,
+    direction: PathLike | None = None,
     progress: Progress = silent,
     **settings: Unpack[ExportSettings],
 ) -> ExportedComposition:
-    """Exports two ONNX files, as PP-OCR's, to a bundle that reads the lines of text of an image.
+    """Exports ONNX files, as PP-OCR's, to a bundle that reads the lines of text of an image.
 
     Args:
         detector: of text, see `export_onnx`.
@@ -100,6 +100,8 @@ def export_documents(
         repository: directory of bundles; made if it is not there.
         hints: what the detector's file does not say of itself.
         labels: a file of the recogniser's characters, one a line, if its own does not name them.
+        direction: a classifier of lines that stand upright or upside down, as PP-OCR's; None reads all lines as they
+            stand.
         progress: called with what is being done, the steps done and the steps in all.
         settings: see `ExportSettings`; data are a folder of images, or a table with a column of them.
 
@@ -112,10 +114,77 @@ def export_documents(
     from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
 
     progress("load the source", 0, 1)
-    source = DocumentReader(Path(detector), Path(recognizer), hints, None if labels is None else Path(labels))
+    source = DocumentReader(
+        Path(detector),
+        Path(recognizer),
+        hints,
+        labels=None if labels is None else Path(labels),
+        direction=None if direction is None else Path(direction),
+    )
     progress("load the source", 1, 1)
-    exported = export_composed(source, options, progress)
-    return replace(exported, warnings=(*source.warnings, *exported.warnings))
+    return export_composed(source, options, progress)
+
+
+def export_read_pages(
+    directory: PathLike,
+    detector: PathLike,
+    recognizer: PathLike,
+    *,
+    name: str,
+    repository: PathLike,
+    labels: PathLike | None = None,
+    direction: PathLike | None = None,
+    base: PathLike | None = None,
+    no_answer: bool = False,
+    top_k: int | None = None,
+    trust_pickle: bool = False,
+    progress: Progress = silent,
+    **settings: Unpack[ExportSettings],
+) -> ExportedComposition:
+    """Exports LayoutLM's directory with a reader of documents to a bundle that is asked about images of pages.
+
+    Args:
+        directory: for `document-question-answering`, see `export_huggingface`.
+        detector: of text, see `export_documents`.
+        recognizer: see there.
+        name: of the model in the repository; the bundle becomes its next version.
+        repository: directory of bundles; made if it is not there.
+        labels: see `export_documents`.
+        direction: see there.
+        base: see `export_huggingface`.
+        no_answer: see there.
+        top_k: see there.
+        trust_pickle: see there.
+        progress: called with what is being done, the steps done and the steps in all.
+        settings: see `ExportSettings`; data are a table with the columns `image` and `question`, or a folder of images.
+
+    Raises:
+        ExportError: see `tundish_exporters.composing.export_composed`.
+    """
+    check_top_k(top_k)
+    check_directory(Path(directory), base)
+    options = ExportOptions.of(name, repository, settings)
+
+    from tundish_exporters.composing import export_composed
+    from tundish_exporters.sources.huggingface.page_answering import PageAnswerFinder
+    from tundish_exporters.sources.huggingface.source import Choices
+    from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
+    from tundish_exporters.sources.read_pages import ReadPages
+
+    progress("load the source", 0, 1)
+    choices = Choices(
+        base=None if base is None else Path(base), no_answer=no_answer, top_k=top_k, trust_pickle=trust_pickle
+    )
+    answerer = PageAnswerFinder(Path(directory), choices)
+    reader = DocumentReader(
+        Path(detector),
+        Path(recognizer),
+        OnnxHints(),
+        labels=None if labels is None else Path(labels),
+        direction=None if direction is None else Path(direction),
+    )
+    progress("load the source", 1, 1)
+    return export_composed(ReadPages(answerer, reader), options, progress)
 
 
 def _export_composed(

@@ -8,10 +8,18 @@ from pathlib import Path
 
 from tundish.manifest import InputName
 from tundish.tasks import Item
-from tundish_exporters.composed_sources import ComposedSource, Parts
+from tundish_exporters.composed_sources import Asked, ComposedSource, Parts
 from tundish_exporters.data import LoadedData, Sample, known_truths, load_samples, truth_form, warnings_of
 from tundish_exporters.errors import DataError
-from tundish_exporters.export_data import CALIBRATION_SAMPLES, PARITY_SAMPLES, ExportData, GateData, NamedItem
+from tundish_exporters.export_data import (
+    CALIBRATION_SAMPLES,
+    PARITY_SAMPLES,
+    ExportData,
+    GateData,
+    NamedItem,
+    check_columns,
+    check_slices,
+)
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.metrics import Metric, choose_metric
 from tundish_exporters.probes import probe_inputs
@@ -34,39 +42,63 @@ class ComposedData:
     """What is right of each of these; None if nobody knows."""
     metric: Metric | None = None
     """Holds answers against that."""
+    slices: Sequence[str] | None = None
+    """Of each sample to evaluate on; None if they are not told apart."""
+    groups: Sequence[str] | None = None
+    """Of each sample to evaluate on; None if each stands for itself."""
     warnings: tuple[str, ...] = ()
     """What the owner of the data should know of them."""
 
     def of_component(self, source: ComposedSource, name: str) -> ExportData:
-        """What the component is exported with: what it is asked about for these samples, else made-up inputs."""
+        """What the component is exported with: what it is asked about for these samples, else made-up inputs.
+
+        What it is asked for a sample is of that sample's slice and group; what several may ask alike, of none.
+        """
         component = source.components[name]
-        inputs = source.items_of(name, self.calibration)[:CALIBRATION_SAMPLES]
+        inputs = [asked.item for asked in source.asked_of(name, self.calibration)[:CALIBRATION_SAMPLES]]
         if not inputs:
             return ExportData(probe_inputs(component.preprocess.reads, component.postprocess), None)
-        judged = source.items_of(name, self.evaluation)
+        judged = source.asked_of(name, self.evaluation)
         samples = [
-            Sample(item if isinstance(item, tuple) else (item,), None, name=f"sample {index}")
-            for index, item in enumerate(judged)
+            Sample(
+                asked.item if isinstance(asked.item, tuple) else (asked.item,),
+                name=f"sample {index}",
+                slice=_of_sample(self.slices, asked),
+                group=_of_sample(self.groups, asked),
+            )
+            for index, asked in enumerate(judged)
         ]
-        return ExportData(inputs, GateData(samples) if samples else None)
+        return ExportData(inputs, GateData(samples) if samples else None, warnings=self._left_aside(judged))
+
+    def _left_aside(self, judged: Sequence[Asked]) -> tuple[str, ...]:
+        if (self.slices is None and self.groups is None) or all(asked.sample is not None for asked in judged):
+            return ()
+        return ("Several samples may ask it the same, which is judged once: it has no slices and no groups.",)
+
+
+def _of_sample(values: Sequence[str] | None, asked: Asked) -> str | None:
+    return None if values is None or asked.sample is None else values[asked.sample]
 
 
 def load_composed_data(source: ComposedSource, options: ExportOptions, progress: Progress = silent) -> ComposedData:
     """Reads both; either may be missing, and a folder of images has but images.
 
     Raises:
-        DataError: a file cannot be read, or has not the columns that it needs; or there is nothing that the metric
-            could hold answers against.
+        DataError: a file cannot be read, or has not the columns that it needs, or too many values to be sliced by; or
+            there is nothing that the metric could hold answers against.
         ExportError: there is no such metric.
     """
     metric = choose_metric(options.metric, source.task, source.postprocess)
     calibration_path = options.calibration or options.evaluation
+    check_columns(options.slice_column or options.group_column, calibration_path)
     if calibration_path is None:
         postprocess = next(iter(source.components.values())).postprocess
         probes: list[Parts] = [{"image": image} for image in probe_inputs(("image",), postprocess)]
         return ComposedData(probes, [], _named(source, probes), [])
-    calibrated = _load(source, calibration_path, progress)
-    judged = calibrated if options.evaluation is None else _load(source, options.evaluation, progress, labelled=True)
+    judged = _load_judged(source, options, options.evaluation or calibration_path, progress)
+    calibrated = judged
+    if options.calibration is not None and options.evaluation is not None:
+        calibrated = load_samples(options.calibration, _reads(source, options.calibration), progress=progress)
     calibration, evaluation = _parts(source, calibrated), _parts(source, judged)
     whole = [source.completed(parts) for parts in evaluation if set(parts) == set(source.reads)]
     truths = known_truths(source.task, source.postprocess, judged.samples, judged.path) if whole and metric else None
@@ -79,13 +111,23 @@ def load_composed_data(source: ComposedSource, options: ExportOptions, progress:
         whole,
         truths,
         None if truths is None else metric,
+        GateData(judged.samples).slices,
+        GateData(judged.samples).groups,
         warnings_of(calibrated if options.calibration else None, judged if options.evaluation else None),
     )
 
 
-def _load(source: ComposedSource, path: Path, progress: Progress, *, labelled: bool = False) -> LoadedData:
-    truth = truth_form(source.task, source.postprocess) if labelled else None
-    return load_samples(path, _reads(source, path), truth=truth, progress=progress)
+def _load_judged(source: ComposedSource, options: ExportOptions, path: Path, progress: Progress) -> LoadedData:
+    judged = load_samples(
+        path,
+        _reads(source, path),
+        truth=None if options.evaluation is None else truth_form(source.task, source.postprocess),
+        slice_column=options.slice_column,
+        group_column=options.group_column,
+        progress=progress,
+    )
+    check_slices(judged, options.slice_column)
+    return judged
 
 
 def _parts(source: ComposedSource, loaded: LoadedData) -> list[Parts]:

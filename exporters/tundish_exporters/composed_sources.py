@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tundish import manifest
 from tundish.results import Result
@@ -12,6 +12,14 @@ from tundish_exporters.sources import Source
 
 Parts = Mapping[manifest.InputName, Any]
 """What one sample has of what the model reads."""
+
+
+class Asked(NamedTuple):
+    """What a component is asked about for samples of the whole."""
+
+    item: Item
+    sample: int | None
+    """The place of the one that it is asked for; None if several may ask the same, which is then asked once."""
 
 
 class ComposedSource(Protocol):
@@ -46,7 +54,7 @@ class ComposedSource(Protocol):
         """What the manifest says of the source."""
         ...
 
-    def items_of(self, component: str, samples: Sequence[Parts]) -> list[Item]:
+    def asked_of(self, component: str, samples: Sequence[Parts]) -> list[Asked]:
         """What a component is asked about for samples, but for those that lack a part which it needs."""
         ...
 

@@ -37,6 +37,7 @@ from tundish_exporters.parity import Parity
 from tundish_exporters.progress import Progress, silent, tracked
 from tundish_exporters.report import write_report
 from tundish_exporters.report.collecting import collect_composed
+from tundish_exporters.slices import measure_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
     data = load_composed_data(source, options, progress)
     with staged_bundle(options.repository, options.name) as staging:
         assembly = _Assembly(source, options, staging, next_version(options.repository, options.name))
-        parities, warnings = assembly.build(data, progress)
+        parities, said = assembly.build(data, progress)
+        warnings = [*data.warnings, *said]
         scores = _check_parity(source, assembly, data, progress)
         accuracy, verdict = _judge(assembly, data, options, progress)
         if not verdict.passed:
@@ -72,10 +74,16 @@ def export_composed(source: ComposedSource, options: ExportOptions, progress: Pr
         samples = len(data.parity)
         composition = assembly.composition(accuracy, verdict)
         content = collect_composed(
-            composition, samples=samples, scores=scores, parities=parities, served=assembly.served
+            composition,
+            samples=samples,
+            scores=scores,
+            parities=parities,
+            served=assembly.served,
+            warnings=warnings,
+            options=options,
         )
         composition = assembly.composition(accuracy, verdict, write_report(staging, content))
-        return ExportedComposition(publish_bundle(staging, composition), samples, scores, (*data.warnings, *warnings))
+        return ExportedComposition(publish_bundle(staging, composition), samples, scores, tuple(warnings))
 
 
 class _Assembly:
@@ -166,9 +174,6 @@ class _Assembly:
 def _check(options: ExportOptions) -> None:
     if options.precision not in ("auto", "fp32"):
         raise ExportError("A model of several networks is exported in auto or fp32; each takes int8 where it passes.")
-    for flag, column in (("slice", options.slice_column), ("group", options.group_column)):
-        if column is not None:
-            raise ExportError(f"The components of a model are not judged by {flag}s yet; leave --{flag} out.")
 
 
 def _prefixed(name: str, progress: Progress) -> Progress:
@@ -215,11 +220,15 @@ def _judge(
         return None, _passed(options, "No data was given for all of its inputs; each component passed its own gate.")
     progress("evaluate the whole", 0, 1)
     floating = answer_all(bundle, data.gate, precision="fp32")
-    gauge = Gauge(floating, data.truths, data.metric, confidence=options.confidence or CONFIDENCE)
+    gauge = Gauge(floating, data.truths, data.metric, confidence=options.confidence or CONFIDENCE, groups=data.groups)
     try:
-        accuracy = gauge.compare(answer_all(bundle, data.gate, precision="fastest")).accuracy()
+        comparison = gauge.compare(answer_all(bundle, data.gate, precision="fastest"))
+        accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
     except DataError as error:
         reason = f"They fail on what those in fp32 answer. {error}"
         return None, Gate(passed=False, max_drop=options.max_drop, reason=reason)
     progress("evaluate the whole", 1, 1)
-    return accuracy, gate.judge(accuracy, options.max_drop, confidence=options.confidence)
+    verdict = gate.judge(
+        accuracy, options.max_drop, max_slice_drop=options.max_slice_drop, confidence=options.confidence
+    )
+    return accuracy, verdict

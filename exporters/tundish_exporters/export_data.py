@@ -209,9 +209,7 @@ def load_export_data(
         raise DataError(f"The metric '{chosen.name if chosen else metric}' needs labelled data; pass --evaluation.")
     rule = source.preprocess
     inputs_path = calibration or evaluation
-    column = slice_column or group_column
-    if column is not None and inputs_path is None:
-        raise DataError(f"There are no data with a column '{column}'; pass --evaluation or --calibration.")
+    check_columns(slice_column or group_column, inputs_path)
     if inputs_path is None:
         tokens = rule.maximum_tokens if isinstance(rule, TextPreprocess) else None
         return ExportData(probe_inputs(rule.reads, source.postprocess, tokens=tokens), None)
@@ -224,7 +222,7 @@ def load_export_data(
         group_column=group_column,
         progress=progress,
     )
-    _check_slices(judged, slice_column)
+    check_slices(judged, slice_column)
     calibrated = judged if evaluation is None else None
     if calibration is not None and evaluation is not None:
         calibrated = (
@@ -268,7 +266,14 @@ def _evaluation(source: Source, judged: LoadedData, metric: Metric | None, *, as
     return GateData(judged.samples) if truths is None else GateData(judged.samples, truths, metric)
 
 
-def _check_slices(judged: LoadedData, column: str | None) -> None:
+def check_columns(column: str | None, path: Path | None) -> None:
+    """Raises DataError if there is a column to slice or group by, and are no data that could have it."""
+    if column is not None and path is None:
+        raise DataError(f"There are no data with a column '{column}'; pass --evaluation or --calibration.")
+
+
+def check_slices(judged: LoadedData, column: str | None) -> None:
+    """Raises DataError if that column has more values than anybody reads."""
     count = len({sample.slice for sample in judged.samples})
     if count > MAX_SLICES:
         raise DataError(

@@ -30,6 +30,7 @@ from tundish_exporters.report.trials import report_layers, report_trials
 from tundish_exporters.search.trial import Trial
 from tundish_exporters.shortlist import make_shortlist
 from tundish_exporters.sources import Source
+from tundish_exporters.variant_warnings import variant_warnings
 
 AnyTask = Task[Any, Result]
 
@@ -102,6 +103,13 @@ def build(
     batch_times = _batch_times(finals, variants, task, data, progress) if spec.takes_batches else []
     limits = best_limits(batch_times)
     described = source.describe().model_copy(update=options.statements)
+    warnings = (
+        *source.warnings,
+        *data.warnings,
+        *listed.warnings,
+        *not_taken,
+        *variant_warnings(variants, data, options),
+    )
     findings = Findings(
         model=model,
         version=version,
@@ -122,6 +130,7 @@ def build(
         options=options,
         trials=report_trials(finals, measured, _fastest(variants), listed.shortlist.trials),
         layers=report_layers(listed.shortlist.layers, finals),
+        warnings=warnings,
     )
     reports = write_report(directory, collect(findings, progress))
     manifest = Manifest(
@@ -134,12 +143,7 @@ def build(
         serving=Serving(max_batch_size=limits.size, max_batch_tokens=limits.tokens),
     )
     _remove_all_but(directory, manifest)
-    return Built(
-        manifest,
-        parity,
-        (*data.warnings, *listed.warnings, *not_taken, *_warnings(variants, data, options)),
-        listed.shortlist.trials,
-    )
+    return Built(manifest, parity, warnings, listed.shortlist.trials)
 
 
 def _draft(
@@ -275,22 +279,3 @@ def _remove_all_but(directory: Path, manifest: Manifest) -> None:
     for path in directory.glob("*.onnx*"):
         if path.name not in kept:
             path.unlink()
-
-
-def _warnings(variants: Sequence[Variant], data: ExportData, options: ExportOptions) -> tuple[str, ...]:
-    warnings = []
-    if data.gate is None:
-        untried = "" if options.precision == "fp32" else "int8 was not tried and "
-        warnings.append(f"No data was given, so {untried}parity was checked on made-up inputs.")
-    measured = [variant.accuracy for variant in variants if variant.accuracy is not None]
-    if not all(accuracy.reference for accuracy in measured):
-        warnings.append(
-            "The float model is right on none of the labelled samples, so the gate proves nothing: do the labels of "
-            "the evaluation data mean what the model's do?"
-        )
-    warnings += [
-        f"{variant.name} does not pass the gate and will not be served: {variant.gate.reason}"
-        for variant in variants
-        if not variant.gate.passed
-    ]
-    return tuple(warnings)

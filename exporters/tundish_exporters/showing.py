@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tundish.bundle import AnyBundle, ComposedBundle
-from tundish.cli.rendering import interval_points, points, samples_of, slices_table, steps_table, variants_table
-from tundish.manifest import Manifest
+from tundish.cli.rendering import slices_table, steps_table, variants_table
 from tundish_exporters.search.table import trials_table
 from tundish_exporters.search.trial import how_many_remembered
 
@@ -45,7 +44,7 @@ def _show_single(console: Console, exported: Exported) -> None:
     console.print(variants_table(manifest))
     if slices := slices_table(manifest):
         console.print(slices)
-    _show_warnings(console, [*exported.warnings, *_cautions(manifest)])
+    _show_warnings(console, exported.warnings)
 
 
 def _show_composition(console: Console, exported: ExportedComposition) -> None:
@@ -57,12 +56,14 @@ def _show_composition(console: Console, exported: ExportedComposition) -> None:
         soft_wrap=True,
     )
     console.print(steps_table(bundle.manifest))
-    cautions: list[str] = []
-    for name, component in bundle.components.items():
+    if slices := slices_table(bundle.manifest):
+        console.print(slices)
+    for component in bundle.components.values():
         console.print(f"[bold]{component.manifest.model}[/], {component.manifest.task}")
         console.print(variants_table(component.manifest))
-        cautions += [f"{name}: {caution}" for caution in _cautions(component.manifest)]
-    _show_warnings(console, [*exported.warnings, *cautions])
+        if slices := slices_table(component.manifest):
+            console.print(slices)
+    _show_warnings(console, exported.warnings)
 
 
 def _show_place(console: Console, bundle: AnyBundle) -> None:
@@ -75,23 +76,3 @@ def _show_place(console: Console, bundle: AnyBundle) -> None:
 def _show_warnings(console: Console, warnings: Sequence[str]) -> None:
     for warning in warnings:
         console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
-
-
-def _cautions(manifest: Manifest) -> list[str]:
-    """What the gate's data cannot show: that the drop of what passed is surely within its bound."""
-    from tundish_exporters.gate import unit_of, units_to_tell  # loads SciPy, which takes a second
-
-    for variant in manifest.variants:
-        accuracy, bound = variant.accuracy, variant.gate.max_drop
-        interval = accuracy.interval if accuracy else None
-        if accuracy is None or interval is None or variant.precision == "fp32" or not variant.gate.passed:
-            continue
-        count = units_to_tell(accuracy, bound)
-        if interval.high > bound and count is not None:
-            return [
-                f"The gate's {samples_of(accuracy)} cannot tell whether {variant.name} loses more than "
-                f"{points(bound)} points: the interval of its drop is {interval_points(interval)}. About {count:,} "
-                f"{unit_of(accuracy)} would; pass more with --evaluation or --calibration, and demand it with "
-                "--confidence 0.95."
-            ]
-    return []

@@ -89,9 +89,11 @@ class Model(ABC):
         if not inputs:
             raise InvalidInputError(f"The request has no input; model '{self.name}' takes {' and '.join(self.reads)}.")
         if set(inputs) != set(self.reads):
+            missing = [name for name in self.reads if name not in inputs]
+            is_part = len(missing) + len(inputs) == len(self.reads)
+            fault = f"and got no {' and no '.join(missing)}" if is_part else f"not {' and '.join(inputs)}"
             raise InvalidInputError(
-                f"Model '{self.name}' does {task.name}: it takes {' and '.join(self.reads)}, "
-                f"not {' and '.join(inputs)}."
+                f"Model '{self.name}' does {task.name}: it takes {' and '.join(self.reads)}, {fault}."
             )
         parts = tuple(inputs[name] for name in self.reads)
         return parts if len(parts) > 1 else parts[0]

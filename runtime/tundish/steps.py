@@ -21,7 +21,7 @@ from tundish.manifest import Step
 from tundish.pipeline import Answer
 from tundish.results import StageTimes
 from tundish.scheduling.item import Item
-from tundish.tasks.composed import ComposedTask, elements_of, item_of
+from tundish.tasks.composed import ComposedTask, elements_of
 from tundish.tasks.shared_image import SharedImage
 
 NO_TIME = StageTimes(0, 0, 0, 0, 1)
@@ -126,7 +126,7 @@ class Execution:
             raise DeadlineExceededError("The caller has gone; the rest of the steps was not run.")
 
     def _begin_step(self, step: Step) -> None:
-        items = _items(step, self._values)
+        items = _items(self._plan, step, self._values)
         memory = self._plan.memories[step.name]
         calls = _Calls(items, [memory.find(item) for item in items] if step.remembered else [None] * len(items))
         self._calls[step.name] = calls
@@ -185,13 +185,17 @@ class Execution:
         self._end(outcome)
 
 
-def _items(step: Step, values: Mapping[str, Any]) -> list[Any]:
+def _items(plan: Plan, step: Step, values: Mapping[str, Any]) -> list[Any]:
     """What the step's component is asked about."""
-    given = [values[name] for name in step.inputs]
     if step.for_each is None:
-        return [item_of(given)]
-    place = step.inputs.index(step.for_each)
-    return [item_of([*given[:place], element, *given[place + 1 :]]) for element in elements_of(given[place])]
+        return [plan.task.item(step.name, [values[name] for name in step.inputs])]
+    elementwise = step.elementwise(plan.steps)
+    count = len(elements_of(values[step.for_each]))
+    columns = [
+        elements_of(values[name]) if name in elementwise else itertools.repeat(values[name], count)
+        for name in step.inputs
+    ]
+    return [plan.task.item(step.name, row) for row in zip(*columns, strict=True)]
 
 
 def _one_after_the_other(first: StageTimes, second: StageTimes) -> StageTimes:

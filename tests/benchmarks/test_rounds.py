@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
-from tundish_bench.asking import Question, ask_pipeline
+from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.connecting import ask_alone
+from tundish_bench.driving.generator import Generator
+from tundish_bench.driving.questions import ask_pipeline
 from tundish_bench.echo import echo_server
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import Floor
-from tundish_bench.load import Load, LoadGenerator
 from tundish_bench.processes import ServerProcess
 from tundish_bench.report import Comparison, Goal, figures_of, show_comparisons, show_table, write_json
-from tundish_bench.rounds import Rounds, Sample, ServerSubject, cpu, measure_rounds, percentiles, speed
+from tundish_bench.rounds import Rounds, Sample, ServerSubject, cpu, measure_rounds, speed
 
 
 def sample(cpu_milliseconds: float = 1.0, items_per_second: float = 100.0, **others: float) -> Sample:
@@ -71,12 +76,6 @@ def test_ratios_are_of_rounds_and_the_best_is_that_of_the_medians() -> None:
     assert measured.ratios("ours", "one", cpu) == [0.5, 1.5, 3.0]
     assert measured.ratios("ours", "one", speed) == [3.0, 1.5, 1.0]
     assert measured.best(["one", "other"]) == "one"
-
-
-def test_percentiles_are_those_of_the_answers() -> None:
-    assert percentiles([float(number) for number in range(1, 100)]) == (50.0, 99.0)
-    with pytest.raises(BenchmarkError, match="1 answers came"):
-        percentiles([1.0])
 
 
 def test_a_floor_goes_through_all_items_in_batches_and_each_worker_begins_elsewhere() -> None:
@@ -134,16 +133,16 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def questions() -> list[Question]:
-    return [ask_pipeline("any", "text", text) for text in (b"one", b"another")]
+@pytest.fixture
+def asking(echo: ServerProcess) -> Asking:
+    return ask_alone(echo.url, [ask_pipeline("any", "text", text) for text in (b"one", b"another")])
 
 
-def test_a_server_is_measured_under_load(echo: ServerProcess, questions: list[Question]) -> None:
+def test_a_server_is_measured_under_load_again_and_again(echo: ServerProcess, asking: Asking) -> None:
     assert echo.seconds_to_ready > 0.0
-    assert echo.resident_bytes() > 2**20
-    with LoadGenerator(questions) as generator:
-        subject = ServerSubject(echo, generator, questions, callers=3)
+    with Generator() as generator:
+        subject = ServerSubject(echo, generator, asking, callers=3)
+        subject.measure(0.2)
         figures = subject.measure(0.5)
     assert subject.answers == ("a label", "a label")
     assert figures.items >= 3
@@ -151,20 +150,37 @@ def test_a_server_is_measured_under_load(echo: ServerProcess, questions: list[Qu
     assert figures.client_cpu_milliseconds is not None
     assert figures.client_cpu_milliseconds > 0.0
     assert 0.0 < figures.items_per_second <= figures.items / 0.5  # it takes its time at least
+    assert figures.p50_milliseconds is not None
+    assert figures.p99_milliseconds is not None
+    assert 0.0 < figures.p50_milliseconds <= figures.p99_milliseconds
+    assert figures.memory_megabytes is not None
+    assert 1 < figures.memory_megabytes < 1000
 
 
-def test_answers_that_differ_are_counted(echo: ServerProcess, questions: list[Question]) -> None:
-    load = Load(url=echo.url, protocol="grpc", callers=1, seconds=0.3, expected=("a label", "another"))
-    with LoadGenerator(questions) as generator:
-        report = generator.run(load)
-    assert report.answered > 1
-    assert report.different == report.answered // 2
+@pytest.mark.parametrize(("share", "refused"), [(0.5, False), (0.4, True)])
+def test_answers_that_differ_are_counted(echo: ServerProcess, asking: Asking, share: float, refused: bool) -> None:
+    assert asking.expected
+    half = replace(asking, expected=replace(asking.expected, answers=("a label", "another")))
+    with Generator() as generator:
+        subject = ServerSubject(echo, generator, half, callers=2, different_share=share)
+        if refused:
+            with pytest.raises(BenchmarkError, match=r"echo answered (\d+) of \d+ questions otherwise than when asked"):
+                subject.measure(0.3)
+        else:
+            # The first of two is right; whoever is asked last may be either.
+            figures = subject.measure(0.3)
+            assert figures.different == figures.items // 2
 
 
-def test_a_server_that_is_not_there_is_said_in_one_sentence(questions: list[Question]) -> None:
-    load = Load(url="127.0.0.1:1", protocol="grpc", callers=1, seconds=0.3, expected=("", ""))
-    with LoadGenerator(questions) as generator, pytest.raises(BenchmarkError, match=r"127\.0\.0\.1:1 did not answer"):
-        generator.run(load)
+def test_a_server_that_ends_meanwhile_is_not_measured(tmp_path: Path) -> None:
+    with echo_server("mortal", tmp_path / "log") as server, Generator() as generator:
+        subject = ServerSubject(server, generator, ask_alone(server.url, [ask_pipeline("any", "text", b"")]), callers=1)
+        subject.measure(0.1)
+        timer = threading.Timer(0.2, psutil.Process(server.pid).kill)
+        timer.start()
+        with pytest.raises(BenchmarkError, match=r"mortal did not answer \d+ of \d+ questions: UNAVAILABLE: "):
+            subject.measure(0.5)
+        timer.join()
 
 
 def test_a_server_that_ends_is_said_with_its_log(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,34 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.commands import call_tundish
-from support.documents import png, stripes, write_darkness_detector, write_stripe_reader
+from support.documents import (
+    png,
+    stripes,
+    underlined,
+    write_darkness_detector,
+    write_stripe_reader,
+    write_underline_finder,
+)
 from support.once import made_once
 from support.server_process import ServerProcess
 
 import tundish
+from tundish.bundle import ComposedBundle, read_bundle
 from tundish.client import Client
-from tundish.errors import InvalidInputError
+from tundish.errors import BundleError, InvalidInputError
+from tundish.manifest import ClassificationPostprocess, LinesPostprocess
 from tundish.results import DocumentReading, TextDetection
 from tundish.runtime import Runtime
+from tundish.tasks.document_reading import DocumentReadingTask
 from tundish_exporters import export_documents
+from tundish_exporters.composed_data import load_composed_data
 from tundish_exporters.equality import compare_results
+from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
 
 TEXTS = ("rgb", "grbg", "bbrr", "gbrgb")
+UNDERLINED = ("rgb", "grbg", "rgr", "gbrgb")
 STRIPE = 32
 """Of a letter, in pixels: several steps of the recogniser, which detected edges may shift."""
 
@@ -35,6 +49,15 @@ def page(texts: tuple[str, ...], size: tuple[int, int] = (900, 800)) -> Image.Im
     image = Image.new("RGB", size, "white")
     for place, text in enumerate(texts):
         image.paste(stripes(text, STRIPE, 48), (60 + 40 * place, 60 + 150 * place))
+    return image
+
+
+def turned_page() -> Image.Image:
+    """Underlined lines, the first and the last of which stand upside down."""
+    image = Image.new("RGB", (900, 800), "white")
+    for place, text in enumerate(UNDERLINED):
+        line = underlined(text, STRIPE, 48)
+        image.paste(line.rotate(180) if place in (0, 3) else line, (60 + 40 * place, 60 + 150 * place))
     return image
 
 
@@ -49,7 +72,7 @@ def as_read(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`models` with `documents`, its two files and labels, and `pages`."""
+    """`models` with `documents` and `turning`, their files and labels, and `pages`."""
 
     def make(root: Path) -> None:
         (root / "pages").mkdir()
@@ -57,16 +80,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / "pages" / f"{name}.png").write_bytes(png(page(texts)))
         write_darkness_detector(root / "detector.onnx")
         write_stripe_reader(root / "reader.onnx")
+        write_underline_finder(root / "direction.onnx")
         (root / "labels.txt").write_text("b\ng\nr\n")
-        export_documents(
-            root / "detector.onnx",
-            root / "reader.onnx",
-            name="documents",
-            repository=root / "models",
-            labels=root / "labels.txt",
-            calibration=root / "pages",
-            precision="fp32",
-        )
+        for name, direction in (("documents", None), ("turning", root / "direction.onnx")):
+            export_documents(
+                root / "detector.onnx",
+                root / "reader.onnx",
+                direction=direction,
+                name=name,
+                repository=root / "models",
+                labels=root / "labels.txt",
+                calibration=root / "pages",
+                precision="fp32",
+            )
 
     return made_once(tmp_path_factory, "document-reading", make)
 
@@ -100,10 +126,76 @@ def test_what_is_found_is_read_in_its_order(name: str, folder: Path, runtime: Ru
 
 
 def test_it_equals_both_files_one_after_the_other(folder: Path, runtime: Runtime) -> None:
-    source = DocumentReader(folder / "detector.onnx", folder / "reader.onnx", OnnxHints(), folder / "labels.txt")
+    source = DocumentReader(folder / "detector.onnx", folder / "reader.onnx", OnnxHints(), labels=folder / "labels.txt")
     tilted = page(TEXTS).rotate(7, expand=True, fillcolor="white")
     for image in (png(tilted), (folder / "pages" / "all.png").read_bytes()):
         assert compare_results(source.predict(image), runtime.predict("documents", image=image).result)[1] == ""
+
+
+def test_lines_are_of_the_slice_and_the_group_of_their_page(folder: Path, tmp_path: Path) -> None:
+    source = DocumentReader(folder / "detector.onnx", folder / "reader.onnx", OnnxHints(), labels=folder / "labels.txt")
+    table = tmp_path / "pages.csv"
+    rows = [f"{folder / 'pages' / name}.png,scan {name},{len(texts) > 1}\n" for name, texts in PAGES.items()]
+    table.write_text("image,scan,long\n" + "".join(rows))
+    options = ExportOptions(
+        name="documents", repository=tmp_path, calibration=table, slice_column="long", group_column="scan"
+    )
+    data = load_composed_data(source, options)
+    assert sorted(zip(data.groups or (), data.slices or (), strict=True)) == [
+        ("scan all", "True"), ("scan none", "False"), ("scan one", "False"), ("scan some", "True"),
+    ]  # fmt: skip
+    pages, lines = (data.of_component(source, name).gate for name in ("detector", "recognizer"))
+    assert pages is not None
+    assert (pages.groups, pages.slices) == (data.groups, data.slices)
+    assert lines is not None
+    assert Counter(lines.groups) == {f"scan {name}": len(texts) for name, texts in PAGES.items() if texts}
+    assert Counter(lines.slices) == {"True": 6, "False": 1}
+
+
+def test_lines_that_stand_upside_down_are_turned_before_they_are_read(folder: Path, runtime: Runtime) -> None:
+    image = png(turned_page())
+    as_they_stand = runtime.predict("documents", image=image).result
+    turned = runtime.predict("turning", image=image).result
+    first, second, third, fourth = UNDERLINED
+    assert texts_of(as_they_stand) == [as_read(text) for text in (first[::-1], second, third, fourth[::-1])]
+    assert texts_of(turned) == list(map(as_read, UNDERLINED))
+    assert isinstance(turned, DocumentReading)
+    assert isinstance(as_they_stand, DocumentReading)
+    assert [line.corners for line in turned.lines] == [line.corners for line in as_they_stand.lines]
+    source = DocumentReader(
+        folder / "detector.onnx",
+        folder / "reader.onnx",
+        OnnxHints(),
+        labels=folder / "labels.txt",
+        direction=folder / "direction.onnx",
+    )
+    assert compare_results(source.predict(image), turned)[1] == ""
+    upside_down = runtime.predict("turning", image=png(turned_page().rotate(180))).result
+    assert texts_of(upside_down) == list(map(as_read, reversed(UNDERLINED))), "lines stay in the order of the image"
+
+
+def test_a_line_is_turned_only_for_certain(folder: Path, runtime: Runtime) -> None:
+    """Lines without an underline have scores for both that are near a half."""
+    image = folder / "pages" / "all.png"
+    assert texts_of(runtime.predict("turning", image=image).result) == list(map(as_read, TEXTS))
+    assert texts_of(runtime.predict("turning", image=png(page(TEXTS).rotate(180))).result) == [
+        as_read(text[::-1]) for text in reversed(TEXTS)
+    ]
+
+
+def test_what_does_not_fit_the_steps_is_refused(folder: Path) -> None:
+    bundle = read_bundle(folder / "models" / "turning" / "1")
+    assert isinstance(bundle, ComposedBundle)
+    components = {name: component.manifest for name, component in bundle.components.items()}
+    never = bundle.manifest.model_copy(update={"postprocess": LinesPostprocess()})
+    with pytest.raises(
+        BundleError, match=r"must have the steps .*; 'texts' by text-recognition of image and regions to"
+    ):
+        DocumentReadingTask(never, components)
+    rule = ClassificationPostprocess(labels=("upright", "turned"), function="softmax")
+    components["direction"] = components["direction"].model_copy(update={"postprocess": rule})
+    with pytest.raises(BundleError, match=r"'turning.direction' must have the label '180'"):
+        DocumentReadingTask(bundle.manifest, components)
 
 
 def test_lines_of_several_pages_share_batches(folder: Path, runtime: Runtime) -> None:
@@ -158,15 +250,22 @@ def test_every_way_of_asking_reads_the_same(folder: Path) -> None:
             "Or are the detector and the recognizer the wrong way round?",
         ),
         (("detector.onnx", "--recognizer", "pages"), "pages"),
+        (
+            ("detector.onnx", "--recognizer", "reader.onnx", "--labels", "labels.txt", "--direction", "detector.onnx"),
+            "A classifier of directions has a score for lines that stand upright and one for those",
+        ),
+        (
+            ("direction.onnx", "--task", "image-classification", "--direction", "direction.onnx"),
+            "--direction is for document-reading and document-question-answering by images, not for image-class",
+        ),
     ],
 )
 def test_files_of_other_networks_are_refused(
     arguments: tuple[str, ...], said: str, folder: Path, tmp_path: Path
 ) -> None:
     paths = [folder / argument if (folder / argument).exists() else argument for argument in arguments]
-    refused = call_tundish(
-        "export", *paths, "--task", "document-reading", "--name", "documents", "--repository", tmp_path / "models"
-    )
+    task = () if "--task" in arguments else ("--task", "document-reading")
+    refused = call_tundish("export", *paths, *task, "--name", "documents", "--repository", tmp_path / "models")
     assert refused.returncode == 1
     assert said in refused.stderr
     assert not (tmp_path / "models").exists()

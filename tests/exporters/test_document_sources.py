@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from tundish_exporters.demo.assets import fetch
 from tundish_exporters.equality import compare_results
 from tundish_exporters.sources import Source
 from tundish_exporters.sources.onnx_file import load_onnx
+from tundish_exporters.sources.onnx_file.document_reader import DocumentReader
 
 LINES = (
     ("Bearing 7 runs hot again", (30, 30), 28),
@@ -159,6 +161,32 @@ def test_pp_ocr_sees_which_lines_stand_upside_down(asset_cache: Path, tmp_path: 
     assert_equal(source.predict(line), answer(pipeline, line)[0])
 
 
+def test_pp_ocr_reads_lines_that_stand_upside_down(asset_cache: Path, recognizer: tuple[Source, Pipeline]) -> None:
+    image = page(LINES)
+    place = (24, 90, 350, 150)
+    image.paste(image.crop(place).rotate(180), place)
+    files = fetch(PP_OCR, asset_cache)
+
+    def texts(direction: Path | None, data: bytes) -> list[str]:
+        reader = DocumentReader(files / DETECTOR, files / RECOGNIZER, OnnxHints(), direction=direction)
+        return sorted(spaceless(line.text) for line in reader.predict(data).lines)
+
+    written = [spaceless(text) for text, _, _ in LINES]
+    assert texts(files / DIRECTION, png(image)) == sorted(written)
+    assert written[1] not in texts(None, png(image))
+    assert texts(files / DIRECTION, png(page(LINES).rotate(180))) == sorted(written)
+    # The runtime cuts and turns a region itself.
+    region = ImageRegion(
+        SharedImage(png(page(LINES).rotate(180))),
+        np.array(
+            [(640 - 430, 400 - 66), (640 - 24, 400 - 66), (640 - 24, 400 - 24), (640 - 430, 400 - 24)], np.float32
+        ),
+    )
+    as_it_stands, turned = answer(recognizer[1], region, replace(region, upside_down=True))
+    assert spaceless(turned.text) == written[0]
+    assert spaceless(as_it_stands.text) != written[0]
+
+
 def test_what_pp_ocrs_files_say(detector: tuple[Source, Pipeline], recognizer: tuple[Source, Pipeline]) -> None:
     rule = recognizer[0].postprocess
     assert isinstance(rule, CtcPostprocess)
@@ -170,7 +198,7 @@ def test_what_pp_ocrs_files_say(detector: tuple[Source, Pipeline], recognizer: t
         LineResize(height=48, shortest=320, longest=3200),
     )
     for source, _ in (detector, recognizer):
-        assert "as RapidOCR reads them" in source.warnings[0]  # type: ignore[attr-defined]
+        assert "as RapidOCR reads them" in source.warnings[0]
 
 
 @pytest.mark.parametrize("logits", [False, True])

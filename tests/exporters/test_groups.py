@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,16 +19,20 @@ from support.measuring import measure
 from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, ColorNetwork, write_color_images
 
 from tundish.manifest import Accuracy
-from tundish.results import ImageClassification, Label
-from tundish_exporters import DataError, ExportError, export_module, statistics
+from tundish.results import ImageClassification, Label, Result
+from tundish_exporters import DataError, ExportError, composing, export_module, statistics
 from tundish_exporters.comparison import Comparison
+from tundish_exporters.composed_data import ComposedData
 from tundish_exporters.data import Sample, load_samples
 from tundish_exporters.errors import TooFewError
 from tundish_exporters.export_data import GateData
+from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.exporting import Exported
 from tundish_exporters.gate import judge, units_to_tell
 from tundish_exporters.metrics import ACCURACY, SPEARMAN
+from tundish_exporters.progress import silent
 from tundish_exporters.search import searching, stopwatch
+from tundish_exporters.slices import measure_slices
 
 
 def gate_data(groups: list[str], labels: list[str] | None = None) -> GateData:
@@ -137,6 +143,45 @@ def test_where_no_group_differs_it_is_as_wide_as_groups_are_few() -> None:
     assert accuracy.interval.high == pytest.approx(1 - 0.025 ** (1 / 20))
 
 
+def test_a_slice_of_groups_has_the_interval_of_its_own_groups() -> None:
+    """Of groups of one size, the drop is the mean of theirs: its standard error is known."""
+    generator = np.random.default_rng(9)
+    lost, gained = drawn_in_groups(generator, 120, 6)
+    names = [str(group) for group in np.arange(120).repeat(6)]
+    slices = [("night" if int(name) < 80 else "day") if name != "119" else "dusk" for name in names]
+    single = {part.name: part.interval for part in measure_slices(compared(lost, gained, None), slices)}
+    for part in measure_slices(compared(lost, gained, names), slices):
+        members = np.array(slices) == part.name
+        drops = (lost.astype(float) - gained)[members].reshape(-1, 6).mean(1)
+        assert (part.samples, part.groups) == (members.sum(), len(drops))
+        if part.name == "dusk":
+            assert part.interval is None, "of one group nothing can be told"
+            continue
+        error, alone = drops.std() / np.sqrt(len(drops)), single[part.name]
+        assert part.interval is not None
+        assert part.interval.low == pytest.approx(drops.mean() - 2 * error, abs=error / 3)
+        assert part.interval.high == pytest.approx(drops.mean() + 2 * error, abs=error / 3)
+        assert alone is not None
+        assert alone.high - alone.low < 0.7 * (part.interval.high - part.interval.low)
+
+
+def test_a_group_in_two_slices_counts_in_each_with_what_it_has_there() -> None:
+    lost = np.arange(40) % 8 == 0
+    names = [str(index % 8) for index in range(40)]
+    slices = ["first" if index < 16 else "second" for index in range(40)]
+    parts = measure_slices(compared(lost, lost & False, names), slices)
+    assert [(part.samples, part.groups, part.value) for part in parts] == [(16, 8, 7 / 8), (24, 8, 7 / 8)]
+
+
+def test_sums_of_groups_are_resampled_as_their_samples_are() -> None:
+    generator = np.random.default_rng(3)
+    sizes = generator.integers(1, 30, 50)
+    drops = np.array([generator.integers(-size, size + 1) for size in sizes], float)
+    one_by_one = statistics.bootstrap_bounds(lambda chosen: float(drops[chosen].sum() / sizes[chosen].sum()), 50, 0.95)
+    assert one_by_one is not None
+    assert statistics.bootstrap_share_bounds(drops, sizes, 0.95) == pytest.approx(one_by_one, abs=0.02)
+
+
 def test_the_sentence_has_groups_and_so_has_how_many_would_do() -> None:
     lost = np.arange(400) < 20
     accuracy = compared(lost, lost & False, [str(index // 20) for index in range(400)]).accuracy()
@@ -177,8 +222,9 @@ def images(tmp_path: Path) -> list[Path]:
 def write_table(path: Path, images: list[Path], groups: list[str]) -> Path:
     with path.open("w", newline="") as stream:
         table = csv.writer(stream)
-        table.writerow(["image", "label", "camera"])
-        table.writerows((image, image.parent.name, group) for image, group in zip(images, groups, strict=True))
+        table.writerow(["image", "label", "camera", "shift"])
+        rows = zip(images, groups, strict=True)
+        table.writerows((image, image.parent.name, group, f"shift {group[-1] > '2'}") for image, group in rows)
     return path
 
 
@@ -202,7 +248,7 @@ def test_the_halves_of_a_search_and_the_report_know_the_groups(
     monkeypatch.setattr(searching, "_LEAST_GAIN", 0.0)
     monkeypatch.setattr(stopwatch, "_RUNS", 5)
     table = write_table(tmp_path / "data.csv", images, [f"run {index % 6}" for index in range(len(images))])
-    exported = export(table, group_column="camera", search_minutes=1)
+    exported = export(table, group_column="camera", slice_column="shift", search_minutes=1)
     searched = [trial.accuracy for trial in exported.trials if trial.accuracy is not None]
     assert {(each.samples, each.groups) for each in searched} == {(12, 3)}
     measured = [variant.accuracy for variant in exported.bundle.manifest.variants]
@@ -213,9 +259,39 @@ def test_the_halves_of_a_search_and_the_report_know_the_groups(
     )
     report = json.loads((exported.bundle.directory / "report.json").read_text())
     assert {trial["groups"] for trial in report["trials"] if trial["samples"]} == {3}
+    parts = [part for variant in report["slices"].items() if "fp32" not in variant[0] for part in variant[1]]
+    assert {part["samples"] // part["groups"] for part in parts} == {4}
+    assert {(part["groups"] == 1, part["interval"] is None) for part in parts} <= {(True, True), (False, False)}
+    assert any(part["interval"] for part in parts)
     page = (exported.bundle.directory / "report.html").read_text()
+    assert "points lost, and the interval of that" in page
     assert "12 samples of 3 groups" in page
     assert "was measured by the search, on one half of the samples" in page
+
+
+def test_a_model_of_several_networks_is_judged_by_slices_and_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four of five nights are answered wrongly, which a mean over all days and nights hides."""
+    slices = ["night" if number < 25 else "day" for number in range(1000)]
+
+    def answer_all(_bundle: Any, items: list[int], *, precision: str) -> list[Result]:
+        wrong = [precision == "fastest" and item < 20 for item in items]
+        return [ImageClassification((Label("blue" if each else "red", 0.9),)) for each in wrong]
+
+    monkeypatch.setattr(composing, "answer_all", answer_all)
+    component = SimpleNamespace(manifest=SimpleNamespace(servable=[SimpleNamespace(precision="int8")]))
+    assembly: Any = SimpleNamespace(bundle=lambda: SimpleNamespace(components={"image": component}))
+    items: Any = list(range(1000))
+    data = ComposedData([], [], [], items, slices=slices, groups=[str(number // 5) for number in items])
+    options = ExportOptions(name="m", repository=tmp_path, max_drop=0.03)
+    assert composing._judge(assembly, data, options, silent)[1].passed
+    bounded = replace(options, slice_column="shift", max_slice_drop=0.1)
+    accuracy, verdict = composing._judge(assembly, data, bounded, silent)
+    assert not verdict.passed
+    assert "The worst slice, 'night', has 0.2000 against 1.0000 on 25 samples of 5 groups" in verdict.reason
+    assert accuracy is not None
+    assert (accuracy.groups, [part.groups for part in accuracy.slices]) == (200, [195, 5])
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -28,6 +28,7 @@ from tundish.manifest import PixelIndexPostprocess, SemanticPostprocess
 from tundish.results import ImageSegmentation
 from tundish_exporters import DetectorHints, ExportError, OnnxHints, export_onnx
 from tundish_exporters.sources.onnx_file import load_onnx
+from tundish_exporters.sources.onnx_file.pixel_map import PixelMap
 
 LABELS = ("sound", "crack", "dent")
 NORMALIZED = ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")
@@ -165,6 +166,85 @@ def test_every_form_of_a_map_is_read(form: str, tmp_path: Path) -> None:
         assert segment_faults(present, actual.segments) == []
 
 
+def inside(size: tuple[int, int], placement: str) -> tuple[slice, slice]:
+    """The rows and columns of the network's input that show the image, by the rule of YOLO's scripts."""
+    ratio = min(SIZE / edge for edge in size)
+    resized = [round(edge * ratio) for edge in size]
+    begins = [(SIZE - edge) // 2 if placement == "centre" else 0 for edge in resized]
+    rows, columns = (slice(begin, begin + edge) for begin, edge in zip(begins, resized, strict=True))
+    return rows, columns
+
+
+def cut_and_widened(logits: Array, size: tuple[int, int], placement: str) -> Array:
+    """As segmenters' scripts do it, by PyTorch: to the input's size, the padding cut off, then to the image's."""
+    rows, columns = inside(size, placement)
+    return widened(widened(logits, (SIZE, SIZE))[np.newaxis, :, rows, columns].copy(), size)
+
+
+def nearest_inside(logits: Array, size: tuple[int, int], placement: str) -> Array:
+    """By fractions, the cell of the map in which a pixel's centre lies."""
+    cells = [
+        [
+            math.floor((seen.start + Fraction(2 * pixel + 1, 2 * pixels) * (seen.stop - seen.start)) * count / SIZE)
+            for pixel in range(pixels)
+        ]
+        for pixels, count, seen in zip(size, logits.shape[2:], inside(size, placement), strict=True)
+    ]
+    return np.asarray(logits.argmax(1)[0][cells[0]][:, cells[1]])
+
+
+@pytest.mark.parametrize("placement", ["centre", "top-left"])
+@pytest.mark.parametrize("form", ["logits", "one share, channels last", "indices", "logits of the input's size"])
+def test_maps_of_letterboxed_images_are_laid_over_the_image_alone(form: str, placement: str, tmp_path: Path) -> None:
+    whole = form == "logits of the input's size"
+    count, output, _ = FORMS["logits" if whole else form]
+    made = [smooth(seed, count) for seed in (1, 2)]
+    if whole:
+        made = [widened(logits, (SIZE, SIZE))[np.newaxis] for logits in made]
+    path = write_detector(tmp_path / "m.onnx", {"map": (output(made[0]), output(made[1]))})
+    hints = OnnxHints(
+        labels=LABELS if count > 1 else ("crack",),
+        resize="letterbox" if placement == "centre" else "letterbox-top-left",
+    )
+    results, spec = found_by(path, hints, tmp_path, "image-segmentation")
+    assert spec.takes_batches
+    named = LABELS if count > 1 else ("background", "crack")
+    for (color, (width, height)), actual in zip(IMAGES, results, strict=True):
+        logits, size = made[color == "blue"], (height, width)
+        if "indices" in form:
+            label_map = nearest_inside(logits, size, placement)
+        elif "share" in form:
+            label_map = np.asarray(cut_and_widened(sigmoid(logits), size, placement)[0] > 0.5, np.int64)
+        else:
+            label_map = np.asarray(cut_and_widened(logits, size, placement).argmax(0))
+        present = [Expected(named[index], None, label_map == index) for index in np.unique(label_map).tolist()]
+        assert isinstance(actual, ImageSegmentation)
+        assert segment_faults(present, actual.segments) == []
+
+
+@pytest.mark.parametrize(("count", "pixels"), [(65, 513), (16, 512), (7, 64), (129, 1024), (33, 97)])
+def test_a_map_is_enlarged_in_the_graph_as_it_is_read(count: int, pixels: int) -> None:
+    """Also where float32 cannot write the factor."""
+    scores = np.random.default_rng(count).normal(0, 1, (1, 3, count, 5)).astype(np.float32)
+    read_as = PixelMap("map", "scores", 1, (pixels, 40))
+    ending = read_as.ending({"map": scores}, [])
+    shape = [None, 3, count, 5]
+    graph = onnx.helper.make_graph(
+        ending.nodes,
+        "graph",
+        [onnx.helper.make_tensor_value_info("map", onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None)],
+        ending.constants,
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (enlarged,) = session.run(None, {"map": scores})
+    expected = widened(scores, (pixels, 40))
+    assert enlarged[0].shape == expected.shape
+    np.testing.assert_allclose(enlarged[0], expected, atol=1e-4)
+    np.testing.assert_allclose(read_as.read({"map": scores})["logits"][0], expected, atol=1e-4)
+
+
 def test_what_is_said_of_one_number_a_pixel_holds(tmp_path: Path) -> None:
     """The numbers of this map are from 0 to 1, but logits."""
     logits = np.clip(smooth(3, 1) + 0.6, 0, 1)
@@ -223,8 +303,11 @@ def test_labels_come_from_the_metadata_and_a_network_may_choose_each_pixels_labe
         (smooth(1, 1), {}, "in which there is no map of 3 labels"),
         (smooth(1, 5).argmax(1), {}, "labels pixels by numbers up to 4 at least, and 3 labels are named"),
         (smooth(1, 3), {"activation": "softmax"}, "leave --activation softmax out"),
-        (smooth(1, 3), {"resize": "letterbox"}, "laid over the whole image, .* leave --resize letterbox out"),
-        (smooth(1, 3), {"resize": "shortest-edge:80"}, "leave --resize shortest-edge:80 out"),
+        (
+            smooth(1, 3),
+            {"resize": "shortest-edge:80"},
+            "must be stretched to its size or letterboxed; leave --resize shortest-edge:80 out",
+        ),
         (smooth(1, 3), {"detector": DetectorHints(threshold=0.7)}, "labels pixels, to which no --threshold belong"),
         (smooth(1, 1), {"labels": ["crack"], "activation": "softmax"}, "to which no --activation softmax belongs"),
     ],

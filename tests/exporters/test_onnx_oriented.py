@@ -113,10 +113,10 @@ def test_the_user_may_read_them_as_if_they_were_not_turned(tmp_path: Path) -> No
 
 def test_how_they_are_read_is_said(tmp_path: Path) -> None:
     for outputs, how in (
-        (oriented, "candidates with boxes as oriented in pixels: 'output0' [1, 8, 84]."),
+        (oriented, "candidates with oriented boxes in pixels: 'output0' [1, 8, 84]."),
         (
             oriented_columns,
-            "objects that the network chose, with oriented in pixels, classes from 0: 'output0' [1, 30, 7].",
+            "objects that the network chose, with oriented boxes in pixels, classes from 0: 'output0' [1, 30, 7].",
         ),
     ):
         rows = outputs(truth(5, len(LABELS)))

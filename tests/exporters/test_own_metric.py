@@ -105,6 +105,51 @@ def test_a_function_is_known_by_the_file_that_it_stands_in(here: Path) -> None:
     assert own_metric(first_letters).code == own_metric(first_letters).code != first
 
 
+def test_a_function_is_known_by_what_it_imports_from_its_directory(here: Path) -> None:
+    package = here / "planted"
+    (package / "parts").mkdir(parents=True)
+    sources = {
+        package / "__init__.py": "",
+        package / "figures.py": "import json\nfrom .parts import weights\n\n\ndef figure(answers, truths):\n"
+        "    from planted import late\n    return weights.WEIGHT * late.WEIGHT\n",
+        package / "parts" / "__init__.py": "from ..constants import WEIGHT\n",
+        package / "parts" / "weights.py": "import planted_beside.module\nWEIGHT = 0.5\n",
+        package / "constants.py": "WEIGHT = 1.0\n",
+        package / "late.py": "from planted import figures\nWEIGHT = 1.0\n",
+        here / "planted_beside" / "module.py": "WEIGHT = 1.0\n",
+    }
+    bystanders = [package / "other.py", package / "parts" / "json.py", here / "numpy.py"]
+    (here / "planted_beside").mkdir()
+    for path, source in sources.items():
+        path.write_text(source)
+
+    def code() -> str:
+        for name in [name for name in sys.modules if name.startswith("planted")]:
+            del sys.modules[name]
+        return own_metric("planted.figures:figure").code
+
+    codes = {code()}
+    for path in bystanders:
+        path.write_text("WEIGHT = 1.0\n")
+        assert code() in codes, f"{path} is not imported"
+    for number, path in enumerate(sources, 2):
+        path.write_text(f"{path.read_text()}# changed\n")
+        codes.add(code())
+        assert len(codes) == number, path
+    assert code() in codes
+
+
+def test_of_an_installed_module_what_it_imports_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = here / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    (folder / "installed.py").write_text("import installed_too\n\n\ndef figure(answers, truths):\n    return 1.0\n")
+    (folder / "installed_too.py").write_text("")
+    first = own_metric("installed:figure").code
+    (folder / "installed_too.py").write_text("# changed\n")
+    assert own_metric("installed:figure").code == first
+
+
 def test_what_a_function_does_by_more_than_its_file_is_never_the_same() -> None:
     def at_least(share: float) -> Any:
         return lambda answers, truths: share * len(answers) / len(truths)

@@ -108,7 +108,7 @@ def test_the_words_of_all_recipes_are_explained() -> None:
 
 
 def test_the_first_screen_answers_all_four(tmp_path: Path, browser: Browser) -> None:
-    write_report(tmp_path, content())
+    write_report(tmp_path, replace(content(), warnings=("Give more samples.", "It is served in fp32.")))
     for width, height in ((1000, 900), (400, 1100)):
         browser.open(tmp_path / "report.html", width=width)
         tiles = browser.evaluate(
@@ -117,3 +117,12 @@ def test_the_first_screen_answers_all_four(tmp_path: Path, browser: Browser) -> 
         )
         assert [question for question, _, _ in tiles] == QUESTIONS
         assert all(right <= width and bottom <= height for _, right, bottom in tiles)
+        listed = browser.evaluate("document.querySelector('.warnings').innerText").splitlines()
+        assert [line for line in listed if line] == [
+            "What to mind", "Give more samples.", "It is served in fp32.",
+        ]  # fmt: skip
+        right, bottom = browser.evaluate(
+            "(box => [box.right, box.bottom])(document.querySelector('.warnings').getBoundingClientRect())"
+        )
+        assert right <= width
+        assert bottom <= height or width < 500, "on a telephone it comes next"

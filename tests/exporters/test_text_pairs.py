@@ -109,7 +109,7 @@ def test_pairs_are_served_by_every_way(classifier: tuple[Path, Path]) -> None:
         ran = call_tundish("infer", "exact", "--text", text, "--text-pair", pair, "--url", process.url, "--json")
         shown = tuple(Label(**label) for label in json.loads(ran.stdout)["labels"])
         assert_labels(ask(text, pair), shown)
-        with pytest.raises(InvalidInputError, match="it takes text and text_pair, not text"):
+        with pytest.raises(InvalidInputError, match="it takes text and text_pair, and got no text_pair"):
             client.predict("exact", text=text)
         stock = tritonclient.grpc.InferenceServerClient(process.url)
         answer = stock.infer("exact", [column("text", [text, "x"]), column("text_pair", [pair, "y"])])

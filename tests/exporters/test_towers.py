@@ -24,10 +24,12 @@ from PIL import Image
 from rich.console import Console
 from support.commands import call_tundish
 from support.model_families import IMAGE_FAMILIES, save_family, save_towers
+from support.report_contents import PARITY
 from support.server_process import ServerProcess
 
 import tundish
 from tundish.bundle import component_directory, read_bundle
+from tundish.cli.rendering import slices_table
 from tundish.client import AsyncClient, Client
 from tundish.manifest import Accuracy, Composition, Gate, Latency, SimilarityPostprocess
 from tundish.results import FeatureExtraction, ImageClassification, Label, Prediction
@@ -39,6 +41,8 @@ from tundish_exporters.composing import ExportedComposition
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.latency import measure_latency
 from tundish_exporters.progress import silent
+from tundish_exporters.report import write_report
+from tundish_exporters.report.collecting import collect_composed
 from tundish_exporters.showing import show_export
 from tundish_exporters.sources.huggingface.source import Choices
 from tundish_exporters.sources.huggingface.towers import Towers
@@ -79,7 +83,15 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
     sources: dict[Kind, Path] = {kind: save_towers(root / kind, kind) for kind in KINDS}
     table = root / "data.jsonl"
     images = sorted(small_images.glob("*.png"))
-    rows = [{"image": str(path), "candidate_labels": ["a crack", f"dent {n}", "a, b"]} for n, path in enumerate(images)]
+    rows = [
+        {
+            "image": str(path),
+            "candidate_labels": ["a crack", f"dent {n}", "a, b"],
+            "line": f"line {n % 2}",
+            "run": n % 4,
+        }
+        for n, path in enumerate(images)
+    ]
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     judged: list[Accuracy] = []
 
@@ -103,8 +115,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_images: Path) -> Made:
         }
         patch.setattr(composing, "gate", type("Gates", (), {"judge": fail}))
         exported["clip"] = export_towers(
-            sources["clip"], name="clip", calibration=table, hypothesis_template=TEMPLATE["clip"], **options
-        )
+            sources["clip"], name="clip", calibration=table, hypothesis_template=TEMPLATE["clip"],
+            slice_column="line", group_column="run", **options,
+        )  # fmt: skip
     pipelines = {kind: hf.pipeline(TASK, model=str(source)) for kind, source in sources.items()}
     return Made(sources, exported, root / "models", pipelines, judged)
 
@@ -227,6 +240,8 @@ def test_what_passes_alone_but_not_together_is_served_in_fp32(made: Made) -> Non
     exported = made.exported["clip"]
     (accuracy,) = made.judged
     assert (accuracy.metric, accuracy.samples, accuracy.reference) == ("agreement", 12, 1.0)
+    assert accuracy.groups == 4
+    assert [(part.name, part.samples, part.groups) for part in accuracy.slices] == [("line 0", 6, 2), ("line 1", 6, 2)]
     (warning,) = [each for each in exported.warnings if "together" in each]
     assert any("has 12 samples to calibrate on" in each for each in exported.warnings)
     assert warning.endswith("so fp32 is served: Together they are planted to fail.")
@@ -255,6 +270,40 @@ def test_without_texts_that_tower_is_not_quantised_and_the_whole_not_judged(made
     assert precisions == {"image": ["int8", "fp32"], "text": ["fp32"]}
     (warning,) = [each for each in exported.warnings if each.startswith("text: ")]
     assert "No data was given" in warning
+
+
+def test_a_tower_is_judged_by_slices_and_groups_where_each_sample_asks_for_itself(made: Made) -> None:
+    measured: dict[str, set[tuple[int, int | None]]] = {"image": set(), "text": set()}
+    for name, component in made.exported["clip"].bundle.components.items():
+        for accuracy in (variant.accuracy for variant in component.manifest.variants if variant.accuracy):
+            measured[name].add((accuracy.samples, accuracy.groups))
+            measured[name] |= {(part.samples, part.groups) for part in accuracy.slices}
+    assert measured == {"image": {(12, 4), (6, 2)}, "text": {(14, None)}}
+    said = "text: Several samples may ask it the same, which is judged once: it has no slices and no groups."
+    assert said in made.exported["clip"].warnings
+    assert not any("Several samples" in each for each in made.exported["siglip"].warnings)
+
+
+def test_slices_of_the_whole_are_shown(made: Made, tmp_path: Path) -> None:
+    (accuracy,) = made.judged
+    exported = made.exported["clip"]
+    manifest = exported.bundle.manifest.model_copy(update={"accuracy": accuracy})
+    table = slices_table(manifest)
+    assert table is not None
+    assert table.row_count == 2
+    options = ExportOptions(name="clip", repository=tmp_path)
+    served = dict.fromkeys(exported.bundle.components, "onnx-int8-cpu")
+    parities = dict.fromkeys(exported.bundle.components, PARITY)
+    content = collect_composed(
+        manifest, samples=12, scores=0.0, parities=parities, served=served, warnings=[], options=options
+    )
+    write_report(tmp_path, content)
+    (rows,) = json.loads((tmp_path / "report.json").read_text())["slices"].values()
+    assert [(row["name"], row["value"], row["groups"]) for row in rows] == [
+        (part.name, part.value, part.groups) for part in accuracy.slices
+    ]
+    assert "Accuracy by slice" in (tmp_path / "report.html").read_text()
+    assert "What to mind" not in (tmp_path / "report.html").read_text()
 
 
 def _similarity(manifest: Composition) -> SimilarityPostprocess:
@@ -295,6 +344,12 @@ def test_a_report_lies_in_the_bundle(made: Made) -> None:
     assert set(report["components"]) == {"image", "text"}
     served = {name: part.manifest.servable[0].name for name, part in made.exported["clip"].bundle.components.items()}
     assert report["served"] == served
+    assert any(each.startswith("data.jsonl has 12 samples") for each in report["warnings"])
+    assert "What to mind" in (directory / "report.html").read_text()
+    component = json.loads((component_directory(directory, "image") / "report.json").read_text())
+    assert [f"image: {each}" for each in component["warnings"]] == [
+        each for each in report["warnings"] if each.startswith("image: ")
+    ]
     assert (component_directory(directory, "text") / "report.json").is_file()
     links = re.findall(r'href="([^"]*)"', (directory / "report.html").read_text())
     assert [(directory / link).resolve() for link in links] == [
@@ -416,8 +471,8 @@ def test_a_table_without_both_columns_is_refused(towers: Towers, tmp_path: Path,
     [
         ({"precision": "int8"}, "A model of several networks is exported in auto or fp32"),
         ({"precision": "int4"}, "A model of several networks is exported in auto or fp32"),
-        ({"slice_column": "line"}, "are not judged by slices yet; leave --slice out"),
-        ({"group_column": "line"}, "are not judged by groups yet; leave --group out"),
+        ({"slice_column": "line"}, "There are no data with a column 'line'; pass --evaluation or --calibration"),
+        ({"group_column": "line"}, "There are no data with a column 'line'; pass --evaluation or --calibration"),
         ({"hypothesis_template": "no place"}, r"must have one \{\}, where the label comes"),
         ({"hypothesis_template": "{} {name}"}, "and no other brace"),
         ({"name": "a.b"}, r"A model cannot be named 'a\.b'"),

@@ -171,7 +171,7 @@ async def test_answers_are_served_by_every_way(folder: Path, ask: Any, tmp_path:
                 assert_answers(answers, (await awaiting.predict("squares", image=image, question=question)).result)
         with Client(process.url) as client:
             image, question = asked[0]
-            with pytest.raises(InvalidInputError, match="it takes image and question, not image"):
+            with pytest.raises(InvalidInputError, match="it takes image and question, and got no question"):
                 client.predict("squares", image=image)
             with pytest.raises(InvalidInputError, match="The image is none of JPEG"):
                 client.predict("squares", image=b"BOO", question=question)

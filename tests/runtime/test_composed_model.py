@@ -124,7 +124,7 @@ def test_what_cannot_be_answered_fails_alone(runtime: Runtime) -> None:
 
 
 def test_parts_that_are_missing_or_of_another_kind_are_refused(runtime: Runtime) -> None:
-    with pytest.raises(InvalidInputError, match="it takes image and candidate_labels, not image"):
+    with pytest.raises(InvalidInputError, match="it takes image and candidate_labels, and got no candidate_labels"):
         runtime.predict("towers", image=encoded("red"))
     with pytest.raises(InvalidInputError, match="it takes image and candidate_labels, not text"):
         runtime.predict("towers", text="red")

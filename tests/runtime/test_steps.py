@@ -60,6 +60,11 @@ class ValuesTask:
             raise item
         return dict(item)
 
+    def item(self, step: str, values: Sequence[Any]) -> Any:
+        if step == "told":
+            return "told", *values
+        return item_of(values)
+
     def join(self, values: Mapping[str, Any]) -> Any:
         if "join fails" in values.values():
             raise ZeroDivisionError
@@ -184,6 +189,30 @@ def test_each_element_is_asked_about_and_the_answers_keep_its_place(count: int) 
         call.answer()
         scene.settle()
     assert run.values["after"] == [f"after(each(({number}, 'x')))" for number in range(count)]
+
+
+def test_what_was_made_of_each_element_goes_along_with_it() -> None:
+    scene = Scene(
+        step("before", "x"),
+        step("each", "all", for_each="all"),
+        step("others", "those", for_each="those"),
+        step("after", "before", "each", "all", "others", for_each="all"),
+    )
+    scene.begin({"all": (1, 2), "x": "x", "those": (5, 6, 7)})
+    while scene.waiting() and not scene.waiting("after"):
+        scene.waiting()[-1].answer()
+        scene.settle()
+    others = ["others(5)", "others(6)", "others(7)"]
+    assert [call.item for call in scene.waiting("after")] == [
+        ("before(x)", "each(1)", 1, others),
+        ("before(x)", "each(2)", 2, others),
+    ]
+
+
+def test_the_task_says_what_a_step_is_asked_about() -> None:
+    scene = Scene(step("told", "all", "x", for_each="all"), step("alone", "x"))
+    scene.begin({"all": (1, 2), "x": "x"})
+    assert [call.item for call in scene.calls] == [("told", 1, "x"), ("told", 2, "x"), "x"]
 
 
 def test_an_item_that_cannot_be_read_fails_without_a_call() -> None:
@@ -382,13 +411,15 @@ def evaluated(steps: Sequence[Step], values: Mapping[str, Any], name: str) -> An
     (made,) = (each for each in steps if each.name == name)
     inputs = {each: evaluated(steps, values, each) for each in made.inputs}
 
-    def applied(**element: Any) -> str:
-        parts = [{**inputs, **element}[each] for each in made.inputs]
+    def applied(**elements: Any) -> str:
+        parts = [{**inputs, **elements}[each] for each in made.inputs]
         return said(made.component, parts[0] if len(parts) == 1 else tuple(parts))
 
     if made.for_each is None:
         return applied()
-    return [applied(**{made.for_each: element}) for element in inputs[made.for_each]]
+    siblings = [each.name for each in steps if each.for_each == made.for_each and each.name in inputs]
+    along = [made.for_each, *siblings]
+    return [applied(**{each: inputs[each][place] for each in along}) for place in range(len(inputs[made.for_each]))]
 
 
 @settings(max_examples=150, deadline=None)

@@ -108,6 +108,24 @@ def write_stripe_reader(
     )
 
 
+def underlined(text: str, width: int = 16, height: int = 48) -> Image.Image:
+    """Stripes with a black bottom: which way up they are, `write_underline_finder` sees."""
+    image = stripes(text, width, height)
+    image.paste(COLORS["_"], (0, height - height // 8, *image.size))
+    return image
+
+
+def write_underline_finder(path: Path) -> Path:
+    """A network for `0` and `180`: the shares of how much darker than the other the lower or the upper half is."""
+    halves = np.repeat([[1.0, -1.0], [-1.0, 1.0]], 24, axis=0).astype(np.float32) * 100 / 24
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["rows"], axes=[1, 3], keepdims=0),
+        helper.make_node("MatMul", ["rows", "halves"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["shares"], axis=1),
+    ]
+    return _write(path, nodes, ["n", 3, "h", "w"], {"shares": ["n", 2]}, {"halves": halves})
+
+
 def _write(
     path: Path,
     nodes: Sequence[onnx.NodeProto],

@@ -70,7 +70,8 @@ def write_color_images(directory: Path, each: int = 4) -> Path:
 
 def besides_few(warnings: Iterable[str]) -> list[str]:
     """Warnings, but for those on how few samples there are."""
-    return [warning for warning in warnings if not re.search(r" has \d+ samples? to (calibrate|evaluate) on", warning)]
+    few = r" has \d+ samples? to (calibrate|evaluate) on|samples cannot tell whether"
+    return [warning for warning in warnings if not re.search(few, warning)]
 
 
 class PlainNetwork(nn.Module):

@@ -15,10 +15,8 @@ import numpy as np
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
 from tundish.placement.samples import made_photograph
 from tundish.tensors import Tensor, bytes_array
+from tundish_bench.driving.questions import Contents
 from tundish_bench.errors import BenchmarkError
-
-Contents = Mapping[str, Tensor]
-"""By the names of inputs, one request's tensors."""
 
 MADE = 32
 """How many requests are made up, so that no cache of a server has seen them all."""

@@ -51,12 +51,10 @@ def doubts(load: Load, seen: Seen, all_records: Records, spent: Sequence[Spent])
                 f"{answered / (end - begin):.4g}/s, and {grown} more waited at the end than at the beginning; the "
                 "latencies would grow as long as this went on."
             )
-    errors = {text: count for text, count in all_records.errors.items() if count}
-    if errors:
-        text = max(errors, key=lambda each: errors[each])
+    if errors := all_records.errors.total():
         yield (
-            f"{sum(errors.values())} of {len(all_records)} requests failed, warm-up and end included; most often: "
-            f"{text.rstrip('.')}."
+            f"{errors} of {len(all_records)} requests failed, warm-up and end included; most often: "
+            f"{all_records.commonest_error}."
         )
     yield from _of_the_generator(load, seen, spent, saturated=saturated)
 

@@ -1,13 +1,16 @@
-"""The process that a load runs in, so that its work is not the server's and not what measures.
+"""The process that loads run in, so that their work is not the server's and not what measures.
 
-Its pipe carries: from here an `Order`, later `STOP`; from there the records of each tick, with what the process itself
-has spent, and at last the rest and `Done`.
+One for all servers that are compared, so that each gets the same requests by the same code. Its pipe carries: from here
+an `Order`, later `STOP` unless the load ends by itself; from there a tick before the first request, one every now and
+then, each with what has ended since the last one and what the process has spent, and a last one with the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import multiprocessing
 import os
 import signal
 import sys
@@ -15,16 +18,16 @@ import time
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from types import TracebackType
 
 import uvloop
 
-from tundish_bench.driving import grpc_wire, http_wire
+from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.connecting import connect
 from tundish_bench.driving.load import Closed, Load
 from tundish_bench.driving.loops import MOST_UNDER_WAY, Notebook, OpenLoop, run_closed
-from tundish_bench.driving.records import Records
-from tundish_bench.driving.wire import Asking
+from tundish_bench.driving.records import Records, joined
 from tundish_bench.errors import BenchmarkError
-from tundish_bench.spawned import SpawnedProcess
 
 STOP = "stop"
 
@@ -36,7 +39,7 @@ _MOST_OPEN_CONNECTIONS = 64
 _GRACE_SECONDS = 10.0
 """How long after a load's end its last answers are waited for."""
 _SWITCH_SECONDS = 2e-4
-"""After which a thread that computes lets one go on that has something due."""
+"""Of an open loop: after which a thread that computes lets the one go on that has something due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,9 @@ class Order:
     load: Load
     block_seconds: float
     """In each of which an open loop has as many requests as belong to it."""
-    cores: Set[int] | None
+    ends_itself: bool = False
+    """After one block; otherwise it goes on until it is told to stop."""
+    cores: Set[int] | None = None
     """Those it may use; None for all of this process's."""
 
 
@@ -64,11 +69,28 @@ class Tick:
     is_last: bool = False
 
 
-class Generator(SpawnedProcess):
-    """A load that runs, from entering to leaving the context."""
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A load that has ended by itself, from before its first request to after its last answer."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(_run, order)
+    began: float
+    seconds: float
+    records: Records
+    cpu_seconds: float
+    """Of the generator's process."""
+
+
+class Generator:
+    """The process, from entering to leaving the context; one load at a time."""
+
+    def __init__(self) -> None:
+        self._pipe, self._theirs = multiprocessing.Pipe()
+        # Spawned, not forked: gRPC does not survive a fork of a process that has used it.
+        self._process = multiprocessing.get_context("spawn").Process(target=_run, args=(self._theirs,), daemon=True)
+
+    def begin(self, order: Order) -> None:
+        """Begins a load, of which `tick` tells."""
+        self._pipe.send(order)
 
     def tick(self) -> Tick:
         """The next one; blocks until it comes.
@@ -76,7 +98,10 @@ class Generator(SpawnedProcess):
         Raises:
             BenchmarkError: the process ended.
         """
-        tick: Tick = self.receive()
+        try:
+            tick: Tick = self._pipe.recv()
+        except EOFError:
+            raise BenchmarkError("The load's process ended before its load was over.") from None
         return tick
 
     def tick_within(self, seconds: float) -> Tick | None:
@@ -86,39 +111,69 @@ class Generator(SpawnedProcess):
     def stop(self) -> Iterator[Tick]:
         """Ends the load: no more requests are sent; the ticks until the last, when all have ended or are given up."""
         self._pipe.send(STOP)
+        return self._rest()
+
+    def run(self, order: Order) -> Finished:
+        """A load that ends by itself; blocks until it has.
+
+        Raises:
+            BenchmarkError: the process ended.
+        """
+        self.begin(order)
+        first, *_, last = ticks = list(self._rest())
+        records = joined(tick.records for tick in ticks)
+        return Finished(first.at, last.at - first.at, records, last.cpu_seconds - first.cpu_seconds)
+
+    def _rest(self) -> Iterator[Tick]:
         while not (tick := self.tick()).is_last:
             yield tick
         yield tick
 
+    def __enter__(self) -> Generator:
+        self._process.start()
+        self._theirs.close()  # the child has its own; with this one open, its end would not be noticed
+        return self
 
-def _run(pipe: Connection, order: Order) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pipe.close()
+        self._process.terminate()  # nothing is lost: a load that still runs is one that was given up
+        self._process.join()
+
+
+def _run(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one decides
-    if order.cores:
-        os.sched_setaffinity(0, order.cores)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        uvloop.run(_load(pipe, order))
-    except BenchmarkError as error:
-        pipe.send(str(error))
-    except (BrokenPipeError, EOFError):
-        return  # nobody listens any more
+    everywhere = os.sched_getaffinity(0)
+    usual = sys.getswitchinterval()
+    with contextlib.suppress(BrokenPipeError, EOFError):  # nobody listens any more
+        while True:
+            order: Order = pipe.recv()
+            os.sched_setaffinity(0, order.cores or everywhere)
+            sys.setswitchinterval(usual if isinstance(order.load, Closed) else _SWITCH_SECONDS)
+            uvloop.run(_load(pipe, order))
 
 
 async def _load(pipe: Connection, order: Order) -> None:
     asking, load, notebook, stop = order.asking, order.load, Notebook(), asyncio.Event()
-    connect = grpc_wire.connect if asking.endpoint.wire == "grpc" else http_wire.connect
     callers = load.callers if isinstance(load, Closed) else min(MOST_UNDER_WAY, _MOST_OPEN_CONNECTIONS)
-    async with connect(asking, callers) as ask:
+    async with connect(asking, asking.judge, callers) as ask:
         requests = len(asking.requests)
+        pipe.send(_tick(notebook))
         if isinstance(load, Closed):
             running = asyncio.ensure_future(run_closed(load, ask, requests, notebook, stop))
+            if order.ends_itself:
+                asyncio.get_running_loop().call_later(order.block_seconds, stop.set)
         else:
-            running = asyncio.ensure_future(OpenLoop(load, order.block_seconds, ask, requests, notebook).run(stop))
-        while not pipe.poll():
-            await asyncio.sleep(TICK_SECONDS)
+            blocks = range(1) if order.ends_itself else itertools.count()
+            loop = OpenLoop(load, blocks, order.block_seconds, ask, requests, notebook)
+            running = asyncio.ensure_future(loop.run(stop))
+        while not (running.done() or stop.is_set() or pipe.poll()):
+            await asyncio.wait((running,), timeout=TICK_SECONDS)
             pipe.send(_tick(notebook))
-        pipe.recv()
-        stop.set()
+        if not order.ends_itself:
+            pipe.recv()
+            stop.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running, _GRACE_SECONDS)
         notebook.give_up()

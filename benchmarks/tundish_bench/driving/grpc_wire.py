@@ -9,7 +9,9 @@ from typing import Any
 
 import grpc
 
-from tundish_bench.driving.wire import Ask, Asking
+from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.outcomes import Outcome
+from tundish_bench.driving.wire import Ask, Judge, Reply
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 
@@ -22,8 +24,8 @@ _CALLERS_A_CONNECTION = 8
 
 
 @asynccontextmanager
-async def connect(asking: Asking, callers: int) -> AsyncIterator[Ask]:
-    """Connections for so many callers at a time; answers are not read, because reading is no server's time."""
+async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[Ask]:
+    """Connections for so many callers at a time."""
     channels = [
         grpc.aio.insecure_channel(asking.endpoint.address, options=_OWN_CONNECTION)
         for _ in range(-(-callers // _CALLERS_A_CONNECTION))
@@ -34,12 +36,13 @@ async def connect(asking: Asking, callers: int) -> AsyncIterator[Ask]:
     turns = itertools.cycle(calls)
     timeout = asking.timeout_seconds
 
-    async def ask(index: int) -> str | None:
+    async def ask(index: int) -> Outcome:
         try:
-            await next(turns)(asking.requests[index], timeout=timeout)
+            message = await next(turns)(asking.requests[index], timeout=timeout)
         except grpc.RpcError as error:
-            return f"{error.code().name}: {error.details()}"
-        return None
+            code = error.code()
+            return Outcome(code.value[0], f"{code.name}: {error.details()}")
+        return judge(index, Reply(message, {}))
 
     try:
         yield ask

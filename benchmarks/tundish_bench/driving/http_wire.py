@@ -1,37 +1,55 @@
-"""The Open Inference Protocol by HTTP."""
+"""Requests by HTTP."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote
 
-import aiohttp
+import httptools
 
-from tundish_bench.driving.wire import Ask, Asking, HttpRequest
+from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.http_connection import HttpConnection
+from tundish_bench.driving.outcomes import UNREACHED, Outcome
+from tundish_bench.driving.wire import Ask, HttpRequest, Judge, Reply
 
 _MOST_SAID = 200
 """Characters of an error's body."""
 
 
 @asynccontextmanager
-async def connect(asking: Asking, callers: int) -> AsyncIterator[Ask]:
-    """A connection for each of so many callers, kept open; answers are read and thrown away."""
-    url = f"http://{asking.endpoint.address}/v2/models/{quote(asking.model, safe='')}/infer"
-    timeout = aiohttp.ClientTimeout(total=asking.timeout_seconds)
-    connector = aiohttp.TCPConnector(limit=callers)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False) as session:
+async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[Ask]:
+    """A connection for each of so many callers, kept open as long as the server does."""
+    endpoint, timeout = asking.endpoint, asking.timeout_seconds
+    requests = [(_head(each, endpoint.address), each.body) for each in asking.requests if isinstance(each, HttpRequest)]
+    idle: asyncio.LifoQueue[HttpConnection | None] = asyncio.LifoQueue()
+    for _ in range(callers):
+        idle.put_nowait(None)
 
-        async def ask(index: int) -> str | None:
-            request = asking.requests[index]
-            assert isinstance(request, HttpRequest)
-            try:
-                async with session.post(url, data=request.body, headers=request.headers) as response:
-                    body = await response.read()
-                    if response.status == 200:
-                        return None
-                    return f"{response.status}: {body[:_MOST_SAID].decode(errors='replace')}"
-            except (aiohttp.ClientError, TimeoutError) as error:
-                return f"{type(error).__name__}: {error}"
+    async def ask(index: int) -> Outcome:
+        connection = await idle.get()
+        try:
+            if connection is None or not connection.is_open:
+                connection = await HttpConnection.connect(endpoint.host, endpoint.port, timeout)
+            status, headers, body = await connection.send(*requests[index], timeout)
+        except (OSError, httptools.HttpParserError) as error:
+            return Outcome(UNREACHED, f"{type(error).__name__}: {error}")
+        finally:
+            idle.put_nowait(connection)
+        if status == 200:
+            return judge(index, Reply(body, headers))
+        return Outcome(status, f"{status}: {body[:_MOST_SAID].decode(errors='replace')}")
 
+    try:
         yield ask
+    finally:
+        while not idle.empty():
+            if (connection := idle.get_nowait()) is not None:
+                connection.close()
+
+
+def _head(request: HttpRequest, address: str) -> bytes:
+    """As NVIDIA's clients by themselves, it asks for no compression, which would be work for both sides."""
+    headers = {"Host": address, **request.headers, "Content-Length": str(len(request.body))}
+    lines = [f"POST {request.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("ascii")

@@ -85,7 +85,8 @@ def measure(
         BenchmarkError: the server answers nothing.
     """
     tell = on_progress or (lambda _what, _share: None)
-    with Generator(order) as generator:
+    with Generator() as generator:
+        generator.begin(order)
         log = _Log(generator)
         was_steady = _warm_up(log, order, plan, tell)
         repeats, spent = [], [log.spent()]
@@ -118,10 +119,9 @@ def measure(
 
 def _warm_up(log: _Log, order: Order, plan: Plan, tell: OnProgress) -> bool:
     """Waits until the server is steady, or for so long; returns whether it is."""
-    began = time.perf_counter()
     windows: list[Window] = []
     tell("warming up", 0.0)
-    end = log.wait_for_all_until(began)
+    began = end = log.wait_for_all_until(0.0)  # the first tick: until then, the process itself starts
     while end - began < plan.most_warm_up_seconds:
         begin, end = end, log.wait_for_all_until(end + WINDOW_SECONDS)
         records = log.records()
@@ -135,9 +135,7 @@ def _warm_up(log: _Log, order: Order, plan: Plan, tell: OnProgress) -> bool:
 
 def _nothing(order: Order, records: Records) -> str:
     """That no request was answered, and why."""
-    asking = order.asking
-    error, _ = max(records.errors.items(), key=lambda item: item[1], default=("it did not answer in time", 0))
-    return f"{asking.endpoint} answered no request to '{asking.model}': {error.rstrip('.')}."
+    return f"{order.asking.endpoint} answered no request: {records.commonest_error or 'it did not answer in time'}."
 
 
 def _client_figure(spent: Sequence[Spent], repeats: Sequence[Repeat], answered: Sequence[int]) -> Figure:

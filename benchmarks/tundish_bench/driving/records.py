@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tundish_bench.driving.outcomes import ANSWERED, DIFFERENT, GIVEN_UP
+
 Times = NDArray[np.float64]
 
 
@@ -22,9 +24,8 @@ class Records:
     """When it was sent: later, if the generator or all that it keeps under way held it up."""
     ended: Times
     """When its answer or error had come; of one that had not, when it was waited for no longer."""
-    answered: NDArray[np.bool_]
-    was_given_up: NDArray[np.bool_]
-    """Whether the load had ended, and the answer was waited for no longer."""
+    status: NDArray[np.int16]
+    """How it ended, as `outcomes` has it."""
     errors: Counter[str] = field(default_factory=Counter)
     """How often each error came, in its words."""
 
@@ -32,21 +33,37 @@ class Records:
         return len(self.due)
 
     @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Whether an answer came, expected or not."""
+        return np.equal(self.status, ANSWERED) | self.differs
+
+    @property
+    def differs(self) -> NDArray[np.bool_]:
+        """Whether an answer came that was not expected."""
+        return np.equal(self.status, DIFFERENT)
+
+    @property
+    def was_given_up(self) -> NDArray[np.bool_]:
+        """Whether the load had ended, and the answer was waited for no longer."""
+        return np.equal(self.status, GIVEN_UP)
+
+    @property
     def latencies(self) -> Times:
         """Seconds from when each was due to its end."""
         return self.ended - self.due
 
+    @property
+    def commonest_error(self) -> str:
+        """In its words, without a full stop; nothing if there is none."""
+        return max(self.errors, key=lambda each: self.errors[each], default="").rstrip(".")
+
     def between(self, begin: float, end: float, *, of: Times) -> Records:
         """Those whose time `of` (one of this object's columns) lies in [begin, end); the errors are all."""
-        chosen = (of >= begin) & (of < end)
-        return Records(
-            self.due[chosen],
-            self.sent[chosen],
-            self.ended[chosen],
-            self.answered[chosen],
-            self.was_given_up[chosen],
-            self.errors,
-        )
+        return self.chosen((of >= begin) & (of < end))
+
+    def chosen(self, rows: NDArray[np.bool_]) -> Records:
+        """Those of which it is true; the errors are all."""
+        return Records(self.due[rows], self.sent[rows], self.ended[rows], self.status[rows], self.errors)
 
 
 def joined(parts: Iterable[Records]) -> Records:
@@ -59,13 +76,12 @@ def joined(parts: Iterable[Records]) -> Records:
         np.concatenate([part.due for part in several]),
         np.concatenate([part.sent for part in several]),
         np.concatenate([part.ended for part in several]),
-        np.concatenate([part.answered for part in several]),
-        np.concatenate([part.was_given_up for part in several]),
+        np.concatenate([part.status for part in several]),
         errors,
     )
 
 
 def empty() -> Records:
     """None yet."""
-    none, never = np.empty(0), np.empty(0, np.bool_)
-    return Records(none, none, none, never, never)
+    none = np.empty(0)
+    return Records(none, none, none, np.empty(0, np.int16))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tundish_bench.driving.asking import Asking
 from tundish_bench.driving.contents import Wanted, make_contents
 from tundish_bench.driving.cores import generator_cores
 from tundish_bench.driving.endpoint import Endpoint
@@ -11,9 +12,9 @@ from tundish_bench.driving.generator import Order
 from tundish_bench.driving.load import Load
 from tundish_bench.driving.measuring import Meter, OnProgress, Plan, measure
 from tundish_bench.driving.meters import ServerMeter, StageMeter
+from tundish_bench.driving.questions import Question
 from tundish_bench.driving.requests import grpc_requests, http_requests
 from tundish_bench.driving.server import server_says
-from tundish_bench.driving.wire import Asking
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.reports import Row
 from tundish_bench.watching import find_server
@@ -25,9 +26,9 @@ _BINARY = "binary_tensor_data"
 class Session:
     """A server, a model and what it is asked; see `open_session`."""
 
-    endpoint: Endpoint
     server: str
     """Its name and version."""
+    model: str
     asking: Asking
     batch: int
     pid: int | None
@@ -42,7 +43,8 @@ class Session:
             BenchmarkError: the server answers nothing.
         """
         order = Order(asking=self.asking, load=load, block_seconds=plan.seconds, cores=generator_cores(self.pid))
-        meters: list[Meter] = [StageMeter(self.endpoint, self.asking.model), ServerMeter(self.endpoint, self.pid)]
+        endpoint = self.asking.endpoint
+        meters: list[Meter] = [StageMeter(endpoint, self.model), ServerMeter(endpoint, self.pid)]
         row = measure(order, plan, batch=self.batch, meters=meters, on_progress=on_progress)
         others = [f"{name} {value}" for name, value in self.settings.items()]
         return row.model_copy(
@@ -71,16 +73,16 @@ def open_session(
             f"{says.server} does not say what '{model}' takes; give --shape NAME:DATATYPE:SIZES for each of its "
             "inputs, as --shape x:FP32:3,224,224 or --shape text:BYTES:1."
         )
-    contents = make_contents(inputs, wanted)
+    questions = [Question(model, contents) for contents in make_contents(inputs, wanted)]
     requests = (
-        grpc_requests(model, contents)
+        grpc_requests(questions)
         if endpoint.wire == "grpc"
-        else http_requests(contents, binary=_BINARY in says.extensions)
+        else http_requests(questions, binary=_BINARY in says.extensions)
     )
     return Session(
-        endpoint=endpoint,
         server=says.server,
-        asking=Asking(endpoint=endpoint, model=model, requests=requests, timeout_seconds=timeout_seconds),
+        model=model,
+        asking=Asking(endpoint=endpoint, requests=requests, timeout_seconds=timeout_seconds),
         batch=wanted.batch,
         pid=pid if pid is not None else find_server(endpoint.host, endpoint.port),
         settings=settings or {},

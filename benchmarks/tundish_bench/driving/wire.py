@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from tundish_bench.driving.endpoint import Endpoint
+from tundish_bench.driving.outcomes import Outcome
 
-Ask = Callable[[int], Awaitable[str | None]]
-"""Sends the request of this index; returns None for an answer, or what was wrong in a few words: a status and its
-message. It raises nothing for what a server may do."""
+Ask = Callable[[int], Awaitable[Outcome]]
+"""Sends the request of this index, and returns how it ended. It raises nothing for what a server may do."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """The body of a POST to a model's `infer`, and its headers."""
+    """The path and the body of a POST, and its headers."""
 
+    path: str
     body: bytes
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """Whom to ask what; goes to the generator's process."""
+Requests = Sequence[bytes] | Sequence[HttpRequest]
+"""As they go over the wire: serialised `ModelInferRequest` messages by gRPC."""
 
-    endpoint: Endpoint
-    model: str
-    requests: Sequence[bytes] | Sequence[HttpRequest]
-    """As they go over the wire, to be sent in turn: serialised `ModelInferRequest` messages by gRPC."""
-    timeout_seconds: float
-    """The longest that a request may take."""
+
+class Reply(NamedTuple):
+    """What came back: the body of an HTTP status 200 with its headers, or a `ModelInferResponse` message."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    """By names in small letters; none by gRPC."""
+
+
+Judge = Callable[[int, Reply], Outcome]
+"""What the reply to the request of this index is."""

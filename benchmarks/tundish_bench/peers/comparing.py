@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from tundish_bench.peers.measuring import Point, Points, Target, callers_in_words
+from tundish_bench.peers.measuring import Points, Target, callers_in_words
 from tundish_bench.peers.workloads import Workload
-from tundish_bench.reports import Better, Figure, Row
+from tundish_bench.reports import Figure, Row
+from tundish_bench.rounds import cpu, speed
+from tundish_bench.rounds_report import CLIENT_CPU, P50, P99, THROUGHPUT, Quantity, figures_in
 
 THROUGHPUT_RATIO, CPU_RATIO = "throughput ratio", "CPU ratio"
 """Of a peer to tundish, asked by the same transport: gRPC or HTTP."""
 
-_FIGURES: tuple[tuple[str, str, Better | None, Callable[[Point], float]], ...] = (
-    ("throughput", "/s", "more", lambda point: point.throughput),
-    ("p50", "ms", "less", lambda point: point.p50),
-    ("p99", "ms", "less", lambda point: point.p99),
-    ("server CPU", "ms", "less", lambda point: point.server_cpu),
-    ("server memory", "MB", "less", lambda point: point.memory),
-    ("client CPU", "ms", None, lambda point: point.client_cpu),
+_QUANTITIES: tuple[Quantity, ...] = (
+    THROUGHPUT,
+    P50,
+    P99,
+    ("server CPU", "ms", "less", lambda sample: sample.cpu_milliseconds),
+    ("server memory", "MB", "less", lambda sample: sample.memory_megabytes),
+    CLIENT_CPU,
 )
 
 
@@ -33,17 +35,14 @@ def _order(targets: Sequence[Target], points: Points) -> list[tuple[Target, int]
 
 def _row(workload: Workload, target: Target, targets: Sequence[Target], points: Points, count: int) -> Row:
     measured = points[target.name, count]
-    figures = [
-        Figure(name=name, unit=unit, better=better, repeats=tuple(map(value, measured)))
-        for name, unit, better, value in _FIGURES
-    ]
+    figures = list(figures_in(measured, _QUANTITIES))
     ours = _rival(target, targets)
     if ours is not None:
         pairs = list(zip(measured, points[ours.name, count], strict=True))
-        throughputs = tuple(theirs.throughput / own.throughput for theirs, own in pairs)
+        throughputs = tuple(speed(theirs) / speed(own) for theirs, own in pairs)
         figures.append(Figure(name=THROUGHPUT_RATIO, unit="x", better="more", repeats=throughputs))
-        if all(own.server_cpu > 0 for _, own in pairs):
-            cpus = tuple(theirs.server_cpu / own.server_cpu for theirs, own in pairs)
+        if all(cpu(own) > 0 for _, own in pairs):
+            cpus = tuple(cpu(theirs) / cpu(own) for theirs, own in pairs)
             figures.append(Figure(name=CPU_RATIO, unit="x", better="less", repeats=cpus))
     return Row(
         name=f"{workload.title}: {target.name}, {callers_in_words(count)}",

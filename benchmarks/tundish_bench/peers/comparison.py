@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from tundish import __version__
 from tundish.placement.machine import usable_cores
 from tundish_bench.demo_models import photo_repository, review_repository
+from tundish_bench.driving.dialects import GRPC, HTTP
 from tundish_bench.peers.comparing import rows_of
 from tundish_bench.peers.measuring import Points, Target, ask_each_alone, idle_percents, measure
 from tundish_bench.peers.roster import Peer
@@ -104,14 +105,14 @@ def _measure(
     workload: Workload, targets: Sequence[Target], callers: Sequence[int], timetable: Timetable, progress: _Progress
 ) -> _Outcome:
     progress.tell(f"{workload.name}: check the answers")
-    answers = ask_each_alone(targets, workload)
+    askings = ask_each_alone(targets, workload)
     processes = {target.process.name: target.process for target in targets}
     idle = dict(zip(processes, idle_percents(list(processes.values())), strict=True))
     pace = timetable.begin(workload.name)
     points = measure(
         targets,
         workload,
-        answers,
+        askings,
         callers=callers,
         restless=[processes[name] for name, percent in idle.items() if percent > _NOTABLE_IDLE_PERCENT],
         pace=pace,
@@ -135,8 +136,8 @@ def _targets(
             )
         )
         targets = [
-            Target(name="tundish, gRPC", process=ours, url=ours.url, protocol="grpc", is_ours=True),
-            Target(name="tundish, HTTP", process=ours, url=f"{HOST}:{http_port}", protocol="v2-http", is_ours=True),
+            Target(name="tundish, gRPC", process=ours, url=ours.url, dialect=GRPC, is_ours=True),
+            Target(name="tundish, HTTP", process=ours, url=f"{HOST}:{http_port}", dialect=HTTP, is_ours=True),
         ]
         for peer in peers:
             server = peer.serve(
@@ -152,8 +153,8 @@ def _targets(
 
 
 def _target(peer: Peer, server: ServerProcess) -> Target:
-    transport = "HTTP" if server.protocol == "http" else "gRPC"
-    return Target(name=f"{peer.name}, {transport}", process=server, url=server.url, protocol=server.protocol)
+    transport = "HTTP" if peer.dialect.wire == "http" else "gRPC"
+    return Target(name=f"{peer.name}, {transport}", process=server, url=server.url, dialect=peer.dialect)
 
 
 def _report(wanted: Wanted, outcomes: Mapping[WorkloadName, _Outcome]) -> Report:
@@ -162,7 +163,7 @@ def _report(wanted: Wanted, outcomes: Mapping[WorkloadName, _Outcome]) -> Report
     return Report(
         kind="peers",
         title=f"{_TUNDISH} beside other servers",
-        method=_method(wanted, " or ".join(map(str, rounds)), sum(point.answered for point in points)),
+        method=_method(wanted, " or ".join(map(str, rounds)), sum(point.items for point in points)),
         rows=tuple(row for outcome in outcomes.values() for row in outcome.rows),
         notes=tuple(_notes(outcomes, max(point.other_cores for point in points))),
     )

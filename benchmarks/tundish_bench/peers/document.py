@@ -9,6 +9,7 @@ from tundish_bench.peers.comparing import CPU_RATIO, THROUGHPUT_RATIO
 from tundish_bench.peers.measuring import callers_in_words
 from tundish_bench.peers.plots import Plot, by_workload
 from tundish_bench.reports import Figure, Report, Row
+from tundish_bench.reports.wording import readable, with_interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 _COLUMNS = (
@@ -128,13 +129,5 @@ def _cell(figure: Figure | None) -> str:
         return ""
     if figure.unit == "x":
         interval = figure.interval
-        return f"{figure.value:.2f}" + (f" ({interval.low:.2f} - {interval.high:.2f})" if interval else "")
-    if figure.name in ("throughput", "server CPU") and figure.interval is not None:
-        return f"{_number(figure.value)} ± {_number((figure.interval.high - figure.interval.low) / 2)}"
-    return _number(figure.value)
-
-
-def _number(value: float) -> str:
-    """With three digits that count, at most two behind the point; whole numbers are not cut."""
-    decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
-    return f"{value:,.{decimals}f}"
+        return readable(figure.value) + (f" ({readable(interval.low)} - {readable(interval.high)})" if interval else "")
+    return with_interval(figure) if figure.name in ("throughput", "server CPU") else readable(figure.value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from tundish_bench.driving.dialects import GRPC, GRPC_BYTES, POST, Dialect
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.peers.settings import PeerModel
 from tundish_bench.peers.standalone_servers import (
@@ -45,6 +46,8 @@ class Peer:
     install: Callable[[Path], Path]
     """Makes its environment below a cache if it is not there, and returns it."""
     serve: Serve
+    dialect: Dialect
+    """How it is asked."""
     batches: Mapping[WorkloadName, int]
     """The largest batch that serves it best; where none is named, it does best without."""
 
@@ -67,17 +70,33 @@ PEERS = {
             version="tritonserver 2.51 with its Python backend, from nvidia-pytriton 0.7.0",
             install=install_triton,
             serve=triton_server,
+            dialect=GRPC,
             batches=_IMAGES_BY_FOUR,
         ),
-        Peer(name="mosec", version="mosec 0.9.8", install=install_mosec, serve=mosec_server, batches=_IMAGES_BY_FOUR),
+        Peer(
+            name="mosec",
+            version="mosec 0.9.8",
+            install=install_mosec,
+            serve=mosec_server,
+            dialect=POST,
+            batches=_IMAGES_BY_FOUR,
+        ),
         Peer(
             name="litserve",
             version="LitServe 0.2.19",
             install=install_litserve,
             serve=litserve_server,
+            dialect=POST,
             batches=_IMAGES_BY_FOUR,
         ),
-        Peer(name="mlserver", version="MLServer 1.7.1", install=install_mlserver, serve=mlserver_server, batches={}),
+        Peer(
+            name="mlserver",
+            version="MLServer 1.7.1",
+            install=install_mlserver,
+            serve=mlserver_server,
+            dialect=GRPC_BYTES,
+            batches={},
+        ),
     )
 }
 

@@ -57,7 +57,6 @@ def mosec_server(
         port=port,
         log=log,
         environment={**_VARIABLES, "SETTINGS": str(_settings_file(models, tuning, folder))},
-        protocol="http",
         ready=partial(http_ready, "/"),
     )
 
@@ -74,7 +73,6 @@ def litserve_server(
         port=port,
         log=log,
         environment={**_VARIABLES, "SETTINGS": str(settings), "PORT": str(port)},
-        protocol="http",
         ready=partial(http_ready, "/health"),
     )
 
@@ -105,7 +103,6 @@ def mlserver_server(
         port=port,
         log=log,
         environment=_VARIABLES,
-        protocol="grpc-bytes",
         ready=grpc_ready,
     )
 

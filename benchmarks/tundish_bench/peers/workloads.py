@@ -12,8 +12,8 @@ import tundish
 from tundish.bundle import Bundle
 from tundish.results import ImageClassification, TextClassification
 from tundish.tasks.registry import load_task
-from tundish_bench.asking import Question, ask_engine, ask_pipeline
 from tundish_bench.demo_models import copied_bundle, int8_bundle, photograph_paths, repository_of, review_texts
+from tundish_bench.driving.questions import Question, ask_engine, ask_pipeline
 from tundish_bench.floor import EngineWorker
 from tundish_bench.peers.settings import PeerModel, image_model, tensor_model, text_model
 from tundish_exporters.demo import PHOTO_MODEL, REVIEW_MODEL
@@ -173,9 +173,9 @@ def _labels(repository: Path, questions: Sequence[Question], bundles: Sequence[B
     }
 
     def label(question: Question) -> str:
-        name, body = question.model, question.body
+        name, item = question.model, question.item
         images = reads[name] == "image"
-        prediction = runtime.predict(name, image=body) if images else runtime.predict(name, text=body.decode())
+        prediction = runtime.predict(name, image=item) if images else runtime.predict(name, text=item.decode())
         result = prediction.result
         assert isinstance(result, ImageClassification | TextClassification)
         return result.labels[0].name

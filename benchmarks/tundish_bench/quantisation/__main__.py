@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,26 +21,44 @@ from tundish_exporters.search.table import trials_table
 
 
 def main(
-    only: Annotated[list[str] | None, typer.Option(help="Rows to run; all if none is named.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A row to run; may be repeated. All by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits and the training.")] = 0,
     search_minutes: Annotated[float, typer.Option(help="Of each search.")] = 5.0,
 ) -> None:
-    """Print each search and a table of what was wanted and what came out."""
+    """Print each search and a table of what was wanted and what came out; exit code 1 if a row failed."""
     console = Console()
-    results: list[tuple[Row, Exported]] = []
-    for row in ROWS:
-        if only and row.name not in only:
-            continue
+    results: list[tuple[Row, Exported | Exception]] = []
+    for row in _rows(only):
         console.rule(row.what)
-        with tempfile.TemporaryDirectory() as scratch, loading_frameworks(), progress_bars(console) as progress:
-            settings = ExportSettings(search_minutes=search_minutes, max_drop=row.most_drop)
-            exported = row.export(Path(scratch), seed, settings, progress)
-        console.print(trials_table(exported.trials))
-        results.append((row, exported))
+        outcome = _run(console, row, seed, search_minutes)
+        if isinstance(outcome, Exception):
+            console.print(f"{type(outcome).__name__}: {outcome}", style="red", markup=False, soft_wrap=True)
+        else:
+            console.print(trials_table(outcome.trials))
+        results.append((row, outcome))
     console.print(_table(results))
+    if any(isinstance(outcome, Exception) for _, outcome in results):
+        raise typer.Exit(1)
 
 
-def _table(results: list[tuple[Row, Exported]]) -> Table:
+def _rows(only: Sequence[str] | None) -> list[Row]:
+    names = [row.name for row in ROWS]
+    if unknown := [name for name in only or () if name not in names]:
+        raise typer.BadParameter(f"There is no row '{unknown[0]}'; there are {', '.join(names)}.", param_hint="--only")
+    return [row for row in ROWS if not only or row.name in only]
+
+
+def _run(console: Console, row: Row, seed: int, search_minutes: float) -> Exported | Exception:
+    """What was exported, or why it could not be: the other rows, which take minutes each, are not lost with it."""
+    settings = ExportSettings(search_minutes=search_minutes, max_drop=row.most_drop)
+    try:
+        with tempfile.TemporaryDirectory() as scratch, loading_frameworks(), progress_bars(console) as progress:
+            return row.export(Path(scratch), seed, settings, progress)
+    except Exception as error:  # of downloads, training, engines
+        return error
+
+
+def _table(results: Sequence[tuple[Row, Exported | Exception]]) -> Table:
     table = Table(
         caption="Against fp32 in ONNX Runtime, one item on one thread, the two in turn; drops on the half that "
         "the search did not see"
@@ -47,6 +66,9 @@ def _table(results: list[tuple[Row, Exported]]) -> Table:
     for heading in ("model", "served", "recipe", "drop", "at most", "speed-up", "at least"):
         table.add_column(heading, overflow="fold")
     for row, exported in results:
+        if isinstance(exported, Exception):
+            table.add_row(row.what, "failed", "", "", f"{100 * row.most_drop:g}", "", f"{row.least_speedup:g}x")
+            continue
         served = exported.bundle.manifest.servable[0]
         table.add_row(
             row.what,

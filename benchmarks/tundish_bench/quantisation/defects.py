@@ -141,5 +141,5 @@ def _written(
         for cell in cells:
             folder = directory / name / cell.label
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / cell.path.name).symlink_to(cell.path)
+            (folder / cell.path.name).symlink_to(cell.path.absolute())
     return DefectModel(network.eval(), preprocess(edge), directory / "calibration", directory / "evaluation")

@@ -49,6 +49,11 @@ class ServerWatch:
         return self._family.cpu_seconds()
 
     @property
+    def resident_megabytes(self) -> float:
+        """RSS at the last sample."""
+        return self._resident[-1] / 1e6
+
+    @property
     def memory(self) -> Memory:
         """Of the samples so far, at least one."""
         samples = self._proportional if self._proportional_is_known else self._resident

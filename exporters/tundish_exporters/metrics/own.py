@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import math
@@ -21,6 +20,7 @@ from tundish.results import Result
 from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.export_options import MetricFunction
 from tundish_exporters.metrics.metric import Metric, Rows
+from tundish_exporters.metrics.sources import hash_of_sources
 from tundish_exporters.truths import Truth
 
 
@@ -62,13 +62,10 @@ def _imported(name: str) -> MetricFunction:
 
 
 def _code_of(function: MetricFunction) -> str:
-    """A hash of the file that a function stands in; another each time if that does not say all that it does.
-
-    What the file imports is not in it.
-    """
+    """A hash of the files that a function is written in; another each time if those do not say all that it does."""
     if inspect.isfunction(function) and function.__closure__ is None:
         try:
-            return hashlib.sha256(Path(inspect.getfile(function)).read_bytes()).hexdigest()
+            return hash_of_sources(function)
         except OSError:  # typed at a prompt
             pass
     return uuid4().hex

@@ -72,6 +72,8 @@ class NncfRecipe:
                 # What goes through sets comes out in one order.
                 env={**os.environ, "PYTHONHASHSEED": "0"},
             )
+        if ran.returncode < 0:  # where memory runs out, the kernel ends what takes most
+            raise ExportError(f"Quantisation by nncf was ended by signal {-ran.returncode}.") from ChildProcessError()
         if ran.returncode != 0:
             reason = ran.stderr.strip().rsplit("\n", maxsplit=1)[-1]
             raise ExportError(f"Quantisation by nncf failed: {reason}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tundish.cli.rendering import TOGETHER
 from tundish.engines import Arrays
 from tundish.manifest import Accuracy, ClassificationPostprocess, Composition, ModelSpec, SliceAccuracy, Source, Variant
 from tundish.pipeline import Pipeline
@@ -19,7 +20,7 @@ from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.gauge import CONFIDENCE
 from tundish_exporters.judging import Judgement
 from tundish_exporters.parity import Parity
-from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.progress import Progress
 from tundish_exporters.report.activations import activation_histograms
 from tundish_exporters.report.comparing import compare
 from tundish_exporters.report.content import (
@@ -35,6 +36,7 @@ from tundish_exporters.report.content import (
     Trial,
 )
 from tundish_exporters.report.environment import environment, source_in_words
+from tundish_exporters.report.folders import Folders
 from tundish_exporters.report.stages import measure_stages
 from tundish_exporters.report.wording import headline
 
@@ -72,11 +74,15 @@ class Findings:
     trials: Sequence[Trial]
     """The variants, and what else a search has tried."""
     layers: Sequence[LayerError]
+    warnings: Sequence[str]
+    """What the export says that its maker should mind."""
 
 
 def collect(findings: Findings, progress: Progress) -> ReportContent:
     """The content of a report; measures where the time goes, and how activations lie to their ranges."""
-    trials = tuple(findings.trials)
+    samples = () if findings.data.gate is None else findings.data.gate.samples
+    folders = Folders(findings.options, samples=samples, bundle=findings.directory)
+    trials = tuple(replace(trial, reason=folders.without(trial.reason)) for trial in findings.trials)
     source = findings.source
     return ReportContent(
         about=About(
@@ -88,6 +94,7 @@ def collect(findings: Findings, progress: Progress) -> ReportContent:
             intended_use=source.intended_use,
         ),
         headline=headline(findings.model, trials),
+        warnings=tuple(map(folders.without, findings.warnings)),
         parity=findings.parity,
         environment=environment(),
         max_drop=findings.options.max_drop if findings.judged else None,
@@ -146,7 +153,17 @@ def with_accuracy(trial: Trial, accuracy: Accuracy | None) -> Trial:
 
 
 def _groups(measured: Sequence[SliceAccuracy]) -> tuple[GroupAccuracy, ...]:
-    return tuple(GroupAccuracy(each.name, each.value, each.reference, each.samples) for each in measured)
+    return tuple(
+        GroupAccuracy(
+            name=each.name,
+            value=each.value,
+            reference=each.reference,
+            samples=each.samples,
+            groups=each.groups,
+            interval=None if each.interval is None else (each.interval.low, each.interval.high),
+        )
+        for each in measured
+    )
 
 
 def _comparison(findings: Findings) -> Comparison | None:
@@ -180,10 +197,16 @@ def _activations(findings: Findings, progress: Progress) -> tuple[ActivationHist
         (each for each in findings.candidates if each.precision == "int8"),
         key=lambda candidate: candidate.name != findings.served.name,
     )
-    for path in tracked(dict.fromkeys(candidate.path for candidate in made), "look at activations", progress):
-        if histograms := activation_histograms(findings.floating.path, path, findings.inputs):
-            return histograms
-    return ()
+    if not made:
+        return ()
+    progress("look at activations", 0, 1)
+    looked_at = (
+        activation_histograms(findings.floating.path, path, findings.inputs)
+        for path in dict.fromkeys(candidate.path for candidate in made)
+    )
+    found = next(filter(None, looked_at), ())
+    progress("look at activations", 1, 1)
+    return found
 
 
 def _stages(findings: Findings, progress: Progress) -> tuple[StageMedians, ...]:
@@ -203,6 +226,8 @@ def collect_composed(
     scores: float,
     parities: Mapping[str, Parity],
     served: Mapping[str, str],
+    warnings: Sequence[str],
+    options: ExportOptions,
 ) -> ComposedContent:
     """The content of a composed model's report.
 
@@ -212,6 +237,8 @@ def collect_composed(
         scores: the largest difference of a score there.
         parities: how close each component is to its source.
         served: the variant of each component that is served.
+        warnings: what the export says that its maker should mind.
+        options: what was asked of it.
     """
     return ComposedContent(
         about=About(
@@ -223,9 +250,11 @@ def collect_composed(
             intended_use=composition.source.intended_use,
         ),
         headline=f"{composition.model} works with {len(parities)} networks: {', '.join(parities)}.",
+        warnings=tuple(map(Folders(options).without, warnings)),
         parity=ComposedParity(samples, scores),
         components=parities,
         served=served,
         verdict=composition.gate.reason,
+        slices={} if composition.accuracy is None else {TOGETHER: _groups(composition.accuracy.slices)},
         environment=environment(),
     )

@@ -158,6 +158,10 @@ class GroupAccuracy:
     value: float
     reference: float
     samples: int
+    groups: int | None = None
+    """Of samples that belong together; None if each stands for itself."""
+    interval: tuple[float, float] | None = None
+    """In which the drop lies in truth; None if that is not known, as where answers are not either right or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,8 @@ class ReportContent:
     about: About
     headline: str
     """One plain sentence: what is served, how much faster than the float model, and at what accuracy."""
+    warnings: tuple[str, ...] = ()
+    """What the export said that its maker should mind, in sentences."""
     parity: Parity
     environment: Environment
     max_drop: float | None = None
@@ -223,10 +229,14 @@ class ComposedContent:
 
     about: About
     headline: str
+    warnings: tuple[str, ...]
+    """Those of its components, too."""
     parity: ComposedParity
     components: Mapping[str, Parity]
     served: Mapping[str, str]
     """The variant by which each component is served, which the gate of the whole may have forbidden to be faster."""
     verdict: str
     """What the gate says of all of them together, in a sentence."""
+    slices: Mapping[str, tuple[GroupAccuracy, ...]]
+    """Of the fastest variants together, for each value of the column that the maker named."""
     environment: Environment

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tundish.cli.rendering import file_size
 from tundish_exporters.report.content import ComposedContent, Confusion, GroupAccuracy, ReportContent, Trial
 from tundish_exporters.report.glossary import words_in
 from tundish_exporters.report.pareto import front_of, pareto_plot, points_of
@@ -26,7 +27,6 @@ from tundish_exporters.report.wording import (
     sentence,
     short,
     signed,
-    size,
     tensor_names,
 )
 
@@ -60,7 +60,8 @@ def page(content: ReportContent) -> str:
 
 def composed_page(content: ComposedContent) -> str:
     """The HTML of a composed model's report, which leads to those of its components."""
-    return _rendered("composed.html", content=content)
+    slices = {name: rows for name, rows in content.slices.items() if rows}
+    return _rendered("composed.html", content=content, slices=slices, most_groups=_MOST_GROUPS)
 
 
 def _rendered(template: str, **values: Any) -> str:
@@ -87,7 +88,7 @@ def _templates() -> Environment:
         "points": points,
         "quantity": quantity,
         "signed": signed,
-        "size": size,
+        "size": file_size,
         "difference": difference,
         "engine": engine_name,
         "sentence": sentence,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tundish.cli.rendering import file_size
 from tundish_exporters.report.content import Comparison, ReportContent, Trial
-from tundish_exporters.report.wording import points, quantity, samples_in_words, share, size, why_float
+from tundish_exporters.report.wording import points, quantity, samples_in_words, share, why_float
 
 _BY_THE_FLOAT_MODEL = ("agreement", "cosine")
 
@@ -60,7 +61,7 @@ def _gain(served: Trial, trials: Sequence[Trial]) -> tuple[str, str]:
     times = f"{quantity(served.milliseconds)} ms instead of {quantity(floating.milliseconds)} ms"
     sizes = ""
     if served.bytes and floating.bytes and served.bytes != floating.bytes:
-        sizes = f", and a file of {size(served.bytes)} instead of {size(floating.bytes)}"
+        sizes = f", and a file of {file_size(served.bytes)} instead of {file_size(floating.bytes)}"
     return (
         f"{floating.milliseconds / served.milliseconds:.2f} times the speed",
         f"{times} for one item on one thread{sizes}. Both were measured on the machine below.",

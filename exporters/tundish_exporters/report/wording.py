@@ -132,11 +132,6 @@ def difference(value: float) -> str:
     return f"{value:.1e}".replace("-", "\N{MINUS SIGN}") if value else "none"
 
 
-def size(count: int) -> str:
-    """Bytes as people read them."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
 def tensor_names(names: Sequence[str]) -> dict[str, str]:
     """Names without the path that all of them begin with, and without what ONNX's exporters put behind them."""
     folders = [name.split("/")[:-1] for name in names]

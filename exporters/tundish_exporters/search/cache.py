@@ -38,14 +38,12 @@ class Measured(BaseModel):
 
     recipe: str
     engine: EngineName
-    milliseconds: float
-    speedup: float
-    accuracy: Accuracy | None
-
-    @property
-    def pace(self) -> Pace:
-        """Its latency."""
-        return Pace(self.milliseconds, self.speedup)
+    pace: Pace | None
+    """None if it was not raced, because it cannot be made or loaded."""
+    accuracy: Accuracy | None = None
+    """None if it was not judged."""
+    fault: str | None = None
+    """Why no more can be measured of it, in a sentence; None if it can."""
 
 
 class TrialCache:

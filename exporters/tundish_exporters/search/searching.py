@@ -79,7 +79,7 @@ class Search:
         self._bar.trial = f"{recipe.name} by {engine}"
         try:
             pace = self._bench.race(recipe, engine)
-        except (ExportError, EngineError) as error:
+        except ExportError as error:
             return Trial(recipe, engine, "impossible", str(error))
         if pace.speedup < _LEAST_GAIN:
             return _slower(recipe, engine, pace, "no faster than that")
@@ -96,7 +96,7 @@ class Search:
             accuracy = self._bench.accuracy(recipe, engine, pace)
         except DataError:
             raise
-        except (ExportError, EngineError) as error:
+        except ExportError as error:
             return replace(trial, reason=str(error))
         gate = self._verdict(accuracy)
         outcome: Outcome = "passed" if gate.passed else "failed"

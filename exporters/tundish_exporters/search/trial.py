@@ -60,10 +60,10 @@ def drop_of(trial: Trial) -> float:
 
 
 def how_many_remembered(trials: Sequence[Trial]) -> str:
-    """In a sentence, how many of these an earlier search has measured; empty if none."""
+    """In a sentence, how many of these an earlier search has measured, or found to be impossible; empty if none."""
     count = sum(trial.is_remembered for trial in trials)
-    measured = sum(trial.speedup is not None for trial in trials)
-    return f"Remembered from an earlier search: {count} of {measured} trials." if count else ""
+    tried = sum(trial.outcome != "not tried" for trial in trials)
+    return f"Remembered from an earlier search: {count} of {tried} trials." if count else ""
 
 
 def why_none(trials: Sequence[Trial]) -> str:

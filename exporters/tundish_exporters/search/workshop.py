@@ -24,6 +24,11 @@ class Workshop:
         self._progress = progress
         self._errors: dict[Recipe, list[LayerError]] = {}
 
+    @property
+    def directory(self) -> Path:
+        """Where the files lie."""
+        return self._floating.parent
+
     def make(self, recipe: Recipe) -> Path:
         """The file of a recipe; raises ExportError if it cannot be made."""
         path = self._path(recipe)

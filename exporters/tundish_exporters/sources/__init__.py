@@ -6,6 +6,7 @@ the exported model is held against those answers stage by stage.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +34,11 @@ class Source(Protocol):
     @property
     def postprocess(self) -> manifest.Postprocess:
         """How its outputs become a result."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What was taken for granted, in sentences."""
         ...
 
     def describe(self) -> manifest.Source:

@@ -31,6 +31,8 @@ _SCORES = {"softmax": lambda logits: logits.softmax(-1), "sigmoid": torch.sigmoi
 class ModuleSource:
     """See `Source`."""
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(
         self,
         module: torch.nn.Module | torch.export.ExportedProgram,

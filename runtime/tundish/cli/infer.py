@@ -27,7 +27,7 @@ def infer(
     image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="Text; may be given several times.")] = None,
     text_pair: Annotated[list[str] | None, typer.Option(help="Second text, of a model that compares two.")] = None,
-    question: Annotated[list[str] | None, typer.Option(help="Question to a context.")] = None,
+    question: Annotated[list[str] | None, typer.Option(help="Question to a context, an image or a page.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="Text that holds the answer.")] = None,
     query: Annotated[list[str] | None, typer.Option(help="What to rank texts by.")] = None,
     page: Annotated[list[Path] | None, typer.Option(help="JSON file with a page's words and their places.")] = None,
@@ -76,7 +76,7 @@ def infer(
                 console.print(tensors_table(outputs))
             return
         failed = False
-        ranked: list[tuple[str, Prediction]] = []
+        ranked: dict[str, list[tuple[str, TextRanking]]] = {}
         for item, outcome in _predict(client, model, items, version, timeout):
             name = " | ".join(map(_shown, item.values()))
             failed |= isinstance(outcome, TundishError)
@@ -87,11 +87,11 @@ def infer(
             elif isinstance(outcome, TundishError):
                 console.print(f"[bold]{escape(name)}[/]: [red]error:[/] {escape(str(outcome))}", soft_wrap=True)
             elif isinstance(outcome.result, TextRanking):
-                ranked.append((name, outcome))
+                ranked.setdefault(item["query"], []).append((item["text"], outcome.result))
             else:
                 console.print(prediction_table(name, outcome))
-        if ranked:
-            console.print(ranking_table(ranked))
+        for asked, scored in ranked.items():
+            console.print(ranking_table(asked, scored))
     if failed:
         raise typer.Exit(1)
 

@@ -79,6 +79,8 @@ def show(
         return
     console.print(steps_table(bundle.manifest))
     console.print(bundle.manifest.gate.reason, markup=False, soft_wrap=True)
+    if slices := slices_table(bundle.manifest):
+        console.print(slices)
     for component in bundle.components.values():
         console.print(f"[bold]{component.manifest.model}[/], {component.manifest.task}")
         _show_variants(console, component.manifest, repository)

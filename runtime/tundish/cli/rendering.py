@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tundish.errors import TundishError
-from tundish.manifest import Accuracy, Composition, Interval, Manifest, SliceAccuracy, Step
+from tundish.manifest import Accuracy, Composition, Interval, Manifest, SliceAccuracy
 from tundish.results import (
     DetectedObject,
     DocumentQuestionAnswering,
@@ -111,13 +111,13 @@ def _segment_json(segment: Segment) -> dict[str, Any]:
     return {"label": segment.label, "score": segment.score, "mask": mask}
 
 
-def ranking_table(named: Sequence[tuple[str, Prediction]]) -> RenderableType:
-    """The answers of a model for text-ranking as one table, the best text first."""
+def ranking_table(query: str, scored: Sequence[tuple[str, TextRanking]]) -> RenderableType:
+    """The texts that a model for text-ranking has scored for a query, the best one first."""
     table = Table.grid(padding=(0, 2))
-    scored = [(each.result.score, name) for name, each in named if isinstance(each.result, TextRanking)]
-    for place, (score, name) in enumerate(sorted(scored, reverse=True), 1):
-        table.add_row(f"  {place}", f"{score:.4f}", Text(name))
-    return table
+    ranked = sorted(scored, key=lambda each: each[1].score, reverse=True)
+    for place, (text, result) in enumerate(ranked, 1):
+        table.add_row(f"  {place}", f"{result.score:.4f}", Text(text))
+    return Group(Text(query, style="bold"), table, Text(""))
 
 
 def tensors_table(tensors: Mapping[str, NDArray[Any]]) -> Table:
@@ -150,11 +150,16 @@ def variants_table(manifest: Manifest) -> Table:
         table.add_row(
             variant.name,
             *_accuracy_cells(variant.accuracy),
-            f"{size / 1e6:.1f} MB" if size else "not kept",
+            file_size(size) if size else "not kept",
             f"{variant.latency.median_milliseconds:.2f} ms",
             "[green]passed[/]" if variant.gate.passed else "[red]failed[/]",
         )
     return table
+
+
+def file_size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _accuracy_cells(accuracy: Accuracy | None) -> tuple[str, str]:
@@ -169,17 +174,22 @@ def steps_table(composition: Composition) -> Table:
     table = Table("step", "component", "takes", "remembers")
     for step in composition.steps:
         remembered = f"the last {step.remembered:,}" if step.remembered else ""
-        table.add_row(step.name, step.component, ", ".join(_taken(step)), remembered)
+        elementwise = step.elementwise(composition.steps)
+        taken = [f"each of {name}" if name in elementwise else name for name in step.inputs]
+        table.add_row(step.name, step.component, ", ".join(taken), remembered)
     return table
 
 
-def _taken(step: Step) -> list[str]:
-    return [f"each of {name}" if name == step.for_each else name for name in step.inputs]
+TOGETHER = "fastest together"
+"""What the variants that a composed model serves are called where one would have a name."""
 
 
-def slices_table(manifest: Manifest) -> Table | None:
+def slices_table(manifest: Manifest | Composition) -> Table | None:
     """Each slice's accuracy by the float model, and what each variant loses there; None if nothing was sliced."""
-    measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    if isinstance(manifest, Manifest):
+        measured = {variant.name: variant.accuracy for variant in manifest.variants if variant.accuracy}
+    else:
+        measured = {} if manifest.accuracy is None else {TOGETHER: manifest.accuracy}
     first = next(iter(measured.values()), None)
     if first is None or not first.slices:
         return None
@@ -189,7 +199,8 @@ def slices_table(manifest: Manifest) -> Table | None:
         table.add_column(heading, justify="right", no_wrap=heading not in measured)
     for index, part in enumerate(first.slices):
         drops = [_drop_cell(accuracy.slices[index]) for accuracy in measured.values()]
-        table.add_row(escape(part.name), f"{part.samples:,}", f"{part.reference:.4f}", *drops)
+        samples = f"{part.samples:,}\n{_groups_of(part)}".rstrip()
+        table.add_row(escape(part.name), samples, f"{part.reference:.4f}", *drops)
     return table
 
 
@@ -202,8 +213,11 @@ def _drop_cell(accuracy: Accuracy | SliceAccuracy) -> str:
 def samples_of(accuracy: Accuracy | SliceAccuracy) -> str:
     """How many samples were measured on, and of how many groups if they belong together."""
     samples = f"{accuracy.samples:,} {'sample' if accuracy.samples == 1 else 'samples'}"
-    groups = accuracy.groups if isinstance(accuracy, Accuracy) else None
-    return samples if groups is None else f"{samples} of {groups:,} {'group' if groups == 1 else 'groups'}"
+    return samples if accuracy.groups is None else f"{samples} of {_groups_of(accuracy)}"
+
+
+def _groups_of(accuracy: Accuracy | SliceAccuracy) -> str:
+    return "" if accuracy.groups is None else f"{accuracy.groups:,} {'group' if accuracy.groups == 1 else 'groups'}"
 
 
 def points(share: float) -> str:

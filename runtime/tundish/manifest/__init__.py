@@ -17,6 +17,7 @@ from tundish.manifest.composition import (
     Composition,
     LinesPostprocess,
     PromptedPostprocess,
+    ReadPagePostprocess,
     SimilarityPostprocess,
     Step,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "PromptPreprocess",
     "PromptedPostprocess",
     "PrototypeMasksPostprocess",
+    "ReadPagePostprocess",
     "Resize",
     "ScorePostprocess",
     "SegmentationPostprocess",

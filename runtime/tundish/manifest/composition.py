@@ -7,6 +7,7 @@ values to a component, and what that answers is a value under the step's name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -47,12 +48,22 @@ class Step(Part):
     name: ValueName
     """Of what comes of it."""
     component: ValueName
-    inputs: Annotated[tuple[ValueName, ...], Field(min_length=1, max_length=4)]
+    inputs: Annotated[tuple[ValueName, ...], Field(min_length=1, max_length=8)]
     """The values that make the component's item; an image and a place in it are the image's region there."""
     for_each: ValueName | None = None
-    """The input that is a list: there is a call for each element in its place, and a list comes of the step."""
+    """The input that is a list: there is a call for each element in its place, and a list comes of the step.
+
+    Inputs that other steps made by going through the same list go along with it.
+    """
     remembered: Annotated[int, Field(ge=0)] = 0
     """How many answers are kept, those used last, for items that come again: images or texts as they were sent."""
+
+    def elementwise(self, steps: Sequence[Step]) -> frozenset[str]:
+        """Its inputs of which each call gets an element; `steps` are all of the model."""
+        if self.for_each is None:
+            return frozenset()
+        made = {step.name for step in steps if step.for_each == self.for_each}
+        return frozenset(self.inputs) & {self.for_each, *made}
 
 
 class SimilarityPostprocess(Part):
@@ -81,10 +92,20 @@ class LinesPostprocess(Part):
     kind: Literal["lines"] = "lines"
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """A line's score is at least that; what is below is hardly a text."""
+    turned_above: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """A region whose label is `180` with a score above that stands upside down, and is turned before it is read; None
+    if no step labels regions."""
+
+
+class ReadPagePostprocess(Part):
+    """From the lines that are read in an image to the words of a page, about which a question is asked."""
+
+    kind: Literal["read-page"] = "read-page"
+    lines: LinesPostprocess
 
 
 ComposedPostprocess = Annotated[
-    SimilarityPostprocess | PromptedPostprocess | LinesPostprocess, Field(discriminator="kind")
+    SimilarityPostprocess | PromptedPostprocess | LinesPostprocess | ReadPagePostprocess, Field(discriminator="kind")
 ]
 """How the values of the steps become a typed result."""
 

@@ -122,7 +122,8 @@ class SegmentationPostprocess(Part):
 class SemanticPostprocess(SegmentationPostprocess):
     """From `logits` `[batch, labels, height, width]` to one segment for each label that a pixel has; without scores.
 
-    Logits are interpolated to the image's size (bilinear, centres aligned); a pixel has the label of its highest.
+    Logits are interpolated to the image's size (bilinear, centres aligned); a pixel has the label of its highest. Where
+    images are letterboxed, logits are of the size of the network's input, and those around the image are cut off first.
     """
 
     kind: Literal["semantic"] = "semantic"

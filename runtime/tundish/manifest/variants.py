@@ -35,8 +35,10 @@ class SliceAccuracy(Part):
     value: float
     reference: float
     samples: PositiveInt
+    groups: PositiveInt | None = None
+    """Of samples that belong together, by which the interval is taken; None if each sample stands for itself."""
     interval: Interval | None = None
-    """None where answers are not either right or wrong, or belong together in groups, or the exporter gave none."""
+    """None where answers are not either right or wrong, or are all of one group, or the exporter gave none."""
 
 
 class Accuracy(Part):

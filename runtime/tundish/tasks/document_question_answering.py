@@ -51,13 +51,10 @@ class DocumentQuestionAnsweringTask(SpanTask[AskedPage, DocumentQuestionAnswerin
         super().__init__(spec.model_copy(update={"inputs": tokens}), directory)
 
     def prepare(self, item: Item) -> AskedPage:
-        """See `Task.prepare`."""
-        question, page = parts_of(item)
-        return self.asked(decoded(question), read_page(page))
-
-    def asked(self, question: str, page: PageWords) -> AskedPage:
-        """The same of a page that is there already; raises InvalidInputError if the question has no word."""
-        asking = question.split()  # as transformers' pipeline does before it tokenizes
+        """See `Task.prepare`; raises InvalidInputError also if the question has no word."""
+        question, data = parts_of(item)
+        page = read_page(data)
+        asking = decoded(question).split()  # as transformers' pipeline does before it tokenizes
         if not asking:
             raise InvalidInputError("The question is empty.")
         windows = self._tokenizer.windows(asking, page.words)

@@ -92,6 +92,8 @@ class ImageReader:
     def _decoded(self, image: ImageItem) -> DecodedImage:
         if isinstance(image, ImageRegion):
             pixels = RegionCutter().cut(image.image.decoded().pixels, image.corners)
+            if image.upside_down:
+                pixels = np.ascontiguousarray(pixels[::-1, ::-1])
             return DecodedImage(pixels, *pixels.shape[:2])
         if isinstance(image, SharedImage):
             return image.decoded()

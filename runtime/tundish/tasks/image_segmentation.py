@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError, InvalidInputError
-from tundish.manifest import ImagePreprocess, ModelSpec, SegmentationPostprocess, TensorSpec
+from tundish.manifest import ImagePreprocess, LetterboxResize, ModelSpec, SegmentationPostprocess, TensorSpec
 from tundish.masks import MAX_EDGE, Mask
 from tundish.results import ImageSegmentation, Segment
 from tundish.tasks.image_reading import ImageReader, ImageTask, PreparedImage
@@ -37,7 +37,8 @@ class ImageSegmentationTask(ImageTask[ImageSegmentation]):
         if not isinstance(preprocess, ImagePreprocess) or not isinstance(postprocess, SegmentationPostprocess):
             raise BundleError(f"{directory} must read images and give segments to do {self.name}.")
         self._reader = ImageReader(spec, preprocess)
-        self._finder = load_finder(postprocess, spec.outputs, directory)
+        letterbox = preprocess.resize if isinstance(preprocess.resize, LetterboxResize) else None
+        self._finder = load_finder(postprocess, spec.outputs, directory, letterbox=letterbox)
 
     def prepare(self, item: ImageItem) -> PreparedImage:
         """See `ImageReader.read`; an edge may not be longer than a mask's."""

@@ -9,22 +9,39 @@ from numpy.typing import DTypeLike, NDArray
 
 from tundish.masks import Mask
 from tundish.results import Segment
-from tundish_kernels import upsample_argmax
+from tundish_kernels import Window, upsample_argmax
 
 _BLOCK = 2**20
 """Pixels that are counted at a time, each as an integer of eight bytes."""
 
 
-def label_segments(logits: NDArray[np.float32], labels: Sequence[str], size: tuple[int, int]) -> tuple[Segment, ...]:
+Size = tuple[int, int]
+"""Height and width."""
+
+
+def label_segments(logits: NDArray[np.float32], labels: Sequence[str], size: Size) -> tuple[Segment, ...]:
     """The segments of an image in the order of the labels; logits are `[labels, height, width]`, of any size."""
     return _segments(best_of(logits, size), labels)
 
 
-def index_segments(indices: NDArray[np.float32], labels: Sequence[str], size: tuple[int, int]) -> tuple[Segment, ...]:
-    """As `label_segments`, of the nearest of indices `[height, width]`; one that is no label's has no segment."""
+def index_segments(
+    indices: NDArray[np.float32], labels: Sequence[str], size: Size, place: Window, seen: Size
+) -> tuple[Segment, ...]:
+    """As `label_segments`, of the nearest of indices; one that is no label's has no segment.
+
+    Args:
+        indices: `[height, width]`, over all of the network's input.
+        labels: what they stand for.
+        size: of the image.
+        place: where the network's input lies in the resized image, all of which it holds.
+        seen: of the network's input.
+    """
     whole = np.where((indices >= 0) & (indices < len(labels)), indices, len(labels)).astype(np.int32)
+    resized, offsets = (place.resized_height, place.resized_width), (place.top, place.left)
     rows, columns = (
-        (2 * np.arange(pixels) + 1) * count // (2 * pixels) for pixels, count in zip(size, whole.shape, strict=True)
+        # In whole numbers: halves of a pixel of the image, in which its centre is one.
+        ((2 * np.arange(pixels) + 1) * extent - 2 * pixels * offset) * count // (2 * pixels * edge)
+        for pixels, extent, offset, count, edge in zip(size, resized, offsets, whole.shape, seen, strict=True)
     )
     return _segments(whole[rows[:, np.newaxis], columns], labels)
 
@@ -35,7 +52,7 @@ def _segments(indices: NDArray[np.uint8] | NDArray[np.int32], labels: Sequence[s
     return tuple(Segment(labels[index], None, Mask.of(indices == index)) for index in present if index < len(labels))
 
 
-def best_of(logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8] | NDArray[np.int32]:
+def best_of(logits: NDArray[np.float32], size: Size) -> NDArray[np.uint8] | NDArray[np.int32]:
     """Of `[count, height, width]`, the index of the greatest at each pixel of an image of this size."""
     dtype: DTypeLike = np.uint8 if len(logits) <= 2**8 else np.int32
     best: NDArray[np.uint8] | NDArray[np.int32] = upsample_argmax(

@@ -7,15 +7,18 @@ left alone.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from tundish.errors import InvalidInputError
+from tundish.tasks.document_reading import ReadLine
+from tundish.tasks.region_cutting import runs_down
 from tundish.tasks.tokenizing import decoded
 
 SIDE = 1000
@@ -82,6 +85,42 @@ def _check_places(page: _Page, boxes: NDArray[np.float64]) -> None:
             f"Word {place} of the page, '{word.text[:40]}', has the box {list(word.box)}: left, top, right and bottom "
             f"must lie in order on the page of {page.width:g} x {page.height:g}."
         )
+
+
+def page_of(size: tuple[int, int], lines: Sequence[ReadLine]) -> bytes:
+    """The page of the lines that were read in an image of this height and width, as `read_page` reads it.
+
+    A line is cut at its spaces, and each word has as much of its length as it has of its characters.
+
+    Raises:
+        InvalidInputError: there are no words.
+    """
+    words = [word for each in lines for word in _words_of(each, size)]
+    if not words:
+        raise InvalidInputError("No words were read in the image, so that there is nothing to ask about.")
+    return json.dumps({"width": size[1], "height": size[0], "words": words}, ensure_ascii=False).encode()
+
+
+def _words_of(read: ReadLine, size: tuple[int, int]) -> list[dict[str, Any]]:
+    corners, text = read.line.corners, read.line.text
+    first, second, third, fourth = corners[2:] + corners[:2] if read.upside_down else corners
+    begin, end = (first, fourth), (second, third)
+    if runs_down(corners):
+        begin, end = (first, second), (fourth, third)
+    words = []
+    for word in re.finditer(r"\S+", text):
+        shares = [place / len(text) for place in word.span()]
+        places = [
+            (start.x + share * (stop.x - start.x), start.y + share * (stop.y - start.y))
+            for share in shares
+            for start, stop in zip(begin, end, strict=True)
+        ]
+        across, down = (
+            [min(max(number, 0), most) for number in numbers]
+            for numbers, most in zip(zip(*places, strict=True), size[::-1], strict=True)
+        )
+        words.append({"text": word.group(), "box": [min(across), min(down), max(across), max(down)]})
+    return words
 
 
 def made_page(words: Sequence[str]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,7 @@ class RegionCutter:
             raise InvalidInputError(f"The image has an edge of {edge} pixels; regions are cut out of {_MAX_EDGE}.")
         if not (np.abs(corners) <= 2 * edge).all():  # also what is not a number
             raise InvalidInputError(f"The region with the corners {corners.tolist()} does not lie in the image.")
-        first, second, third, fourth = corners.tolist()
-        width = max(1, int(max(math.dist(first, second), math.dist(third, fourth))))
-        height = max(1, int(max(math.dist(first, fourth), math.dist(second, third))))
+        width, height = _extents(corners.tolist())
         straight = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
         cut: NDArray[np.uint8] = cv.warpPerspective(
             pixels,
@@ -51,3 +50,17 @@ class RegionCutter:
             borderMode=cv.BORDER_REPLICATE,
         )
         return np.ascontiguousarray(np.rot90(cut)) if height >= _UPRIGHT * width else cut
+
+
+def runs_down(corners: Sequence[Sequence[float]]) -> bool:
+    """Whether the line in a region is read from its upper edge to its lower one, since it is that much higher."""
+    width, height = _extents(corners)
+    return height >= _UPRIGHT * width
+
+
+def _extents(corners: Sequence[Sequence[float]]) -> tuple[int, int]:
+    """Width and height of what is cut out."""
+    first, second, third, fourth = corners
+    width = max(1, int(max(math.dist(first, second), math.dist(third, fourth))))
+    height = max(1, int(max(math.dist(first, fourth), math.dist(second, third))))
+    return width, height

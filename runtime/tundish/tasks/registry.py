@@ -20,6 +20,7 @@ from tundish.tasks.image_segmentation import ImageSegmentationTask
 from tundish.tasks.object_detection import ObjectDetectionTask
 from tundish.tasks.prompted_segmentation import PromptableSegmentationTask, PromptedSegmentationTask
 from tundish.tasks.question_answering import QuestionAnsweringTask
+from tundish.tasks.read_page_answering import ReadPageAnsweringTask
 from tundish.tasks.sentence_similarity import SentenceSimilarityTask
 from tundish.tasks.text_classification import TextClassificationTask
 from tundish.tasks.text_detection import TextDetectionTask
@@ -53,7 +54,8 @@ TASKS: dict[str, type[Task[Any, Any]]] = {
 }
 
 COMPOSED_TASKS: dict[str, type[ComposedTask[Any]]] = {
-    task.name: task for task in (RequestedLabelsTask, PromptableSegmentationTask, DocumentReadingTask)
+    task.name: task
+    for task in (RequestedLabelsTask, PromptableSegmentationTask, DocumentReadingTask, ReadPageAnsweringTask)
 }
 
 

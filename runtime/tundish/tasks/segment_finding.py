@@ -12,6 +12,7 @@ from tundish.engines import Arrays
 from tundish.errors import BundleError, EngineError
 from tundish.manifest import (
     BoxPostprocess,
+    LetterboxResize,
     MaskQueriesPostprocess,
     PixelIndexPostprocess,
     PrototypeMasksPostprocess,
@@ -26,6 +27,7 @@ from tundish.tasks.label_maps import index_segments, label_segments
 from tundish.tasks.mask_prototypes import Floats, Size, object_masks
 from tundish.tasks.mask_queries import segments_of_queries
 from tundish.tasks.object_choosing import Chosen, Shape, load_chooser
+from tundish_kernels import Window
 
 Found = tuple[Segment, ...]
 
@@ -42,15 +44,26 @@ class SegmentFinder(Protocol):
         ...
 
 
-def load_finder(rule: SegmentationPostprocess, outputs: Sequence[TensorSpec], directory: Path) -> SegmentFinder:
+def load_finder(
+    rule: SegmentationPostprocess,
+    outputs: Sequence[TensorSpec],
+    directory: Path,
+    *,
+    letterbox: LetterboxResize | None = None,
+) -> SegmentFinder:
     """The finder of a bundle's rule; raises BundleError if the network has not the outputs that the rule reads."""
     if isinstance(rule, SemanticPostprocess):
-        _check(outputs, "logits", ("batch", len(rule.labels), "height", "width"), directory)
-        return SemanticFinder(rule)
+        cells = ("height", "width") if letterbox is None else (letterbox.height, letterbox.width)
+        _check(outputs, "logits", ("batch", len(rule.labels), *cells), directory)
+        return SemanticFinder(rule, letterboxed=letterbox is not None)
     if isinstance(rule, PixelIndexPostprocess):
         _check(outputs, "indices", ("batch", "height", "width"), directory)
-        return PixelIndexFinder(rule)
+        return PixelIndexFinder(rule, letterboxed=letterbox is not None)
     if isinstance(rule, MaskQueriesPostprocess):
+        if letterbox is not None:
+            raise BundleError(
+                f"{directory} finds masks by queries, which are of whole images and not of letterboxed ones."
+            )
         _check(outputs, "class_queries_logits", ("batch", "queries", len(rule.labels) + 1), directory)
         _check(outputs, "masks_queries_logits", ("batch", "queries", "height", "width"), directory)
         return MaskQueriesFinder(rule)
@@ -80,29 +93,42 @@ def _check(outputs: Sequence[TensorSpec], name: str, wanted: Shape, directory: P
 class SemanticFinder:
     """SegFormer and all that give each pixel the logits of its labels, at any size."""
 
-    def __init__(self, rule: SemanticPostprocess) -> None:
+    def __init__(self, rule: SemanticPostprocess, *, letterboxed: bool) -> None:
         self._rule = rule
+        self._letterboxed = letterboxed
 
     def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:  # noqa: ARG002  # the logits are the whole input's
         """See `SegmentFinder.find`."""
         rows = outputs["logits"].astype(np.float32, copy=False)
         return [
-            label_segments(logits, self._rule.labels, image.size) if np.isfinite(logits).all() else not_finite("scores")
+            label_segments(self._of_image(logits, image), self._rule.labels, image.size)
+            if np.isfinite(logits).all()
+            else not_finite("scores")
             for logits, image in zip(rows, images, strict=True)
         ]
+
+    def _of_image(self, logits: Floats, image: PreparedImage) -> Floats:
+        """Without what was seen around the image; letterboxed, logits are of the input's size."""
+        if not self._letterboxed:
+            return logits
+        place = image.window
+        rows = slice(-place.top, place.resized_height - place.top)
+        return logits[:, rows, -place.left : place.resized_width - place.left]
 
 
 class PixelIndexFinder:
     """Networks that choose each pixel's label themselves."""
 
-    def __init__(self, rule: PixelIndexPostprocess) -> None:
+    def __init__(self, rule: PixelIndexPostprocess, *, letterboxed: bool) -> None:
         self._rule = rule
+        self._letterboxed = letterboxed
 
-    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:  # noqa: ARG002  # the indices are the whole input's
+    def find(self, outputs: Arrays, images: Sequence[PreparedImage], seen: Size) -> list[Found | EngineError]:
         """See `SegmentFinder.find`."""
         rows = outputs["indices"].astype(np.float32, copy=False)
+        whole = Window.stretch(seen)
         return [
-            index_segments(indices, self._rule.labels, image.size)
+            index_segments(indices, self._rule.labels, image.size, image.window if self._letterboxed else whole, seen)
             if np.isfinite(indices).all()
             else not_finite("indices")
             for indices, image in zip(rows, images, strict=True)

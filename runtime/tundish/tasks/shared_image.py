@@ -52,6 +52,8 @@ class ImageRegion:
     image: SharedImage
     corners: NDArray[np.float32]
     """`[4, 2]`, x and y in pixels of the image, clockwise from the corner that is the upper left one of its content."""
+    upside_down: bool = False
+    """Whether the content stands so within these corners; it is turned before it is read."""
 
 
 ImageItem = bytes | SharedImage | ImageRegion

@@ -13,6 +13,7 @@ import tritonclient.http as triton_http
 from PIL import Image
 
 from tundish_bench.driving.contents import ModelInput, Wanted, make_contents
+from tundish_bench.driving.questions import Question
 from tundish_bench.driving.requests import grpc_requests, http_requests
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
@@ -101,16 +102,16 @@ def test_requests_are_those_of_nvidia_s_clients() -> None:
         datatype = "BYTES" if array.dtype == np.object_ else "FP32"
         by_grpc.append(triton_grpc.InferInput(name, list(array.shape), datatype).set_data_from_numpy(array))
         by_http.append(triton_http.InferInput(name, list(array.shape), datatype).set_data_from_numpy(array))
-    [message, *_] = grpc_requests("m", [first])
+    [message, *_] = grpc_requests([Question("m", first)])
     ours = oip.ModelInferRequest.FromString(message)
     assert list(ours.raw_input_contents) == [each._get_content() for each in by_grpc]
     assert [(each.name, each.datatype, list(each.shape)) for each in ours.inputs] == [
         (each.name(), each.datatype(), each.shape()) for each in by_grpc
     ]
-    [request] = http_requests([first], binary=True)
+    [request] = http_requests([Question("m", first)], binary=True)
     body, length = triton_http.InferenceServerClient.generate_request_body(by_http)
     ours_length = int(request.headers["Inference-Header-Content-Length"])
     assert request.body[ours_length:] == body[length:]
     assert json.loads(request.body[:ours_length])["inputs"] == json.loads(body[:length])["inputs"]
-    [plain] = http_requests([first], binary=False)
+    [plain] = http_requests([Question("m", first)], binary=False)
     assert json.loads(plain.body)["inputs"][1]["data"] == [each.decode() for each in first["text"].flat]

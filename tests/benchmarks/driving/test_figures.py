@@ -14,6 +14,7 @@ from tundish_bench.driving.doubts import Spent, doubts
 from tundish_bench.driving.figures import Repeat, Seen, load_figures, pooled_latencies, seen_in
 from tundish_bench.driving.histogram import Latencies
 from tundish_bench.driving.load import Closed, Open
+from tundish_bench.driving.outcomes import ANSWERED, DIFFERENT, GIVEN_UP
 from tundish_bench.driving.records import Records, joined
 from tundish_bench.driving.steadiness import Window, is_steady
 from tundish_bench.reports import Figure
@@ -22,8 +23,8 @@ from tundish_bench.reports import Figure
 def records_of(due: list[float], latencies: list[float], errors: Counter[str] | None = None) -> Records:
     """All answered."""
     moments = np.asarray(due, np.float64)
-    good = np.ones(len(due), np.bool_)
-    return Records(moments, moments, moments + np.asarray(latencies), good, ~good, errors or Counter())
+    good = np.full(len(due), ANSWERED, np.int16)
+    return Records(moments, moments, moments + np.asarray(latencies), good, errors or Counter())
 
 
 def figures_by_name(seen: Seen, batch: int = 1) -> dict[str, Figure]:
@@ -73,10 +74,9 @@ def test_a_percentile_that_few_latencies_cannot_say_is_of_all_or_left_out() -> N
 
 def test_errors_are_counted_and_have_no_latency_but_those_given_up_have_one() -> None:
     moments = np.asarray([0.0, 0.1, 0.2, 0.3])
-    answered = np.asarray([True, True, False, False])
-    given_up = np.asarray([False, False, False, True])
+    status = np.asarray([ANSWERED, DIFFERENT, 14, GIVEN_UP], np.int16)
     ended = moments + np.asarray([0.1, 0.1, 0.001, 9.0])
-    seen = seen_in([Repeat(0, 1)], Records(moments, moments, ended, answered, given_up))
+    seen = seen_in([Repeat(0, 1)], Records(moments, moments, ended, status))
     assert figures_by_name(seen)["errors"].repeats == (50.0,)
     assert len(pooled_latencies(seen)) == 3
     assert pooled_latencies(seen).percentile(100) == pytest.approx(9000, rel=1e-3)
@@ -102,8 +102,7 @@ def test_a_server_that_does_not_keep_up_is_called_saturated() -> None:
 
 def test_a_late_or_busy_generator_is_named() -> None:
     due = np.arange(0, 10, 0.01)
-    good = np.ones(len(due), np.bool_)
-    late = Records(due, due + 0.002, due + 0.012, good, ~good)
+    late = Records(due, due + 0.002, due + 0.012, np.full(len(due), ANSWERED, np.int16))
     seen = seen_in([Repeat(0, 10)], late)
     [note] = doubts(Open(100.0), seen, late, quiet(10))
     assert note.startswith("The load generator was late: 1 % of the requests were sent over 2 ms after they were due")

@@ -134,7 +134,7 @@ def test_what_the_server_spends_is_known(measured: dict[str, Measured]) -> None:
 @pytest.mark.parametrize("wire", ["grpc", "http"])
 def test_a_server_that_refuses_everything_ends_the_load(endpoints: dict[WireName, Endpoint], wire: WireName) -> None:
     session = open_session(endpoints[wire], "refusing", Wanted(), timeout_seconds=5.0)
-    with pytest.raises(BenchmarkError, match=r"answered no request to 'refusing': .*It is refused"):
+    with pytest.raises(BenchmarkError, match=r"answered no request: .*It is refused"):
         session.measure(Closed(2), PLAN)
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tundish_bench.driving.dialects import GRPC, GRPC_BYTES, HTTP, POST, Dialect
 from tundish_bench.peers.comparing import CPU_RATIO, THROUGHPUT_RATIO, rows_of
 from tundish_bench.peers.document import document, escaped
-from tundish_bench.peers.measuring import Point, Points, Target
+from tundish_bench.peers.measuring import Points, Target
 from tundish_bench.peers.plots import plots_of
 from tundish_bench.peers.workloads import Workload
 from tundish_bench.processes import ServerProcess
 from tundish_bench.reports import Better, Figure, Report, Row
+from tundish_bench.rounds import Sample
 
 REASONS = "**mosec** is quick because of | this.\n"
 
@@ -70,7 +72,7 @@ def test_the_document_holds_every_figure_the_reasons_and_the_method() -> None:
     assert "\nTwo \\* two.\n" in made
     assert "> Other work took up to 0.40 cores" in made
     assert "| 1 caller | 64 callers |" in made
-    assert "| 1 | mosec, HTTP | 1,250 ± 203 | 0.51 (" in made
+    assert "| 1 | mosec, HTTP | 1,250 ± 203 | 0.510 (" in made
     assert "### Texts\n" in made
     assert "make bench-peers" in made
 
@@ -94,22 +96,21 @@ def test_what_markdown_would_take_for_markup_is_escaped(text: str, shown: str) -
     assert escaped(text) == shown
 
 
-def target(name: str, protocol: str, *, ours: bool = False) -> Target:
+def target(name: str, dialect: Dialect, *, ours: bool = False) -> Target:
     process = ServerProcess(name, ["none"], port=1, log=None)  # type: ignore[arg-type]
-    return Target(name=name, process=process, url="", protocol=protocol, is_ours=ours)  # type: ignore[arg-type]
+    return Target(name=name, process=process, url="", dialect=dialect, is_ours=ours)
 
 
-def point(throughput: float, cpu: float) -> Point:
-    values = {"p50": 1.0, "p99": 2.0, "client_cpu": 0.1, "memory": 50.0, "other_cores": 0.0}
-    return Point(throughput=throughput, server_cpu=cpu, different=0, answered=10, **values)
+def point(throughput: float, cpu: float) -> Sample:
+    return Sample(items=10, items_per_second=throughput, cpu_milliseconds=cpu, other_cores=0.0, memory_megabytes=50.0)
 
 
 def test_a_peer_is_compared_with_tundish_by_the_same_transport_round_by_round() -> None:
     targets = [
-        target("ours", "grpc", ours=True),
-        target("ours, HTTP", "v2-http", ours=True),
-        target("one", "grpc-bytes"),
-        target("other", "http"),
+        target("ours", GRPC, ours=True),
+        target("ours, HTTP", HTTP, ours=True),
+        target("one", GRPC_BYTES),
+        target("other", POST),
     ]
     points: Points = {
         ("ours", 4): [point(100, 10), point(200, 10)],
@@ -133,6 +134,7 @@ def test_a_peer_is_compared_with_tundish_by_the_same_transport_round_by_round() 
     assert repeats("other", CPU_RATIO) == (0.25, 2.0)
     assert rows["ours"].figure(THROUGHPUT_RATIO) is None
     assert repeats("ours", "throughput") == (100, 200)
+    assert repeats("ours", "server memory") == (50, 50)
 
 
 def test_each_workload_has_its_plots_where_it_is_told() -> None:

@@ -187,6 +187,7 @@ def test_memory_is_that_of_all_processes(monkeypatch: pytest.MonkeyPatch, readab
         assert watch.memory.kind == ("PSS" if readable else "RSS")
         assert 64 <= watch.memory.peak_megabytes <= 64 + 40
         assert watch.memory.peak_megabytes - watch.memory.mean_megabytes == pytest.approx(16, abs=4)
+        assert 32 <= watch.resident_megabytes <= 32 + 40
 
 
 def test_the_others_work_is_the_machines_without_the_servers_and_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tundish.manifest import Accuracy
 from tundish_exporters.data import Sample
 from tundish_exporters.quantize.dynamic import DynamicRecipe
 from tundish_exporters.search.cache import Measured, TrialCache, common_hash
+from tundish_exporters.search.stopwatch import Pace
 
 RECIPE = DynamicRecipe()
 INPUTS = [{"x": np.zeros((2, 3), np.float32)}]
@@ -19,7 +21,7 @@ SAMPLES = [Sample(("a text",), "good"), Sample(("another",), "bad")]
 
 def measured() -> Measured:
     accuracy = Accuracy(metric="accuracy", value=0.5, reference=0.75, samples=4)
-    return Measured(recipe=RECIPE.name, engine="onnx", milliseconds=2.0, speedup=1.5, accuracy=accuracy)
+    return Measured(recipe=RECIPE.name, engine="onnx", pace=Pace(2.0, 1.5), accuracy=accuracy)
 
 
 def test_a_trial_is_found_by_its_recipe_and_its_engine_alone(tmp_path: Path) -> None:
@@ -31,6 +33,14 @@ def test_a_trial_is_found_by_its_recipe_and_its_engine_alone(tmp_path: Path) -> 
     assert cache.find(RECIPE.keeping(frozenset({"layer"})), "onnx") is None
     assert TrialCache(tmp_path / "cache", "what").find(RECIPE, "onnx") == measured(), "another process"
     assert TrialCache(tmp_path / "cache", "other").find(RECIPE, "onnx") is None
+
+
+@pytest.mark.parametrize("pace", [None, Pace(2.0, math.inf)])
+def test_a_fault_is_kept_as_what_was_measured_is(tmp_path: Path, pace: Pace | None) -> None:
+    cache = TrialCache(tmp_path, "what")
+    failed = Measured(recipe=RECIPE.name, engine="onnx", pace=pace, fault="It fails on 'größer'.")
+    cache.keep(RECIPE, failed)
+    assert cache.find(RECIPE, "onnx") == failed
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"recipe": 3}', b"\xff" * 9, b"x" * 300_000])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from support.networks import COLOR_INPUTS, COLOR_POSTPROCESS, COLOR_PREPROCESS, ColorNetwork, write_color_images
 
 from tundish.engines import Arrays
@@ -23,6 +27,8 @@ from tundish_exporters.progress import silent
 from tundish_exporters.quantize import ranges
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.search import searching, stopwatch
+from tundish_exporters.search.table import trials_table
+from tundish_exporters.search.trial import how_many_remembered
 
 Break = Callable[[Callable[[str, Arrays], bool]], None]
 
@@ -104,6 +110,9 @@ def test_a_recipe_that_fails_while_it_is_judged_names_the_sample(tmp_path: Path,
     assert trial.reason.startswith(f"It fails on {images}")
     assert trial.reason.endswith(".png, which the float model answers: The engine failed: planted.")
     assert trial.speedup is not None
+    report = (exported.bundle.directory / "report.json").read_text()
+    assert str(images) not in report
+    assert re.search(r"It fails on (red|green|blue)/\d+\.png, which", report)
 
 
 def test_a_recipe_that_fails_while_it_observes_ranges_costs_itself(
@@ -118,6 +127,81 @@ def test_a_recipe_that_fails_while_it_observes_ranges_costs_itself(
     exported = export(tmp_path, images)
     trial = next(each for each in exported.trials if each.recipe.name == "static-u8s8-percentile")
     assert (trial.outcome, trial.reason[:26]) == ("impossible", "Static quantisation failed")
+
+
+def said(exported: Exported) -> tuple[str, set[tuple[str, str, str]]]:
+    """Of the trials: the command's table, and what the report has of those that are no variants."""
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(trials_table(exported.trials))
+    report = json.loads((exported.bundle.directory / "report.json").read_text())
+    reported = {(each["name"], each["outcome"], each["reason"]) for each in report["trials"] if " by " in each["name"]}
+    return stream.getvalue(), reported
+
+
+@pytest.mark.parametrize("answered", [0, 5], ids=["in the race", "on a sample"])
+def test_what_is_impossible_is_remembered_with_its_reason(
+    tmp_path: Path, images: Path, broken: Break, answered: int
+) -> None:
+    failing = ["always"]
+    seen: set[float] = set()
+
+    def fails(name: str, inputs: Arrays) -> bool:
+        if not name.startswith("static-u8s8-mean"):
+            return False
+        seen.add(float(inputs["pixel_values"].flat[0]))
+        return bool(failing) and len(seen) > answered
+
+    broken(fails)
+    first = export(tmp_path, images)
+    impossible = [trial.name for trial in first.trials if trial.outcome == "impossible"]
+    assert impossible == ["static-u8s8-mean by onnx"]
+    failing.clear()
+    second = export(tmp_path, images)
+    assert said(second) == said(first)
+    assert all(trial.is_remembered for trial in second.trials)
+    count = len(first.trials)
+    assert how_many_remembered(second.trials) == f"Remembered from an earlier search: {count} of {count} trials."
+    third = export(tmp_path, images, confidence=0.9)
+    assert "impossible" not in {trial.outcome for trial in third.trials}, "another question is asked anew"
+
+
+def test_a_file_that_no_engine_takes_is_remembered_without_the_folder_that_it_lay_in(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def write_nothing(_recipe: StaticRecipe, _prepared: Path, destination: Path, *_: Any) -> None:
+        written.append(destination)
+        destination.write_bytes(b"no graph")
+
+    monkeypatch.setattr(StaticRecipe, "write", write_nothing)
+    first = export(tmp_path, images)
+    count = len(written)
+    assert count
+    assert said(export(tmp_path, images)) == said(first)
+    assert len(written) == count
+    reason = first.trials[0].reason
+    assert reason.startswith("ONNX Runtime does not take static-u8s8-mean.onnx: ")
+    assert str(tmp_path) not in reason
+
+
+def test_a_machine_that_was_out_of_memory_is_asked_again(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, lacking = ranges._percentile_bin, [MemoryError()]
+
+    def find_or_fail(counts: Any) -> int:
+        if lacking:
+            raise lacking[0]
+        return find(counts)
+
+    monkeypatch.setattr(ranges, "_percentile_bin", find_or_fail)
+    outcomes = []
+    for _ in range(2):
+        trials = {trial.recipe.name: trial.outcome for trial in export(tmp_path, images).trials}
+        outcomes.append(trials["static-u8s8-percentile"])
+        lacking.clear()
+    assert (outcomes[0], outcomes[1] == "impossible") == ("impossible", False)
 
 
 def test_where_no_recipe_is_left_the_float_model_is_served_and_the_export_says_why(

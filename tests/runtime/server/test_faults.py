@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import resource
 import socket
@@ -23,8 +22,13 @@ from support.images import encoded
 from support.server_process import ServerProcess
 from support.slow_bundles import make_slow_bundle, slow_image
 
-from tundish_bench.asking import ask_pipeline
-from tundish_bench.offers import OK, Offer, arrivals
+from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.endpoint import parse_endpoint
+from tundish_bench.driving.generator import Generator, Order
+from tundish_bench.driving.load import Open
+from tundish_bench.driving.outcomes import ANSWERED
+from tundish_bench.driving.questions import ask_pipeline
+from tundish_bench.driving.requests import grpc_requests
 from tundish_bench.overload import LATE, REFUSED, check_adds_up
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
@@ -91,16 +95,18 @@ def outcomes(process: ServerProcess, model: str) -> tuple[int, int]:
 def test_twice_the_capacity_is_answered_or_refused_and_nothing_is_lost(server: ServerProcess) -> None:
     """How fast, `tundish_bench.overload` measures."""
     name, seconds = "slow", 0.02
-    question = ask_pipeline(name, "image", slow_image(seconds))
+    requests = grpc_requests([ask_pipeline(name, "image", slow_image(seconds))])
+    asking = Asking(endpoint=parse_endpoint(server.url), requests=requests, timeout_seconds=0.5)
     before = outcomes(server, name)
-    offer = Offer(url=server.url, per_second=2 / seconds, seconds=4, deadline_seconds=0.5)
-    report = asyncio.run(offer.run([question]))
+    with Generator() as generator:
+        load = Open(2 / seconds)
+        records = generator.run(Order(asking=asking, load=load, block_seconds=4.0, ends_itself=True)).records
     after = outcomes(server, name)
-    check_adds_up(report, succeeded=after[0] - before[0], failed=after[1] - before[1])
-    ended = Counter(outcome.status for outcome in report.outcomes)
-    assert ended.keys() <= {OK, REFUSED, LATE}
-    assert len(report.outcomes) == ended.total() == len(arrivals(offer.per_second, offer.seconds))
-    assert ended[OK] > 0 < ended[REFUSED]
+    check_adds_up(records, succeeded=after[0] - before[0], failed=after[1] - before[1])
+    ended = Counter(records.status.tolist())
+    assert ended.keys() <= {ANSWERED, REFUSED, LATE}
+    assert len(records) == 4 * 2 / seconds
+    assert ended[ANSWERED] > 0 < ended[REFUSED]
     assert answers(server, name)
 
 

@@ -21,6 +21,7 @@ from support.segmentations import Expected, segment_faults
 from tundish.errors import BundleError, EngineError, InvalidInputError
 from tundish.manifest import (
     ImagePreprocess,
+    LetterboxResize,
     MaskQueriesPostprocess,
     ModelSpec,
     PixelIndexPostprocess,
@@ -213,6 +214,16 @@ def test_a_network_of_another_form_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match=message):
         load_finder(rule, (TensorSpec(name=name, datatype="FP32", shape=shape),), Path("bundle"))
+
+
+def test_letterboxed_images_need_maps_that_can_be_cut() -> None:
+    letterbox = LetterboxResize(height=12, width=18, padding=114)
+    rule = SemanticPostprocess(labels=FEW)
+    with pytest.raises(BundleError, match=r"'logits' of the shape \[batch, 4, 12, 18\], got \['batch', 4, 6, 9\]"):
+        load_finder(rule, outputs_of(rule), Path("bundle"), letterbox=letterbox)
+    of_queries = queries()[0]
+    with pytest.raises(BundleError, match="masks by queries, which are of whole images"):
+        load_finder(of_queries, outputs_of(of_queries), Path("bundle"), letterbox=letterbox)
 
 
 def task() -> ImageSegmentationTask:

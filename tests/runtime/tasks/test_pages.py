@@ -14,7 +14,9 @@ from transformers.pipelines import document_question_answering
 
 from tundish.errors import InvalidInputError
 from tundish.inputs import read_inputs
-from tundish.tasks.pages import made_page, read_page
+from tundish.results import Point, TextLine
+from tundish.tasks.document_reading import ReadLine
+from tundish.tasks.pages import made_page, page_of, read_page
 
 normalize_box: Any = document_question_answering.normalize_box
 extents = st.integers(1, 5000) | st.floats(0.5, 5000)
@@ -120,3 +122,40 @@ def test_what_is_no_page_is_told(tmp_path: Path) -> None:
     photograph.write_bytes(bytes.fromhex("ffd8ffe0"))
     with pytest.raises(InvalidInputError, match="The page is JSON in UTF-8; what was given begins with ff d8 ff e0"):
         read_inputs({"page": photograph})
+
+
+def line(text: str, *corners: tuple[float, float], upside_down: bool = False) -> ReadLine:
+    first, second, third, fourth = (Point(*corner) for corner in corners)
+    return ReadLine(TextLine(text, 0.9, (first, second, third, fourth)), upside_down)
+
+
+LEVEL = ((10.0, 20.0), (90.0, 20.0), (90.0, 30.0), (10.0, 30.0))
+FALLING = ((10.0, 10.0), (90.0, 50.0), (86.0, 58.0), (6.0, 18.0))
+UPRIGHT = ((60.0, 10.0), (70.0, 10.0), (70.0, 90.0), (60.0, 90.0))
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (line("ab cde g", *LEVEL), {"ab": [10, 20, 30, 30], "cde": [40, 20, 70, 30], "g": [80, 20, 90, 30]}),
+        (line("  ab  d ", *LEVEL), {"ab": [30, 20, 50, 30], "d": [70, 20, 80, 30]}),
+        (line("ab g", *LEVEL, upside_down=True), {"ab": [50, 20, 90, 30], "g": [10, 20, 30, 30]}),
+        (line("abc efgh", *FALLING), {"abc": [6, 10, 40, 33], "efgh": [46, 30, 90, 58]}),
+        (line("ab cde g", *UPRIGHT), {"ab": [60, 10, 70, 30], "cde": [60, 40, 70, 70], "g": [60, 80, 70, 90]}),
+        (line("ab g", *UPRIGHT, upside_down=True), {"ab": [60, 50, 70, 90], "g": [60, 10, 70, 30]}),
+        (line("ab", (-5.0, 90.0), (200.0, 90.0), (200.0, 130.0), (-5.0, 130.0)), {"ab": [0, 90, 100, 120]}),
+    ],
+)
+def test_words_of_a_line_have_as_much_of_it_as_of_its_characters(read: ReadLine, words: dict[str, list[float]]) -> None:
+    made = json.loads(page_of((120, 100), [read]))
+    assert (made["width"], made["height"]) == (100, 120)
+    assert {word["text"]: word["box"] for word in made["words"]} == {
+        text: pytest.approx(box) for text, box in words.items()
+    }
+    assert read_page(json.dumps(made).encode()).words == tuple(words)
+
+
+@pytest.mark.parametrize("lines", [[], [line(" ", *LEVEL)]])
+def test_a_page_has_words(lines: list[ReadLine]) -> None:
+    with pytest.raises(InvalidInputError, match="No words were read in the image"):
+        page_of((120, 100), lines)

@@ -61,7 +61,10 @@ class SentenceComparer(TextSource):
         super().__init__(directory, choices)
         self.postprocess = read_pooling(self._base or directory, self._processor)
         if self.postprocess.pooling == "none":
-            raise ExportError(f"{directory} does not say how it pools: it has no modules.json with a Pooling.")
+            raise ExportError(
+                f"{directory} does not say how it pools: it has no modules.json with a Pooling; save it by "
+                "sentence-transformers, or export it for feature-extraction."
+            )
 
     @classmethod
     def reads(cls, choices: Choices) -> tuple[manifest.TextInput, ...]:  # noqa: ARG003

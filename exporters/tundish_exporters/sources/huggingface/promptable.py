@@ -21,7 +21,7 @@ from tundish.tasks import Item, parts_of
 from tundish.tasks.prompted_segmentation import ENCODING, IMAGE_ENCODING, KINDS, MASK, POINTS, SCORE, SEGMENTS
 from tundish.tasks.prompts import NOT_A_POINT, read_prompt
 from tundish.tasks.shared_image import SharedImage
-from tundish_exporters.composed_sources import Parts
+from tundish_exporters.composed_sources import Asked, Parts
 from tundish_exporters.errors import ExportError
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
@@ -109,6 +109,7 @@ class MaskDecoder:
 
     task: manifest.TaskName = "prompted-segmentation"
     postprocess = manifest.PromptMaskPostprocess()
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, encoder: ImageEncoder) -> None:
         resize = encoder.preprocess.resize
@@ -188,16 +189,17 @@ class PromptableSegmenter:
         """See `ComposedSource.describe`."""
         return self._encoder.describe()
 
-    def items_of(self, component: str, samples: Sequence[Parts]) -> list[Item]:
-        """See `ComposedSource.items_of`."""
+    def asked_of(self, component: str, samples: Sequence[Parts]) -> list[Asked]:
+        """See `ComposedSource.asked_of`."""
         whole = [self.completed(sample) for sample in samples]
         if component == _ENCODER:
-            return [image for image, _ in whole]
-        items: list[Any] = []
-        for image, prompts in whole[:_MOST_ENCODED]:
+            return [Asked(image, place) for place, (image, _) in enumerate(whole)]
+        asked: list[Asked] = []
+        for place, (image, prompts) in enumerate(whole[:_MOST_ENCODED]):
             encoding = self._encoder.predict(image)
-            items += [(SharedImage(image), encoding, prompt) for prompt in prompts]
-        return items
+            items: list[Any] = [(SharedImage(image), encoding, prompt) for prompt in prompts]
+            asked += [Asked(item, place) for item in items]
+        return asked
 
     def completed(self, sample: Parts) -> Any:
         """See `ComposedSource.completed`; made-up prompts are a point and a box in the middle."""

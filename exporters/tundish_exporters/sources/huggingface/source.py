@@ -74,6 +74,8 @@ class HuggingFaceSource(ABC):
     architecture: ClassVar[Architecture]
     outputs: tuple[str, ...] = ("logits",)
     """Of the network, those that the task reads."""
+    warnings: tuple[str, ...] = ()
+    """See `Source.warnings`; a directory says all that is needed."""
     preprocess: manifest.Preprocess
     postprocess: manifest.Postprocess
 

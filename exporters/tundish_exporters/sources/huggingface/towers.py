@@ -18,7 +18,7 @@ from tundish.engines import Arrays
 from tundish.results import FeatureExtraction, ImageClassification, Label
 from tundish.tasks import Item, parts_of
 from tundish.tasks.zero_shot import IMAGE_VECTOR, TEXT_VECTORS
-from tundish_exporters.composed_sources import Parts
+from tundish_exporters.composed_sources import Asked, Parts
 from tundish_exporters.probes import probe_inputs
 from tundish_exporters.sources import Source
 from tundish_exporters.sources.huggingface.embedding import ImageEmbedder
@@ -130,12 +130,12 @@ class Towers:
         """See `ComposedSource.describe`."""
         return self._image.describe()
 
-    def items_of(self, component: str, samples: Sequence[Parts]) -> list[Item]:
-        """See `ComposedSource.items_of`; of a text that stands in several samples, one."""
+    def asked_of(self, component: str, samples: Sequence[Parts]) -> list[Asked]:
+        """See `ComposedSource.asked_of`; of a text that stands in several samples, one."""
         if component == _IMAGE:
-            return [sample["image"] for sample in samples if "image" in sample]
+            return [Asked(sample["image"], place) for place, sample in enumerate(samples) if "image" in sample]
         labels = dict.fromkeys(label for sample in samples for label in sample.get("candidate_labels", ()))
-        return [self._template.format(label.decode()).encode() for label in labels]
+        return [Asked(self._template.format(label.decode()).encode(), None) for label in labels]
 
     def completed(self, sample: Parts) -> Item:
         """See `ComposedSource.completed`."""

@@ -11,6 +11,7 @@ from tundish import manifest
 from tundish.engines import Arrays
 from tundish.masks import Mask
 from tundish.results import ImageSegmentation, Result, Segment
+from tundish.tasks.image_geometry import window
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.graph import Ending, last_function
@@ -19,6 +20,7 @@ from tundish_exporters.sources.onnx_file.onnx_source import OnnxSource
 from tundish_exporters.sources.onnx_file.pixel_map import INDICES, LOGITS, Floats, PixelMap, find_map
 from tundish_exporters.sources.onnx_file.reading import OnnxFile
 from tundish_exporters.sources.pillow_images import image_size, processed_image
+from tundish_kernels import Window
 
 _BACKGROUND = "background"
 _READ_AS = {
@@ -42,12 +44,15 @@ class MapSegmenterSource(OnnxSource):
             raise ExportError(
                 f"{file.path} is read as a network that labels pixels, to which no {flags} belong; leave them out."
             )
-        if self._image_rule.resize != self._stretched or self._image_rule.crop is not None:
+        is_letterboxed = isinstance(self._image_rule.resize, manifest.LetterboxResize)
+        if not is_letterboxed and (self._image_rule.resize != self._stretched or self._image_rule.crop is not None):
             raise ExportError(
-                f"The maps of {file.path} are laid over the whole image, so images must be stretched to its size; "
-                f"leave --resize {hints.resize} out."
+                f"The maps of {file.path} are laid over the whole image, so images must be stretched to its size or "
+                f"letterboxed; leave --resize {hints.resize} out."
             )
         self._map = self._find_map()
+        if is_letterboxed and self._map.kind != "indices":
+            self._map = replace(self._map, size=self._network.size)
         if len(self._labels) == 1:
             self._labels = (_BACKGROUND, *self._labels)
         self._check_indices()
@@ -71,9 +76,20 @@ class MapSegmenterSource(OnnxSource):
         """See `Source.predict`."""
         outputs = self._read(self._network.answer(processed_image(self._image_rule, data)))
         size = image_size(data)
-        best = _best(outputs[LOGITS][0], size) if LOGITS in outputs else _nearest(outputs[INDICES][0], size)
+        place = window(self._image_rule, *size)
+        if LOGITS in outputs:
+            best = _best(self._of_image(outputs[LOGITS][0], place), size)
+        else:
+            best = _nearest(outputs[INDICES][0], size, place, self._network.size)
         present = [index for index in np.unique(best).tolist() if 0 <= index < len(self._labels)]
         return ImageSegmentation(tuple(Segment(self._labels[index], None, Mask.of(best == index)) for index in present))
+
+    def _of_image(self, logits: Floats, place: Window) -> Floats:
+        """Without those of the padding."""
+        if self._map.size is None:
+            return logits
+        inside = logits[:, -place.top :, -place.left :]
+        return inside[:, : place.resized_height, : place.resized_width]
 
     def _read(self, answer: Arrays) -> dict[str, Floats]:
         return self._map.read(answer)
@@ -146,10 +162,15 @@ def _best(logits: Floats, size: tuple[int, int]) -> NDArray[np.int32]:
     return best
 
 
-def _nearest(indices: Floats, size: tuple[int, int]) -> NDArray[np.int32]:
+def _nearest(indices: Floats, size: tuple[int, int], place: Window, seen: tuple[int, int]) -> NDArray[np.int32]:
     """The index at each pixel of an image of this height and width: of the cell in which the pixel's centre lies."""
+    resized, offsets = (place.resized_height, place.resized_width), (place.top, place.left)
     rows, columns = (
-        np.searchsorted(2 * pixels * np.arange(1, count), count * (2 * np.arange(pixels) + 1), side="right")
-        for pixels, count in zip(size, indices.shape, strict=True)
+        np.searchsorted(
+            2 * pixels * edge * np.arange(1, count),
+            count * ((2 * np.arange(pixels) + 1) * extent - 2 * pixels * offset),
+            side="right",
+        )
+        for pixels, count, extent, offset, edge in zip(size, indices.shape, resized, offsets, seen, strict=True)
     )
     return indices.astype(np.int32)[np.ix_(rows, columns)]

@@ -183,12 +183,15 @@ class ObjectSource(OnnxSource):
         head = self._head
         if isinstance(head, ListedHead):
             named = list(dict.fromkeys(part.output for part in (head.boxes, head.scores, head.classes)))
-            how = f"objects that the network chose, with {head.form} in {head.unit}, classes from {head.first_class}"
+            how = (
+                f"objects that the network chose, with {_boxes(head.form)} in {head.unit}, "
+                f"classes from {head.first_class}"
+            )
         else:
             layout = head.layout
             named = list(dict.fromkeys(part.output for part in (*layout.boxes, *layout.scores, *layout.objectness)))
-            form = head.form if head.grid is not None else f"{head.form} in {head.unit}"
-            how = f"candidates with boxes as {form}{' and an objectness' if layout.objectness else ''}"
+            unit = "" if head.grid is not None else f" in {head.unit}"
+            how = f"candidates with {_boxes(head.form)}{unit}{' and an objectness' if layout.objectness else ''}"
         if self.prototypes is not None:
             named.append(self.prototypes)
             how += ", each with the weights of a mask's prototypes"
@@ -214,6 +217,10 @@ def _without_background(labels: tuple[str, ...]) -> tuple[tuple[str, ...], Backg
     if len(labels) > 1 and labels[-1].lower() in _BACKGROUNDS:
         return labels[:-1], "last"
     return labels, None
+
+
+def _boxes(form: str) -> str:
+    return "oriented boxes" if form == "oriented" else f"boxes as {form}"
 
 
 def _in_words(resize: manifest.StretchResize | manifest.LetterboxResize) -> str:

@@ -85,7 +85,7 @@ class OnnxSource(ABC):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was taken for granted, in sentences."""
+        """See `Source.warnings`."""
         if self._hints.says_how_to_normalize or self._metadata.is_of_yolo:
             return ()
         return (

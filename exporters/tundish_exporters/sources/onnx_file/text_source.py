@@ -76,7 +76,7 @@ class TextFileSource:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was taken for granted, in sentences."""
+        """See `Source.warnings`."""
         others = [name for name in self._answer if name != self._output]
         taken = f"The network's output '{self._output}' is taken, and not {', '.join(others)}."
         return (taken,) if others else ()

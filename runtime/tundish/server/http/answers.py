@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -75,26 +75,34 @@ def _error(error: TundishError) -> Response:
     return response
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+async def unless_gone(request: Request, work: Awaitable[AnswerT]) -> AnswerT:
     """The result of the work, which is cancelled if the client goes away first. The request's body must be read.
+
+    The work is done by the task that asks for it: one of its own would cost the loop two more turns.
 
     Raises:
         ClientDisconnect: the client has gone.
     """
+    asking = asyncio.current_task()
+    assert asking is not None
+    gone = False
 
-    async def gone() -> None:
+    async def watch() -> None:
+        nonlocal gone
         while (await request.receive())["type"] != "http.disconnect":
             pass
+        gone = True
+        asking.cancel()
 
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    watching = asyncio.ensure_future(watch())
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone and not asking.uncancel():
+            raise ClientDisconnect from None
+        raise
     finally:
-        working.cancel()
-        leaving.cancel()
+        watching.cancel()
 
 
 def as_json(message: Message) -> dict[str, Any]:

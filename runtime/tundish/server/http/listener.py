@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import h11
 import uvicorn
@@ -81,13 +82,44 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self.stopping.wait(), _TICK_SECONDS)
 
 
+class _JoinedWrites:
+    """A transport that sends at once what is written in one turn of the loop.
+
+    uvicorn writes the head of an answer and then its body: two system calls, and two packets that wake the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Sends the data before the loop's next turn is over."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Closes the connection once what was written has been sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._transport.write(b"".join(pieces))
+
+
 class _Protocol(H11Protocol):
     """Closes connections whose client takes too long to say what it wants, or says what is no HTTP."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
-        super().connection_made(transport)
+        super().connection_made(_JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # to uvicorn it is one
         self._watch()
         if len(self.connections) > MAX_CONNECTIONS:
             others = (other for other in self.connections if isinstance(other, _Protocol) and other is not self)
