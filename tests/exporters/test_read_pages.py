@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import transformers
 from PIL import Image
-from support.commands import run_tundish
+from support.commands import call_tundish
 from support.documents import (
     png,
     stripes,
@@ -151,7 +151,7 @@ def test_every_way_of_asking_answers_the_same(folder: Path, runtime: Runtime) ->
             contents: Any = {"image": [[image.read_bytes()]], "question": [[question.encode()]]}
             tensors = client.infer("invoices", {name: np.array(rows, np.object_) for name, rows in contents.items()})
         asked = ("infer", "invoices", "--image", image, "--question", question, "--url", process.url)
-        shown, listed = run_tundish(*asked), run_tundish(*asked, "--json")
+        shown, listed = call_tundish(*asked), call_tundish(*asked, "--json")
     assert [text.decode() for text in chain(*tensors["answer"])] == texts
     assert shown.returncode == listed.returncode == 0, shown.stderr + listed.stderr
     assert all(text in shown.stdout for text in texts)
@@ -218,7 +218,7 @@ def test_what_does_not_belong_together_is_refused(
     paths = [folder / each if (folder / each).exists() else each for each in arguments]
     task = () if "--task" in arguments else ("--task", "document-question-answering")
     where = ("--name", "invoices", "--repository", tmp_path / "models")
-    refused = run_tundish("export", folder / "layoutlm", *paths, *task, *where)
+    refused = call_tundish("export", folder / "layoutlm", *paths, *task, *where)
     assert refused.returncode == 1
     assert re.search(said, refused.stderr.replace("\n", " ")), refused.stderr
     assert not (tmp_path / "models").exists()
