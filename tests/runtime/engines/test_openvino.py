@@ -69,7 +69,7 @@ def test_bf16_is_computed_or_refused(network: Path, monkeypatch: pytest.MonkeyPa
     if engine_module.computes_in("bf16"):
         exact: Any = load_file("openvino", network, precision="fp32", threads=1).run({"x": x})["y"]
         rounded: Any = load_file("openvino", network, precision="bf16", threads=1).run({"x": x})["y"]
-        assert 1e-4 < np.abs(rounded - exact).max() / np.abs(x).sum() < 1e-1
+        assert 1e-5 < np.abs(rounded - exact).max() / np.abs(x).sum() < 1e-1  # fp32 errs by less than 1e-6
         return
     with pytest.raises(EngineError, match="does not compute in bf16 on this processor; serve another variant"):
         load_file("openvino", network, precision="bf16", threads=1)
