@@ -38,8 +38,13 @@ class Batching:
         """How many items at the head of the queue a batch is chosen from."""
         return 8 * self.max_batch_size if self.by_length else self.max_batch_size
 
-    def choose(self, candidates: Sequence[Item]) -> list[Item]:
-        """The next batch, out of the items at the head of the queue; the first of them is always in it.
+    @property
+    def is_greedy(self) -> bool:
+        """Whether a batch is what waits, and not what was asked for."""
+        return not (self.max_queue_delay_microseconds or self.preferred_batch_sizes)
+
+    def choose(self, candidates: Sequence[Item], most: int | None = None) -> list[Item]:
+        """The next batch, of `most` items at most, out of those at the head of the queue, whose first is always in it.
 
         Without lengths a batch ends before the first item that does not mix with its own, so that none is overtaken.
         With lengths it takes those that are nearest to the first in length, and nothing that would make more than
@@ -47,7 +52,8 @@ class Batching:
         """
         head = candidates[0]
         batch = self._alike(head, candidates[1:]) if self.by_length else _run_of(head, candidates)
-        return batch[: self._preferred(min(len(batch), self.max_batch_size))]
+        size = min(len(batch), self.max_batch_size)
+        return batch[: self._preferred(size if most is None else min(size, most))]
 
     def is_complete(self, candidates: Sequence[Item]) -> bool:
         """Whether waiting for more items would not make the next batch better."""

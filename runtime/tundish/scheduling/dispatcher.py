@@ -122,14 +122,10 @@ class Dispatcher:
         with self._event() as now:
             if not lane.queue and not lane.running:
                 lane.core_seconds = max(lane.core_seconds, self._served)
-            at_once = len(lane.idle) + len(lane.running)
-            if lane.threads:
-                at_once = min(at_once, self.cores // lane.threads)
-            at_once = max(1, at_once)
             lane.queue.put(
                 items,
                 now,
-                seconds_per_item=lane.seconds_per_item / at_once,
+                seconds_per_item=lane.seconds_per_item / self._at_once(lane),
                 seconds_ahead=lane.seconds_per_batch,
                 accepted=accepted,
             )
@@ -214,7 +210,7 @@ class Dispatcher:
     def _dispatch(self, now: float) -> None:
         """Starts work until no lane has any that can start."""
         while (lane := self._neediest(now)) and lane.threads <= self._free:
-            if work := lane.queue.take(now):
+            if work := lane.queue.take(now, self._at_once(lane)):
                 self._start(lane, work, now)
         for lane in self._lanes:
             if lane.queue.closed and not lane.queue and not lane.running:
@@ -237,6 +233,11 @@ class Dispatcher:
         """Of the lanes that have something to do and someone to do it."""
         ready = (lane for lane in self._lanes if lane.idle and lane.queue.seconds_until_ready(now) == 0)
         return min(ready, key=lambda lane: (lane.threads > 0, lane.core_seconds), default=None)
+
+    def _at_once(self, lane: Lane) -> int:
+        """How many of its instances can work at a time, if no other lane does."""
+        instances = len(lane.idle) + len(lane.running)
+        return max(1, min(instances, self.cores // lane.threads) if lane.threads else instances)
 
     def _start(self, lane: Lane, work: Work, now: float) -> None:
         instance = lane.idle.pop()

@@ -5,7 +5,8 @@ The rules, in full:
 1. Order. Items wait in the order of their arrival. A priority below the highest counts as having arrived later, by
    `SECONDS_PER_PRIORITY` a level: so an urgent item goes first, and no item is ever overtaken by one that came more
    than that after it. The first in this order is in the next batch, always.
-2. Greed. Whoever asks for work gets at once what waits, up to the batching's limits (see `Batching.choose`).
+2. Greed. Whoever asks for work gets at once what waits, up to the batching's limits (see `Batching.choose`). Of several
+   who can work at a time each gets its part: else one has all, and the others nothing to do until it is answered.
 3. Delay. With a `max_queue_delay_microseconds` above 0, an incomplete batch waits for more, until its first item has
    waited that long.
 4. Length. Where items have lengths, whoever asks first gets those to prepare whose length is not yet known; a batch
@@ -130,13 +131,14 @@ class ItemQueue:
             return 0.0
         return max(0.0, candidates[0].arrived + delay - now)
 
-    def take(self, now: float) -> Work | None:
-        """The next work, if any waits, whether or not rule 3 would hold it back."""
+    def take(self, now: float, at_once: int = 1) -> Work | None:
+        """The next work, if any waits, whether or not rule 3 would hold it back; for one of so many who can work."""
         while candidates := self._candidates(now):
             if unprepared := self._unprepared(candidates):
                 self._remove(unprepared)
                 return Work("prepare", unprepared)
-            batch = self.batching.choose(candidates)
+            most = -(-len(self._waiting) // at_once) if self.batching.is_greedy else None
+            batch = self.batching.choose(candidates, most)
             self._remove(batch)
             begun: list[Item] = []
             gone: list[Item] = []

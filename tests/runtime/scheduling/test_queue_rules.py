@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +78,36 @@ def test_2_a_batch_is_cut_to_a_preferred_size() -> None:
     stage.submit(lane, "head")
     stage.submit(lane, *range(7))
     assert drained(stage, lane) == [["head"], [0, 1, 2, 3], [4, 5], [6]]
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "batching", "running"),
+    [
+        (2, 1, {}, [[0, 1, 2], [3, 4]]),  # half of six, and of what is left
+        (2, 1, {"max_batch_size": 2}, [[0, 1], [2, 3]]),
+        (1, 1, {}, [[0, 1, 2, 3]]),  # there is no core for the other instance
+        (2, 2, {}, [[0, 1, 2, 3]]),
+        (2, 1, {"preferred_batch_sizes": (4,)}, [[0, 1, 2, 3], [4, 5]]),
+        (2, 1, {"max_queue_delay_microseconds": 1}, [[0, 1, 2, 3]]),
+    ],
+)
+def test_2_what_waits_is_shared_by_those_who_can_work_at_a_time(
+    cores: int, threads: int, batching: dict[str, Any], running: list[list[int]]
+) -> None:
+    stage = Stage(cores)
+    lane = stage.lane(instances=2, threads=threads, **batching)
+    stage.submit(lane, *range(6))
+    assert sorted(stage.running(lane)) == running
+
+
+def test_2_an_instance_leaves_its_part_to_one_that_is_at_work() -> None:
+    stage = Stage(cores=2)
+    lane = stage.lane(instances=2)
+    stage.submit(lane, "at work")
+    stage.submit(lane, "ends first")
+    stage.submit(lane, 0, 1)
+    stage.finish(lane, stage.running(lane).index(["ends first"]))
+    assert sorted(stage.running(lane), key=str) == [["at work"], [0]]
 
 
 def test_3_with_a_delay_an_incomplete_batch_waits_for_more() -> None:
