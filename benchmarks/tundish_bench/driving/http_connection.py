@@ -89,7 +89,7 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """See `asyncio.Protocol`."""
         # Without a length or chunks, the end of the connection is the end of the body (RFC 9112, 6.3).
-        if self._headers and not self._headers.keys() & {"content-length", "transfer-encoding"}:
+        if self._in_body and not self._headers.keys() & {"content-length", "transfer-encoding"}:
             self.on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -100,6 +100,10 @@ class HttpConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """See `httptools.HttpResponseParser`."""
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """See `httptools.HttpResponseParser`."""
+        self._in_body = True
 
     def on_body(self, piece: bytes) -> None:
         """See `httptools.HttpResponseParser`."""
@@ -119,6 +123,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self) -> None:
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
+        self._in_body = False
 
     def _fail(self, error: Exception) -> None:
         if self._response is not None and not self._response.done():

@@ -128,6 +128,7 @@ def test_answers_are_the_same_however_their_bytes_are_cut(answers: list[bytes], 
     ("answer", "error"),
     [
         (b"", ConnectionResetError),
+        (b"HTTP/1.0 200 OK\r\nX-Kind: a b\r\nX-More", ConnectionResetError),  # in the middle of its head
         (WHOLE[:-1], ConnectionResetError),
         (CHUNKED[:-5], ConnectionResetError),
         (b"no HTTP at all\r\n\r\n", httptools.HttpParserError),
