@@ -20,7 +20,7 @@ from tundish_exporters.errors import DataError, ExportError
 from tundish_exporters.export_data import GateData, NamedItem
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.gauge import CONFIDENCE, Gauge
-from tundish_exporters.jpeg_reduction import reduced_preprocess
+from tundish_exporters.jpeg_reduction import reduced_preprocesses
 from tundish_exporters.parity import difference_from_source, parity_task
 from tundish_exporters.progress import Progress, tracked
 from tundish_exporters.slices import measure_slices
@@ -90,7 +90,7 @@ class Judge:
         gate.check_measurable(self._float_results)
 
     def judge(self, candidate: Candidate) -> Judgement:
-        """Measures the candidate and, if it passes, also with JPEGs reduced; that is taken if it passes as well.
+        """Measures the candidate and, if it passes, also with less of JPEGs decoded; that is taken if it passes too.
 
         One in fp32 must equal its source, which reduction would end; without data, that is all that is asked of it.
 
@@ -110,12 +110,12 @@ class Judge:
         self.check_measurable()
         confidence = self._options.confidence
         judgement = self._judged(self._answers(candidate, data), data, confidence)
-        reduced = reduced_preprocess(self._spec, data.samples) if judgement.gate.passed else None
-        if reduced is None:
-            return judgement
-        results = self._answers(candidate, data, reduced)
-        with_reduction = replace(self._judged(results, data, confidence), preprocess=reduced)
-        return with_reduction if with_reduction.gate.passed else judgement
+        for reduced in reduced_preprocesses(self._spec, data.samples) if judgement.gate.passed else ():
+            results = self._answers(candidate, data, reduced)
+            with_reduction = replace(self._judged(results, data, confidence), preprocess=reduced)
+            if with_reduction.gate.passed:
+                return with_reduction
+        return judgement
 
     def measure(self, candidate: Candidate) -> Accuracy:
         """How accurate the candidate is, as it is; raises what `judge` does."""

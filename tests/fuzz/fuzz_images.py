@@ -25,10 +25,12 @@ with atheris.instrument_imports(include=["PIL"]):
 from tundish.errors import InvalidInputError
 from tundish.tasks import image_decoding
 from tundish.tasks.image_decoding import decode_image
-from tundish_kernels import _decode_jpeg, decode_jpeg, decode_jpeg_into, jpeg_size
+from tundish_kernels import _decode_jpeg, _jpeg_scans, decode_jpeg, decode_jpeg_into, jpeg_size
 
 MAX_PIXELS = 1_000_000
 """Of an image in this run: what a header claims must not slow the fuzzer down."""
+
+_ANY_STEP = 1e6
 
 _XMP = '<x:xmpmeta><rdf:RDF><rdf:Description tiff:Orientation="{}"/></rdf:RDF></x:xmpmeta>'
 
@@ -44,6 +46,8 @@ def check(data: bytes) -> None:
             again = np.empty_like(pixels)
             decode_jpeg_into(again, data, cover=cover)
             assert np.array_equal(again, pixels)
+            with contextlib.suppress(ValueError):
+                assert decode_jpeg(data, cover=cover, coarsest_step=_ANY_STEP).shape == pixels.shape
     try:
         image = decode_image(data, max_pixels=MAX_PIXELS)
     except InvalidInputError:
@@ -81,7 +85,8 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     write_seeds(Path(sys.argv[1]))
     # By hand, because coverage of what an editable installation imports is lost.
-    for function in filter(inspect.isfunction, (*vars(_decode_jpeg).values(), *vars(image_decoding).values())):
+    modules = (_decode_jpeg, _jpeg_scans, image_decoding)
+    for function in filter(inspect.isfunction, (value for module in modules for value in vars(module).values())):
         atheris.instrument_func(function)
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()

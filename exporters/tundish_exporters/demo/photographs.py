@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ShortestEdgeResize
 from tundish_exporters.demo import mobilenet_v2
@@ -95,18 +96,20 @@ def imagenet_labels(directory: Path) -> tuple[str, ...]:
 def _write_views(photograph: Path, directory: Path, count: int, *, seed: str) -> None:
     """JPEG files of random crops of the photograph, every other one mirrored; the seed gives the same ones again.
 
-    Each is enlarged to the photograph's size: a camera's images have one size, whatever is nearer or farther in them.
+    Each is enlarged to the photograph's size, and is a progressive file of its quantisation: a camera's images are of
+    one size and kind, whatever is nearer or farther in them.
     """
     directory.mkdir(parents=True, exist_ok=True)
     draw = random.Random(seed)
-    with Image.open(photograph) as image:
-        picture = image.convert("RGB")
+    image = JpegImageFile(photograph)
+    with image:
+        picture, steps = image.convert("RGB"), image.quantization
     for index in range(count):
         view = _random_crop(picture, draw)
         if index % 2:
             view = ImageOps.mirror(view)
         view = view.resize(picture.size, Image.Resampling.BICUBIC)
-        view.save(directory / f"{photograph.stem}-{index:02}.jpg", quality=90)
+        view.save(directory / f"{photograph.stem}-{index:02}.jpg", qtables=steps, progressive=True)
 
 
 def _random_crop(picture: Image.Image, draw: random.Random) -> Image.Image:

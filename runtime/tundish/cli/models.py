@@ -152,8 +152,13 @@ def _placement(choice: Choice | None) -> str:
 
 
 def _recipe(variant: Variant) -> str:
-    reduced = isinstance(variant.preprocess, ImagePreprocess) and variant.preprocess.reduced_jpeg
-    return f"{variant.recipe}; JPEGs decoded at a fraction of their size" if reduced else variant.recipe
+    said = [variant.recipe]
+    if isinstance(variant.preprocess, ImagePreprocess):
+        if variant.preprocess.reduced_jpeg:
+            said.append("JPEGs decoded at a fraction of their size")
+        if variant.preprocess.coarsest_jpeg_step is not None:
+            said.append("progressive JPEGs without their last bits")
+    return "; ".join(said)
 
 
 @app.command()

@@ -115,6 +115,9 @@ class ImagePreprocess(Part):
     """`[3, height, width]` or `[height, width, 3]`."""
     reduced_jpeg: bool = False
     """A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that is not smaller than its resized form."""
+    coarsest_jpeg_step: Annotated[float, Field(gt=0)] | None = None
+    """A progressive JPEG may be decoded without the last bits of its coefficients, which doubles its quantisation
+    steps, if their mean is at most this: the gate has measured none that is coarser. None decodes all bits."""
 
     @property
     def reads(self) -> tuple[InputName, ...]:

@@ -36,7 +36,11 @@ class DecodedImage:
 
 
 def decode_image(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, cover: Callable[[int, int], tuple[int, int]] | None = None
+    data: bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    cover: Callable[[int, int], tuple[int, int]] | None = None,
+    coarsest_step: float | None = None,
 ) -> DecodedImage:
     """Decodes a JPEG, PNG, BMP or WebP file, told apart by content.
 
@@ -48,25 +52,29 @@ def decode_image(
         max_pixels: The most pixels that the file may have.
         cover: If given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as it covers
             `cover(height, width)`; see `tundish_kernels.decode_jpeg`.
+        coarsest_step: If given, a progressive JPEG may be decoded without its last bits; see there.
 
     Raises:
         InvalidInputError: it is no such file, it is damaged or cut short, or has over `max_pixels` pixels.
     """
     if not data:
         raise InvalidInputError("The image has no bytes.")
-    if data.startswith(_JPEG_MAGIC) and (image := _decode_jpeg(data, max_pixels, cover)) is not None:
+    if data.startswith(_JPEG_MAGIC) and (image := _decode_jpeg(data, max_pixels, cover, coarsest_step)) is not None:
         return image
     return _decode_with_pillow(data, max_pixels)
 
 
 def _decode_jpeg(
-    data: bytes, max_pixels: int, cover: Callable[[int, int], tuple[int, int]] | None
+    data: bytes,
+    max_pixels: int,
+    cover: Callable[[int, int], tuple[int, int]] | None,
+    coarsest_step: float | None,
 ) -> DecodedImage | None:
     """None if the file needs what only Pillow does: CMYK, or its verdict on a damaged file."""
     try:
         height, width = jpeg_size(data)
         _check_size(width, height, max_pixels)
-        pixels = decode_jpeg(data, cover=cover(height, width) if cover else None)
+        pixels = decode_jpeg(data, cover=cover(height, width) if cover else None, coarsest_step=coarsest_step)
     except ValueError:
         return None
     return DecodedImage(pixels, height, width)

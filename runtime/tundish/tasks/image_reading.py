@@ -97,7 +97,9 @@ class ImageReader:
             return DecodedImage(pixels, *pixels.shape[:2])
         if isinstance(image, SharedImage):
             return image.decoded()
-        return decode_image(image, cover=partial(resized_size, self._rule) if self._rule.reduced_jpeg else None)
+        rule = self._rule
+        cover = partial(resized_size, rule) if rule.reduced_jpeg else None
+        return decode_image(image, cover=cover, coarsest_step=rule.coarsest_jpeg_step)
 
 
 def _blank(batch: NDArray[Any], items: Sequence[PreparedImage], layout: Literal["CHW", "HWC"]) -> None:
