@@ -1,7 +1,7 @@
 """Native operators of images, tokens and results: `op` returns a new array, `op_into` writes into the caller's."""
 
 from tundish_kernels._crop_resize_normalize import crop_resize_normalize, crop_resize_normalize_into
-from tundish_kernels._decode_jpeg import decode_jpeg, decode_jpeg_into, jpeg_size, jpeg_step
+from tundish_kernels._decode_jpeg import decode_jpeg, decode_jpeg_into, jpeg_scans, jpeg_size, jpeg_step
 from tundish_kernels._image_arguments import Filter, ImageOutput, PixelFormat, Quantization
 from tundish_kernels._native import available_isas, isa
 from tundish_kernels._non_max_suppression import (
@@ -55,6 +55,7 @@ __all__ = [
     "decode_jpeg",
     "decode_jpeg_into",
     "isa",
+    "jpeg_scans",
     "jpeg_size",
     "jpeg_step",
     "non_max_suppression",

@@ -12,7 +12,14 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from tundish_kernels._jpeg_scans import APPLICATION_1, START_OF_SCAN, find_last_bits, head_segments, without
+from tundish_kernels._jpeg_scans import (
+    APPLICATION_1,
+    START_OF_SCAN,
+    count_scans,
+    find_last_bits,
+    head_segments,
+    without,
+)
 
 _REDUCTIONS = (8, 4, 2)
 """libjpeg-turbo also scales by other eighths, but without vector instructions: 3/8 takes longer than 1/2."""
@@ -54,6 +61,18 @@ def jpeg_step(data: bytes) -> float | None:
     _check_bytes(data)
     last_bits = find_last_bits(data)
     return None if last_bits is None else last_bits.step
+
+
+def jpeg_scans(data: bytes) -> int:
+    """How many scans a JPEG has at most, each of which may change every pixel.
+
+    What looks like one within metadata is counted as well.
+
+    Raises:
+        TypeError: `data` is not bytes.
+    """
+    _check_bytes(data)
+    return count_scans(data)
 
 
 def decode_jpeg(

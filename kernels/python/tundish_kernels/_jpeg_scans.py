@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+
 START_OF_SCAN = 0xDA
 APPLICATION_1 = 0xE1
 _QUANTISATION_TABLES = 0xDB
@@ -46,6 +48,12 @@ class LastBits(NamedTuple):
     """The mean quantisation step of the file's first component, which is its brightness."""
     scans: tuple[tuple[int, int], ...]
     """Where each begins and ends in the file, in their order."""
+
+
+def count_scans(data: bytes) -> int:
+    """See `jpeg_scans`."""
+    octets = np.frombuffer(data, np.uint8)
+    return int(np.count_nonzero((octets[:-1] == 0xFF) & (octets[1:] == START_OF_SCAN)))
 
 
 def head_segments(data: bytes) -> Iterator[Segment]:

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tundish.errors import InvalidInputError
-from tundish_kernels import decode_jpeg, jpeg_size
+from tundish_kernels import decode_jpeg, jpeg_scans, jpeg_size
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 MAX_PIXELS = 100_000_000
 """Larger images are refused from their header alone: a small file can unpack to any number of pixels."""
+MAX_SCANNED_PIXELS = 2_000_000_000
+"""Of a JPEG, each pixel once for each scan that the file sends it in: a scan may have a dozen bytes and take as long as
+an image. Progressive files have about ten; two thousand million are decoded in three seconds."""
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 
@@ -55,7 +58,8 @@ def decode_image(
         coarsest_step: If given, a progressive JPEG may be decoded without its last bits; see there.
 
     Raises:
-        InvalidInputError: it is no such file, it is damaged or cut short, or has over `max_pixels` pixels.
+        InvalidInputError: it is no such file, it is damaged or cut short, or has over `max_pixels` pixels, or over
+            `MAX_SCANNED_PIXELS` in all scans.
     """
     if not data:
         raise InvalidInputError("The image has no bytes.")
@@ -74,6 +78,7 @@ def _decode_jpeg(
     try:
         height, width = jpeg_size(data)
         _check_size(width, height, max_pixels)
+        _check_scans(data, width, height)
         pixels = decode_jpeg(data, cover=cover(height, width) if cover else None, coarsest_step=coarsest_step)
     except ValueError:
         return None
@@ -84,6 +89,8 @@ def _decode_with_pillow(data: bytes, max_pixels: int) -> DecodedImage:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         _check_size(image.width, image.height, max_pixels)
+        if data.startswith(_JPEG_MAGIC):
+            _check_scans(data, image.width, image.height)
         with image:
             pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
             return DecodedImage(pixels, *pixels.shape[:2])
@@ -103,3 +110,10 @@ def _decode_with_pillow(data: bytes, max_pixels: int) -> DecodedImage:
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise InvalidInputError(f"The image has {width} x {height} pixels, the limit is {max_pixels} in all.")
+
+
+def _check_scans(data: bytes, width: int, height: int) -> None:
+    if (scans := jpeg_scans(data)) * width * height > MAX_SCANNED_PIXELS:
+        raise InvalidInputError(
+            f"The image sends its {width} x {height} pixels in {scans} scans, the limit is {MAX_SCANNED_PIXELS} in all."
+        )

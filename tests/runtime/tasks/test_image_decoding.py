@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,19 @@ def test_the_limit_counts_pixels_and_not_bytes() -> None:
     assert decode_image(data, max_pixels=1_000_000).pixels.shape == (1000, 1000, 3)
     with pytest.raises(InvalidInputError, match="1000 x 1000 pixels, the limit is 999999"):
         decode_image(data, max_pixels=999_999)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded(mode: str) -> None:
+    """Each scan has a dozen bytes and goes through all pixels; libjpeg only warns of one that repeats another."""
+    data = encode(Image.new(mode, (3000, 2000)), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    few, many = (data[:-2] + count * scan + data[-2:] for count in (2, 1000))
+    np.testing.assert_array_equal(decode_image(few).pixels, as_the_source_reads_it(few))
+    started = time.monotonic()
+    with pytest.raises(InvalidInputError, match=r"3000 x 2000 pixels in 10\d\d scans, the limit is 2000000000 in all"):
+        decode_image(many)
+    assert time.monotonic() - started < 1
 
 
 def test_a_jpeg_may_be_reduced_and_still_tells_its_size() -> None:
