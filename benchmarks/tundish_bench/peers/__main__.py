@@ -67,8 +67,10 @@ def run(
     )
     console = make_console()
     made = compare(wanted, console)
-    console.print(document(made, _reasons()), markup=False, soft_wrap=True)
-    _write(made, files)
+    console.print(document(made.report, _reasons()), markup=False, soft_wrap=True)
+    _write(made.report, files)
+    if made.failures:
+        raise BenchmarkError("; ".join(f"{name} was not measured: {error}" for name, error in made.failures.items()))
 
 
 @app.command("install")

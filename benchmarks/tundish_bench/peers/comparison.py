@@ -16,6 +16,7 @@ from tundish import __version__
 from tundish.placement.machine import usable_cores
 from tundish_bench.demo_models import photo_repository, review_repository
 from tundish_bench.driving.dialects import GRPC, HTTP
+from tundish_bench.errors import BenchmarkError
 from tundish_bench.peers.comparing import rows_of
 from tundish_bench.peers.measuring import Points, Target, ask_each_alone, idle_percents, measure
 from tundish_bench.peers.roster import Peer
@@ -57,11 +58,20 @@ class _Outcome:
     rounds: int
 
 
-def compare(wanted: Wanted, console: Console) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What was measured, and what was not."""
+
+    report: Report
+    failures: Mapping[WorkloadName, BenchmarkError]
+    """Of workloads of which nothing was measured: a server did not start, or answered wrongly."""
+
+
+def compare(wanted: Wanted, console: Console) -> Compared:
     """Installs what is not installed, and measures; only the latter counts as the time that was asked for.
 
     Raises:
-        BenchmarkError: the time is too short; a peer cannot be installed, does not start, or answers wrongly.
+        BenchmarkError: the time is too short; a peer cannot be installed; all workloads failed.
     """
     Timetable(60 * wanted.minutes, wanted.points)  # before the long preparations, whether it can be done at all
     environments = install(wanted.peers, console)
@@ -69,8 +79,10 @@ def compare(wanted: Wanted, console: Console) -> Report:
         scratch = Path(directory)
         photos = photo_repository(None, scratch, console)
         bundles = demo_bundles(photos, review_repository(None, scratch, console), scratch)
-        outcomes = _measure_all(wanted, environments, bundles, scratch, console)
-    return _report(wanted, outcomes)
+        outcomes, failures = _measure_all(wanted, environments, bundles, scratch, console)
+    if not outcomes:
+        raise next(iter(failures.values()))
+    return Compared(report=_report(wanted, outcomes, failures), failures=failures)
 
 
 def install(peers: Sequence[Peer], console: Console) -> dict[str, Path]:
@@ -88,17 +100,22 @@ def install(peers: Sequence[Peer], console: Console) -> dict[str, Path]:
 
 def _measure_all(
     wanted: Wanted, environments: Mapping[str, Path], bundles: DemoBundles, scratch: Path, console: Console
-) -> dict[WorkloadName, _Outcome]:
+) -> tuple[dict[WorkloadName, _Outcome], dict[WorkloadName, BenchmarkError]]:
+    """What came of each workload: a failure of one costs none of the others."""
     timetable = Timetable(60 * wanted.minutes, wanted.points)
-    outcomes = {}
+    outcomes, failures = {}, {}
     with _progress(console, timetable) as progress:
         for name in wanted.workloads:
             progress.tell(f"{name}: start the servers")
             workload = make_workload(name, bundles, scratch)
-            with _targets(workload, wanted.peers, environments, scratch) as targets:
-                outcomes[name] = _measure(workload, targets, wanted.callers, timetable, progress)
-                timetable.end()
-    return outcomes
+            try:
+                with _targets(workload, wanted.peers, environments, scratch) as targets:
+                    outcomes[name] = _measure(workload, targets, wanted.callers, timetable, progress)
+                    timetable.end(name)
+            except BenchmarkError as error:
+                failures[name] = error
+                timetable.end(name)
+    return outcomes, failures
 
 
 def _measure(
@@ -157,7 +174,9 @@ def _target(peer: Peer, server: ServerProcess) -> Target:
     return Target(name=f"{peer.name}, {transport}", process=server, url=server.url, dialect=peer.dialect)
 
 
-def _report(wanted: Wanted, outcomes: Mapping[WorkloadName, _Outcome]) -> Report:
+def _report(
+    wanted: Wanted, outcomes: Mapping[WorkloadName, _Outcome], failures: Mapping[WorkloadName, BenchmarkError]
+) -> Report:
     rounds = sorted({outcome.rounds for outcome in outcomes.values()})
     points = [each for outcome in outcomes.values() for repeats in outcome.points.values() for each in repeats]
     return Report(
@@ -165,7 +184,10 @@ def _report(wanted: Wanted, outcomes: Mapping[WorkloadName, _Outcome]) -> Report
         title=f"{_TUNDISH} beside other servers",
         method=_method(wanted, " or ".join(map(str, rounds)), sum(point.items for point in points)),
         rows=tuple(row for outcome in outcomes.values() for row in outcome.rows),
-        notes=tuple(_notes(outcomes, max(point.other_cores for point in points))),
+        notes=(
+            *(f"Nothing was measured of {name}: {error}" for name, error in failures.items()),
+            *_notes(outcomes, max(point.other_cores for point in points)),
+        ),
     )
 
 

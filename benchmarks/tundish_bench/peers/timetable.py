@@ -63,8 +63,9 @@ class Timetable:
         seconds = max(0.0, self.left - reserved) * own / (own + later)
         return Pace(seconds, own, clock=self.clock)
 
-    def end(self) -> None:
-        """A workload's servers are about to stop; that and the start of the next ones is one thing."""
+    def end(self, workload: str) -> None:
+        """A workload's servers are about to stop, or it failed; that and the start of the next ones is one thing."""
+        self._points.pop(workload, None)
         self._free_since = self.clock()
 
 

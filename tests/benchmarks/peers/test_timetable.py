@@ -32,7 +32,7 @@ def spent(minutes: float, points: dict[str, int], *, start: float, overhead: flo
             loads[workload].append(pace.next_seconds())
             clock.now += loads[workload][-1] + overhead
             pace.done()
-        timetable.end()
+        timetable.end(workload)
     assert clock.now - 1000.0 <= 60 * minutes
     assert timetable.left == pytest.approx(60 * minutes - (clock.now - 1000.0))
     return loads
@@ -65,3 +65,15 @@ def test_too_little_time_is_refused_at_once() -> None:
         BenchmarkError, match=r"3 minutes are too few for 96 points on 4 workloads; give at least 5\.7 "
     ):
         Timetable(180, dict.fromkeys("abcd", 24))
+
+
+def test_the_time_of_a_workload_that_failed_is_for_the_others() -> None:
+    clock = Clock()
+    timetable = Timetable(600, {"a": 10, "b": 10, "c": 10}, clock=clock)
+    timetable.end("a")  # before it began
+    clock.now += 5
+    timetable.begin("b")
+    timetable.end("b")  # at once
+    clock.now += 5
+    pace = timetable.begin("c")
+    assert pace.next_seconds() > 5
