@@ -29,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 _MAX_BYTES = 256 * 2**10
 _PACKAGES = ("nncf", "onnx")
 """What a recipe's file depends on besides what the machine counts."""
+_RECIPES = "recipes 2"
+"""Raised when a recipe writes other files than before under its name."""
 
 
 class Measured(BaseModel):
@@ -100,5 +102,5 @@ def common_hash(floating: Path, inputs: Sequence[Arrays], samples: Sequence[Samp
             digest.update(f"{len(content)} ".encode())
             digest.update(content)
     versions = [f"{package} {version(package)}" for package in _PACKAGES]
-    digest.update(json.dumps([this_machine().fingerprint, *versions, *others]).encode())
+    digest.update(json.dumps([this_machine().fingerprint, *versions, _RECIPES, *others]).encode())
     return digest.hexdigest()

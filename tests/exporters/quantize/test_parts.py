@@ -17,7 +17,8 @@ from support.float_graphs import encoder_inputs, node, write, write_encoder
 
 from tundish.engines import load_file
 from tundish_exporters.progress import silent
-from tundish_exporters.quantize.blocks import BlockRecipe, quantize_blocks
+from tundish_exporters.quantize.block_products import quantize_blocks
+from tundish_exporters.quantize.blocks import BlockRecipe
 from tundish_exporters.quantize.observing import calibration_inputs, observed
 from tundish_exporters.quantize.ranges import RangeRule, find_ranges
 from tundish_exporters.quantize.smoothing import smooth
