@@ -13,6 +13,7 @@ from tundish.manifest import Accuracy, Interval, SliceAccuracy
 from tundish_exporters.errors import DataError
 from tundish_exporters.metrics import Metric, Rows
 from tundish_exporters.statistics import (
+    RESAMPLING_SECONDS,
     Bounds,
     bootstrap_bounds,
     bootstrap_share_bounds,
@@ -63,15 +64,15 @@ class Comparison:
             slices=slices,
         )
 
-    def slice(self, name: str) -> SliceAccuracy:
-        """All of it, as one of many slices: with an interval only if samples are counted, which takes no time."""
+    def slice(self, name: str, *, seconds: float) -> SliceAccuracy:
+        """All of it, as one of many slices: where samples are not counted, `seconds` are what its interval may take."""
         return SliceAccuracy(
             name=name,
             value=self._value,
             reference=self._reference,
             samples=len(self.rows),
             groups=self._group_count,
-            interval=self._interval(None if self._counts is None else self._bounds()),
+            interval=self._interval(self._bounds(seconds) if seconds or self._counts is not None else None),
         )
 
     @property
@@ -97,15 +98,15 @@ class Comparison:
     def _interval(self, bounds: Bounds | None) -> Interval | None:
         return None if bounds is None else Interval(low=bounds[0], high=bounds[1], confidence=self.confidence)
 
-    def _bounds(self) -> Bounds | None:
-        """Of the drop.
+    def _bounds(self, seconds: float = RESAMPLING_SECONDS) -> Bounds | None:
+        """Of the drop; `seconds` are for resampling what is not counted.
 
         Of groups it is that of a bootstrap over them, and no narrower than if each sample stood for itself: where
         hardly any differ, the groups that were drawn look more alike than others will.
         """
         counted = self._counted()
         if self.groups is None:
-            return counted or self._resampled(len(self.rows), self._drop)
+            return counted or self._resampled(len(self.rows), self._drop, seconds)
         numbers: dict[str, int] = {}
         of_group = np.array([numbers.setdefault(group, len(numbers)) for group in self.groups], np.intp)
         if counted is not None:
@@ -114,7 +115,7 @@ class Comparison:
         places = [np.flatnonzero(of_group == group) for group in range(len(numbers))]
         whole = replace(self, groups=None)  # whose choices need not know their groups
         return self._resampled(
-            len(places), lambda chosen: whole._drop(np.concatenate([places[group] for group in chosen]))
+            len(places), lambda chosen: whole._drop(np.concatenate([places[group] for group in chosen])), seconds
         )
 
     def _counted(self) -> Bounds | None:
@@ -131,10 +132,10 @@ class Comparison:
         drops = np.bincount(of_group, floating.astype(float) - self.rows)
         return self._possible(bootstrap_share_bounds(drops, np.bincount(of_group), self.confidence))
 
-    def _resampled(self, units: int, drop: Callable[[NDArray[np.intp]], float]) -> Bounds | None:
+    def _resampled(self, units: int, drop: Callable[[NDArray[np.intp]], float], seconds: float) -> Bounds | None:
         if self.is_float or not math.isfinite(self._reference - self._value):
             return None
-        return self._possible(bootstrap_bounds(drop, units, self.confidence))
+        return self._possible(bootstrap_bounds(drop, units, self.confidence, seconds=seconds))
 
     def _possible(self, bounds: Bounds | None) -> Bounds | None:
         if bounds is None or self.floating is not None:

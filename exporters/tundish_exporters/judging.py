@@ -151,7 +151,7 @@ class Judge:
         try:
             comparison = self._gauge.compare(results)
             accuracy = comparison.accuracy(() if data.slices is None else measure_slices(comparison, data.slices))
-            labels = () if data.labels is None else measure_slices(comparison, data.labels)
+            labels = () if data.labels is None else measure_slices(comparison, data.labels, seconds=0.0)
         except DataError as error:
             if results is self._float_results:
                 raise

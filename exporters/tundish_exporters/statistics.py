@@ -24,7 +24,8 @@ RESAMPLES = 1000
 """Of a bootstrap, at most. By their chance, the ends of a 95 % interval have a standard error of 2 % of its width."""
 _LEAST_RESAMPLES = 200
 """With fewer, hardly more than five lie beyond each end of a 95 % interval."""
-_RESAMPLING_SECONDS = 30.0
+RESAMPLING_SECONDS = 30.0
+"""Of a figure that is resampled, and again of all its slices together."""
 _SEED = 1998
 """Of the resamples; any fixed number gives the same interval twice."""
 _DRAWN_AT_ONCE = 2**20
@@ -90,7 +91,7 @@ def bootstrap_bounds(
     units: int,
     confidence: float,
     *,
-    seconds: float = _RESAMPLING_SECONDS,
+    seconds: float = RESAMPLING_SECONDS,
 ) -> Bounds | None:
     """Of a drop that `drop` computes for any choice of units, by their indices: percentiles over resamples.
 

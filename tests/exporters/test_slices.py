@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from tundish.cli.models import show
 from tundish.engines import load_engine
 from tundish.manifest import Accuracy, SliceAccuracy
 from tundish.pipeline import Answer, Pipeline, run_batch
-from tundish.results import ImageClassification, Label, TextClassification
+from tundish.results import FeatureExtraction, ImageClassification, Label, TextClassification
 from tundish.tasks.registry import load_task
 from tundish_exporters import ExportError, export_huggingface
 from tundish_exporters.data import load_samples
@@ -51,6 +52,21 @@ def test_a_slice_has_the_accuracy_of_its_samples(rows: list[tuple[str, str, str,
 def test_without_labels_a_slice_has_its_agreement() -> None:
     slices = measure_slices(Gauge(classified("abb")).compare(classified("aab")), ["x", "x", "y"])
     assert [(each.name, each.value, each.reference) for each in slices] == [("x", 0.5, 1.0), ("y", 1.0, 1.0)]
+
+
+def test_a_slice_of_what_is_not_counted_has_the_interval_of_its_samples_alone() -> None:
+    draw = np.random.default_rng(5)
+    floats, ours = ([FeatureExtraction(vector) for vector in draw.normal(1, 0.2, (40, 8))] for _ in range(2))
+    groups = ["day" if index % 4 else "night" for index in range(40)]
+    comparison = Gauge(floats).compare(ours)
+    slices = {each.name: each for each in measure_slices(comparison, groups)}
+    for name, part in slices.items():
+        members = [index for index, group in enumerate(groups) if group == name]
+        alone = Gauge([floats[i] for i in members]).compare([ours[i] for i in members]).accuracy()
+        assert part.interval == alone.interval
+        assert part.interval is not None
+        assert part.interval.low <= alone.reference - alone.value <= part.interval.high
+    assert [each.interval for each in measure_slices(comparison, groups, seconds=0.0)] == [None, None]
 
 
 def sliced(*slices: tuple[str, float, int]) -> Accuracy:
