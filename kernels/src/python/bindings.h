@@ -1,7 +1,7 @@
 // One function for each operator, which adds it to the Python module.
 //
 // What an array must look like is checked in Python, where a message can show shape and dtype; the casts of
-// the bindings only keep a direct caller safe. Each releases the GIL around the work.
+// the bindings only keep a direct caller safe. Each releases the GIL around work that takes long.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -9,6 +9,7 @@
 
 #include "aligned.h"
 #include "bindings.h"
+#include "release.h"
 
 namespace nb = nanobind;
 
@@ -42,7 +43,7 @@ void pack_into(const Matrix<Integer>& ids, const std::optional<Matrix<Integer>>&
                                                         ids.shape(1)};
     const tundish::RaggedTokens tokens{token_ids.data(), token_type_ids ? token_type_ids->data() : nullptr,
                                        token_ids.shape(0), starts.data()};
-    const nb::gil_scoped_release release;
+    const tundish::Release release(static_cast<std::int64_t>(ids.size()));  // a nanosecond each
     tundish::pack_into(destination, tokens, {pad_id, pad_type_id, left});
 }
 

@@ -7,10 +7,13 @@
 #include <string>
 
 #include "bindings.h"
+#include "release.h"
 
 namespace nb = nanobind;
 
 namespace {
+
+constexpr std::int64_t kNanosecondsPerLogit = 2;
 
 template <typename T>
 using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -26,7 +29,7 @@ void softmax_top_k_into(const Matrix<Index>& indices, const Matrix<float>& score
                                            static_cast<std::int64_t>(indices.shape(1))};
     const tundish::LogitsView view{logits.data(), static_cast<std::int64_t>(logits.shape(0)),
                                    static_cast<std::int64_t>(logits.shape(1))};
-    const nb::gil_scoped_release release;
+    const tundish::Release release(kNanosecondsPerLogit * static_cast<std::int64_t>(logits.size()));
     tundish::softmax_top_k_into(destination, view, tundish::parse_score_function(function));
 }
 

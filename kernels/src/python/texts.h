@@ -30,6 +30,15 @@ class Texts {
     const TextView* data() const { return views_.data(); }
     std::size_t size() const { return views_.size(); }
 
+    // Of all of them.
+    std::size_t bytes() const {
+        std::size_t sum = 0;
+        for (const TextView& view : views_) {
+            sum += view.size;
+        }
+        return sum;
+    }
+
   private:
     static TextView view(PyObject* item, const std::string& name, std::size_t index) {
         const auto element = [&] { return name + "[" + std::to_string(index) + "]"; };

@@ -18,6 +18,7 @@
 
 #include "aligned.h"
 #include "bindings.h"
+#include "release.h"
 #include "texts.h"
 
 namespace nb = nanobind;
@@ -28,10 +29,18 @@ template <class Item>
 using Vector = nb::ndarray<Item, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<std::int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
+constexpr std::int64_t kNanosecondsPerByte = 20;
+
+// About how long they take to be tokenized.
+std::int64_t nanoseconds(const tundish::Texts& texts, const tundish::Texts* pairs) {
+    const std::size_t bytes = texts.bytes() + (pairs == nullptr ? 0 : pairs->bytes());
+    return kNanosecondsPerByte * static_cast<std::int64_t>(bytes);
+}
+
 std::size_t capacity(const tundish::WordPiece& tokenizer, const tundish::Texts& texts,
                      const tundish::Texts* pairs, const tundish::TextOptions& options) {
     const tundish::TextView* const second = tundish::optional_data(texts, pairs);
-    const nb::gil_scoped_release release;
+    const tundish::Release release(nanoseconds(texts, pairs));
     return tundish::wordpiece_capacity(tokenizer, texts.data(), second, texts.size(), options.value);
 }
 
@@ -64,7 +73,7 @@ void wordpiece_into(const Vector<std::int32_t>& ids, const Vector<std::int32_t>&
     const tundish::TextView* const second = tundish::optional_data(texts, pairs);
     // The arguments hold references to arrays and texts, so their memory stays while other Python threads
     // run.
-    const nb::gil_scoped_release release;
+    const tundish::Release release(nanoseconds(texts, pairs));
     tundish::wordpiece_into(destination, tokenizer, texts.data(), second, count, options.value);
 }
 
