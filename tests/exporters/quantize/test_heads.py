@@ -119,6 +119,44 @@ def test_other_heads_are_left_alone(
     assert np.isfinite(answer(path)).all()
 
 
+def write_attending_network(path: Path) -> Path:
+    """Three convolutions, attention among the places of the image, and a head."""
+    draw = np.random.default_rng(12)
+    weights: dict[str, NDArray[Any]] = {
+        "w0": draw.normal(0, 0.3, (CHANNELS, 3, 3, 3)),
+        "w1": draw.normal(0, 0.2, (FEATURES, CHANNELS, 1, 1)),
+        "w2": draw.normal(0, 0.05, (FEATURES, FEATURES, 1, 1)),
+        "places": np.array([0, FEATURES, -1]),
+        "head": draw.normal(0, 0.1, (FEATURES, LABELS)),
+    }
+    weights |= {name: draw.normal(0, 0.05, (FEATURES, FEATURES)) for name in "qkv"}
+    nodes = [
+        node("Conv", "pixels w0", "c0", pads=[1] * 4, strides=[2, 2]),
+        node("Relu", "c0", "r0"),
+        node("Conv", "r0 w1", "c1"),
+        node("Relu", "c1", "r1"),
+        node("Conv", "r1 w2", "c2"),
+        node("Reshape", "c2 places", "flat"),
+        node("Transpose", "flat", "tokens", perm=[0, 2, 1]),
+        *[node("MatMul", f"tokens {name}", f"{name}_") for name in "qkv"],
+        node("Transpose", "k_", "turned", perm=[0, 2, 1]),
+        node("MatMul", "q_ turned", "raw"),
+        node("Softmax", "raw", "shares", axis=-1),
+        node("MatMul", "shares v_", "mixed"),
+        node("ReduceMean", "mixed", "mean", axes=[1], keepdims=0),
+        node("MatMul", "mean head", "logits"),
+    ]
+    given = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, EDGE, EDGE])
+    made = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", LABELS])
+    return write(path, nodes, weights, given, made)
+
+
+def test_a_network_that_attends_keeps_its_products_in_float(tmp_path: Path) -> None:
+    path = quantised(write_attending_network(tmp_path / "float.onnx"), StaticRecipe())
+    assert float_layers(path) == {"Conv_c0", *(f"MatMul_{name}_" for name in "qkv"), "MatMul_logits"}
+    assert "MatMulNBits" not in operators(path)
+
+
 def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
     source = write_network(tmp_path / "float.onnx", node("MatMul", "mean head", "logits"), (FEATURES, LABELS), None)
     first = quantised(source, StaticRecipe()).read_bytes()
