@@ -147,8 +147,9 @@ class StaticRecipe:
                 "OpTypesToExcludeOutputQuantization": list(_PRODUCTS) if weights_alone else [],
             },
         )
+        has_heads = self._has_heads(model.graph)
         quantizer.quantize_model()
-        if self._has_heads(model.graph):
+        if has_heads:
             heads = BlockProducts(quantizer.model.model, 8, _HEAD_BLOCK)
             for node in quantizer.model.model.graph.node:
                 if node.name not in self.kept and heads.size(node) >= _LEAST_HEAD:
