@@ -21,7 +21,14 @@ def random_logits(*shape: int) -> NDArray[np.float32]:
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 @pytest.mark.parametrize(
     ("shape", "size"),
-    [((1, 1, 1, 1), (1, 1)), ((2, 7, 9, 11), (33, 70)), ((1, 19, 40, 33), (13, 17)), ((1, 3, 16, 8), (128, 64))],
+    [
+        ((1, 1, 1, 1), (1, 1)),
+        ((2, 7, 9, 11), (33, 70)),
+        ((1, 19, 40, 33), (13, 17)),
+        ((1, 3, 16, 8), (128, 64)),
+        ((1, 5, 20, 30), (40, 45)),
+        ((2, 6, 12, 40), (48, 20)),
+    ],
 )
 def test_upsample_argmax_equals_the_cpu_form(
     device: cuda.Device, shape: tuple[int, ...], size: tuple[int, int], dtype: DTypeLike

@@ -21,7 +21,7 @@ class GpuWatched:
     utilization_percent: float | None
     """The share of time in which any kernel ran, as the driver averages it over its own periods of up to a second."""
     memory_megabytes: float | None
-    """The most of the samples, with what the driver itself keeps."""
+    """The most of the samples, as nvidia-smi counts it: without what the driver reserves for itself."""
     joules: float | None
     joules_by: Literal["counter", "power"] | None
     """The GPU's own counter, or where it has none its power, integrated over the samples."""
@@ -52,7 +52,7 @@ class GpuWatch:
         self.sample()
 
     def sample(self) -> None:
-        """Reads all GPUs, about a millisecond each."""
+        """Reads all GPUs; five milliseconds for an H100, all of it time of this thread's core."""
         for gpu in self._gpus:
             gpu.sample()
 
@@ -91,18 +91,19 @@ class _Gpu:
         """Reads it once more."""
         if (rates := self._read("nvmlDeviceGetUtilizationRates")) is not None:
             self.utilization.append(float(rates.gpu))
-        if (memory := self._read("nvmlDeviceGetMemoryInfo")) is not None:
+        # The first version of this function's answer adds the driver's own half a gigabyte to what is used.
+        if (memory := self._read("nvmlDeviceGetMemoryInfo", version=self.library.nvmlMemory_v2)) is not None:
             self.memory.append(memory.used / 1e6)
         if (millijoules := self._read("nvmlDeviceGetTotalEnergyConsumption")) is not None:
             self.counter.append(millijoules / 1e3)
         elif (milliwatts := self._read("nvmlDeviceGetPowerUsage")) is not None:
             self.power.append((time.monotonic(), milliwatts / 1e3))
 
-    def _read(self, name: str) -> Any | None:
+    def _read(self, name: str, **options: int) -> Any | None:
         if name in self.refused:
             return None
         try:
-            return getattr(self.library, name)(self.handle)
+            return getattr(self.library, name)(self.handle, **options)
         except self.library.NVMLError:
             self.refused.add(name)
             return None

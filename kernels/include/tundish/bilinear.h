@@ -22,11 +22,17 @@ TUNDISH_HOST_DEVICE float bilinear_scale(std::int64_t source, std::int64_t outpu
     return static_cast<float>(source) / static_cast<float>(output);
 }
 
-// Where output element `index` lies in a source of `length` elements, `scale` of them for each of the
-// output: the centres of the first and last elements' areas meet, not the elements themselves
-// (align_corners=False). In float32 with one fma, so that positions equal torch.nn.functional.interpolate's.
+// Where output element `index` lies in a source, `scale` of whose elements are one of the output: the centres
+// of the first and last elements' areas meet, not the elements themselves (align_corners=False). In float32
+// with one fma, so that positions equal torch.nn.functional.interpolate's; they never decrease with the
+// index.
+TUNDISH_HOST_DEVICE float bilinear_position(std::int32_t index, float scale) {
+    return fmaf(scale, static_cast<float>(index) + 0.5F, -0.5F);
+}
+
+// Output element `index` between those of a source of `length` elements.
 TUNDISH_HOST_DEVICE Tap bilinear_tap(std::int32_t index, std::int32_t length, float scale) {
-    const float position = fmaf(scale, static_cast<float>(index) + 0.5F, -0.5F);
+    const float position = bilinear_position(index, scale);
     const float inside = position > 0.0F ? position : 0.0F;
     const auto floor = static_cast<std::int32_t>(inside);
     const std::int32_t first = floor < length - 1 ? floor : length - 1;

@@ -4,20 +4,9 @@
 #include "../cpu/arguments.h"
 #include "../cpu/upsample_argmax_checks.h"
 #include "device.h"
-#include "tundish/bilinear.h"
-#include "upsample_argmax_arguments.h"
+#include "upsample_argmax_plan.h"
 
 namespace tundish::cuda {
-namespace {
-
-constexpr std::int64_t kTileRows = kLabelThreadRows * kLabelRows;
-
-unsigned tiles(std::int64_t length, std::int64_t tile) {
-    return static_cast<unsigned>((length + tile - 1) / tile);
-}
-
-}  // namespace
-
 template <typename Label>
 void upsample_argmax_into(const LabelMaps<Label>& destination, const LogitMaps& logits, const Device& device,
                           Stream stream) {
@@ -27,20 +16,9 @@ void upsample_argmax_into(const LabelMaps<Label>& destination, const LogitMaps& 
     const CurrentContext current(*state.driver, state.context);
     check_on_device(state, destination.data, "destination");
     check_on_device(state, logits.data, "logits");
-    UpsampleArgmaxArguments arguments{destination.data,
-                                      sizeof(Label),
-                                      static_cast<std::int32_t>(destination.height),
-                                      static_cast<std::int32_t>(destination.width),
-                                      logits.data,
-                                      static_cast<std::int32_t>(logits.classes),
-                                      static_cast<std::int32_t>(logits.height),
-                                      static_cast<std::int32_t>(logits.width),
-                                      bilinear_scale(logits.height, destination.height),
-                                      bilinear_scale(logits.width, destination.width)};
-    launch(state, state.upsample_argmax,
-           {tiles(destination.width, kLabelColumns), tiles(destination.height, kTileRows),
-            static_cast<unsigned>(logits.batch)},
-           {kLabelColumns, kLabelThreadRows, 1}, &arguments, stream, "upsample_argmax cannot be launched");
+    UpsampleArgmaxArguments arguments = plan_upsample_argmax(destination, logits);
+    launch(state, state.upsample_argmax, {label_blocks(arguments), static_cast<unsigned>(logits.batch), 1},
+           {kLabelThreads, 1, 1}, &arguments, stream, "upsample_argmax cannot be launched");
 }
 
 template void upsample_argmax_into(const LabelMaps<std::uint8_t>&, const LogitMaps&, const Device&, Stream);

@@ -20,6 +20,22 @@ def refused(_: object) -> None:
     raise RefusalError("Not Supported")
 
 
+RESERVED = 503_316_480
+"""Bytes that the driver keeps of an H100 for itself."""
+
+
+def memory_of(used: Sequence[int]) -> Callable[..., SimpleNamespace]:
+    """As the library says it: the second version alone tells what is reserved from what is used."""
+    turns = iter(used)
+
+    def read(_: object, version: int | None = None) -> SimpleNamespace:
+        if version is None:
+            return SimpleNamespace(used=next(turns) + RESERVED)
+        return SimpleNamespace(version=version, reserved=RESERVED, used=next(turns))
+
+    return read
+
+
 def readings(values: Sequence[object]) -> Callable[[object], object]:
     turns = iter(values)
     return lambda _: next(turns)
@@ -36,7 +52,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "nvmlDeviceGetHandleByIndex": lambda index: index,
         "nvmlDeviceGetName": lambda _: "NVIDIA H100",
         "nvmlDeviceGetUtilizationRates": readings([SimpleNamespace(gpu=each) for each in (99, 40, 60)]),
-        "nvmlDeviceGetMemoryInfo": readings([SimpleNamespace(used=each) for each in (1e9, 3e9, 2e9)]),
+        "nvmlMemory_v2": 0x02000028,
+        "nvmlDeviceGetMemoryInfo": memory_of([1_000_000_000, 3_000_000_000, 2_000_000_000]),
         "nvmlDeviceGetTotalEnergyConsumption": readings([7_000_000, 7_040_000, 7_100_500]),
         "nvmlDeviceGetPowerUsage": readings([100_000, 300_000, 200_000]),
     }
@@ -83,7 +100,7 @@ def test_what_a_gpu_does_not_tell_is_none_and_asked_for_once(
 ) -> None:
     asked = []
 
-    def refuse(handle: object) -> None:
+    def refuse(handle: object, **_: object) -> None:
         asked.append(handle)
         raise RefusalError("Not Supported")
 

@@ -7,6 +7,7 @@
 #include "driver.h"
 #include "tundish/upsample_argmax.h"
 #include "upsample_argmax.cu"
+#include "upsample_argmax_plan.h"
 
 namespace {
 
@@ -27,8 +28,6 @@ float random_logit(std::int64_t strangeness) {
     return static_cast<float>(random_below(1 << 20)) / 30000.0F - 17.0F;
 }
 
-unsigned tiles(std::int64_t length, int tile) { return static_cast<unsigned>((length + tile - 1) / tile); }
-
 template <typename Label>
 void compare(std::int64_t batch, std::int64_t classes, const Size& source, const Size& output,
              std::int64_t strangeness) {
@@ -41,20 +40,11 @@ void compare(std::int64_t batch, std::int64_t classes, const Size& source, const
     tundish::upsample_argmax_into<Label>({expected.data(), batch, output.height, output.width},
                                          {logits.data(), batch, classes, source.height, source.width});
 
-    const cuda::UpsampleArgmaxArguments arguments{labels.data(),
-                                                  sizeof(Label),
-                                                  static_cast<std::int32_t>(output.height),
-                                                  static_cast<std::int32_t>(output.width),
-                                                  logits.data(),
-                                                  static_cast<std::int32_t>(classes),
-                                                  static_cast<std::int32_t>(source.height),
-                                                  static_cast<std::int32_t>(source.width),
-                                                  tundish::bilinear_scale(source.height, output.height),
-                                                  tundish::bilinear_scale(source.width, output.width)};
-    simt::launch(
-        {tiles(output.width, cuda::kLabelColumns),
-         tiles(output.height, cuda::kLabelThreadRows * cuda::kLabelRows), static_cast<unsigned>(batch)},
-        {cuda::kLabelColumns, cuda::kLabelThreadRows}, [&] { cuda::tundish_upsample_argmax(arguments); });
+    const cuda::UpsampleArgmaxArguments arguments =
+        cuda::plan_upsample_argmax<Label>({labels.data(), batch, output.height, output.width},
+                                          {logits.data(), batch, classes, source.height, source.width});
+    simt::launch({cuda::label_blocks(arguments), static_cast<unsigned>(batch)}, {cuda::kLabelThreads},
+                 [&] { cuda::tundish_upsample_argmax(arguments); });
     require_equal(expected, labels, "labels");
     ++cases;
 }
@@ -77,6 +67,8 @@ void run(int count) {
     compare<std::int32_t>(1, 300, {3, 2}, {33, 5}, 0);
     compare<std::uint8_t>(2, 3, {9, 11}, {9, 11}, 8);    // the same size
     compare<std::uint8_t>(1, 3, {10, 12}, {80, 96}, 8);  // many rows between the same two
+    compare<std::uint8_t>(1, 3, {5, 9}, {155, 279}, 0);  // 32 between some of them, by rounding
+    compare<std::int32_t>(1, 2, {1, 300}, {1, 599}, 0);
     compare<std::int32_t>(1, 2, {1, 1}, {1, tundish::kMaximumMaskExtent}, 0);
 }
 
