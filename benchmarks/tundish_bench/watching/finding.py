@@ -11,6 +11,9 @@ import psutil
 _PROXIES = {"docker-proxy", "rootlessport"}
 """They listen for a server in a container, whose own process is not to be found by the port."""
 
+_LOOKS = 3
+"""A process that a server is about to start has the server's sockets for a moment, and may be gone at the next one."""
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -24,8 +27,17 @@ def find_server(host: str, port: int) -> int | None:
     None if the host is not this machine, or who listens is not to be seen: another user's process, or a container's.
     """
     wanted = _own_addresses(host)
-    if not wanted:
-        return None
+    for _ in range(_LOOKS if wanted else 0):
+        try:
+            return _watchable(wanted, port)
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            continue
+        except psutil.Error:
+            return None
+    return None
+
+
+def _watchable(wanted: set[_Address], port: int) -> int | None:
     listening: list[tuple[bool, int | None]] = []
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN:
@@ -37,11 +49,8 @@ def find_server(host: str, port: int) -> int | None:
     pids = [pid for _, pid in sorted(listening, key=lambda pair: pair[0])]
     if not pids or pids[0] is None:
         return None
-    try:
-        listener = psutil.Process(pids[0])
-        return None if listener.name() in _PROXIES else _starter(listener).pid
-    except psutil.Error:
-        return None
+    listener = psutil.Process(pids[0])
+    return None if listener.name() in _PROXIES else _starter(listener).pid
 
 
 def _own_addresses(host: str) -> set[_Address]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import psutil
 import pytest
@@ -50,6 +51,25 @@ def test_a_front_beside_its_workers_is_found_by_their_parent() -> None:
         assert find_server("127.0.0.1", port_of(process)) == process.pid
         for child in psutil.Process(process.pid).children():
             child.kill()
+        process.kill()
+
+
+def test_a_process_that_had_the_sockets_for_a_moment_is_looked_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a fork of the server has them until it becomes what the server starts."""
+    gone = subprocess.Popen([sys.executable, "-IS", "-c", ""])
+    gone.wait()
+    looks = 0
+
+    def connections(kind: str) -> list[Any]:
+        nonlocal looks
+        looks += 1
+        found = psutil_connections(kind)
+        return [each._replace(pid=gone.pid) for each in found] if looks < 3 else found
+
+    psutil_connections = psutil.net_connections
+    monkeypatch.setattr(psutil, "net_connections", connections)
+    with started(LISTEN.format(host="127.0.0.1") + "input()") as process:
+        assert find_server("127.0.0.1", port_of(process)) == process.pid
         process.kill()
 
 
