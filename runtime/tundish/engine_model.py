@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tundish.bundle import Bundle
 from tundish.datatypes import NUMPY_DTYPES, datatype_of
-from tundish.engines import Arrays, Engine, load_engine
+from tundish.engines import Arrays, Engine, computes_on_caller, load_engine
 from tundish.errors import InvalidInputError
 from tundish.manifest import TENSORS, Manifest, TensorSpec
 from tundish.model import MAX_ITEMS_PER_REQUEST, Model, check_names, check_priority
@@ -85,6 +85,7 @@ class EngineModel(Model):
             on_batch=lambda entry, times: self.statistics[entry].add_batch(times),
             instances=placement.instances,
             threads=placement.threads,
+            pinnable=computes_on_caller(self.variant.engine, placement.threads),
             run_limit_seconds=run_limit_seconds,
         )
 

@@ -17,16 +17,18 @@ class FakeInstance:
     def __init__(self, name: str) -> None:
         self.name = name
         self.work: Work | None = None
+        self.core: int | None = None
         self.given_up = False
 
     def __repr__(self) -> str:
         return self.name
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, core: int | None) -> None:
         """See `Instance.start`."""
         assert self.work is None, "an instance was given work while it had some"
         assert not self.given_up
         self.work = work
+        self.core = core
 
     def give_up(self) -> None:
         """See `Instance.give_up`."""
@@ -49,11 +51,14 @@ class Stage:
         instances: int = 1,
         threads: int = 1,
         run_limit_seconds: float = 1e9,
+        pinnable: bool = False,
         **batching: Any,
     ) -> Lane:
         """A model with so many instances; batches are of up to four unless `batching` says otherwise."""
         settings = Batching(**{"max_batch_size": 4, **batching})
-        lane = self.dispatcher.add_lane(name, settings, threads=threads, run_limit_seconds=run_limit_seconds)
+        lane = self.dispatcher.add_lane(
+            name, settings, threads=threads, run_limit_seconds=run_limit_seconds, pinnable=pinnable
+        )
         self.instances[lane] = []
         for _ in range(instances):
             self.add_instance(lane)

@@ -51,11 +51,13 @@ class _Kind:
     package: str
     """What the module imports."""
     extra: str
+    computes_on_caller: bool
+    """With one thread; else that thread is the engine's own."""
 
 
 _KINDS: dict[EngineName, _Kind] = {
-    "onnx": _Kind("ONNX Runtime", "tundish.engines.onnx", "onnxruntime", "cpu"),
-    "openvino": _Kind("OpenVINO", "tundish.engines.openvino", "openvino", "openvino"),
+    "onnx": _Kind("ONNX Runtime", "tundish.engines.onnx", "onnxruntime", "cpu", computes_on_caller=True),
+    "openvino": _Kind("OpenVINO", "tundish.engines.openvino", "openvino", "openvino", computes_on_caller=False),
 }
 
 
@@ -70,6 +72,11 @@ def obstacle(engine: EngineName, precision: Precision) -> str | None:
     if precision == "bf16" and not _module(kind).computes_in(precision):
         return f"{kind.title} does not compute in bf16 on this processor; serve another variant."
     return None
+
+
+def computes_on_caller(engine: EngineName, threads: int) -> bool:
+    """Whether an engine of so many threads computes on the thread that calls it alone, and starts no other."""
+    return threads == 1 and _KINDS[engine].computes_on_caller
 
 
 def load_file(engine: EngineName, path: Path, *, precision: Precision, threads: int) -> Engine:

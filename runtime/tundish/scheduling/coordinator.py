@@ -97,7 +97,7 @@ class _Place:
     def __init__(self, take: Callable[[_Place, Work], None]) -> None:
         self._take = take
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, core: int | None) -> None:  # noqa: ARG002
         """See `Instance.start`."""
         self._take(self, work)
 

@@ -11,6 +11,9 @@ A model has a lane here: its queue, and its instances, idle or at work. The rule
 4. Watch. An instance that is at work longer than its model's limit is given up: its items fail, its cores are free
    again, and its model gets another instance in its place. Whatever it still answers is not heard.
 5. End. A closed lane is drained once nothing of it waits or is at work.
+6. Pinning. An instance that starts when no core is left free is pinned to the one that it holds, if it computes on its
+   own thread alone; one that leaves a core free goes where the kernel has it. The kernel does not keep threads that
+   are always ready apart: two would take turns on one core, for milliseconds, beside an idle one.
 
 Nothing here waits or computes. Events come by calls from any thread, work goes out by `Instance.start`, and what is
 due by the clock is done when `tick` is called.
@@ -38,8 +41,11 @@ _SMOOTHING = 0.1
 class Instance(Protocol):
     """Who does the work of a lane."""
 
-    def start(self, work: Work) -> None:
-        """Hands over work; must return at once and call nothing of the dispatcher."""
+    def start(self, work: Work, core: int | None) -> None:
+        """Hands over work; must return at once and call nothing of the dispatcher.
+
+        `core` is the one that it is to be done on, counted from 0; None for any.
+        """
         ...
 
     def give_up(self) -> None:
@@ -51,6 +57,8 @@ class Instance(Protocol):
 class _Running:
     work: Work
     since: float
+    cores: list[int]
+    """Which it holds."""
     charged: float
     """Core seconds that the lane has been charged in advance."""
 
@@ -63,6 +71,7 @@ class Lane:
     queue: ItemQueue
     threads: int
     run_limit_seconds: float
+    pinnable: bool
     idle: list[Instance] = field(default_factory=list)
     running: dict[Instance, _Running] = field(default_factory=dict)
     core_seconds: float = 0.0
@@ -91,16 +100,20 @@ class Dispatcher:
         """When `tick` must be called."""
         self._lock = threading.Lock()
         self._lanes: list[Lane] = []
-        self._free = cores
+        self._free = list(range(cores))
+        """What was held last is taken first, as instances are, so that an instance comes back to its core."""
         self._served = 0.0
         """`core_seconds` of the lane that got cores last."""
 
-    def add_lane(self, name: str, batching: Batching, *, threads: int, run_limit_seconds: float) -> Lane:
+    def add_lane(
+        self, name: str, batching: Batching, *, threads: int, run_limit_seconds: float, pinnable: bool = False
+    ) -> Lane:
         """A lane without instances yet; each of its instances computes on `threads` cores, or on all there are.
 
-        Instances that leave the computing to other lanes have none, and may have no limit.
+        Instances that leave the computing to other lanes have none, and may have no limit. Those that compute on their
+        own thread alone are `pinnable`.
         """
-        lane = Lane(name, ItemQueue(batching), min(threads, self.cores), run_limit_seconds)
+        lane = Lane(name, ItemQueue(batching), min(threads, self.cores), run_limit_seconds, pinnable)
         with self._lock:
             self._lanes.append(lane)
         return lane
@@ -209,7 +222,7 @@ class Dispatcher:
 
     def _dispatch(self, now: float) -> None:
         """Starts work until no lane has any that can start."""
-        while (lane := self._neediest(now)) and lane.threads <= self._free:
+        while (lane := self._neediest(now)) and lane.threads <= len(self._free):
             if work := lane.queue.take(now, self._at_once(lane)):
                 self._start(lane, work, now)
         for lane in self._lanes:
@@ -242,17 +255,17 @@ class Dispatcher:
     def _start(self, lane: Lane, work: Work, now: float) -> None:
         instance = lane.idle.pop()
         charged = lane.threads * lane.seconds_per_batch
-        lane.running[instance] = _Running(work, now, charged)
-        self._free -= lane.threads
+        cores = [self._free.pop() for _ in range(lane.threads)]
+        lane.running[instance] = _Running(work, now, cores, charged)
         if lane.threads:  # others say nothing of who has had how much
             self._served = lane.core_seconds
         lane.core_seconds += charged
-        instance.start(work)
+        instance.start(work, cores[0] if lane.pinnable and not self._free else None)
 
     def _stop(self, lane: Lane, instance: Instance, now: float) -> Work:
         """The instance holds no cores any more; what it took is charged to its lane. Returns what it was at."""
         running = lane.running.pop(instance)
-        self._free += lane.threads
+        self._free += running.cores
         seconds = now - running.since
         lane.core_seconds += lane.threads * seconds - running.charged
         if running.work.kind == "run":

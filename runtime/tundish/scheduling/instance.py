@@ -37,6 +37,7 @@ class InstanceThread:
         entries: Entries,
         *,
         clock: Callable[[], float],
+        pin: Callable[[int | None], None],
         finish: Callable[[InstanceThread, Sequence[Item]], bool],
         on_batch: Callable[[EntryName, StageTimes], None],
         on_given_up: Callable[[InstanceThread], None],
@@ -47,23 +48,27 @@ class InstanceThread:
             name: Of the thread.
             entries: Of an engine that is this instance's alone.
             clock: The dispatcher's.
+            pin: See `Cores.pin`.
             finish: See `Dispatcher.finish`.
             on_batch: Called for each batch that the engine has run.
             on_given_up: Called when the dispatcher gives the instance up.
         """
         self._entries = entries
         self._clock = clock
+        self._pin = pin
+        self._core: int | None = None
+        """That the thread is pinned to."""
         self._finish = finish
         self._on_batch = on_batch
         self._on_given_up = on_given_up
-        self._mailbox: SimpleQueue[Work | None] = SimpleQueue()
+        self._mailbox: SimpleQueue[tuple[Work, int | None] | None] = SimpleQueue()
         # A daemon, since one that hangs would keep the process from ending.
         self._thread = _Thread(target=self._drive, name=name, daemon=True)
         self._thread.start()
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work, core: int | None) -> None:
         """See `Instance.start`."""
-        self._mailbox.put(work)
+        self._mailbox.put((work, core))
 
     def give_up(self) -> None:
         """See `Instance.give_up`."""
@@ -77,7 +82,11 @@ class InstanceThread:
 
     def _drive(self) -> None:
         """Nothing that an item does may end this."""
-        while (work := self._mailbox.get()) is not None:
+        while (order := self._mailbox.get()) is not None:
+            work, core = order
+            if core != self._core:
+                self._pin(core)
+                self._core = core
             outcomes = (self._prepare if work.kind == "prepare" else self._run)(work.items)
             prepared = [item for item, outcome in zip(work.items, outcomes, strict=True) if outcome is None]
             if not self._finish(self, prepared):

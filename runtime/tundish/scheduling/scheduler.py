@@ -36,6 +36,7 @@ class Scheduler:
         on_batch: Callable[[EntryName, StageTimes], None] = lambda _entry, _times: None,
         instances: int,
         threads: int = 1,
+        pinnable: bool = False,
         run_limit_seconds: float = RUN_LIMIT_SECONDS,
     ) -> None:
         """Makes the entries of each instance, and starts its thread.
@@ -49,15 +50,18 @@ class Scheduler:
             on_batch: Called for each batch that an engine has run, on the instance's thread.
             instances: How many.
             threads: On which an instance computes.
+            pinnable: Whether that is its own thread alone, and it starts no others.
             run_limit_seconds: An instance that takes longer for a batch is replaced.
         """
         self._name = name
         self._make_entries = make_entries
         self._on_batch = on_batch
         self._dispatcher = cores.dispatcher
-        self._clock = cores.clock
+        self._cores = cores
         first = make_entries(instances)
-        self._lane = self._dispatcher.add_lane(name, batching, threads=threads, run_limit_seconds=run_limit_seconds)
+        self._lane = self._dispatcher.add_lane(
+            name, batching, threads=threads, run_limit_seconds=run_limit_seconds, pinnable=pinnable
+        )
         self._changing = threading.Lock()
         self._instances: list[InstanceThread] | None = []
         """None once it is closed."""
@@ -124,7 +128,8 @@ class Scheduler:
             instance = InstanceThread(
                 self._name,
                 entries,
-                clock=self._clock,
+                clock=self._cores.clock,
+                pin=self._cores.pin,
                 finish=functools.partial(self._dispatcher.finish, self._lane),
                 on_batch=self._on_batch,
                 on_given_up=self._replace,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tundish.datatypes import NUMPY_DTYPES
-from tundish.engines import Engine, check_tensors, load_file
+from tundish.engines import Engine, check_tensors, computes_on_caller, load_file
 from tundish.errors import EngineError
 from tundish.manifest import TENSORS, EngineName, ModelSpec, TensorSpec
 
@@ -298,6 +298,20 @@ def test_an_engine_computes_on_the_threads_it_is_given(load: Load, threads: int,
         if run >= 20 and computing >= threads:
             break
     assert computing == threads
+
+
+@pytest.mark.parametrize("engine", [engine for engine in get_args(EngineName) if computes_on_caller(engine, 1)])
+def test_an_engine_that_says_so_computes_on_its_caller_alone(engine: EngineName, tmp_path: Path) -> None:
+    assert not computes_on_caller(engine, 2)
+    network = load_file(engine, write_product(tmp_path / "product.onnx"), precision="fp32", threads=1)
+    x = rows(256, SIDE)
+    answers(network, x=x)
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    own, all_together = time.thread_time(), time.process_time()
+    while time.thread_time() - own < 0.2:
+        answers(network, x=x)
+    assert time.process_time() - all_together < 1.2 * (time.thread_time() - own)
+    assert len(list(Path("/proc/self/task").iterdir())) == threads
 
 
 def _processor_ticks() -> dict[str, int]:

@@ -196,6 +196,57 @@ def test_5_a_lane_without_work_is_drained_at_once() -> None:
     assert lane.drained.is_set()
 
 
+def cores_of(stage: Stage, lane: Lane) -> list[int | None]:
+    """That the instances at work were pinned to."""
+    return [instance.core for instance in stage.instances[lane] if instance.work]
+
+
+def test_6_an_instance_that_leaves_no_core_free_is_pinned_to_its_own() -> None:
+    stage = Stage(cores=3)
+    lane = stage.lane(instances=3, max_batch_size=1, pinnable=True)
+    stage.submit(lane, *range(2))
+    assert [core for core in cores_of(stage, lane) if core is not None] == []
+    stage.submit(lane, *range(10))
+    assert len([core for core in cores_of(stage, lane) if core is not None]) == 1  # the last that began
+    for index in range(3):
+        stage.finish(lane, index)
+    assert sorted(core for core in cores_of(stage, lane) if core is not None) == [0, 1, 2]
+
+
+def test_6_an_instance_comes_back_to_its_core() -> None:
+    stage = Stage(cores=2)
+    lane = stage.lane(instances=2, max_batch_size=1, pinnable=True)
+    stage.submit(lane, *range(20))
+    for index in (0, 1):
+        stage.finish(lane, index)
+    before = cores_of(stage, lane)
+    for index in (0, 0, 1, 0, 1, 1):
+        stage.finish(lane, index)
+    assert cores_of(stage, lane) == before
+
+
+def test_6_an_instance_is_let_go_once_a_core_is_free() -> None:
+    stage = Stage(cores=2)
+    lane = stage.lane(instances=2, max_batch_size=1, pinnable=True)
+    stage.submit(lane, *range(3))
+    stage.finish(lane, 0)
+    assert None not in cores_of(stage, lane)[:1]
+    stage.finish(lane, 0)
+    stage.finish(lane, 1)
+    stage.submit(lane, "alone")
+    assert cores_of(stage, lane) == [None]
+
+
+def test_6_instances_that_compute_on_other_threads_than_their_own_are_never_pinned() -> None:
+    stage = Stage(cores=2)
+    own, others = stage.lane("own", max_batch_size=1, pinnable=True), stage.lane("others", max_batch_size=1)
+    stage.submit(others, *range(4))
+    stage.submit(own, *range(4))
+    stage.finish(others)
+    assert cores_of(stage, others) == [None]
+    assert None not in cores_of(stage, own)
+
+
 def test_removing_a_lane_refuses_what_waits_and_frees_its_cores() -> None:
     stage = Stage(cores=1)
     lane, other = stage.lane("model", max_batch_size=1), stage.lane("other")

@@ -27,11 +27,13 @@ class DispatcherMachine(RuleBasedStateMachine):
         self.lanes: list[Lane] = []
         for index in range(data.draw(st.integers(1, 3), label="lanes")):
             most = data.draw(st.integers(1, 4), label="max_batch_size")
+            threads = data.draw(st.integers(0, 2), label="threads")
             self.lanes.append(
                 self.stage.lane(
                     f"model-{index}",
                     instances=data.draw(st.integers(1, 3), label="instances"),
-                    threads=data.draw(st.integers(0, 2), label="threads"),
+                    threads=threads,
+                    pinnable=threads == 1 and data.draw(st.booleans(), label="pinnable"),
                     run_limit_seconds=RUN_LIMIT,
                     max_batch_size=most,
                     max_queue_size=data.draw(st.integers(4, 12), label="max_queue_size"),
@@ -178,6 +180,21 @@ class DispatcherMachine(RuleBasedStateMachine):
     def cores_are_not_overdrawn(self) -> None:
         if hasattr(self, "lanes"):
             assert sum(lane.threads * len(lane.running) for lane in self.lanes) <= self.cores
+
+    @invariant()
+    def a_core_is_held_by_one_instance_alone(self) -> None:
+        held = [
+            (running.cores, instance.core, lane)
+            for lane in getattr(self, "lanes", [])
+            for instance, running in lane.running.items()
+            if isinstance(instance, FakeInstance)
+        ]
+        cores = [core for cores, _, _ in held for core in cores]
+        assert len(set(cores)) == len(cores)
+        assert all(core in range(self.cores) for core in cores)
+        for cores, pinned, lane in held:
+            assert len(cores) == lane.threads
+            assert pinned is None or (lane.pinnable and cores == [pinned])
 
     @invariant()
     def what_runs_may_run(self) -> None:
