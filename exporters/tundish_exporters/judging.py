@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -110,7 +111,7 @@ class Judge:
         self.check_measurable()
         confidence = self._options.confidence
         judgement = self._judged(self._answers(candidate, data), data, confidence)
-        for reduced in reduced_preprocesses(self._spec, data.samples) if judgement.gate.passed else ():
+        for reduced in self._reduced_preprocesses if judgement.gate.passed else ():
             results = self._answers(candidate, data, reduced)
             with_reduction = replace(self._judged(results, data, confidence), preprocess=reduced)
             if with_reduction.gate.passed:
@@ -140,6 +141,12 @@ class Judge:
         if fault:
             return replace(judgement, gate=Gate(passed=False, max_drop=self._options.max_drop, reason=fault))
         return judgement
+
+    @cached_property
+    def _reduced_preprocesses(self) -> list[ImagePreprocess]:
+        """Which read all samples once, whatever is judged; see `reduced_preprocesses`."""
+        assert self.data is not None
+        return reduced_preprocesses(self._spec, self.data.samples)
 
     @property
     def _equal(self) -> Gate:
