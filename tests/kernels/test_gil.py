@@ -1,0 +1,60 @@
+"""Kernels with much to do let other Python threads run meanwhile, also those that keep the GIL for short work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from support.wordpiece import hugging_face_tokenizer, ours
+
+from tundish_kernels import pack, pool_normalize, softmax_top_k, wordpiece
+
+WORK_SECONDS = 0.1
+NATIVE = ours(hugging_face_tokenizer())
+WORDS = "Unbelievably the cat don't " * 100
+
+
+def softmax_of(size: int) -> Callable[[], object]:
+    logits = np.zeros((size, 1000), np.float32)
+    return lambda: softmax_top_k(logits, 5, function="softmax")
+
+
+def pooling_of(size: int) -> Callable[[], object]:
+    tokens, mask = np.zeros((size, 10, 100), np.float32), np.ones((size, 10), np.bool_)
+    return lambda: pool_normalize(tokens, mask, pooling="mean", normalize=True)
+
+
+def packing_of(size: int) -> Callable[[], object]:
+    ids, starts = np.zeros(1000 * size, np.int32), np.arange(0, 1000 * size + 1, 100)
+    return lambda: pack(ids, starts)
+
+
+def tokens_of(size: int) -> Callable[[], object]:
+    texts = [WORDS] * size
+    return lambda: wordpiece(NATIVE, texts)
+
+
+def much(work_of: Callable[[int], Callable[[], object]]) -> Callable[[], object]:
+    """Work that takes `WORK_SECONDS` here, at least."""
+    size = 16
+    while True:
+        work = work_of(size)
+        began = time.perf_counter()
+        work()
+        if time.perf_counter() - began >= WORK_SECONDS:
+            return work
+        size *= 2
+
+
+@pytest.mark.parametrize("work_of", [softmax_of, pooling_of, packing_of, tokens_of])
+def test_other_threads_run_while_a_kernel_has_much_to_do(work_of: Callable[[int], Callable[[], object]]) -> None:
+    thread = threading.Thread(target=much(work_of))
+    thread.start()
+    steps = 0
+    while thread.is_alive():
+        steps += 1
+        time.sleep(WORK_SECONDS / 100)
+    assert steps > 10  # one, if it waits for the kernel's end
