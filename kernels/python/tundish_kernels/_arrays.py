@@ -72,21 +72,23 @@ def as_dtype(value: DTypeLike, *dtypes: type[np.generic]) -> np.dtype[Any]:
         TypeError: It is no dtype.
         ValueError: It is none of these.
     """
-    expected = f"dtype must be {' or '.join(np.dtype(dtype).name for dtype in dtypes)}"
     try:
         dtype = np.dtype(value)
     except TypeError:
-        raise TypeError(f"{expected}, got {value!r}") from None
+        raise TypeError(f"dtype must be {_either(dtypes)}, got {value!r}") from None
     if dtype not in dtypes:
-        raise ValueError(f"{expected}, got {dtype}")
+        raise ValueError(f"dtype must be {_either(dtypes)}, got {dtype}")
     return dtype
+
+
+def _either(dtypes: Sequence[type[np.generic]]) -> str:
+    return " or ".join(np.dtype(dtype).name for dtype in dtypes)
 
 
 def _check(
     value: object, name: str, axes: Sequence[str | int], dtypes: Sequence[type[np.generic]], ragged: bool
 ) -> str:
-    described = f"[{', '.join(map(str, axes))}] {' or '.join(np.dtype(dtype).name for dtype in dtypes)}"
-    expected = f"{name} must be {described}"
+    expected = f"{name} must be [{', '.join(map(str, axes))}] {_either(dtypes)}"
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{expected}, got {type(value).__name__}")
     fits = value.ndim == len(axes) and all(
