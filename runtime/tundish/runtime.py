@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
 from tundish.composed_model import ComposedModel
-from tundish.errors import DeadlineExceededError, RepositoryError
+from tundish.errors import DeadlineExceededError, RepositoryError, StoppingError
 from tundish.inputs import Inputs, read_inputs
 from tundish.loading import Loader
 from tundish.model import Model
 from tundish.model_table import ModelTable
+from tundish.pipeline import Answer
 from tundish.placement.machine import usable_cores
 from tundish.placement.placer import Placer
-from tundish.results import Prediction
+from tundish.results import Prediction, Result
 from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
 
 
@@ -92,10 +94,17 @@ class Runtime:
         `tundish.errors`.
         """
         parts = read_inputs(inputs)
-        found = self.model(model, version)
-        item = found.item(parts)
         deadline = None if timeout is None else time.monotonic() + timeout
-        (future,) = found.submit([item], deadline=deadline, priority=priority)
+
+        def ask() -> tuple[Model, Future[Answer[Result]]]:
+            found = self.model(model, version)
+            (future,) = found.submit([found.item(parts)], deadline=deadline, priority=priority)
+            return found, future
+
+        try:
+            found, future = ask()
+        except StoppingError:  # it was replaced between being found and being asked
+            found, future = ask()
         try:
             answer = future.result(timeout)
         except FutureTimeoutError:

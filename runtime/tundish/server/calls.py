@@ -64,6 +64,17 @@ def earlier(until: float | None, timeout_microseconds: int) -> float | None:
     return end if until is None else min(until, end)
 
 
+async def asked_again(ask: Callable[[], Awaitable[ResponseT]]) -> ResponseT:
+    """Finds a model and asks it, and does so once more if it was closed between the two.
+
+    Its successor answers then, or the error says that it has none.
+    """
+    try:
+        return await ask()
+    except StoppingError:
+        return await ask()
+
+
 async def answers_of(
     futures: Sequence[Future[ResponseT]], describe: Callable[[int], str], timeout_microseconds: int = 0
 ) -> list[ResponseT]:

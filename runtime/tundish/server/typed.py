@@ -15,6 +15,7 @@ from tundish.server.calls import (
     Context,
     abort,
     answers_of,
+    asked_again,
     deadline,
     in_order,
     retry_after_milliseconds,
@@ -35,7 +36,7 @@ class TypedFront:
 
     async def Predict(self, request: typed.PredictRequest, until: float | None) -> typed.PredictResponse:
         with self._admission.admit():
-            return await self._predict(request, until)
+            return await asked_again(lambda: self._predict(request, until))
 
     async def PredictStream(
         self, requests: AsyncIterator[typed.PredictStreamRequest], context: Context
@@ -43,7 +44,7 @@ class TypedFront:
         async def answer(message: typed.PredictStreamRequest) -> typed.PredictStreamResponse:
             try:
                 check_wellformed(message)
-                response = await self._predict(message.request, deadline(context))
+                response = await asked_again(lambda: self._predict(message.request, deadline(context)))
             except Exception as failure:
                 error = answerable(failure)
                 fault = typed.PredictError(

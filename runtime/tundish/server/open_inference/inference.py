@@ -17,7 +17,7 @@ from tundish.inputs import LISTS
 from tundish.model import check_names
 from tundish.pipeline import Answer
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Step
-from tundish.server.calls import Context, abort, answers_of, deadline, earlier, in_order, shortened
+from tundish.server.calls import Context, abort, answers_of, asked_again, deadline, earlier, in_order, shortened
 from tundish.server.open_inference.sequences import read_step
 from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.parameters import read_count, read_flag
@@ -35,7 +35,7 @@ class InferenceMethods(Methods):
 
     async def ModelInfer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
         with self._admission.admit():
-            return await self._infer(request, until)
+            return await asked_again(lambda: self._infer(request, until))
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[oip.ModelInferRequest], context: Context
@@ -44,7 +44,7 @@ class InferenceMethods(Methods):
             try:
                 check_wellformed(request)
                 marked = read_flag(request.parameters, _FINAL_RESPONSE)
-                response = await self._infer(request, deadline(context))
+                response = await asked_again(lambda: self._infer(request, deadline(context)))
             except Exception as failure:
                 error = answerable(failure)
                 return error if strict else _in_band(request, error)
