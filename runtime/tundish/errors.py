@@ -117,8 +117,16 @@ class AddressError(TundishError):
 
 
 def answerable(error: Exception) -> TundishError:
-    """The error as its caller may see it; a fault of the server's own goes to the log, with its traceback."""
+    """The error as its caller may see it; a fault of the server's own goes to the log, with its traceback.
+
+    An error of the tree loses its traceback: that keeps all that its frames name, a request, its image and often the
+    error itself, until the collector of cycles comes.
+    """
     if isinstance(error, TundishError):
+        link: BaseException | None = error
+        while link is not None:
+            link.__traceback__ = None
+            link = link.__context__
         return error
     _LOG.error("A request failed by a fault of the server's own.", exc_info=error)
     return EngineError(f"The server failed on this request: {type(error).__name__}.")

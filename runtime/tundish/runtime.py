@@ -110,6 +110,8 @@ class Runtime:
         except FutureTimeoutError:
             future.cancel()
             raise DeadlineExceededError(f"'{model}' gave no answer within {timeout} seconds.") from None
+        finally:
+            del future  # whose error keeps this frame, which is not to keep it
         return Prediction(found.name, found.manifest.version, answer.output, answer.stage_times)
 
     def close(self) -> None:

@@ -225,7 +225,7 @@ class ItemQueue:
 
 
 def _is_dead(item: Item, now: float) -> bool:
-    return item.future.cancelled() or (item.deadline is not None and now >= item.deadline)
+    return item.abandoned or (item.deadline is not None and now >= item.deadline)
 
 
 def _order(item: Item) -> tuple[float, int]:

@@ -36,7 +36,10 @@ async def abort(context: Context, error: TundishError) -> NoReturn:
     metadata = [(ERROR_METADATA_KEY, type(error).__name__)]
     if pushback := retry_after_milliseconds(error):
         metadata.append((PUSHBACK_METADATA_KEY, str(pushback)))
-    await context.abort(error.status, shortened(error), tuple(metadata))
+    try:
+        await context.abort(error.status, shortened(error), tuple(metadata))
+    finally:
+        del context, error  # which gRPC's exception would keep, and the context the exception
 
 
 def retry_after_milliseconds(error: TundishError) -> int:
@@ -92,13 +95,11 @@ async def answers_of(
             raise DeadlineExceededError("The deadline passed before the answer was there.") from None
     else:
         await _all_done(futures)
-    answers = []
     for index, future in enumerate(futures):
-        try:
-            answers.append(future.result())
-        except TundishError as error:
+        # Not by `result`, which would have the error keep this frame, and so the future that keeps the error.
+        if isinstance(error := future.exception(), TundishError):
             raise type(error)(f"{describe(index)}: {error}") from error
-    return answers
+    return [future.result() for future in futures]
 
 
 async def _all_done(futures: Sequence[Future[Any]]) -> None:

@@ -55,8 +55,14 @@ def _unary(method: Callable[[Any, float | None], Awaitable[Any]]) -> Callable[[A
         try:
             check_wellformed(request)
             return await method(request, deadline(context))
-        except Exception as error:
-            await abort(context, answerable(error))
+        except Exception as failure:
+            error = answerable(failure)
+        try:
+            await abort(context, error)
+        finally:
+            # gRPC keeps the exception that it ends the call by, whose traceback keeps this frame: with what is named
+            # here it would be a cycle, and a refused request would stay in memory until the collector comes.
+            del request, context, error
 
     return call
 
