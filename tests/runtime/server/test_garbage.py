@@ -6,13 +6,12 @@ import asyncio
 import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
-import grpc
 import pytest
+from google.protobuf.descriptor import ServiceDescriptor
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
 from support.bundles import make_bundle
 
 import tundish
@@ -27,11 +26,37 @@ from tundish.server.typed import TypedFront
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
 
+MessageT = TypeVar("MessageT")
+
 REQUESTS = 20
 STILL_IN_USE = 3
 """The last ones, by threads that have not yet been given anything else."""
 
-Ask = Callable[[Any], Awaitable[object]]
+OPEN_INFERENCE = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+TYPED = typed.DESCRIPTOR.services_by_name["InferenceService"]
+
+
+class AbortedError(Exception):
+    """What gRPC ends a call by."""
+
+
+class Context:
+    """gRPC's, in what matters here: it keeps the exception that it ends the call by, and no Python frame of its own."""
+
+    ended_by: AbortedError
+
+    def time_remaining(self) -> None:
+        """There is no deadline."""
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
+
+    async def abort(self, *_: object) -> None:
+        error = self.ended_by = AbortedError()
+        try:
+            raise error
+        finally:
+            del self, error
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +65,11 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     make_bundle(root)
     with tundish.open(root, instances=1) as made:
         yield made
+
+
+@pytest.fixture
+def front(runtime: Runtime) -> OpenInferenceFront:
+    return OpenInferenceFront(runtime, Admission(), SharedMemory(enabled=False))
 
 
 def open_inference(image: bytes, model: str = "colors") -> oip.ModelInferRequest:
@@ -56,37 +86,18 @@ REQUESTS_THAT_FAIL = {
 }
 
 
-@asynccontextmanager
-async def channel(runtime: Runtime) -> AsyncIterator[grpc.aio.Channel]:
-    """To a server of both fronts in this loop."""
-    server = grpc.aio.server()
-    open_front = OpenInferenceFront(runtime, Admission(), SharedMemory(enabled=False))
-    for file, name, front in (
-        (oip, "GRPCInferenceService", open_front),
-        (typed, "InferenceService", TypedFront(runtime, Admission())),
-    ):
-        server.add_generic_rpc_handlers((handler(file.DESCRIPTOR.services_by_name[name], front),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as made:
-        yield made
-    await server.stop(None)
-
-
-def errors_left_by(connect: Any, ask: Ask) -> int:
+def errors_left_by(ask: Callable[[], Awaitable[object]]) -> int:
     """How many errors of the tree requests have left in memory."""
 
     async def run() -> int:
-        async with connect as connection:
-            gc.collect()
-            gc.disable()
-            try:
-                before = _errors()
-                for _ in range(REQUESTS):
-                    await ask(connection)
-                return _errors() - before
-            finally:
-                gc.enable()
+        gc.disable()
+        try:
+            before = _errors()
+            for _ in range(REQUESTS):
+                await ask()
+            return _errors() - before
+        finally:
+            gc.enable()
 
     return asyncio.run(run())
 
@@ -95,54 +106,50 @@ def _errors() -> int:
     return sum(isinstance(found, TundishError) for found in gc.get_objects())
 
 
-@pytest.mark.parametrize("where", REQUESTS_THAT_FAIL)
-def test_over_grpc(runtime: Runtime, where: str) -> None:
-    open_request, typed_request = REQUESTS_THAT_FAIL[where]
+def method(service: ServiceDescriptor, name: str, front: object) -> Any:
+    """As gRPC has it."""
+    found = handler(service, front).service(
+        SimpleNamespace(method=f"/{service.full_name}/{name}")  # type: ignore[arg-type]
+    )
+    assert found is not None
+    return found.stream_stream or found.unary_unary
 
-    async def ask(connection: grpc.aio.Channel) -> None:
-        for method, request in (
-            ("/inference.GRPCInferenceService/ModelInfer", open_request),
-            ("/tundish_proto.v1.InferenceService/Predict", typed_request),
-        ):
-            call = connection.unary_unary(
-                method, request_serializer=type(request).SerializeToString, response_deserializer=bytes
-            )
-            with pytest.raises(grpc.aio.AioRpcError, match=r"NOT_FOUND|INVALID_ARGUMENT"):
-                await call(request)
 
-    assert errors_left_by(channel(runtime), ask) <= STILL_IN_USE
+async def one(message: MessageT) -> AsyncIterator[MessageT]:
+    yield message
 
 
 @pytest.mark.parametrize("where", REQUESTS_THAT_FAIL)
-def test_on_streams(runtime: Runtime, where: str) -> None:
+def test_over_grpc(runtime: Runtime, front: OpenInferenceFront, where: str) -> None:
     open_request, typed_request = REQUESTS_THAT_FAIL[where]
+    infer = method(OPEN_INFERENCE, "ModelInfer", front)
+    predict = method(TYPED, "Predict", TypedFront(runtime, Admission()))
 
-    async def ask(connection: grpc.aio.Channel) -> None:
-        open_call = connection.stream_stream(
-            "/inference.GRPCInferenceService/ModelStreamInfer",
-            request_serializer=oip.ModelInferRequest.SerializeToString,
-            response_deserializer=oip.ModelStreamInferResponse.FromString,
-        )
-        typed_call = connection.stream_stream(
-            "/tundish_proto.v1.InferenceService/PredictStream",
-            request_serializer=typed.PredictStreamRequest.SerializeToString,
-            response_deserializer=typed.PredictStreamResponse.FromString,
-        )
-        assert [answer.error_message != "" async for answer in open_call(iter([open_request]))] == [True]
-        streamed = typed.PredictStreamRequest(request=typed_request)
-        assert [answer.HasField("error") async for answer in typed_call(iter([streamed]))] == [True]
+    async def ask() -> None:
+        for call, request in ((infer, open_request), (predict, typed_request)):
+            with pytest.raises(AbortedError):
+                await call(request, Context())
 
-    assert errors_left_by(channel(runtime), ask) <= STILL_IN_USE
+    assert errors_left_by(ask) <= STILL_IN_USE
 
 
-@asynccontextmanager
-async def application(runtime: Runtime) -> AsyncIterator[Starlette]:
-    front = OpenInferenceFront(runtime, Admission(), SharedMemory(enabled=False))
-    yield make_app(front, CollectorRegistry(), max_body_bytes=2**20)
+@pytest.mark.parametrize("where", REQUESTS_THAT_FAIL)
+def test_on_streams(runtime: Runtime, front: OpenInferenceFront, where: str) -> None:
+    open_request, typed_request = REQUESTS_THAT_FAIL[where]
+    infer = method(OPEN_INFERENCE, "ModelStreamInfer", front)
+    predict = method(TYPED, "PredictStream", TypedFront(runtime, Admission()))
+    streamed = typed.PredictStreamRequest(request=typed_request)
+
+    async def ask() -> None:
+        assert [answer.error_message != "" async for answer in infer(one(open_request), Context())] == [True]
+        assert [answer.HasField("error") async for answer in predict(one(streamed), Context())] == [True]
+
+    assert errors_left_by(ask) <= STILL_IN_USE
 
 
 @pytest.mark.parametrize("model", ["colors", "none"])
-def test_over_http(runtime: Runtime, model: str) -> None:
+def test_over_http(front: OpenInferenceFront, model: str) -> None:
+    app = make_app(front, CollectorRegistry(), max_body_bytes=2**20)
     tensor = {"name": "image", "datatype": "BYTES", "shape": [1, 1], "data": ["no image"]}
     body = json.dumps({"inputs": [tensor]}).encode()
     scope = {
@@ -153,7 +160,7 @@ def test_over_http(runtime: Runtime, model: str) -> None:
         "headers": [(b"content-length", str(len(body)).encode())],
     }
 
-    async def ask(app: Starlette) -> None:
+    async def ask() -> None:
         statuses = []
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -166,16 +173,12 @@ def test_over_http(runtime: Runtime, model: str) -> None:
         await app(dict(scope), receive, send)
         assert statuses[0] in (400, 404)
 
-    assert errors_left_by(application(runtime), ask) <= STILL_IN_USE
+    assert errors_left_by(ask) <= STILL_IN_USE
 
 
 def test_in_process(runtime: Runtime) -> None:
-    @asynccontextmanager
-    async def nothing() -> AsyncIterator[None]:
-        yield
-
-    async def ask(_: None) -> None:
+    async def ask() -> None:
         with pytest.raises(TundishError):
             runtime.predict("colors", image=DAMAGED)
 
-    assert errors_left_by(nothing(), ask) <= STILL_IN_USE
+    assert errors_left_by(ask) <= STILL_IN_USE
