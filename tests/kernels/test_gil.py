@@ -10,31 +10,52 @@ import numpy as np
 import pytest
 from support.wordpiece import hugging_face_tokenizer, ours
 
-from tundish_kernels import pack, pool_normalize, softmax_top_k, wordpiece
+from tundish_kernels import (
+    Packed,
+    Tokens,
+    pack_into,
+    pool_normalize_into,
+    softmax_top_k_into,
+    wordpiece_capacity,
+    wordpiece_into,
+)
 
-WORK_SECONDS = 0.1
+WORK_SECONDS = 0.03
 NATIVE = ours(hugging_face_tokenizer())
 WORDS = "Unbelievably the cat don't " * 100
 
 
+# Into arrays that are there: NumPy lets other threads run while it fills or copies large ones.
 def softmax_of(size: int) -> Callable[[], object]:
     logits = np.zeros((size, 1000), np.float32)
-    return lambda: softmax_top_k(logits, 5, function="softmax")
+    destination = np.zeros((size, 5), np.int64), np.zeros((size, 5), np.float32)
+    return lambda: softmax_top_k_into(destination, logits)
 
 
 def pooling_of(size: int) -> Callable[[], object]:
     tokens, mask = np.zeros((size, 10, 100), np.float32), np.ones((size, 10), np.bool_)
-    return lambda: pool_normalize(tokens, mask, pooling="mean", normalize=True)
+    destination = np.zeros((size, 100), np.float32)
+    return lambda: pool_normalize_into(destination, tokens, mask, pooling="mean", normalize=True)
 
 
 def packing_of(size: int) -> Callable[[], object]:
     ids, starts = np.zeros(1000 * size, np.int32), np.arange(0, 1000 * size + 1, 100)
-    return lambda: pack(ids, starts)
+    destination = Packed(np.zeros((10 * size, 100), np.int64), np.zeros((10 * size, 100), np.int64), None)
+    return lambda: pack_into(destination, ids, starts)
 
 
 def tokens_of(size: int) -> Callable[[], object]:
     texts = [WORDS] * size
-    return lambda: wordpiece(NATIVE, texts)
+    room = wordpiece_capacity(NATIVE, texts)
+    destination = Tokens(
+        np.zeros(room, np.int32),
+        np.zeros(room, np.int32),
+        np.zeros(size + 1, np.int64),
+        np.zeros(size, np.bool_),
+        None,
+        None,
+    )
+    return lambda: wordpiece_into(destination, NATIVE, texts)
 
 
 def much(work_of: Callable[[int], Callable[[], object]]) -> Callable[[], object]:
@@ -42,6 +63,7 @@ def much(work_of: Callable[[int], Callable[[], object]]) -> Callable[[], object]
     size = 16
     while True:
         work = work_of(size)
+        work()  # which is the first to touch the arrays, and takes longer
         began = time.perf_counter()
         work()
         if time.perf_counter() - began >= WORK_SECONDS:
@@ -57,4 +79,4 @@ def test_other_threads_run_while_a_kernel_has_much_to_do(work_of: Callable[[int]
     while thread.is_alive():
         steps += 1
         time.sleep(WORK_SECONDS / 100)
-    assert steps > 10  # one, if it waits for the kernel's end
+    assert steps > 5  # one or two, if it waits for the kernel's end
