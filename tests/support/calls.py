@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
+from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tundish_proto.v1 import inference_pb2 as typed
 from tundish_proto.v1.inference_pb2_grpc import InferenceServiceStub
+
+MessageT = TypeVar("MessageT")
 
 ANSWER_SECONDS = 30.0
 """Longer than any test's server takes; a test that waits so long has failed."""
@@ -43,8 +46,21 @@ def text_request(model: str, text: str, request_id: str = "", version: str = "")
     return typed.PredictRequest(model_name=model, model_version=version, id=request_id, text=text)
 
 
+def tensor_request(model: str, image: bytes) -> oip.ModelInferRequest:
+    """An image as the Open Inference Protocol has it."""
+    request = oip.ModelInferRequest(model_name=model)
+    request.inputs.add(name="image", datatype="BYTES", shape=[1, 1])
+    request.raw_input_contents.append(len(image).to_bytes(4, "little") + image)
+    return request
+
+
 def in_stream(*requests: typed.PredictRequest) -> Iterator[typed.PredictStreamRequest]:
     return (typed.PredictStreamRequest(request=request) for request in requests)
+
+
+async def stream_of(message: MessageT) -> AsyncIterator[MessageT]:
+    """As a front gets a stream of one request."""
+    yield message
 
 
 def top_label(response: typed.PredictResponse) -> str:

@@ -230,7 +230,7 @@ def test_6_an_instance_is_let_go_once_a_core_is_free() -> None:
     lane = stage.lane(instances=2, max_batch_size=1, pinnable=True)
     stage.submit(lane, *range(3))
     stage.finish(lane, 0)
-    assert None not in cores_of(stage, lane)[:1]
+    assert cores_of(stage, lane)[0] is not None
     stage.finish(lane, 0)
     stage.finish(lane, 1)
     stage.submit(lane, "alone")

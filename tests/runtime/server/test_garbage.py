@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from prometheus_client import CollectorRegistry
 from support.bundles import make_bundle
+from support.calls import image_request, in_stream, stream_of, tensor_request
 
 import tundish
 from tundish.errors import TundishError
@@ -25,8 +26,6 @@ from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
-
-MessageT = TypeVar("MessageT")
 
 REQUESTS = 20
 STILL_IN_USE = 3
@@ -72,17 +71,10 @@ def front(runtime: Runtime) -> OpenInferenceFront:
     return OpenInferenceFront(runtime, Admission(), SharedMemory(enabled=False))
 
 
-def open_inference(image: bytes, model: str = "colors") -> oip.ModelInferRequest:
-    request = oip.ModelInferRequest(model_name=model)
-    request.inputs.add(name="image", datatype="BYTES", shape=[1, 1])
-    request.raw_input_contents.append(len(image).to_bytes(4, "little") + image)
-    return request
-
-
 DAMAGED = b"no image"
 REQUESTS_THAT_FAIL = {
-    "in its instance": (open_inference(DAMAGED), typed.PredictRequest(model_name="colors", image=DAMAGED)),
-    "before it is queued": (open_inference(DAMAGED, "none"), typed.PredictRequest(model_name="none", image=DAMAGED)),
+    "in its instance": (tensor_request("colors", DAMAGED), image_request("colors", DAMAGED)),
+    "before it is queued": (tensor_request("none", DAMAGED), image_request("none", DAMAGED)),
 }
 
 
@@ -116,10 +108,6 @@ def method(service: ServiceDescriptor, name: str, front: object) -> Any:
     return found.stream_stream or found.unary_unary
 
 
-async def one(message: MessageT) -> AsyncIterator[MessageT]:
-    yield message
-
-
 @pytest.mark.parametrize("where", REQUESTS_THAT_FAIL)
 def test_over_grpc(runtime: Runtime, front: OpenInferenceFront, where: str) -> None:
     open_request, typed_request = REQUESTS_THAT_FAIL[where]
@@ -139,11 +127,11 @@ def test_on_streams(runtime: Runtime, front: OpenInferenceFront, where: str) -> 
     open_request, typed_request = REQUESTS_THAT_FAIL[where]
     infer = method(OPEN_INFERENCE, "ModelStreamInfer", front)
     predict = method(TYPED, "PredictStream", TypedFront(runtime, Admission()))
-    streamed = typed.PredictStreamRequest(request=typed_request)
+    (streamed,) = in_stream(typed_request)
 
     async def ask() -> None:
-        assert [answer.error_message != "" async for answer in infer(one(open_request), Context())] == [True]
-        assert [answer.HasField("error") async for answer in predict(one(streamed), Context())] == [True]
+        assert [answer.error_message != "" async for answer in infer(stream_of(open_request), Context())] == [True]
+        assert [answer.HasField("error") async for answer in predict(stream_of(streamed), Context())] == [True]
 
     assert errors_left_by(ask) <= STILL_IN_USE
 

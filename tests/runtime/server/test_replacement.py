@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from support.bundles import make_bundle
+from support.calls import image_request, in_stream, stream_of, tensor_request, top_label
 from support.images import encoded
 
 import tundish
@@ -22,8 +23,6 @@ from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
-
-MessageT = TypeVar("MessageT")
 
 IMAGE = encoded("red")
 CONTEXT: Any = SimpleNamespace(time_remaining=lambda: None, invocation_metadata=tuple)
@@ -52,17 +51,6 @@ def runtime(repository: Path, replaced: Model, monkeypatch: pytest.MonkeyPatch) 
         yield made
 
 
-async def one(message: MessageT) -> AsyncIterator[MessageT]:
-    yield message
-
-
-def tensor_request() -> oip.ModelInferRequest:
-    request = oip.ModelInferRequest(model_name="colors")
-    request.inputs.add(name="image", datatype="BYTES", shape=[1, 1])
-    request.raw_input_contents.append(len(IMAGE).to_bytes(4, "little") + IMAGE)
-    return request
-
-
 def first_label(response: oip.ModelInferResponse) -> bytes:
     labels = response.raw_output_contents[[output.name for output in response.outputs].index("label")]
     return labels[4 : 4 + int.from_bytes(labels[:4], "little")]
@@ -74,28 +62,28 @@ def test_in_process(runtime: Runtime) -> None:
 
 def test_typed(runtime: Runtime) -> None:
     front = TypedFront(runtime, Admission())
-    response = asyncio.run(front.Predict(typed.PredictRequest(model_name="colors", image=IMAGE), None))
-    assert response.image_classification.labels[0].name == "red"
+    response = asyncio.run(front.Predict(image_request("colors", IMAGE), None))
+    assert top_label(response) == "red"
 
 
 def test_typed_on_a_stream(runtime: Runtime) -> None:
-    message = typed.PredictStreamRequest(request=typed.PredictRequest(model_name="colors", image=IMAGE))
+    (message,) = in_stream(image_request("colors", IMAGE))
 
     async def ask() -> typed.PredictStreamResponse:
-        return await anext(TypedFront(runtime, Admission()).PredictStream(one(message), CONTEXT))
+        return await anext(TypedFront(runtime, Admission()).PredictStream(stream_of(message), CONTEXT))
 
-    assert asyncio.run(ask()).response.image_classification.labels[0].name == "red"
+    assert top_label(asyncio.run(ask()).response) == "red"
 
 
 def test_open_inference(runtime: Runtime) -> None:
     front = InferenceMethods(runtime, Admission(), SharedMemory(enabled=False))
-    assert first_label(asyncio.run(front.ModelInfer(tensor_request(), None))) == b"red"
+    assert first_label(asyncio.run(front.ModelInfer(tensor_request("colors", IMAGE), None))) == b"red"
 
 
 def test_open_inference_on_a_stream(runtime: Runtime) -> None:
     async def ask() -> oip.ModelStreamInferResponse:
         front = InferenceMethods(runtime, Admission(), SharedMemory(enabled=False))
-        return await anext(front.ModelStreamInfer(one(tensor_request()), CONTEXT))
+        return await anext(front.ModelStreamInfer(stream_of(tensor_request("colors", IMAGE)), CONTEXT))
 
     assert first_label(asyncio.run(ask()).infer_response) == b"red"
 
