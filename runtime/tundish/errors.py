@@ -126,7 +126,7 @@ def answerable(error: Exception) -> TundishError:
         link: BaseException | None = error
         while link is not None:
             link.__traceback__ = None
-            link = link.__context__
+            link = link.__cause__ or link.__context__
         return error
     _LOG.error("A request failed by a fault of the server's own.", exc_info=error)
     return EngineError(f"The server failed on this request: {type(error).__name__}.")
