@@ -63,7 +63,8 @@ def _panoptic(shares: Floats, masks: Floats, rule: MaskQueriesPostprocess, size:
         mine = owners == place
         area = np.count_nonzero(mine)
         whole = area and _count_from(weighted[place], rule.mask_threshold, size)
-        if whole and area / whole > rule.overlap_threshold:
+        # As transformers' processor has it: a share in float32, which is above 0.8 where it is four fifths.
+        if whole and float(np.float32(area) / np.float32(whole)) > rule.overlap_threshold:
             segments.append(Segment(rule.labels[labels[query]], float(best[query]), Mask.of(mine)))
     return segments
 
