@@ -24,7 +24,9 @@ def fuse(source: Path, destination: Path) -> None:
     with one_sentence(f"fusing {source.name}"):
         check_size(source)
         # The patterns of BERT are those of most encoders of texts and images.
-        fused = optimize_model(str(source), "bert", opt_level=0, optimization_options=FusionOptions("bert"))
+        options = FusionOptions("bert")
+        options.enable_skip_layer_norm = False  # the engine is faster without, see `OnnxEngine`
+        fused = optimize_model(str(source), "bert", opt_level=0, optimization_options=options)
         fused.save_model_to_file(str(destination))  # which declares the operators' domain and sorts them
         model = onnx.load(destination)
         if not any(node.op_type in ATTENTION for node in model.graph.node):
