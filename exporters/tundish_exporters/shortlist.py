@@ -128,14 +128,17 @@ def _unsearched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progres
     recipes = _of_precision(recipes, "int8" if precision == "auto" else precision)
     if not recipes:
         return Listed(judge, Shortlist(), (_nothing_to_quantise(precision),))
-    recipe = recipes[0]
+    workshop = Workshop(draft.floating.path, draft.calibration, progress)
+    most_promising = {engine: recipe for recipe in reversed(recipes) for engine in installed_engines(recipe)}
     try:
-        path = Workshop(draft.floating.path, draft.calibration, progress).make(recipe)
+        candidates = [
+            Candidate(engine, recipe.precision, workshop.make(recipe), recipe.description)
+            for engine, recipe in most_promising.items()
+        ]
     except ExportError as error:
         if precision != "auto":
             raise
-        return Listed(judge, Shortlist(), (f"There is no {recipe.precision}: {error}",))
-    candidates = (Candidate(engine, recipe.precision, path, recipe.description) for engine in installed_engines(recipe))
+        return Listed(judge, Shortlist(), (f"There is no {recipes[0].precision}: {error}",))
     return Listed(judge, Shortlist(tuple((Contender(candidate),) for candidate in candidates)))
 
 

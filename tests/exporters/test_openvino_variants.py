@@ -29,6 +29,7 @@ from tundish.errors import EngineError
 from tundish.results import ImageClassification
 from tundish_exporters import ExportError, export_module
 from tundish_exporters.exporting import Exported
+from tundish_exporters.quantize import choosing
 from tundish_exporters.sources.huggingface import load_source
 from tundish_exporters.sources.huggingface.source import Choices
 
@@ -87,17 +88,26 @@ def names(exported: Exported) -> list[str]:
 
 
 @pytest.mark.usefixtures("no_bf16")
-def test_each_file_has_a_variant_of_each_engine(tmp_path: Path, images: Path) -> None:
+@pytest.mark.parametrize("saturates", [True, False])
+def test_each_engine_has_its_variants(
+    saturates: bool, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share a file where the most promising recipe is for both."""
+    monkeypatch.setattr(choosing, "saturates", lambda: saturates)
     exported = export(tmp_path, evaluation=images)
     manifest = read_single_bundle(exported.bundle.directory).manifest
     assert names(exported) == ["onnx-fp32-cpu", "onnx-int8-cpu", "openvino-fp32-cpu", "openvino-int8-cpu"]
     floating, quantised, *others = manifest.variants
     assert [variant.engine for variant in others] == ["openvino", "openvino"]
-    assert [variant.files for variant in others] == [floating.files, quantised.files]
-    assert sorted(path.name for path in exported.bundle.directory.iterdir()) == [
-        "bundle.json", "onnx-fp32-cpu.onnx", "report.html", "report.json", "static-u8s8-mean.onnx",
-    ]  # fmt: skip
-    assert len(manifest.files) == 4, "each once"
+    files = ["onnx-fp32-cpu.onnx", "static-u8s8-mean.onnx"]
+    assert [variant.files[0].path for variant in others] == files
+    if not saturates:
+        files.append("static-u8s8-mean-stem.onnx")
+    assert [variant.files[0].path for variant in (floating, quantised)] == [files[0], files[-1]]
+    assert sorted(path.name for path in exported.bundle.directory.iterdir()) == sorted(
+        ["bundle.json", "report.html", "report.json", *files]
+    )
+    assert len(manifest.files) == len(files) + 2, "each once"
     for variant in manifest.variants:
         assert figures(variant) == ("accuracy", 1, 1, 12)
         assert variant.gate.passed

@@ -17,6 +17,7 @@ from tundish_exporters.quantize.nncf_recipe import NncfRecipe
 from tundish_exporters.quantize.processor import saturates
 from tundish_exporters.quantize.recipe import Recipe, one_sentence
 from tundish_exporters.quantize.static import StaticRecipe
+from tundish_exporters.quantize.stem import find_stem
 
 _SMOOTHING, _LESS_SMOOTHING = 0.8, 0.5
 """Of transformers' products: what is best for MiniLM, and what SmoothQuant began with, by which that loses three times
@@ -38,6 +39,8 @@ class _Kinds:
     embeddings: int
     """Weights of tables of vectors."""
     attends: bool
+    has_stem: bool
+    """Whether its first convolution can read several columns as one."""
 
 
 def recipes_for(source: Path, *, engines: Sequence[EngineName]) -> list[Recipe]:
@@ -60,11 +63,16 @@ def recipes_for(source: Path, *, engines: Sequence[EngineName]) -> list[Recipe]:
 
 
 def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
-    """All take the same time; the most exact comes first. The figures: docs/decisions/2026-11-26-recipes.md."""
+    """The fastest come first, of those that take the same time the most exact.
+
+    The figures: docs/decisions/2026-11-26-recipes.md.
+    """
+    # Pixels are large numbers all, so that a processor that adds in 16 bits cuts off most where it reads them.
+    stems = [True, False] if kinds.has_stem and not narrow else [False]
     return [
-        StaticRecipe(),
+        *(StaticRecipe(stem=stem) for stem in stems),
         # As good as the mean of extremes; which is better depends on the network.
-        StaticRecipe(ranges="percentile"),
+        *(StaticRecipe(ranges="percentile", stem=stem) for stem in stems),
         # Layers that filter each channel alone get a range for each channel, which OpenVINO computes with.
         NncfRecipe(transformer=kinds.attends),
         *([StaticRecipe(narrow=True)] if narrow else []),
@@ -107,4 +115,5 @@ def _kinds(graph: onnx.GraphProto) -> _Kinds:
             weights[node.op_type] += sum(sizes.get(name, 0) for name in node.input)
     shares = {name for node in graph.node if node.op_type == "Softmax" for name in node.output}
     attends = any(node.op_type == "MatMul" and shares & set(node.input) for node in graph.node)
-    return _Kinds(weights["Conv"], weights["MatMul"], weights["Gemm"], weights["Gather"], attends)
+    has_stem = find_stem(graph) is not None
+    return _Kinds(weights["Conv"], weights["MatMul"], weights["Gemm"], weights["Gather"], attends, has_stem)

@@ -21,9 +21,10 @@ from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.block_products import BlockProducts
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
-from tundish_exporters.quantize.ranges import RangeRule, activations, find_ranges
+from tundish_exporters.quantize.ranges import RangeRule, activations, extremes, find_ranges
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
+from tundish_exporters.quantize.stem import Stem, find_stem, widen
 
 Operators = Literal["convolutions", "products", "all"]
 """What is quantised: convolutions and what lies between them; matrix products by weights; whatever ONNX Runtime can."""
@@ -60,8 +61,8 @@ class StaticRecipe:
 
     The range of an activation is the mean of its extremes over the inputs, if no other rule is asked for, not their
     extremes: one input's outlier coarsens it for all the others. Of a convolutional network, the first layer stays in
-    float, and so do the last ones and what follows them; with attention behind the convolutions, as some detectors have
-    it, all but these does. The figures behind it stand in docs/decisions/2026-11-24-quantisation.md,
+    float unless `stem` says otherwise, and so do the last ones and what follows them; with attention behind the
+    convolutions, as some detectors have it, all but these does. The figures behind it stand in docs/decisions/2026-11-24-quantisation.md,
     2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers in 2026-11-26-recipes.md.
     """
 
@@ -74,10 +75,17 @@ class StaticRecipe:
     """Activations in int8 around zero rather than in uint8."""
     smoothing: float | None = None
     """How much of the activations' outliers goes to the weights of matrix products; see `smooth`."""
+    stem: bool = False
+    """The first convolution is quantised as well, and reads several columns as one; only for graphs that `find_stem`
+    finds one in."""
     kept: frozenset[str] = frozenset()
 
     precision: ClassVar[Precision] = "int8"
-    engines: ClassVar[tuple[EngineName, ...]] = ("onnx", "openvino")
+
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """See `Recipe.engines`; OpenVINO does not do without the transpositions of a stem."""
+        return ("onnx",) if self.stem else ("onnx", "openvino")
 
     @property
     def name(self) -> str:
@@ -88,6 +96,7 @@ class StaticRecipe:
             f"{'s' if self.symmetric else 'u'}8s{7 if self.narrow else 8}",
             self.ranges,
             *([] if self.per_channel else ["per-tensor"]),
+            *(["stem"] if self.stem else []),
             *([] if self.smoothing is None else [f"smooth-{self.smoothing}"]),
         ]
         return name_keeping("-".join(parts), self.kept)
@@ -102,6 +111,7 @@ class StaticRecipe:
             f"weights {weights} per {'channel' if self.per_channel else 'tensor'}",
             *([] if self.smoothing is None else [f"SmoothQuant {self.smoothing}"]),
             _OPERATORS[self.operators],
+            *(["stem in int8"] if self.stem else []),
         ]
         return describe_keeping(", ".join(parts), self.kept)
 
@@ -125,8 +135,11 @@ class StaticRecipe:
 
     def _quantize(self, prepared: Path, destination: Path, inputs: Sequence[Arrays], progress: Progress) -> None:
         model = load_model_with_shape_infer(prepared)
-        nodes = [node for node in self._nodes(model.graph) if node.name not in self.kept]
+        stem = self._stem(model.graph)
+        nodes = [node for node in self._nodes(model.graph, stem) if node.name not in self.kept]
         ranges = find_ranges(model, activations(model, nodes), inputs, self.ranges, progress)
+        if stem is not None:  # of what pixels may be, nothing is an outlier
+            ranges[stem.input] = extremes(inputs, stem.input)
         weights_alone = self.operators == "products"
         quantizer = QDQQuantizer(
             model,
@@ -155,13 +168,20 @@ class StaticRecipe:
                 if node.name not in self.kept and heads.size(node) >= _LEAST_HEAD:
                     heads.replace(node)
             heads.finish()
+        if stem is not None:
+            widen(quantizer.model.model.graph, stem)
         quantizer.model.save_model_to_file(destination, False)
 
     def _has_heads(self, graph: onnx.GraphProto) -> bool:
         """Whether products that are left in float are heads of a convolutional network; TensorRT has no such blocks."""
         return self.operators == "convolutions" and not self.symmetric and not _has_attention(graph, _ends(graph))
 
-    def _nodes(self, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    def _stem(self, graph: onnx.GraphProto) -> Stem | None:
+        """What is quantised although it reads the network's input."""
+        found = find_stem(graph) if self.stem else None
+        return None if found is None or found.node in self.kept else found
+
+    def _nodes(self, graph: onnx.GraphProto, stem: Stem | None) -> list[onnx.NodeProto]:
         """Those that are quantised, but for what is kept."""
         if self.operators == "products":
             weights = {tensor.name for tensor in graph.initializer}
@@ -172,6 +192,8 @@ class StaticRecipe:
             return nodes
         ends = _ends(graph)
         attention = _has_attention(graph, ends)
+        if stem is not None:
+            ends -= {stem.node}
         return [node for node in nodes if node.name not in ends and (node.op_type == "Conv" or not attention)]
 
 

@@ -39,6 +39,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "SmoothQuant": (r"smooth", "outliers of activations are moved into the weights before they are quantised"),
     "blocks": (r"block", "so many weights share a scale"),
+    "stem": (r"\bstem", "the first convolution of a network of images, which reads the pixels"),
     "nncf": (r"nncf", "a program of OpenVINO's makers, which quantises for it"),
     "in float": (r"in float|float-embeddings", "not quantised, since that cost too much accuracy"),
 }

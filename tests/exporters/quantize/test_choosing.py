@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from support.float_graphs import node, write, write_convolutions, write_encoder
@@ -60,8 +61,15 @@ def test_a_transformer_takes_smoothed_weights_first(monkeypatch: pytest.MonkeyPa
 
 def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine(monkeypatch, "avx2", "avx_vnni")
-    recipes = recipes_for(write_convolutions(tmp_path / "m.onnx"), engines=BOTH)
-    assert [recipe.name for recipe in recipes] == [
+    source = write_convolutions(tmp_path / "m.onnx")
+    names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
+    assert names[:4] == [
+        "static-u8s8-mean-stem",
+        "static-u8s8-mean",
+        "static-u8s8-percentile-stem",
+        "static-u8s8-percentile",
+    ]
+    assert [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])] == [
         "static-u8s8-mean",
         "static-u8s8-percentile",
         "nncf",
@@ -70,6 +78,19 @@ def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.M
         "static-u8s8-mean-per-tensor",
         "fp16",
     ]
+
+
+def test_stems_stay_in_float_where_sums_are_cut_off_or_images_have_any_width(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = write_convolutions(tmp_path / "m.onnx")
+    machine(monkeypatch, "avx2")
+    assert not any("stem" in recipe.name for recipe in recipes_for(source, engines=BOTH))
+    machine(monkeypatch, "avx2", "avx_vnni")
+    model = onnx.load(source)
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_param = "width"
+    onnx.save(model, source)
+    assert not any("stem" in recipe.name for recipe in recipes_for(source, engines=BOTH))
 
 
 def test_a_recipe_that_no_engine_gains_by_is_left_out(tmp_path: Path) -> None:
