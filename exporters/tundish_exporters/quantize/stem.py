@@ -86,7 +86,7 @@ class Stem:
 
 def find_stem(graph: onnx.GraphProto) -> Stem | None:
     """The first convolution of a float network, if it reads an image of known width and gains by blocks of columns."""
-    weights = {tensor.name: tensor.dims for tensor in graph.initializer}
+    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     given = {each.name: [dim.dim_value for dim in each.type.tensor_type.shape.dim] for each in graph.input}
     first = [node for node in graph.node if set(node.input) & given.keys() - weights.keys()]
     if len(first) != 1 or first[0].op_type != "Conv" or len(weights.get(first[0].input[1], ())) != 4:

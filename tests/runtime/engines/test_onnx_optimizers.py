@@ -57,4 +57,4 @@ def test_a_sum_and_a_normalisation_stay_two(precision: Any, tmp_path: Path, monk
     x, y = np.random.default_rng(4).normal(0, 1, (2, 3, 5, SIDE)).astype(np.float32)
     total = (x + y).astype(np.float64)
     normal = (total - total.mean(-1, keepdims=True)) / np.sqrt(total.var(-1, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(engine.run({"x": x, "y": y})["z"], 2 * normal + 1, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(engine.run({"x": x, "y": y})["z"], np.float64), 2 * normal + 1, atol=1e-4)
