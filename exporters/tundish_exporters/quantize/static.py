@@ -61,9 +61,10 @@ class StaticRecipe:
 
     The range of an activation is the mean of its extremes over the inputs, if no other rule is asked for, not their
     extremes: one input's outlier coarsens it for all the others. Of a convolutional network, the first layer stays in
-    float unless `stem` says otherwise, and so do the last ones and what follows them; with attention behind the
-    convolutions, as some detectors have it, all but these does. The figures behind it stand in docs/decisions/2026-11-24-quantisation.md,
-    2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers in 2026-11-26-recipes.md.
+    float unless it is a `stem`, and so do the last ones and what follows them; with attention behind the convolutions,
+    as some detectors have it, all but these does. The figures behind it stand in docs/decisions/:
+    2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers
+    and of stems in 2026-11-26-recipes.md.
     """
 
     operators: Operators = "convolutions"
