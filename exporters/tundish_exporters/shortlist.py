@@ -129,6 +129,7 @@ def _unsearched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progres
     if not recipes:
         return Listed(judge, Shortlist(), (_nothing_to_quantise(precision),))
     workshop = Workshop(draft.floating.path, draft.calibration, progress)
+    # The first of the list stays.
     most_promising = {engine: recipe for recipe in reversed(recipes) for engine in installed_engines(recipe)}
     try:
         candidates = [

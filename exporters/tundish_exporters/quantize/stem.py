@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import lcm
+from math import gcd, lcm
 
 import numpy as np
 import onnx
@@ -44,8 +44,7 @@ class Stem:
     @property
     def width(self) -> int:
         """How many columns make a block."""
-        fill = next(count for count in (1, 2, 4) if self.channels * count % _CHANNELS_AT_ONCE == 0)
-        return lcm(fill, self.stride)
+        return lcm(_CHANNELS_AT_ONCE // gcd(self.channels, _CHANNELS_AT_ONCE), self.stride)
 
     @property
     def made(self) -> int:
