@@ -12,7 +12,8 @@ _PROXIES = {"docker-proxy", "rootlessport"}
 """They listen for a server in a container, whose own process is not to be found by the port."""
 
 _LOOKS = 3
-"""A process that a server is about to start has the server's sockets for a moment, and may be gone at the next one."""
+"""A process that a server is about to start has the server's sockets for a moment, and may be gone at the next one; and
+the system's table of sockets changes while it is read, so that one of them may be missed."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -29,11 +30,13 @@ def find_server(host: str, port: int) -> int | None:
     wanted = _own_addresses(host)
     for _ in range(_LOOKS if wanted else 0):
         try:
-            return _watchable(wanted, port)
+            found = _watchable(wanted, port)
         except (psutil.NoSuchProcess, ProcessLookupError):
             continue
         except psutil.Error:
             return None
+        if found is not None:
+            return found
     return None
 
 
