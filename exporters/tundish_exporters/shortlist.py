@@ -131,16 +131,20 @@ def _unsearched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progres
     workshop = Workshop(draft.floating.path, draft.calibration, progress)
     # The first of the list stays.
     most_promising = {engine: recipe for recipe in reversed(recipes) for engine in installed_engines(recipe)}
-    try:
-        candidates = [
-            Candidate(engine, recipe.precision, workshop.make(recipe), recipe.description)
-            for engine, recipe in most_promising.items()
-        ]
-    except ExportError as error:
-        if precision != "auto":
-            raise
-        return Listed(judge, Shortlist(), (f"There is no {recipes[0].precision}: {error}",))
-    return Listed(judge, Shortlist(tuple((Contender(candidate),) for candidate in candidates)))
+    candidates: list[Candidate] = []
+    faults: dict[Recipe, ExportError] = {}
+    for recipe in dict.fromkeys(most_promising.values()):
+        try:
+            path = workshop.make(recipe)
+        except ExportError as error:  # which is not the other engine's fault
+            faults[recipe] = error
+            continue
+        engines = [engine for engine, chosen in most_promising.items() if chosen == recipe]
+        candidates += [Candidate(engine, recipe.precision, path, recipe.description) for engine in engines]
+    if faults and not candidates and precision != "auto":
+        raise next(iter(faults.values()))
+    said = tuple(f"There is no {recipe.precision} by {recipe.name}: {error}" for recipe, error in faults.items())
+    return Listed(judge, Shortlist(tuple((Contender(candidate),) for candidate in candidates)), said)
 
 
 def _searched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progress: Progress) -> Listed:

@@ -30,6 +30,7 @@ from tundish.results import ImageClassification
 from tundish_exporters import ExportError, export_module
 from tundish_exporters.exporting import Exported
 from tundish_exporters.quantize import choosing
+from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.sources.huggingface import load_source
 from tundish_exporters.sources.huggingface.source import Choices
 
@@ -113,6 +114,26 @@ def test_each_engine_has_its_variants(
         assert variant.gate.passed
     assert len({variant.latency.median_milliseconds for variant in manifest.variants}) == 4
     assert besides_few(exported.warnings) == []
+
+
+@pytest.mark.usefixtures("no_bf16")
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_a_recipe_that_fails_costs_no_other_engine(
+    precision: str, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = StaticRecipe.write
+
+    def fail_for_openvino(recipe: StaticRecipe, *rest: Any) -> None:
+        if "openvino" in recipe.engines:
+            raise ExportError("It is planted to fail.")
+        write(recipe, *rest)
+
+    monkeypatch.setattr(choosing, "saturates", lambda: False)
+    monkeypatch.setattr(StaticRecipe, "write", fail_for_openvino)
+    exported = export(tmp_path, evaluation=images, precision=precision)
+    quantised = [name for name in names(exported) if "int8" in name]
+    assert quantised == ["onnx-int8-cpu"]
+    assert "There is no int8 by static-u8s8-mean: It is planted to fail." in exported.warnings
 
 
 @pytest.mark.usefixtures("no_bf16")

@@ -50,16 +50,16 @@ def find_ranges(
     low, high = (np.ascontiguousarray(np.array(each, np.float32).T) for each in (lows, highs))
     if rule == "mean":
         return dict(zip(tensors, zip(low.mean(1), high.mean(1), strict=True), strict=True))
-    whole = dict(zip(tensors, zip(low.min(1), high.max(1), strict=True), strict=True))
+    extremes = dict(zip(tensors, zip(low.min(1), high.max(1), strict=True), strict=True))
     if rule == "extremes":
-        return whole
-    histograms = _histograms(model, whole, inputs, progress)
+        return extremes
+    histograms = _histograms(model, extremes, inputs, progress)
     find_bin = _percentile_bin if rule == "percentile" else _entropy_bin
-    return {name: _cut(whole[name], find_bin(counts)) for name, counts in histograms.items()}
+    return {name: _cut(extremes[name], find_bin(counts)) for name, counts in histograms.items()}
 
 
-def extremes(inputs: Sequence[Arrays], name: str) -> Range:
-    """The lowest and the highest value of one of the network's inputs."""
+def range_of_input(inputs: Sequence[Arrays], name: str) -> Range:
+    """The lowest and the highest value of one of the network's inputs, for which the network need not run."""
     lows, highs = zip(*((each[name].min(initial=0.0), each[name].max(initial=0.0)) for each in inputs), strict=True)
     return np.float32(min(lows)), np.float32(max(highs))
 

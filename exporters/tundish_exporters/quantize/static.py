@@ -21,7 +21,7 @@ from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.block_products import BlockProducts
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
-from tundish_exporters.quantize.ranges import RangeRule, activations, extremes, find_ranges
+from tundish_exporters.quantize.ranges import RangeRule, activations, find_ranges, range_of_input
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
 from tundish_exporters.quantize.stem import Stem, find_stem, widen
@@ -140,7 +140,7 @@ class StaticRecipe:
         nodes = [node for node in self._nodes(model.graph, stem) if node.name not in self.kept]
         ranges = find_ranges(model, activations(model, nodes), inputs, self.ranges, progress)
         if stem is not None:  # of what pixels may be, nothing is an outlier
-            ranges[stem.input] = extremes(inputs, stem.input)
+            ranges[stem.input] = range_of_input(inputs, stem.input)
         weights_alone = self.operators == "products"
         quantizer = QDQQuantizer(
             model,
