@@ -12,14 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+import onnx
+
 from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.biases import correct_biases, with_biases
 from tundish_exporters.quantize.nncf_worker import write_inputs
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
-from tundish_exporters.quantize.recipe import describe_keeping, name_keeping
+from tundish_exporters.quantize.ranges import observe
+from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,21 +61,43 @@ class NncfRecipe:
 
     def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.write`."""
-        inputs = [dict(arrays) for arrays in calibration_inputs(calibration)]
+        inputs = calibration_inputs(calibration)
+        with one_sentence("quantisation by nncf"), tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+            if self.transformer:  # whose weights it scales as well, so that they have no errors to be corrected
+                self._quantize(prepared, destination, inputs, Path(scratch), progress)
+            else:
+                self._quantize_and_correct(prepared, destination, inputs, Path(scratch), progress)
+
+    def _quantize_and_correct(
+        self, prepared: Path, destination: Path, inputs: Sequence[Arrays], scratch: Path, progress: Progress
+    ) -> None:
+        floating, quantised = scratch / "float.onnx", scratch / "quantised.onnx"
+        model = onnx.load(prepared)
+        convolutions = with_biases(model.graph, model.graph.node)
+        onnx.save(model, floating)
+        self._quantize(floating, quantised, inputs, scratch, progress)
+        read = sorted({each.input for each in convolutions})
+        means = observe(model, read, inputs, progress, means_of=read).means
+        model = onnx.load(quantised)
+        correct_biases(model.graph, convolutions, means)
+        onnx.save(model, destination)
+
+    def _quantize(
+        self, prepared: Path, destination: Path, inputs: Sequence[Arrays], scratch: Path, progress: Progress
+    ) -> None:
         progress("quantise by nncf", 0, 1)
-        with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-            archive = Path(scratch) / "inputs.npz"
-            write_inputs(archive, inputs)
-            settings = json.dumps({"transformer": self.transformer, "kept": sorted(self.kept)})
-            arguments = [*map(str, (prepared, destination, archive)), settings]
-            ran = subprocess.run(  # noqa: S603  # arguments of our own
-                [sys.executable, "-m", "tundish_exporters.quantize.nncf_worker", *arguments],
-                capture_output=True,
-                text=True,
-                check=False,
-                # What goes through sets comes out in one order.
-                env={**os.environ, "PYTHONHASHSEED": "0"},
-            )
+        archive = scratch / "inputs.npz"
+        write_inputs(archive, inputs)
+        settings = json.dumps({"transformer": self.transformer, "kept": sorted(self.kept)})
+        arguments = [*map(str, (prepared, destination, archive)), settings]
+        ran = subprocess.run(  # noqa: S603  # arguments of our own
+            [sys.executable, "-m", "tundish_exporters.quantize.nncf_worker", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            # What goes through sets comes out in one order.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
         if ran.returncode < 0:  # where memory runs out, the kernel ends what takes most
             raise ExportError(f"Quantisation by nncf was ended by signal {-ran.returncode}.") from ChildProcessError()
         if ran.returncode != 0:

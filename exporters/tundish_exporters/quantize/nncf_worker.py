@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+
+from tundish.engines import Arrays
 
 
 def main() -> None:
@@ -31,13 +34,18 @@ def main() -> None:
         model_type=nncf.ModelType.TRANSFORMER if asked["transformer"] else None,
         # A table of embeddings would be made float again on every call, the whole of it.
         ignored_scope=nncf.IgnoredScope(names=asked["kept"], types=["Gather"], validate=False),
+        # Of convolutions, biases are corrected afterwards; see `NncfRecipe`.
+        advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=not asked["transformer"]),
     )
     onnx.save(quantised, destination)
 
 
-def write_inputs(path: Path, inputs: list[dict[str, Any]]) -> None:
+def write_inputs(path: Path, inputs: Sequence[Arrays]) -> None:
     """An `.npz` file with the arrays of all inputs."""
-    np.savez(path, **{f"{index}/{name}": array for index, each in enumerate(inputs) for name, array in each.items()})
+    named: dict[str, Any] = {
+        f"{index}/{name}": array for index, each in enumerate(inputs) for name, array in each.items()
+    }
+    np.savez(path, **named)
 
 
 def read_inputs(path: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -38,19 +39,51 @@ def activations(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> list
     return [name for name in read if name in floats and name not in weights]
 
 
-def find_ranges(
-    model: onnx.ModelProto, tensors: Sequence[str], inputs: Sequence[Arrays], rule: RangeRule, progress: Progress
-) -> dict[str, Range]:
-    """Lowest and highest value that each tensor is to have in its steps."""
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What tensors are on the calibration inputs."""
+
+    lows: Mapping[str, NDArray[np.float32]]
+    """`[inputs]`: the lowest value of each tensor on each of them; zero at most, which shall be exact."""
+    highs: Mapping[str, NDArray[np.float32]]
+    means: Mapping[str, NDArray[np.float32]]
+    """`[channels]`: of each channel, the second axis, over all inputs; of those tensors that it was asked of."""
+
+
+def observe(
+    model: onnx.ModelProto,
+    tensors: Sequence[str],
+    inputs: Sequence[Arrays],
+    progress: Progress,
+    *,
+    means_of: Collection[str] = (),
+) -> Observations:
+    """Observes these tensors, and of some of them the means."""
     lows, highs = [], []
+    means: dict[str, list[NDArray[np.float32]]] = {name: [] for name in means_of}
     for values in observed(model, tensors, inputs, "calibrate", progress):
         lows.append([value.min(initial=0.0) for value in values])
         highs.append([value.max(initial=0.0) for value in values])
+        for name, value in zip(tensors, values, strict=True):
+            if name in means:
+                means[name].append(value.mean(tuple(axis for axis in range(value.ndim) if axis != 1)))
     # A row for each tensor: NumPy's sums along rows are the more exact.
     low, high = (np.ascontiguousarray(np.array(each, np.float32).T) for each in (lows, highs))
+    return Observations(
+        dict(zip(tensors, low, strict=True)),
+        dict(zip(tensors, high, strict=True)),
+        {name: np.mean(each, 0) for name, each in means.items()},
+    )
+
+
+def find_ranges(
+    model: onnx.ModelProto, observations: Observations, inputs: Sequence[Arrays], rule: RangeRule, progress: Progress
+) -> dict[str, Range]:
+    """Lowest and highest value that each tensor is to have in its steps."""
+    lows, highs = observations.lows, observations.highs
     if rule == "mean":
-        return dict(zip(tensors, zip(low.mean(1), high.mean(1), strict=True), strict=True))
-    extremes = dict(zip(tensors, zip(low.min(1), high.max(1), strict=True), strict=True))
+        return {name: (lows[name].mean(), highs[name].mean()) for name in lows}
+    extremes = {name: (lows[name].min(), highs[name].max()) for name in lows}
     if rule == "extremes":
         return extremes
     histograms = _histograms(model, extremes, inputs, progress)

@@ -18,10 +18,11 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.biases import correct_biases, with_biases
 from tundish_exporters.quantize.block_products import BlockProducts
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
-from tundish_exporters.quantize.ranges import RangeRule, activations, find_ranges, range_of_input
+from tundish_exporters.quantize.ranges import RangeRule, activations, find_ranges, observe, range_of_input
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
 from tundish_exporters.quantize.stem import Stem, find_stem, widen
@@ -60,11 +61,12 @@ class StaticRecipe:
     """Activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, if no other rule is asked for, not their
-    extremes: one input's outlier coarsens it for all the others. Of a convolutional network, the first layer stays in
-    float unless it is a `stem`, and so do the last ones and what follows them; with attention behind the convolutions,
-    as some detectors have it, all but these does. The figures behind it stand in docs/decisions/:
-    2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers
-    and of stems in 2026-11-26-recipes.md.
+    extremes: one input's outlier coarsens it for all the others. Biases of convolutions make good for the mean error of
+    their rounded weights. Of a convolutional network, the first layer stays in float unless it is a `stem`, and so do
+    the last ones and what follows them; with attention behind the convolutions, as some detectors have it, all but
+    these does. The figures behind it stand in docs/decisions/: 2026-11-24-quantisation.md,
+    2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers, stems and biases in
+    2026-11-26-recipes.md.
     """
 
     operators: Operators = "convolutions"
@@ -112,6 +114,7 @@ class StaticRecipe:
             f"weights {weights} per {'channel' if self.per_channel else 'tensor'}",
             *([] if self.smoothing is None else [f"SmoothQuant {self.smoothing}"]),
             _OPERATORS[self.operators],
+            *([] if self.operators == "products" else ["biases corrected"]),
             *(["stem in int8"] if self.stem else []),
         ]
         return describe_keeping(", ".join(parts), self.kept)
@@ -138,7 +141,10 @@ class StaticRecipe:
         model = load_model_with_shape_infer(prepared)
         stem = self._stem(model.graph)
         nodes = [node for node in self._nodes(model.graph, stem) if node.name not in self.kept]
-        ranges = find_ranges(model, activations(model, nodes), inputs, self.ranges, progress)
+        convolutions = with_biases(model.graph, nodes)
+        read = {each.input for each in convolutions}
+        observations = observe(model, activations(model, nodes), inputs, progress, means_of=read)
+        ranges = find_ranges(model, observations, inputs, self.ranges, progress)
         if stem is not None:  # of what pixels may be, nothing is an outlier
             ranges[stem.input] = range_of_input(inputs, stem.input)
         weights_alone = self.operators == "products"
@@ -163,6 +169,7 @@ class StaticRecipe:
         )
         has_heads = self._has_heads(model.graph)
         quantizer.quantize_model()
+        correct_biases(quantizer.model.model.graph, convolutions, observations.means)
         if has_heads:
             heads = BlockProducts(quantizer.model.model, 8, _HEAD_BLOCK)
             for node in quantizer.model.model.graph.node:

@@ -20,7 +20,7 @@ from tundish_exporters.progress import silent
 from tundish_exporters.quantize.block_products import quantize_blocks
 from tundish_exporters.quantize.blocks import BlockRecipe
 from tundish_exporters.quantize.observing import calibration_inputs, observed
-from tundish_exporters.quantize.ranges import RangeRule, find_ranges
+from tundish_exporters.quantize.ranges import Range, RangeRule, find_ranges, observe
 from tundish_exporters.quantize.smoothing import smooth
 
 
@@ -30,25 +30,29 @@ def identity(path: Path) -> onnx.ModelProto:
     return onnx.load(write(path, [node("Add", "x x", "y")], {}, *tensors))
 
 
+def ranges(path: Path, tensors: list[str], inputs: list[NDArray[np.float32]], rule: RangeRule) -> dict[str, Range]:
+    """Of tensors of `identity`."""
+    model, given = identity(path / "m.onnx"), [{"x": x} for x in inputs]
+    return find_ranges(model, observe(model, tensors, given, silent), given, rule, silent)
+
+
 def normal(count: int) -> NDArray[np.float32]:
     return np.random.default_rng(3).normal(0, 1, count).astype(np.float32)
 
 
 def test_mean_extremes_are_those_of_numpy(tmp_path: Path) -> None:
     inputs = [normal(10 + number) * (number + 1) for number in range(4)]
-    found = find_ranges(identity(tmp_path / "m.onnx"), ["x", "y"], [{"x": x} for x in inputs], "mean", silent)
+    found = ranges(tmp_path, ["x", "y"], inputs, "mean")
     low, high = (np.mean([extreme(x) for x in inputs]) for extreme in (np.min, np.max))
     assert found["x"] == pytest.approx((low, high), rel=1e-6)
     assert found["y"] == pytest.approx((2 * low, 2 * high), rel=1e-6)
-    extremes = find_ranges(identity(tmp_path / "m.onnx"), ["x"], [{"x": x} for x in inputs], "extremes", silent)
+    extremes = ranges(tmp_path, ["x"], inputs, "extremes")
     assert extremes["x"] == pytest.approx((min(map(np.min, inputs)), max(map(np.max, inputs))), rel=1e-6)
 
 
 def test_a_percentile_is_that_of_the_magnitudes(tmp_path: Path) -> None:
     x = normal(200_000)
-    found = find_ranges(
-        identity(tmp_path / "m.onnx"), ["x"], [{"x": x[:90_000]}, {"x": x[90_000:]}], "percentile", silent
-    )
+    found = ranges(tmp_path, ["x"], [x[:90_000], x[90_000:]], "percentile")
     expected = np.percentile(np.abs(x), 99.99)
     assert found["x"] == pytest.approx((-expected, expected), abs=float(np.abs(x).max()) / 1024)
 
@@ -59,7 +63,7 @@ def test_least_divergence_cuts_one_outlier_and_little_else(tmp_path: Path, recti
     if rectified:
         x = np.maximum(x, 0)
     x[0] = 100.0
-    low, high = find_ranges(identity(tmp_path / "m.onnx"), ["x"], [{"x": x}], "entropy", silent)["x"]
+    low, high = ranges(tmp_path, ["x"], [x], "entropy")["x"]
     assert 2.5 < high < 10
     assert low == 0 if rectified else -10 < low < -2.5
 
@@ -67,7 +71,7 @@ def test_least_divergence_cuts_one_outlier_and_little_else(tmp_path: Path, recti
 def test_a_tensor_of_zeros_has_a_range(tmp_path: Path) -> None:
     rules: tuple[RangeRule, ...] = ("mean", "extremes", "percentile", "entropy")
     for rule in rules:
-        found = find_ranges(identity(tmp_path / "m.onnx"), ["x"], [{"x": np.zeros(9, np.float32)}], rule, silent)
+        found = ranges(tmp_path, ["x"], [np.zeros(9, np.float32)], rule)
         assert tuple(map(float, found["x"])) == (0, 0)
 
 
