@@ -63,7 +63,7 @@ class NncfRecipe:
         """See `Recipe.write`."""
         inputs = calibration_inputs(calibration)
         with one_sentence("quantisation by nncf"), tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-            if self.transformer:  # whose weights it scales as well, so that they have no errors to be corrected
+            if self.transformer:  # its weights are scaled, too, and differ from the float ones by more than rounding
                 self._quantize(prepared, destination, inputs, Path(scratch), progress)
             else:
                 self._quantize_and_correct(prepared, destination, inputs, Path(scratch), progress)
