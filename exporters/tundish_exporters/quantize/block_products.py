@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -45,7 +45,7 @@ class BlockProducts:
         """Puts the weights of a product into blocks, if `size` says that it has any."""
         if not self.size(node):
             return
-        transposed = bool(_attributes(node).get("transB", 0))
+        transposed = bool(attributes_of(node).get("transB", 0))
         rows, columns = self._weights[node.input[1]].dims[:: -1 if transposed else 1]
         weights = self._blocks(node.input[1], transposed=transposed)
         bias = ["", "", node.input[2]] if len(node.input) > 2 and node.input[2] else []
@@ -54,6 +54,7 @@ class BlockProducts:
             [node.input[0], *weights, *bias],
             list(node.output),
             name=node.name,
+            doc_string=node.doc_string,
             domain=_DOMAIN,
             K=rows,
             N=columns,
@@ -75,7 +76,7 @@ class BlockProducts:
             self._model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
 
     def _is_plain(self, node: onnx.NodeProto) -> bool:
-        given = _attributes(node)
+        given = attributes_of(node)
         bias = self._weights.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
         has_vector = len(node.input) < 3 or not node.input[2] or (bias is not None and len(bias.dims) == 1)
         return has_vector and (given.get("alpha", 1.0), given.get("beta", 1.0), given.get("transA", 0)) == (1.0, 1.0, 0)
@@ -123,5 +124,6 @@ def quantize_blocks(
     return packed, scales[..., 0]
 
 
-def _attributes(node: onnx.NodeProto) -> dict[str, float | int]:
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """What is said of a node, by name; defaults are not there."""
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

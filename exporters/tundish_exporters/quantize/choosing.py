@@ -12,6 +12,7 @@ import onnx
 from tundish.manifest import EngineName
 from tundish_exporters.quantize.blocks import BlockRecipe
 from tundish_exporters.quantize.dynamic import DynamicRecipe
+from tundish_exporters.quantize.first_layer import StemForm
 from tundish_exporters.quantize.half import HalfRecipe
 from tundish_exporters.quantize.nncf_recipe import NncfRecipe
 from tundish_exporters.quantize.processor import saturates
@@ -68,7 +69,7 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
     The figures: docs/decisions/2026-11-26-recipes.md.
     """
     # Pixels are large numbers all, so that a processor that adds in 16 bits cuts off most where it reads them.
-    stems = [True, False] if kinds.has_stem and not narrow else [False]
+    stems: list[StemForm] = ["blocks", "plain", "float"] if kinds.has_stem and not narrow else ["float"]
     return [
         *(StaticRecipe(stem=stem) for stem in stems),
         # As good as the mean of extremes; which is better depends on the network.

@@ -19,6 +19,8 @@ from tundish.manifest import EngineName, Precision
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.biases import correct_biases, with_biases
+from tundish_exporters.quantize.ends import find_ends
+from tundish_exporters.quantize.heads import fit_heads, shrink_heads
 from tundish_exporters.quantize.nncf_worker import write_inputs
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
@@ -73,13 +75,15 @@ class NncfRecipe:
     ) -> None:
         floating, quantised = scratch / "float.onnx", scratch / "quantised.onnx"
         model = onnx.load(prepared)
-        convolutions = with_biases(model.graph, model.graph.node)
+        convolutions, ends = with_biases(model.graph, model.graph.node), find_ends(model.graph)
         onnx.save(model, floating)
-        self._quantize(floating, quantised, inputs, scratch, progress)
+        self.keeping(frozenset(ends.last))._quantize(floating, quantised, inputs, scratch, progress)
         read = sorted({each.input for each in convolutions})
         means = observe(model, read, inputs, progress, means_of=read).means
         model = onnx.load(quantised)
         correct_biases(model.graph, convolutions, means)
+        fit_heads(onnx.load(floating), model, ends.last, inputs, progress)
+        shrink_heads(model, self.kept)
         onnx.save(model, destination)
 
     def _quantize(

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 from tundish.engines import Arrays, Engine, load_file
 from tundish.placement.machine import usable_cores
 from tundish_exporters.progress import Progress, tracked
+from tundish_exporters.quantize.heads import is_fitted
 
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _ROUNDING = frozenset(
@@ -86,6 +87,8 @@ def _add_quantised_layers(model: onnx.ModelProto, quantised: onnx.ModelProto) ->
         if node.op_type not in _LAYERS:
             continue
         chain = other.layer(node)
+        if any(is_fitted(part) for part in chain):
+            continue  # it differs by more than rounding, and is not to stand for a layer that hurts
         if any(part.op_type in _ROUNDING for part in chain):
             layers.append(node)
             added += [*other.beside(node, chain), *_difference(node)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 import onnx
 from onnxruntime.quantization import QDQQuantizer, QuantType, TensorData
+from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
@@ -19,29 +19,19 @@ from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.biases import correct_biases, with_biases
-from tundish_exporters.quantize.block_products import BlockProducts
+from tundish_exporters.quantize.ends import Ends, find_ends
+from tundish_exporters.quantize.first_layer import FirstLayer, StemForm, in_integers
+from tundish_exporters.quantize.heads import fit_heads, shrink_heads
 from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
-from tundish_exporters.quantize.ranges import RangeRule, activations, find_ranges, observe, range_of_input
+from tundish_exporters.quantize.ranges import Range, RangeRule, activations, find_ranges, observe
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
-from tundish_exporters.quantize.stem import Stem, find_stem, widen
 
 Operators = Literal["convolutions", "products", "all"]
 """What is quantised: convolutions and what lies between them; matrix products by weights; whatever ONNX Runtime can."""
 
-_HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
-"""Operators that stay in float: averaged features are small beside their largest, so that 256 steps are too coarse for
-them. A large head has its weights in int8 all the same, in blocks that round each input's own features."""
-_BEFORE_LAYERS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Pad", "Add", "Sub", "Mul", "Div"})
-"""What may stand between the network's input and its first layer: another layout, a normalisation."""
-_LEAST_WEIGHTS = 256
-"""Of a convolution that is a layer. One with fewer is arithmetic, such as the mean of a distribution over distances, by
-which newer YOLO heads write an edge of a box."""
 _PRODUCTS = ("MatMul", "Gemm")
-_HEAD_BLOCK = 32
-_LEAST_HEAD = 2**17
-"""Weights of a head whose blocks of int8 are read faster than its floats; a smaller one is in the caches anyway."""
 
 _RULES: Mapping[RangeRule, str] = {
     "mean": "mean extremes",
@@ -50,10 +40,17 @@ _RULES: Mapping[RangeRule, str] = {
     "entropy": "least divergence",
 }
 _OPERATORS: Mapping[Operators, str] = {
-    "convolutions": "ends in float, large heads in blocks of int8",
+    "convolutions": "ends in float, the last fitted, large heads in blocks of int8",
     "products": "matrix products alone",
     "all": "all operators",
 }
+_ENGINES: Mapping[StemForm, tuple[EngineName, ...]] = {
+    "float": ("onnx", "openvino"),
+    "plain": ("openvino",),
+    # OpenVINO does not do without the transpositions around them.
+    "blocks": ("onnx",),
+}
+_STEMS: Mapping[StemForm, str] = {"plain": "as it is", "blocks": "blocks of columns"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +59,11 @@ class StaticRecipe:
 
     The range of an activation is the mean of its extremes over the inputs, if no other rule is asked for, not their
     extremes: one input's outlier coarsens it for all the others. Biases of convolutions make good for the mean error of
-    their rounded weights. Of a convolutional network, the first layer stays in float unless it is a `stem`, and so do
-    the last ones and what follows them; with attention behind the convolutions, as some detectors have it, all but
-    these does. The figures behind it stand in docs/decisions/: 2026-11-24-quantisation.md,
-    2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers, stems and biases in
-    2026-11-26-recipes.md.
+    their rounded weights. Of a convolutional network, the first layer stays in float if no other `stem` is asked for,
+    and so do the last ones, fitted to what they read then, and what follows them; with attention behind the
+    convolutions, as some detectors have it, all but these does. The figures behind it stand in docs/decisions/:
+    2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers,
+    stems, biases and last layers in 2026-11-26-recipes.md.
     """
 
     operators: Operators = "convolutions"
@@ -78,17 +75,16 @@ class StaticRecipe:
     """Activations in int8 around zero rather than in uint8."""
     smoothing: float | None = None
     """How much of the activations' outliers goes to the weights of matrix products; see `smooth`."""
-    stem: bool = False
-    """The first convolution is quantised as well, and reads several columns as one; only for graphs that `find_stem`
-    finds one in."""
+    stem: StemForm = "float"
+    """Of the first convolution, in graphs that `find_stem` finds one in."""
     kept: frozenset[str] = frozenset()
 
     precision: ClassVar[Precision] = "int8"
 
     @property
     def engines(self) -> tuple[EngineName, ...]:
-        """See `Recipe.engines`; OpenVINO does not do without the transpositions of a stem."""
-        return ("onnx",) if self.stem else ("onnx", "openvino")
+        """See `Recipe.engines`."""
+        return _ENGINES[self.stem]
 
     @property
     def name(self) -> str:
@@ -99,7 +95,7 @@ class StaticRecipe:
             f"{'s' if self.symmetric else 'u'}8s{7 if self.narrow else 8}",
             self.ranges,
             *([] if self.per_channel else ["per-tensor"]),
-            *(["stem"] if self.stem else []),
+            *([] if self.stem == "float" else [f"{self.stem}-stem"]),
             *([] if self.smoothing is None else [f"smooth-{self.smoothing}"]),
         ]
         return name_keeping("-".join(parts), self.kept)
@@ -115,7 +111,7 @@ class StaticRecipe:
             *([] if self.smoothing is None else [f"SmoothQuant {self.smoothing}"]),
             _OPERATORS[self.operators],
             *([] if self.operators == "products" else ["biases corrected"]),
-            *(["stem in int8"] if self.stem else []),
+            *([] if self.stem == "float" else [f"stem in int8 ({_STEMS[self.stem]})"]),
         ]
         return describe_keeping(", ".join(parts), self.kept)
 
@@ -139,15 +135,30 @@ class StaticRecipe:
 
     def _quantize(self, prepared: Path, destination: Path, inputs: Sequence[Arrays], progress: Progress) -> None:
         model = load_model_with_shape_infer(prepared)
-        stem = self._stem(model.graph)
-        nodes = [node for node in self._nodes(model.graph, stem) if node.name not in self.kept]
+        first = in_integers(model.graph, self.stem, self.kept, inputs)
+        ends = find_ends(model.graph)
+        attends = _has_attention(model.graph, ends)
+        nodes = [node for node in self._nodes(model.graph, first, ends, attends=attends) if node.name not in self.kept]
         convolutions = with_biases(model.graph, nodes)
         read = {each.input for each in convolutions}
         observations = observe(model, activations(model, nodes), inputs, progress, means_of=read)
         ranges = find_ranges(model, observations, inputs, self.ranges, progress)
-        if stem is not None:  # of what pixels may be, nothing is an outlier
-            ranges[stem.input] = range_of_input(inputs, stem.input)
-        weights_alone = self.operators == "products"
+        if first is not None:
+            tensor, of_pixels = first.range(inputs)
+            ranges[tensor] = of_pixels
+        quantised = self._in_qdq_form(model, nodes, ranges)
+        correct_biases(quantised.graph, convolutions, observations.means)
+        if self.operators == "convolutions":
+            fit_heads(onnx.load(prepared), quantised, ends.last, inputs, progress)
+            if not attends and not self.symmetric:  # products that attend are no heads, and TensorRT has no blocks
+                shrink_heads(quantised, self.kept)
+        if first is not None:
+            first.finish(quantised.graph)
+        ONNXModel(quantised).save_model_to_file(destination, False)
+
+    def _in_qdq_form(
+        self, model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], ranges: Mapping[str, Range]
+    ) -> onnx.ModelProto:
         quantizer = QDQQuantizer(
             model,
             self.per_channel,
@@ -164,32 +175,16 @@ class StaticRecipe:
             {
                 "ActivationSymmetric": self.symmetric,
                 # What follows a product of a transformer, such as a sum, is in float.
-                "OpTypesToExcludeOutputQuantization": list(_PRODUCTS) if weights_alone else [],
+                "OpTypesToExcludeOutputQuantization": list(_PRODUCTS) if self.operators == "products" else [],
             },
         )
-        has_heads = self._has_heads(model.graph)
         quantizer.quantize_model()
-        correct_biases(quantizer.model.model.graph, convolutions, observations.means)
-        if has_heads:
-            heads = BlockProducts(quantizer.model.model, 8, _HEAD_BLOCK)
-            for node in quantizer.model.model.graph.node:
-                if node.name not in self.kept and heads.size(node) >= _LEAST_HEAD:
-                    heads.replace(node)
-            heads.finish()
-        if stem is not None:
-            widen(quantizer.model.model.graph, stem)
-        quantizer.model.save_model_to_file(destination, False)
+        quantised: onnx.ModelProto = quantizer.model.model
+        return quantised
 
-    def _has_heads(self, graph: onnx.GraphProto) -> bool:
-        """Whether products that are left in float are heads of a convolutional network; TensorRT has no such blocks."""
-        return self.operators == "convolutions" and not self.symmetric and not _has_attention(graph, _ends(graph))
-
-    def _stem(self, graph: onnx.GraphProto) -> Stem | None:
-        """What is quantised although it reads the network's input."""
-        found = find_stem(graph) if self.stem else None
-        return None if found is None or found.node in self.kept else found
-
-    def _nodes(self, graph: onnx.GraphProto, stem: Stem | None) -> list[onnx.NodeProto]:
+    def _nodes(
+        self, graph: onnx.GraphProto, first: FirstLayer | None, ends: Ends, *, attends: bool
+    ) -> list[onnx.NodeProto]:
         """Those that are quantised, but for what is kept."""
         if self.operators == "products":
             weights = {tensor.name for tensor in graph.initializer}
@@ -198,40 +193,10 @@ class StaticRecipe:
         nodes = [node for node in graph.node if node.op_type in known]
         if self.operators == "all":
             return nodes
-        ends = _ends(graph)
-        attention = _has_attention(graph, ends)
-        if stem is not None:
-            ends -= {stem.node}
-        return [node for node in nodes if node.name not in ends and (node.op_type == "Conv" or not attention)]
+        floats = ends.floats - ({first.node} if first is not None else set())
+        return [node for node in nodes if node.name not in floats and (node.op_type == "Conv" or not attends)]
 
 
-def _ends(graph: onnx.GraphProto) -> frozenset[str]:
-    """The names of the nodes that stay in float: up to the first layer, and from the last ones on.
-
-    What comes behind the last layers may be the arithmetic of boxes, whose edges 256 steps would put pixels apart, and
-    in a tensor with scores leave these none.
-    """
-    sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
-    weights = set(sizes)
-    early, late = ({tensor.name for tensor in tensors} for tensors in (graph.input, graph.output))
-    names = {node.name for node in graph.node if node.op_type in _HEAD}
-    for node in graph.node:  # a graph's nodes stand in the order in which they run
-        if early & set(node.input):
-            names.add(node.name)
-            if node.op_type in _BEFORE_LAYERS and set(node.input) <= early | weights:
-                early |= set(node.output)
-    for node in reversed(graph.node):
-        if late & set(node.output) and node.op_type != "Shape":
-            names.add(node.name)
-            if node.op_type not in _HEAD and not _is_layer(node, sizes):
-                late |= set(node.input)
-    return frozenset(names)
-
-
-def _is_layer(node: onnx.NodeProto, sizes: Mapping[str, int]) -> bool:
-    return node.op_type in ("Conv", "ConvTranspose") and sizes.get(node.input[1], 0) >= _LEAST_WEIGHTS
-
-
-def _has_attention(graph: onnx.GraphProto, ends: frozenset[str]) -> bool:
+def _has_attention(graph: onnx.GraphProto, ends: Ends) -> bool:
     """Whether there is a softmax, but for the one that a classifier may end in."""
-    return any(node.op_type == "Softmax" and node.name not in ends for node in graph.node)
+    return any(node.op_type == "Softmax" and node.name not in ends.floats for node in graph.node)

@@ -27,7 +27,7 @@ _DATATYPES: dict[str, Datatype] = {
     "tensor(double)": "FP64",
 }
 
-_ROUNDS_KEPT_LAYERS = "WeightBiasQuantization"
+ROUNDS_KEPT_LAYERS = "WeightBiasQuantization"
 """The optimizer that rounds the weights of a layer in float that stands between quantised ones: those that an int8
 variant keeps in float, since it could not do without. Other files may want it, for biases that were left in float."""
 _SLOWER = "SkipLayerNormFusion"
@@ -55,7 +55,7 @@ class OnnxEngine:
                 path,
                 options,
                 providers=["CPUExecutionProvider"],
-                disabled_optimizers=[_SLOWER, *([_ROUNDS_KEPT_LAYERS] if precision == "int8" else [])],
+                disabled_optimizers=[_SLOWER, *([ROUNDS_KEPT_LAYERS] if precision == "int8" else [])],
             )
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
             raise EngineError(f"ONNX Runtime does not take {path}: {error}") from error

@@ -63,14 +63,18 @@ def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.M
     machine(monkeypatch, "avx2", "avx_vnni")
     source = write_convolutions(tmp_path / "m.onnx")
     names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
-    assert names[:4] == [
-        "static-u8s8-mean-stem",
+    assert names[:6] == [
+        "static-u8s8-mean-blocks-stem",
+        "static-u8s8-mean-plain-stem",
         "static-u8s8-mean",
-        "static-u8s8-percentile-stem",
+        "static-u8s8-percentile-blocks-stem",
+        "static-u8s8-percentile-plain-stem",
         "static-u8s8-percentile",
     ]
     assert [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])] == [
+        "static-u8s8-mean-plain-stem",
         "static-u8s8-mean",
+        "static-u8s8-percentile-plain-stem",
         "static-u8s8-percentile",
         "nncf",
         "static-u8s8-entropy",

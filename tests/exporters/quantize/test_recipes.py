@@ -46,8 +46,8 @@ OF_IMAGES: tuple[Recipe, ...] = (
     StaticRecipe(ranges="percentile"),
     StaticRecipe(ranges="entropy", per_channel=False),
     StaticRecipe(symmetric=True),
-    StaticRecipe(stem=True),
-    StaticRecipe(ranges="percentile", stem=True),
+    StaticRecipe(stem="blocks"),
+    StaticRecipe(ranges="percentile", stem="plain"),
     HalfRecipe(),
 )
 

@@ -18,6 +18,7 @@ from support.float_graphs import float_layers, image_inputs, node, write, write_
 
 from tundish_exporters.progress import silent
 from tundish_exporters.quantize import apply
+from tundish_exporters.quantize.first_layer import StemForm
 from tundish_exporters.quantize.sensitivity import layer_errors
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.quantize.stem import Stem, find_stem, widen
@@ -152,17 +153,18 @@ def network(tmp_path: Path) -> Path:
     return write_convolutions(tmp_path / "float.onnx")
 
 
-def test_a_recipe_quantises_the_stem(network: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["plain", "blocks"])
+def test_a_recipe_quantises_the_stem(form: StemForm, network: Path, tmp_path: Path) -> None:
     whole, stemmed, kept = (tmp_path / f"{name}.onnx" for name in ("whole", "stemmed", "kept"))
     apply(StaticRecipe(), network, whole, image_inputs(), silent)
-    apply(StaticRecipe(stem=True), network, stemmed, image_inputs(), silent)
+    apply(StaticRecipe(stem=form), network, stemmed, image_inputs(), silent)
     assert float_layers(stemmed) == float_layers(whole) - {"Conv_c0"}
-    apply(StaticRecipe(stem=True).keeping(frozenset({"Conv_c0"})), network, kept, image_inputs(), silent)
+    apply(StaticRecipe(stem=form).keeping(frozenset({"Conv_c0"})), network, kept, image_inputs(), silent)
     assert kept.read_bytes() == whole.read_bytes()
 
 
 def test_its_own_error_is_measured(network: Path, tmp_path: Path) -> None:
-    recipe, stemmed, prepared = StaticRecipe(stem=True), tmp_path / "stemmed.onnx", tmp_path / "prepared.onnx"
+    recipe, stemmed, prepared = StaticRecipe(stem="blocks"), tmp_path / "stemmed.onnx", tmp_path / "prepared.onnx"
     apply(recipe, network, stemmed, image_inputs(), silent)
     recipe.prepare(network, prepared)
     errors = {layer.node: layer.error for layer in layer_errors(prepared, stemmed, image_inputs(4), silent)}
@@ -171,7 +173,7 @@ def test_its_own_error_is_measured(network: Path, tmp_path: Path) -> None:
 
 def test_pixels_are_not_cut_off(network: Path, tmp_path: Path) -> None:
     path, inputs = tmp_path / "stemmed.onnx", image_inputs()
-    apply(StaticRecipe(stem=True), network, path, inputs, silent)
+    apply(StaticRecipe(stem="blocks"), network, path, inputs, silent)
     graph = onnx.load(path).graph
     first = next(each for each in graph.node if each.op_type == "QuantizeLinear" and each.input[0] == "pixels")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -201,7 +203,7 @@ def test_the_engine_puts_pixels_in_order_once_and_nothing_else(tmp_path: Path) -
         tmp_path / "i",
         tmp_path / "o",
     )
-    apply(StaticRecipe(stem=True), source, path, [{"pixels": np.ones((1, 3, 32, 32), np.float32)}], silent)
+    apply(StaticRecipe(stem="blocks"), source, path, [{"pixels": np.ones((1, 3, 32, 32), np.float32)}], silent)
     session(path, optimized_model_filepath=str(optimised))
     operators = [each.op_type for each in onnx.load(optimised).graph.node]
     before_head = operators[: operators.index("DequantizeLinear")]
@@ -210,6 +212,7 @@ def test_the_engine_puts_pixels_in_order_once_and_nothing_else(tmp_path: Path) -
     assert "Conv" not in operators
 
 
-def test_a_stem_is_for_one_engine() -> None:
-    assert StaticRecipe(stem=True).engines == ("onnx",)
+def test_each_form_of_a_stem_is_for_one_engine() -> None:
+    assert StaticRecipe(stem="blocks").engines == ("onnx",)
+    assert StaticRecipe(stem="plain").engines == ("openvino",)
     assert Stem("conv", "x", channels=3, columns=224, kernel=7, stride=2, left=3).blocks == 3

@@ -1,0 +1,165 @@
+"""The last layers of a quantised network, which stay in float: they are fitted to what they read now.
+
+What rounding has done to the layers before them arrives as features that are shifted, cut off and noisy. Where a last
+layer is linear, what its answers lack on the calibration inputs is explained by these features, and the layer takes
+that in: nothing is computed more than before. Afterwards, large weights are put into blocks of int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from tundish.engines import Arrays
+from tundish_exporters.progress import Progress, silent
+from tundish_exporters.quantize.block_products import BlockProducts, attributes_of
+from tundish_exporters.quantize.observing import observed
+from tundish_exporters.quantize.ridge import Moments
+
+_LEAST_INPUTS = 10
+"""Which are fitted to; of fewer, what is theirs alone would be learnt. With ten it neither gains nor loses."""
+_FITTED = "Fitted to the float network's answers."
+"""What the graph says of such a layer."""
+_BLOCK = 32
+_LEAST_IN_BLOCKS = 2**17
+"""Weights of a head whose blocks of int8 are read faster than its floats; a smaller one is in the caches anyway."""
+
+
+def is_fitted(node: onnx.NodeProto) -> bool:
+    """Whether the weights of a layer are others than those of the float network on purpose."""
+    return node.doc_string == _FITTED
+
+
+def shrink_heads(model: onnx.ModelProto, kept: Collection[str]) -> None:
+    """Puts the weights of large products that were left in float into blocks, but for those of some nodes."""
+    heads = BlockProducts(model, 8, _BLOCK)
+    for node in model.graph.node:
+        if node.name not in kept and heads.size(node) >= _LEAST_IN_BLOCKS:
+            heads.replace(node)
+    heads.finish()
+
+
+def fit_heads(
+    floating: onnx.ModelProto,
+    quantised: onnx.ModelProto,
+    last: Sequence[str],
+    inputs: Sequence[Arrays],
+    progress: Progress,
+) -> None:
+    """Changes the weights and biases of last layers in the quantised graph.
+
+    Args:
+        floating: the graph that was quantised.
+        quantised: what became of it; its last layers are in float and have kept their names.
+        last: the names of layers that no other layer follows; one that is not linear in its channels, or whose weights
+            are not its own, stays as it is.
+        inputs: of the network.
+        progress: told of each input.
+    """
+    found = [_head(floating.graph, quantised.graph, name) for name in last]
+    heads = [head for head in found if head is not None]
+    if not heads or len(inputs) < _LEAST_INPUTS:
+        return
+    wanted = observed(floating, [head.wanted for head in heads], inputs, "answer in float", silent, fused=True)
+    looked_at = list({name: None for head in heads for name in (head.reads, head.makes)})
+    shown = observed(quantised, looked_at, inputs, "fit last layers", progress, fused=True)
+    for answers, values in zip(wanted, shown, strict=True):
+        tensors = dict(zip(looked_at, values, strict=True))
+        for head, answer in zip(heads, answers, strict=True):
+            head.add(tensors[head.reads], tensors[head.makes], answer)
+    for head in heads:
+        head.fit(quantised.graph)
+    _remove_unread(quantised.graph)
+
+
+@dataclass(slots=True)
+class _Head:
+    """A last layer that multiplies channels by a matrix of its own: a MatMul, a Gemm, or a Conv of single places."""
+
+    node: str
+    """Its name."""
+    channels: int
+    """The axis that has them."""
+    reads: str
+    """A tensor of the quantised graph."""
+    makes: str
+    """Another."""
+    wanted: str
+    """The tensor of the float graph that it is to make."""
+    moments: Moments
+
+    def add(self, read: NDArray[np.float32], made: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
+        """What the tensors are for some input."""
+        self.moments.add(self._rows(read), self._rows(wanted - made))
+
+    def _rows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        last = np.moveaxis(values, self.channels, -1)
+        return last.reshape(-1, last.shape[-1])
+
+    def fit(self, graph: onnx.GraphProto) -> None:
+        """Has the layer make what was missing as well."""
+        explaining, missing = self.moments.ridge()
+        constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        index, node = next((index, node) for index, node in enumerate(graph.node) if node.name == self.node)
+        weights = constants[node.input[1]]
+        turned = explaining.T if _is_turned(node) else explaining
+        node.doc_string = _FITTED
+        node.input[1] = _added(graph, f"{self.node}/fitted", weights + turned.reshape(weights.shape))
+        if node.op_type != "MatMul":
+            given = _bias(node)
+            del node.input[2:]
+            node.input.append(_added(graph, f"{self.node}/bias", missing + (constants[given] if given else 0)))
+            return
+        bias, product = _added(graph, f"{self.node}/bias", missing), f"{self.node}/product"
+        node.output[0] = product
+        graph.node.insert(index + 1, helper.make_node("Add", [product, bias], [self.makes], name=f"{self.node}/sum"))
+
+
+def _head(floating: onnx.GraphProto, quantised: onnx.GraphProto, name: str) -> _Head | None:
+    """The layer of this name, if it can be fitted."""
+    node = next(node for node in quantised.node if node.name == name)
+    wanted = next(node for node in floating.node if node.name == name).output[0]
+    constants = {tensor.name: tensor for tensor in quantised.initializer}
+    weights = constants.get(node.input[1]) if node.op_type in ("MatMul", "Gemm", "Conv") else None
+    if weights is None or _bias(node) not in {"", *constants} or not _is_plain(node, weights.dims):
+        return None
+    outputs, features = weights.dims[:2] if _is_turned(node) else weights.dims[::-1]
+    channels = 1 if node.op_type == "Conv" else -1
+    return _Head(name, channels, node.input[0], node.output[0], wanted, Moments.none(features, outputs))
+
+
+def _is_plain(node: onnx.NodeProto, weights: Sequence[int]) -> bool:
+    """Whether it multiplies by a matrix, adds a bias, and does no more."""
+    given = attributes_of(node)
+    if node.op_type == "Conv":
+        zeros, ones = set(given.get("pads", [0])), {*weights[2:], *given.get("strides", [1]), given.get("group", 1)}
+        return zeros == {0} and ones == {1} and given.get("auto_pad", b"NOTSET") == b"NOTSET"
+    scales = (given.get("alpha", 1.0), given.get("beta", 1.0), given.get("transA", 0))
+    return len(weights) == 2 and scales == (1.0, 1.0, 0)
+
+
+def _is_turned(node: onnx.NodeProto) -> bool:
+    """Whether the outputs' axis of the weights is the first."""
+    return node.op_type == "Conv" or bool(attributes_of(node).get("transB", 0))
+
+
+def _bias(node: onnx.NodeProto) -> str:
+    """Its name; empty if there is none."""
+    return node.input[2] if len(node.input) > 2 else ""
+
+
+def _added(graph: onnx.GraphProto, name: str, array: NDArray[np.float64]) -> str:
+    """The name of a constant that is new in the graph."""
+    graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
+    return name
+
+
+def _remove_unread(graph: onnx.GraphProto) -> None:
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)

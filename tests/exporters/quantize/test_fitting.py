@@ -1,0 +1,192 @@
+"""Last layers that are fitted to the features that they read, against least squares and on inputs that nobody saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from support.float_graphs import CHANNELS, EDGE, image_inputs, node, write
+
+from tundish_exporters.progress import silent
+from tundish_exporters.quantize import Recipe, apply, heads
+from tundish_exporters.quantize.ends import find_ends
+from tundish_exporters.quantize.nncf_recipe import NncfRecipe
+from tundish_exporters.quantize.observing import observed
+from tundish_exporters.quantize.ridge import Moments
+from tundish_exporters.quantize.sensitivity import layer_errors
+from tundish_exporters.quantize.static import StaticRecipe
+
+LABELS = 20
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rows=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    features=st.integers(1, 12),
+    outputs=st.integers(1, 4),
+    seed=st.integers(0, 2**16),
+)
+def test_ridge_is_least_squares_with_a_row_for_each_penalty(
+    rows: list[int], features: int, outputs: int, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    moments = Moments.none(features, outputs)
+    parts = []
+    for count in rows:
+        x = draw.normal(3, 2, (count, features)).astype(np.float32)
+        y = draw.normal(1, 1, (count, outputs)).astype(np.float32)
+        moments.add(x, y)
+        parts.append((x, y))
+    read, lacking = (np.concatenate(each).astype(np.float64) for each in zip(*parts, strict=True))
+    weights, bias = moments.ridge()
+    if len(read) == 1:
+        assert not weights.any()
+        assert bias == pytest.approx(lacking[0])
+        return
+    centred, mean = read - read.mean(0), lacking.mean(0)
+    penalty = np.sqrt((centred**2).sum() / min(len(read) - 1, features))
+    padded = np.concatenate([centred, penalty * np.eye(features)])
+    expected, *_ = np.linalg.lstsq(padded, np.concatenate([lacking - mean, np.zeros((features, outputs))]))
+    assert weights == pytest.approx(expected, abs=1e-6)
+    assert read @ weights + bias == pytest.approx(mean + centred @ expected, abs=1e-6)
+
+
+HEADS: dict[str, tuple[list[onnx.NodeProto], dict[str, tuple[int, ...]]]] = {
+    "MatMul": ([node("MatMul", "mean head", "logits")], {"head": (CHANNELS, LABELS)}),
+    "Gemm": ([node("Gemm", "mean head", "logits")], {"head": (CHANNELS, LABELS)}),
+    "Gemm, turned": (
+        [node("Gemm", "mean head bias", "logits", transB=1)],
+        {"head": (LABELS, CHANNELS), "bias": (LABELS,)},
+    ),
+    "Gemm, a softmax behind it": (
+        [node("Gemm", "mean head bias", "raw"), node("Softmax", "raw", "logits")],
+        {"head": (CHANNELS, LABELS), "bias": (1, LABELS)},
+    ),
+    "Conv": (
+        [node("Conv", "r3 head bias", "places"), node("ReduceMean", "places", "logits", axes=[2, 3], keepdims=0)],
+        {"head": (LABELS, CHANNELS, 1, 1), "bias": (LABELS,)},
+    ),
+}
+FITTED = ["MatMul", "Gemm", "Gemm, turned", "Gemm, a softmax behind it"]
+
+
+def write_network(path: Path, head: list[onnx.NodeProto], shapes: dict[str, tuple[int, ...]]) -> Path:
+    """Four convolutions, their mean, and a head."""
+    draw = np.random.default_rng(6)
+    weights = {f"w{index}": draw.normal(0, 0.3, (CHANNELS, 3 if index == 0 else CHANNELS, 3, 3)) for index in range(4)}
+    weights |= {name: draw.normal(0, 0.5, shape) for name, shape in shapes.items()}
+    nodes = []
+    for index in range(4):
+        nodes.append(node("Conv", f"{f'r{index - 1}' if index else 'pixels'} w{index}", f"c{index}", pads=[1] * 4))
+        nodes.append(node("Relu", f"c{index}", f"r{index}"))
+    nodes += [node("ReduceMean", "r3", "mean", axes=[2, 3], keepdims=0), *head]
+    given = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, EDGE, EDGE])
+    made = helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)
+    return write(path, nodes, weights, given, made)
+
+
+def written(recipe: Recipe, source: Path, count: int) -> onnx.ModelProto:
+    path = source.with_name("int8.onnx")
+    apply(recipe, source, path, image_inputs(count), silent)
+    return onnx.load(path)
+
+
+def answers(model: onnx.ModelProto, inputs: list[dict[str, NDArray[Any]]], tensor: str = "logits") -> NDArray[Any]:
+    return np.concatenate([each for (each,) in observed(model, [tensor], inputs, "look", silent)])
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [StaticRecipe(), StaticRecipe(per_channel=False), StaticRecipe(symmetric=True), NncfRecipe(transformer=False)],
+    ids=lambda recipe: recipe.name,
+)
+@pytest.mark.parametrize("kind", FITTED)
+def test_answers_on_other_inputs_are_nearer_to_the_float_networks(
+    recipe: Recipe, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, inputs = write_network(tmp_path / "float.onnx", *HEADS[kind]), image_inputs(128)
+    tensor = HEADS[kind][0][0].output[0]
+    floating, fitted = onnx.load(source), written(recipe, source, 64)
+    onnx.checker.check_model(fitted)
+    monkeypatch.setattr(heads, "_LEAST_INPUTS", 1000)
+    as_it_was = written(recipe, source, 64)
+    expected = answers(floating, inputs[64:], tensor)
+    errors = [np.sqrt(np.mean((answers(each, inputs[64:], tensor) - expected) ** 2)) for each in (fitted, as_it_was)]
+    assert errors[0] < 0.9 * errors[1]
+    # On those that it was fitted to, it has the mean that it should have.
+    mean, wanted = (answers(each, inputs[:64], tensor).mean(0) for each in (fitted, floating))
+    assert mean == pytest.approx(wanted, abs=1e-3 * float(expected.std()))
+
+
+def test_a_convolution_of_single_places_is_fitted_as_well(tmp_path: Path) -> None:
+    """The recipe leaves the last convolution in float, and all its places are rows."""
+    head = [node("Conv", "r3 head bias", "logits")]
+    source = write_network(tmp_path / "float.onnx", head, HEADS["Conv"][1])
+    model = written(StaticRecipe(), source, 16)
+    fitted = [each for each in model.graph.node if heads.is_fitted(each)]
+    assert [each.op_type for each in fitted] == ["Conv"]
+    inputs = image_inputs(16)
+    mean, wanted = (answers(each, inputs).mean((0, 2, 3)) for each in (model, onnx.load(source)))
+    assert mean == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("head", "shapes"),
+    [
+        ([node("Gemm", "mean head bias", "logits", alpha=0.5)], {"head": (CHANNELS, LABELS), "bias": (LABELS,)}),
+        ([node("Conv", "r3 head", "logits")], {"head": (LABELS, CHANNELS, 3, 3)}),
+        ([node("Conv", "r3 head", "logits", strides=[2, 2])], {"head": (LABELS, CHANNELS, 1, 1)}),
+        ([node("Conv", "r3 head", "logits", pads=[1] * 4)], {"head": (LABELS, CHANNELS, 1, 1)}),
+        ([node("Conv", "r3 head", "logits", group=2)], {"head": (LABELS, CHANNELS // 2, 1, 1)}),
+        ([node("Relu", "mean", "logits")], {}),
+        ([node("MatMul", "mean mean", "logits")], {}),
+    ],
+    ids=["scaled", "reaches further", "strides", "pads", "groups", "none", "no weights"],
+)
+def test_other_last_layers_stay_as_they_are(
+    head: list[onnx.NodeProto], shapes: dict[str, tuple[int, ...]], tmp_path: Path
+) -> None:
+    if not shapes and head[0].op_type == "MatMul":
+        head = [node("Transpose", "mean", "turned", perm=[1, 0]), node("MatMul", "mean turned", "logits")]
+    model = written(StaticRecipe(), write_network(tmp_path / "float.onnx", head, shapes), 16)
+    assert not any(heads.is_fitted(each) for each in model.graph.node)
+
+
+def test_few_inputs_are_not_learnt_by_heart(tmp_path: Path) -> None:
+    source = write_network(tmp_path / "float.onnx", *HEADS["MatMul"])
+    fitted = [any(map(heads.is_fitted, written(StaticRecipe(), source, count).graph.node)) for count in (9, 10)]
+    assert fitted == [False, True]
+
+
+def test_what_others_read_as_well_stays_for_them(tmp_path: Path) -> None:
+    """Two heads by the same weights and bias, on different features."""
+    pair = [node("Gemm", "mean head bias", "one"), node("Gemm", "early head bias", "two")]
+    nodes = [
+        node("ReduceMean", "r1", "early", axes=[2, 3], keepdims=0),
+        *pair,
+        node("Concat", "one two", "logits", axis=1),
+    ]
+    source = write_network(tmp_path / "float.onnx", nodes, {"head": (CHANNELS, LABELS), "bias": (LABELS,)})
+    assert find_ends(onnx.load(source).graph).last == ("Gemm_one", "Gemm_two")
+    model, inputs = written(StaticRecipe(), source, 64), image_inputs(64)
+    made = [each for each in model.graph.node if heads.is_fitted(each)]
+    assert len({each.input[1] for each in made}) == len({each.input[2] for each in made}) == 2
+    assert not {"head", "bias"} & {tensor.name for tensor in model.graph.initializer}
+    expected = answers(onnx.load(source), inputs).mean(0)
+    assert answers(model, inputs).mean(0) == pytest.approx(expected, abs=1e-3 * float(expected.std()))
+
+
+def test_a_fitted_layer_is_not_among_those_that_hurt(tmp_path: Path) -> None:
+    source = write_network(tmp_path / "float.onnx", *HEADS["Gemm, turned"])
+    model = written(StaticRecipe(), source, 16)
+    assert any(map(heads.is_fitted, model.graph.node))
+    StaticRecipe().prepare(source, tmp_path / "prepared.onnx")
+    errors = layer_errors(tmp_path / "prepared.onnx", tmp_path / "int8.onnx", image_inputs(4), silent)
+    assert {error.node for error in errors} == {"Conv_c1", "Conv_c2", "Conv_c3"}
