@@ -22,7 +22,7 @@ from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.cache import TrialCache, common_hash
 from tundish_exporters.search.searching import Search
 from tundish_exporters.search.stopwatch import Stopwatch
-from tundish_exporters.search.trial import Trial, drop_of, speedup_of, why_none
+from tundish_exporters.search.trial import Trial, best_first, drop_of, speedup_of, why_none
 from tundish_exporters.search.workshop import Workshop
 
 _MOST_TRIED = 3
@@ -216,6 +216,6 @@ def _places(trials: Sequence[Trial], bench: Bench) -> Iterator[tuple[Contender, 
     judged = [trial for trial in trials if trial.gate is not None]
     for engine, precision in sorted({(trial.engine, trial.precision) for trial in judged}):
         here = [trial for trial in judged if (trial.engine, trial.precision) == (engine, precision)]
-        passed = sorted((trial for trial in here if trial.outcome == "passed"), key=speedup_of, reverse=True)
+        passed = best_first([trial for trial in here if trial.outcome == "passed"])
         chosen = passed[:_MOST_TRIED] or [min(here, key=drop_of)]
         yield tuple(Contender(bench.candidate(trial.recipe, engine), trial) for trial in chosen)

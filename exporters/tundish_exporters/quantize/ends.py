@@ -8,7 +8,8 @@ from math import prod
 
 import onnx
 
-_HEAD = frozenset({"Gemm", "MatMul", "ReduceMean", "GlobalAveragePool"})
+_PRODUCTS = frozenset({"Gemm", "MatMul"})
+_FLOATS = _PRODUCTS | {"ReduceMean", "GlobalAveragePool"}
 """Operators that stay in float: averaged features are small beside their largest, so that 256 steps are too coarse for
 them. A large head has its weights in int8 all the same, in blocks that round each input's own features."""
 _BEFORE_LAYERS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Pad", "Add", "Sub", "Mul", "Div"})
@@ -27,8 +28,8 @@ class Ends:
 
     What comes behind the last layers may be the arithmetic of boxes, whose edges 256 steps would put pixels apart, and
     in a tensor with scores leave these none."""
-    last: tuple[str, ...]
-    """Of these the last layers, which no other layer follows."""
+    heads: tuple[str, ...]
+    """Of these the products that no other layer follows."""
 
 
 def find_ends(graph: onnx.GraphProto) -> Ends:
@@ -36,21 +37,21 @@ def find_ends(graph: onnx.GraphProto) -> Ends:
     sizes = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
     weights = set(sizes)
     early, late = ({tensor.name for tensor in tensors} for tensors in (graph.input, graph.output))
-    floats = {node.name for node in graph.node if node.op_type in _HEAD}
+    floats = {node.name for node in graph.node if node.op_type in _FLOATS}
     for node in graph.node:  # a graph's nodes stand in the order in which they run
         if early & set(node.input):
             floats.add(node.name)
             if node.op_type in _BEFORE_LAYERS and set(node.input) <= early | weights:
                 early |= set(node.output)
-    last = []
+    heads: list[str] = []
     for node in reversed(graph.node):
         if late & set(node.output) and node.op_type != "Shape":
             floats.add(node.name)
-            if node.op_type in _HEAD or _is_layer(node, sizes):
-                last.append(node.name)
-            else:
+            if node.op_type in _PRODUCTS:
+                heads.insert(0, node.name)
+            elif node.op_type not in _FLOATS and not _is_layer(node, sizes):
                 late |= set(node.input)
-    return Ends(frozenset(floats), tuple(reversed(last)))
+    return Ends(frozenset(floats), tuple(heads))
 
 
 def _is_layer(node: onnx.NodeProto, sizes: Mapping[str, int]) -> bool:

@@ -1,8 +1,11 @@
 """The last layers of a quantised network, which stay in float: they are fitted to what they read now.
 
 What rounding has done to the layers before them arrives as features that are shifted, cut off and noisy. Where a last
-layer is linear, what its answers lack on the calibration inputs is explained by these features, and the layer takes
+layer is a matrix, what its answers lack on the calibration inputs is explained by these features, and the layer takes
 that in: nothing is computed more than before. Afterwards, large weights are put into blocks of int8.
+
+A layer that answers for each place of an image or text is not fitted: most places have nothing, as those of a detector,
+and what is learnt of these takes from the few that matter.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ def shrink_heads(model: onnx.ModelProto, kept: Collection[str]) -> None:
 def fit_heads(
     floating: onnx.ModelProto,
     quantised: onnx.ModelProto,
-    last: Sequence[str],
+    names: Sequence[str],
     inputs: Sequence[Arrays],
     progress: Progress,
 ) -> None:
@@ -56,22 +59,26 @@ def fit_heads(
     Args:
         floating: the graph that was quantised.
         quantised: what became of it; its last layers are in float and have kept their names.
-        last: the names of layers that no other layer follows; one that is not linear in its channels, or whose weights
-            are not its own, stays as it is.
-        inputs: of the network.
+        names: of products that no other layer follows; one that does more than to multiply by a matrix and to add a
+            bias, or that answers for other than an input as a whole, stays as it is.
+        inputs: of the network, one by one.
         progress: told of each input.
     """
-    found = [_head(floating.graph, quantised.graph, name) for name in last]
+    found = [_head(floating.graph, quantised.graph, name) for name in names]
     heads = [head for head in found if head is not None]
     if not heads or len(inputs) < _LEAST_INPUTS:
         return
-    wanted = observed(floating, [head.wanted for head in heads], inputs, "answer in float", silent, fused=True)
-    looked_at = list({name: None for head in heads for name in (head.reads, head.makes)})
-    shown = observed(quantised, looked_at, inputs, "fit last layers", progress, fused=True)
-    for answers, values in zip(wanted, shown, strict=True):
-        tensors = dict(zip(looked_at, values, strict=True))
-        for head, answer in zip(heads, answers, strict=True):
-            head.add(tensors[head.reads], tensors[head.makes], answer)
+    wanted_of = [head.wanted for head in heads]
+    read = list({name: None for head in heads for name in (head.reads, head.makes)})
+    in_float = observed(floating, wanted_of, inputs, "answer in float", silent, fused=True)
+    in_integers = observed(quantised, read, inputs, "fit last layers", progress, fused=True)
+    for wanted, made in zip(in_float, in_integers, strict=True):
+        answers, tensors = dict(zip(wanted_of, wanted, strict=True)), dict(zip(read, made, strict=True))
+        heads = [head for head in heads if tensors[head.reads].shape[:-1] == (1,)]
+        if not heads:
+            return
+        for head in heads:
+            head.moments.add(tensors[head.reads], answers[head.wanted] - tensors[head.makes])
     for head in heads:
         head.fit(quantised.graph)
     _remove_unread(quantised.graph)
@@ -79,43 +86,32 @@ def fit_heads(
 
 @dataclass(slots=True)
 class _Head:
-    """A last layer that multiplies channels by a matrix of its own: a MatMul, a Gemm, or a Conv of single places."""
+    """A last layer that multiplies the features of an input, one row, by a matrix of its own: a MatMul, or a Gemm."""
 
     node: str
     """Its name."""
-    channels: int
-    """The axis that has them."""
     reads: str
-    """A tensor of the quantised graph."""
+    """A tensor of the quantised graph, `[inputs, features]`."""
     makes: str
-    """Another."""
+    """Another, `[inputs, outputs]`."""
     wanted: str
     """The tensor of the float graph that it is to make."""
     moments: Moments
-
-    def add(self, read: NDArray[np.float32], made: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
-        """What the tensors are for some input."""
-        self.moments.add(self._rows(read), self._rows(wanted - made))
-
-    def _rows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        last = np.moveaxis(values, self.channels, -1)
-        return last.reshape(-1, last.shape[-1])
 
     def fit(self, graph: onnx.GraphProto) -> None:
         """Has the layer make what was missing as well."""
         explaining, missing = self.moments.ridge()
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         index, node = next((index, node) for index, node in enumerate(graph.node) if node.name == self.node)
-        weights = constants[node.input[1]]
-        turned = explaining.T if _is_turned(node) else explaining
+        given, weights = _bias(node), constants[node.input[1]] + (explaining.T if _is_turned(node) else explaining)
         node.doc_string = _FITTED
-        node.input[1] = _added(graph, f"{self.node}/fitted", weights + turned.reshape(weights.shape))
-        if node.op_type != "MatMul":
-            given = _bias(node)
+        node.input[1] = _added(graph, f"{self.node}/fitted", weights)
+        bias = _added(graph, f"{self.node}/bias", missing + (constants[given] if given else 0))
+        if node.op_type == "Gemm":
             del node.input[2:]
-            node.input.append(_added(graph, f"{self.node}/bias", missing + (constants[given] if given else 0)))
+            node.input.append(bias)
             return
-        bias, product = _added(graph, f"{self.node}/bias", missing), f"{self.node}/product"
+        product = f"{self.node}/product"
         node.output[0] = product
         graph.node.insert(index + 1, helper.make_node("Add", [product, bias], [self.makes], name=f"{self.node}/sum"))
 
@@ -125,27 +121,22 @@ def _head(floating: onnx.GraphProto, quantised: onnx.GraphProto, name: str) -> _
     node = next(node for node in quantised.node if node.name == name)
     wanted = next(node for node in floating.node if node.name == name).output[0]
     constants = {tensor.name: tensor for tensor in quantised.initializer}
-    weights = constants.get(node.input[1]) if node.op_type in ("MatMul", "Gemm", "Conv") else None
-    if weights is None or _bias(node) not in {"", *constants} or not _is_plain(node, weights.dims):
+    weights = constants.get(node.input[1])
+    if weights is None or _bias(node) not in {"", *constants} or not _is_plain(node):
         return None
-    outputs, features = weights.dims[:2] if _is_turned(node) else weights.dims[::-1]
-    channels = 1 if node.op_type == "Conv" else -1
-    return _Head(name, channels, node.input[0], node.output[0], wanted, Moments.none(features, outputs))
+    outputs, features = weights.dims if _is_turned(node) else weights.dims[::-1]
+    return _Head(name, node.input[0], node.output[0], wanted, Moments.none(features, outputs))
 
 
-def _is_plain(node: onnx.NodeProto, weights: Sequence[int]) -> bool:
-    """Whether it multiplies by a matrix, adds a bias, and does no more."""
+def _is_plain(node: onnx.NodeProto) -> bool:
+    """Whether it multiplies, adds a bias, and does no more."""
     given = attributes_of(node)
-    if node.op_type == "Conv":
-        zeros, ones = set(given.get("pads", [0])), {*weights[2:], *given.get("strides", [1]), given.get("group", 1)}
-        return zeros == {0} and ones == {1} and given.get("auto_pad", b"NOTSET") == b"NOTSET"
-    scales = (given.get("alpha", 1.0), given.get("beta", 1.0), given.get("transA", 0))
-    return len(weights) == 2 and scales == (1.0, 1.0, 0)
+    return (given.get("alpha", 1.0), given.get("beta", 1.0), given.get("transA", 0)) == (1.0, 1.0, 0)
 
 
 def _is_turned(node: onnx.NodeProto) -> bool:
     """Whether the outputs' axis of the weights is the first."""
-    return node.op_type == "Conv" or bool(attributes_of(node).get("transB", 0))
+    return bool(attributes_of(node).get("transB", 0))
 
 
 def _bias(node: onnx.NodeProto) -> str:

@@ -50,8 +50,8 @@ class NncfRecipe:
     @property
     def description(self) -> str:
         """See `Recipe.description`."""
-        smoothing = ", SmoothQuant" if self.transformer else ""
-        return describe_keeping(f"static Q/DQ by nncf, biases corrected{smoothing}, embeddings in float", self.kept)
+        special = "SmoothQuant" if self.transformer else "heads in float and fitted"
+        return describe_keeping(f"static Q/DQ by nncf, biases corrected, {special}, embeddings in float", self.kept)
 
     def keeping(self, layers: frozenset[str]) -> NncfRecipe:
         """See `Recipe.keeping`."""
@@ -77,12 +77,12 @@ class NncfRecipe:
         model = onnx.load(prepared)
         convolutions, ends = with_biases(model.graph, model.graph.node), find_ends(model.graph)
         onnx.save(model, floating)
-        self.keeping(frozenset(ends.last))._quantize(floating, quantised, inputs, scratch, progress)
+        self.keeping(frozenset(ends.heads))._quantize(floating, quantised, inputs, scratch, progress)
         read = sorted({each.input for each in convolutions})
         means = observe(model, read, inputs, progress, means_of=read).means
         model = onnx.load(quantised)
         correct_biases(model.graph, convolutions, means)
-        fit_heads(onnx.load(floating), model, ends.last, inputs, progress)
+        fit_heads(onnx.load(floating), model, ends.heads, inputs, progress)
         shrink_heads(model, self.kept)
         onnx.save(model, destination)
 

@@ -149,7 +149,7 @@ class StaticRecipe:
         quantised = self._in_qdq_form(model, nodes, ranges)
         correct_biases(quantised.graph, convolutions, observations.means)
         if self.operators == "convolutions":
-            fit_heads(onnx.load(prepared), quantised, ends.last, inputs, progress)
+            fit_heads(onnx.load(prepared), quantised, ends.heads, inputs, progress)
             if not attends and not self.symmetric:  # products that attend are no heads, and TensorRT has no blocks
                 shrink_heads(quantised, self.kept)
         if first is not None:

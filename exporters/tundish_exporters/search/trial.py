@@ -15,6 +15,9 @@ Outcome = Literal["passed", "failed", "slower", "impossible", "not tried"]
 """Passed the gate; did not; was not faster than what had passed, and so was not judged; could not be made or loaded, or
 failed on a sample that the float model answers; or the time was up."""
 
+_SAME_SPEED = 0.03
+"""By how much two measurements of one file differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -57,6 +60,24 @@ def speedup_of(trial: Trial) -> float:
 def drop_of(trial: Trial) -> float:
     """Of the metric; all of it if it was not judged."""
     return 1.0 if trial.accuracy is None else trial.accuracy.reference - trial.accuracy.value
+
+
+def best_first(passed: Sequence[Trial]) -> list[Trial]:
+    """The fastest first; of those that are as fast as far as can be told, what answers most like the float one."""
+    fastest = max(map(speedup_of, passed), default=0.0)
+
+    def order(trial: Trial) -> tuple[bool, float, float]:
+        is_as_fast = speedup_of(trial) >= (1 - _SAME_SPEED) * fastest
+        return (not is_as_fast, -_likeness(trial) if is_as_fast else 0.0, -speedup_of(trial))
+
+    return sorted(passed, key=order)
+
+
+def _likeness(trial: Trial) -> float:
+    """How often its answers are the float model's, where that is known, and how good they are where it is not."""
+    if trial.accuracy is None:
+        return 0.0
+    return trial.accuracy.value if trial.accuracy.agreement is None else trial.accuracy.agreement
 
 
 def how_many_remembered(trials: Sequence[Trial]) -> str:

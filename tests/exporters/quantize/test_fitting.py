@@ -69,12 +69,7 @@ HEADS: dict[str, tuple[list[onnx.NodeProto], dict[str, tuple[int, ...]]]] = {
         [node("Gemm", "mean head bias", "raw"), node("Softmax", "raw", "logits")],
         {"head": (CHANNELS, LABELS), "bias": (1, LABELS)},
     ),
-    "Conv": (
-        [node("Conv", "r3 head bias", "places"), node("ReduceMean", "places", "logits", axes=[2, 3], keepdims=0)],
-        {"head": (LABELS, CHANNELS, 1, 1), "bias": (LABELS,)},
-    ),
 }
-FITTED = ["MatMul", "Gemm", "Gemm, turned", "Gemm, a softmax behind it"]
 
 
 def write_network(path: Path, head: list[onnx.NodeProto], shapes: dict[str, tuple[int, ...]]) -> Path:
@@ -107,7 +102,7 @@ def answers(model: onnx.ModelProto, inputs: list[dict[str, NDArray[Any]]], tenso
     [StaticRecipe(), StaticRecipe(per_channel=False), StaticRecipe(symmetric=True), NncfRecipe(transformer=False)],
     ids=lambda recipe: recipe.name,
 )
-@pytest.mark.parametrize("kind", FITTED)
+@pytest.mark.parametrize("kind", HEADS)
 def test_answers_on_other_inputs_are_nearer_to_the_float_networks(
     recipe: Recipe, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,30 +120,17 @@ def test_answers_on_other_inputs_are_nearer_to_the_float_networks(
     assert mean == pytest.approx(wanted, abs=1e-3 * float(expected.std()))
 
 
-def test_a_convolution_of_single_places_is_fitted_as_well(tmp_path: Path) -> None:
-    """The recipe leaves the last convolution in float, and all its places are rows."""
-    head = [node("Conv", "r3 head bias", "logits")]
-    source = write_network(tmp_path / "float.onnx", head, HEADS["Conv"][1])
-    model = written(StaticRecipe(), source, 16)
-    fitted = [each for each in model.graph.node if heads.is_fitted(each)]
-    assert [each.op_type for each in fitted] == ["Conv"]
-    inputs = image_inputs(16)
-    mean, wanted = (answers(each, inputs).mean((0, 2, 3)) for each in (model, onnx.load(source)))
-    assert mean == pytest.approx(wanted, rel=1e-4, abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("head", "shapes"),
     [
         ([node("Gemm", "mean head bias", "logits", alpha=0.5)], {"head": (CHANNELS, LABELS), "bias": (LABELS,)}),
-        ([node("Conv", "r3 head", "logits")], {"head": (LABELS, CHANNELS, 3, 3)}),
-        ([node("Conv", "r3 head", "logits", strides=[2, 2])], {"head": (LABELS, CHANNELS, 1, 1)}),
-        ([node("Conv", "r3 head", "logits", pads=[1] * 4)], {"head": (LABELS, CHANNELS, 1, 1)}),
-        ([node("Conv", "r3 head", "logits", group=2)], {"head": (LABELS, CHANNELS // 2, 1, 1)}),
+        ([node("Conv", "r3 head", "logits")], {"head": (LABELS, CHANNELS, 1, 1)}),
+        ([node("Flatten", "r3", "rows", axis=3), node("MatMul", "rows head", "logits")], {"head": (EDGE, LABELS)}),
+        ([node("MatMul", "r3 head", "logits")], {"head": (EDGE, LABELS)}),
         ([node("Relu", "mean", "logits")], {}),
         ([node("MatMul", "mean mean", "logits")], {}),
     ],
-    ids=["scaled", "reaches further", "strides", "pads", "groups", "none", "no weights"],
+    ids=["scaled", "a convolution", "rows of an image", "images", "none", "no weights"],
 )
 def test_other_last_layers_stay_as_they_are(
     head: list[onnx.NodeProto], shapes: dict[str, tuple[int, ...]], tmp_path: Path
@@ -174,7 +156,7 @@ def test_what_others_read_as_well_stays_for_them(tmp_path: Path) -> None:
         node("Concat", "one two", "logits", axis=1),
     ]
     source = write_network(tmp_path / "float.onnx", nodes, {"head": (CHANNELS, LABELS), "bias": (LABELS,)})
-    assert find_ends(onnx.load(source).graph).last == ("Gemm_one", "Gemm_two")
+    assert find_ends(onnx.load(source).graph).heads == ("Gemm_one", "Gemm_two")
     model, inputs = written(StaticRecipe(), source, 64), image_inputs(64)
     made = [each for each in model.graph.node if heads.is_fitted(each)]
     assert len({each.input[1] for each in made}) == len({each.input[2] for each in made}) == 2

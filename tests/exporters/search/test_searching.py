@@ -18,7 +18,7 @@ from tundish_exporters.search.bar import SearchBar
 from tundish_exporters.search.budget import Budget
 from tundish_exporters.search.searching import Search
 from tundish_exporters.search.stopwatch import Pace
-from tundish_exporters.search.trial import front, why_none
+from tundish_exporters.search.trial import Trial, best_first, front, why_none
 
 
 @dataclass(frozen=True)
@@ -239,3 +239,23 @@ def test_each_engine_has_a_best_of_its_own(run: Callable[..., Search]) -> None:
     best = search.best("openvino")
     assert best is not None
     assert best.recipe.name == "a"
+
+
+def test_of_what_is_as_fast_as_the_fastest_that_which_answers_most_like_the_float_model_comes_first() -> None:
+    def trial(name: str, speedup: float, value: float, agreement: float | None) -> Trial:
+        accuracy = Accuracy(metric="accuracy", value=value, reference=0.9, samples=1000, agreement=agreement)
+        recipe = FakeRecipe(name, speedup, 0.0)
+        return Trial(recipe, "onnx", "passed", "", milliseconds=1 / speedup, speedup=speedup, accuracy=accuracy)
+
+    trials = [
+        trial("fastest", 2.40, 0.92, 0.97),
+        trial("as fast, more alike", 2.35, 0.90, 0.99),
+        trial("slower, most alike", 2.30, 0.90, 1.0),
+        trial("slowest", 2.20, 0.90, 1.0),
+    ]
+    names = [each.recipe.name for each in best_first(list(reversed(trials)))]
+    assert names == ["as fast, more alike", "fastest", "slower, most alike", "slowest"]
+    # Vectors, or the agreement itself, are their own measure.
+    alone = [trial("one", 2.40, 0.995, None), trial("other", 2.39, 0.997, None)]
+    assert [each.recipe.name for each in best_first(alone)] == ["other", "one"]
+    assert best_first([]) == []
