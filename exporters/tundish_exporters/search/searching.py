@@ -2,14 +2,16 @@
 
 First each recipe, the most promising one first: its file is made, loaded in each engine that can gain by it and raced
 against the float network; what is slower than what has passed on that engine waits. The others are judged on one half
-of the gate's data. Then recipes that were fast enough but failed are tried again with their worst layers in float. With
-the time that is left, those that waited are judged too, for they may lose less accuracy. The other half of the data is
+of the gate's data. Then some that are almost as fast as what has passed are judged, since the other half of the data
+may refuse that. Recipes that were fast enough but failed are tried again with their worst layers in float. With the
+time that is left, the others that waited are judged too, for they may lose less accuracy. The other half of the data is
 kept for the report, so that the search cannot flatter itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tundish.errors import EngineError
@@ -26,6 +28,10 @@ from tundish_exporters.search.workshop import Workshop
 
 _LEAST_GAIN = 1.02
 """A speed-up of less is noise, and no reason to lose accuracy."""
+_RESERVES = 2
+"""For each engine."""
+_ALMOST = 0.9
+"""As fast as that which has passed."""
 
 
 class Search:
@@ -52,9 +58,10 @@ class Search:
         try:
             for recipe in recipes:
                 self._try(recipe, in_any_case=recipe is recipes[0])
+            self._judge(self._reserves())
             for trial in self._failures():
                 self._keep_worst_layers(trial)
-            self._judge_slower_ones()
+            self._judge(self._waiting())
         except KeyboardInterrupt:
             self.is_interrupted = True
         self._bar.finish()
@@ -145,9 +152,23 @@ class Search:
         best = self.best(trial.engine)
         return best is None or speedup_of(trial) > speedup_of(best)
 
-    def _judge_slower_ones(self) -> None:
+    def _waiting(self) -> list[Trial]:
+        """What was slower than what had passed and so was not judged, the fastest first."""
         waiting = [each for each in self.trials if each.outcome == "slower" and _is_promising(each)]
-        for trial in sorted(waiting, key=speedup_of, reverse=True):
+        return sorted(waiting, key=speedup_of, reverse=True)
+
+    def _reserves(self) -> Iterator[Trial]:
+        """Those that may take the place of what has passed: it may fail on other samples, or be less like the float one."""
+        taken = Counter[EngineName]()
+        for trial in self._waiting():
+            best = self.best(trial.engine)
+            if best is not None and speedup_of(trial) >= _ALMOST * speedup_of(best):
+                taken[trial.engine] += 1
+                if taken[trial.engine] <= _RESERVES:
+                    yield trial
+
+    def _judge(self, waiting: Iterable[Trial]) -> None:
+        for trial in waiting:
             if self._budget.is_spent:
                 return
             self._bar.trial = trial.name

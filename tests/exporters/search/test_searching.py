@@ -129,6 +129,15 @@ def test_what_is_slower_waits_until_all_else_is_tried_and_is_then_judged(run: Ca
     assert [trial.recipe.name for trial in front(search.trials)] == ["faster", "exact"]
 
 
+def test_what_is_almost_as_fast_is_judged_before_layers_are_kept_in_float(run: Callable[..., Search]) -> None:
+    """By another engine, whose layers are nothing to the one that has passed."""
+    reserves = [FakeRecipe(name, speed, 0.0) for name, speed in [("c", 2.2), ("b", 2.3), ("a", 2.4), ("slow", 2.0)]]
+    failing = FakeRecipe("failing", 2.9, 0.05, bad=("a",), engines=("openvino",))
+    bench = FakeBench()
+    run(bench, FakeRecipe("passing", 2.4, 0.0), *reserves, failing)
+    assert bench.judged == ["passing", "failing", "a", "b", "failing keeping 1", "c", "slow"]
+
+
 def test_what_is_no_faster_than_fp32_is_never_judged(run: Callable[..., Search]) -> None:
     bench = FakeBench()
     search = run(bench, FakeRecipe("slow", 1.0, 0.0))
