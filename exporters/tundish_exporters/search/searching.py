@@ -158,7 +158,7 @@ class Search:
         return sorted(waiting, key=speedup_of, reverse=True)
 
     def _reserves(self) -> Iterator[Trial]:
-        """Those that may take the place of what has passed: it may fail on other samples, or be less like the float one."""
+        """Those that may take the place of what has passed: it may fail on other samples, or be less like float."""
         taken = Counter[EngineName]()
         for trial in self._waiting():
             best = self.best(trial.engine)
