@@ -38,8 +38,15 @@ _WORDS: dict[str, tuple[str, str]] = {
         "the range after which the values' distribution changes least",
     ),
     "SmoothQuant": (r"smooth", "outliers of activations are moved into the weights before they are quantised"),
-    "blocks": (r"block", "so many weights share a scale"),
+    "blocks": (r"blocks of (?!columns)|-block\d", "so many weights share a scale"),
     "stem": (r"\bstem", "the first convolution of a network of images, which reads the pixels"),
+    "blocks of columns": (
+        r"blocks of columns|blocks-stem",
+        "several columns of an image are read as one, as processors multiply integers",
+    ),
+    "head": (r"\bheads?\b", "the last layer, which gives the answers"),
+    "biases corrected": (r"biases corrected", "what rounding weights does to a layer's mean output is taken back"),
+    "fitted": (r"fitted", "changed so that answers on the calibration data are as near to the float model's as can be"),
     "nncf": (r"nncf", "a program of OpenVINO's makers, which quantises for it"),
     "in float": (r"in float|float-embeddings", "not quantised, since that cost too much accuracy"),
 }
