@@ -17,6 +17,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from tundish_exporters.quantize.constants import add_constant
+
 
 @dataclass(frozen=True, slots=True)
 class FloatConvolution:
@@ -53,8 +55,7 @@ def with_biases(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> list
         if not given or readers[given] > 1:
             bias = numpy_helper.to_array(constants[given]) if given else np.zeros(len(weights), np.float32)
             del node.input[2:]
-            node.input.append(f"{node.name}/bias")
-            graph.initializer.append(numpy_helper.from_array(bias, node.input[2]))
+            node.input.append(add_constant(graph, f"{node.name}/bias", bias))
         groups = next((helper.get_attribute_value(each) for each in node.attribute if each.name == "group"), 1)
         found.append(FloatConvolution(node.name, node.input[0], weights, groups))
     return found

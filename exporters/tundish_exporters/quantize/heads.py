@@ -11,7 +11,7 @@ and what is learnt of these takes from the few that matter.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
@@ -21,8 +21,9 @@ from onnx import helper, numpy_helper
 from tundish.engines import Arrays
 from tundish_exporters.progress import Progress, silent
 from tundish_exporters.quantize.block_products import BlockProducts, attributes_of
+from tundish_exporters.quantize.constants import add_constant, remove_unread
 from tundish_exporters.quantize.observing import observed
-from tundish_exporters.quantize.ridge import Moments
+from tundish_exporters.quantize.ridge import ridge
 
 _LEAST_INPUTS = 10
 """Which are fitted to; of fewer, what is theirs alone would be learnt. With ten it neither gains nor loses."""
@@ -78,10 +79,11 @@ def fit_heads(
         if not heads:
             return
         for head in heads:
-            head.moments.add(tensors[head.reads], answers[head.wanted] - tensors[head.makes])
+            head.features.append(tensors[head.reads][0])
+            head.missing.append((answers[head.wanted] - tensors[head.makes])[0])
     for head in heads:
         head.fit(quantised.graph)
-    _remove_unread(quantised.graph)
+    remove_unread(quantised.graph)
 
 
 @dataclass(slots=True)
@@ -96,17 +98,21 @@ class _Head:
     """Another, `[inputs, outputs]`."""
     wanted: str
     """The tensor of the float graph that it is to make."""
-    moments: Moments
+    features: list[NDArray[np.float32]] = field(default_factory=list)
+    """What it reads on each input."""
+    missing: list[NDArray[np.float32]] = field(default_factory=list)
+    """And by what the float layer makes more."""
 
     def fit(self, graph: onnx.GraphProto) -> None:
         """Has the layer make what was missing as well."""
-        explaining, missing = self.moments.ridge()
+        explaining, missing = ridge(np.array(self.features, np.float64), np.array(self.missing, np.float64))
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         index, node = next((index, node) for index, node in enumerate(graph.node) if node.name == self.node)
         given, weights = _bias(node), constants[node.input[1]] + (explaining.T if _is_turned(node) else explaining)
         node.doc_string = _FITTED
-        node.input[1] = _added(graph, f"{self.node}/fitted", weights)
-        bias = _added(graph, f"{self.node}/bias", missing + (constants[given] if given else 0))
+        node.input[1] = add_constant(graph, f"{self.node}/fitted", weights.astype(np.float32))
+        missing = missing + (constants[given] if given else 0)
+        bias = add_constant(graph, f"{self.node}/bias", missing.astype(np.float32))
         if node.op_type == "Gemm":
             del node.input[2:]
             node.input.append(bias)
@@ -122,10 +128,9 @@ def _head(floating: onnx.GraphProto, quantised: onnx.GraphProto, name: str) -> _
     wanted = next(node for node in floating.node if node.name == name).output[0]
     constants = {tensor.name: tensor for tensor in quantised.initializer}
     weights = constants.get(node.input[1])
-    if weights is None or _bias(node) not in {"", *constants} or not _is_plain(node):
+    if weights is None or len(weights.dims) != 2 or _bias(node) not in {"", *constants} or not _is_plain(node):
         return None
-    outputs, features = weights.dims if _is_turned(node) else weights.dims[::-1]
-    return _Head(name, node.input[0], node.output[0], wanted, Moments.none(features, outputs))
+    return _Head(name, node.input[0], node.output[0], wanted)
 
 
 def _is_plain(node: onnx.NodeProto) -> bool:
@@ -142,15 +147,3 @@ def _is_turned(node: onnx.NodeProto) -> bool:
 def _bias(node: onnx.NodeProto) -> str:
     """Its name; empty if there is none."""
     return node.input[2] if len(node.input) > 2 else ""
-
-
-def _added(graph: onnx.GraphProto, name: str, array: NDArray[np.float64]) -> str:
-    """The name of a constant that is new in the graph."""
-    graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
-    return name
-
-
-def _remove_unread(graph: onnx.GraphProto) -> None:
-    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
-        graph.initializer.remove(tensor)

@@ -19,14 +19,19 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from tundish.engines import Arrays
+from tundish_exporters.quantize.constants import add_constant, remove_unread
 
 _STEPS = 255
 _LEAST_VALUES = 64
 """That calibration inputs have in a channel, before they are taken for all that there can be between them."""
 _MOST_OFF = 0.02
 """Of a step, that a value may be beside its grid."""
-_TIE = 0.1
+_TIE = 0.01
 """Of a step, around the middle between two whole numbers, in which rounding is by chance."""
+_MOST_APART = 32
+"""Steps, that the zeros of channels may be apart, of which one is taken beyond the border; ImageNet's are 20."""
+_LOOKED_AT = 16
+"""Inputs, whose values are taken for those of all but for the lowest and the highest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +56,24 @@ class PixelGrid:
 
 def find_grid(inputs: Sequence[Arrays], name: str) -> PixelGrid | None:
     """That of a network's input `[1, channels, rows, columns]`, if all its channels have one."""
-    channels = inputs[0][name].shape[1]
-    grids = [
-        _grid(np.unique(np.concatenate([np.unique(each[name][:, index]) for each in inputs])))
-        for index in range(channels)
-    ]
-    found = [grid for grid in grids if grid is not None]
-    if len(found) < channels:
+    found = [_grid(_values(inputs, name, channel)) for channel in range(inputs[0][name].shape[1])]
+    grids = [grid for grid in found if grid is not None]
+    if len(grids) < len(found):
         return None
-    scales, zeros = np.array(found).T
-    return PixelGrid(scales, zeros)
+    scales, zeros = np.array(grids).T
+    return PixelGrid(scales, zeros) if np.ptp(zeros) <= _MOST_APART else None
+
+
+def _values(inputs: Sequence[Arrays], name: str, channel: int) -> NDArray[np.float32]:
+    """Sorted, each once."""
+    extremes = [extreme(each[name][:, channel]) for each in inputs for extreme in (np.min, np.max)]
+    some = inputs[:: -(-len(inputs) // _LOOKED_AT)]
+    return np.unique(np.concatenate([extremes, *(np.unique(each[name][:, channel]) for each in some)]))
 
 
 def _grid(values: NDArray[np.float32]) -> tuple[float, float] | None:
     """Scale and zero of a channel that has these values, sorted."""
-    if not _LEAST_VALUES <= len(values) <= _STEPS + 1:
+    if not _LEAST_VALUES <= len(values) <= _STEPS + 1 or not np.isfinite(values).all():
         return None
     low, high = float(values[0]), float(values[-1])
     steps = round((high - low) / float(np.diff(values).min()))
@@ -105,19 +113,20 @@ class WholePixels:
         moving, scaling = nodes[f"{self.tensor}/move"], nodes[f"{self.tensor}/scale"]
         rounding = next(node for node in graph.node if self.tensor in node.input)
         moves = np.where(np.abs(self.grid.zeros % 1 - 0.5) < _TIE, 0.25, 0.0)
-        scales = _added(graph, f"{self.tensor}/scales", self.grid.scales)
-        zeros = numpy_helper.from_array(np.rint(self.grid.zeros - moves).astype(np.uint8), f"{self.tensor}/zeros")
-        graph.initializer.append(zeros)
-        del rounding.input[:]
-        rounding.input.extend([self.tensor if moves.any() else self.pixels, scales, zeros.name])
+        zeros = np.rint(self.grid.zeros - moves).astype(np.uint8)
+        del rounding.input[:], moving.input[:]
+        rounding.input.append(self.pixels)
+        rounding.input.append(add_constant(graph, f"{self.tensor}/scales", self.grid.scales.astype(np.float32)))
+        rounding.input.append(add_constant(graph, f"{self.tensor}/zeros", zeros))
         rounding.attribute.append(helper.make_attribute("axis", 1))
-        del moving.input[:]
-        moving.input.extend(
-            [self.pixels, _added(graph, f"{self.tensor}/moves", _as_channels(moves * self.grid.scales))]
-        )
         graph.node.remove(scaling)
-        if not moves.any():
+        if moves.any():
+            rounding.input[0] = self.tensor
+            moved_by = _as_channels(moves * self.grid.scales)
+            moving.input.extend([self.pixels, add_constant(graph, f"{self.tensor}/moves", moved_by)])
+        else:
             graph.node.remove(moving)
+        remove_unread(graph)
 
 
 def use_whole_pixels(graph: onnx.GraphProto, convolution: onnx.NodeProto, grid: PixelGrid) -> WholePixels:
@@ -134,20 +143,14 @@ def use_whole_pixels(graph: onnx.GraphProto, convolution: onnx.NodeProto, grid: 
     for name, array in zip(convolution.input[1:], (weights, bias), strict=True):
         constants[name].CopyFrom(numpy_helper.from_array(array.astype(np.float32), name))
     convolution.input[0], scaled = whole.tensor, f"{whole.tensor}/scaled"
-    factors = _added(graph, f"{whole.tensor}/factors", _as_channels(grid.scale / grid.scales))
-    added = _added(graph, f"{whole.tensor}/offsets", _as_channels(offsets))
+    factors = add_constant(graph, f"{whole.tensor}/factors", _as_channels(grid.scale / grid.scales))
+    added = add_constant(graph, f"{whole.tensor}/offsets", _as_channels(offsets))
     graph.node.insert(0, helper.make_node("Add", [scaled, added], [whole.tensor], name=f"{whole.tensor}/move"))
     graph.node.insert(0, helper.make_node("Mul", [whole.pixels, factors], [scaled], name=f"{whole.tensor}/scale"))
     graph.value_info.append(helper.make_tensor_value_info(whole.tensor, onnx.TensorProto.FLOAT, None))
     return whole
 
 
-def _as_channels(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _as_channels(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """`[1, channels, 1, 1]`."""
-    return values.reshape(1, -1, 1, 1)
-
-
-def _added(graph: onnx.GraphProto, name: str, array: NDArray[np.float64]) -> str:
-    """The name of a constant that is new in the graph."""
-    graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
-    return name
+    return values.reshape(1, -1, 1, 1).astype(np.float32)

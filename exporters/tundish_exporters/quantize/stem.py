@@ -18,6 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from tundish_exporters.quantize.constants import add_constant, remove_unread
+
 _CHANNELS_AT_ONCE = 4
 """Which processors multiply and add by one instruction."""
 _MOST_WASTE = 4.0
@@ -153,11 +155,8 @@ def _widen_constants(graph: onnx.GraphProto, stem: Stem, dequantizes: Sequence[o
                 array = stem.spread(array)
             elif array.shape == (outputs,):
                 array = np.tile(array, stem.made)
-            dequantize.input[index] = f"{stem.node}/{name}"
-            graph.initializer.append(numpy_helper.from_array(array, dequantize.input[index]))
-    read = {name for node in graph.node for name in node.input}
-    for name in constants.keys() - read:
-        graph.initializer.remove(constants[name])
+            dequantize.input[index] = add_constant(graph, f"{stem.node}/{name}", array)
+    remove_unread(graph)
 
 
 def _widen_settings(convolution: onnx.NodeProto, stem: Stem) -> None:
@@ -176,7 +175,7 @@ def _viewed(graph: onnx.GraphProto, given: str, made: str, columns: int) -> list
     Only the view differs where an engine keeps channels last; ONNX Runtime removes the transpositions then.
     """
     last, view, shape = f"{made}/channels_last", f"{made}/view", f"{made}/shape"
-    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, columns, -1]), shape))
+    add_constant(graph, shape, np.array([0, 0, columns, -1]))
     return [
         helper.make_node("Transpose", [given], [last], name=last, perm=[0, 2, 3, 1]),
         helper.make_node("Reshape", [last, shape], [view], name=view),

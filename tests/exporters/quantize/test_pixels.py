@@ -52,12 +52,16 @@ def inputs_of(pixels: list[NDArray[np.uint8]], normalisation: str) -> list[dict[
 
 @settings(max_examples=100, deadline=None)
 @given(
-    means=st.lists(st.floats(0, 1), min_size=1, max_size=4),
+    mean=st.floats(0, 0.92),
+    apart=st.lists(st.floats(0, 0.08), min_size=1, max_size=4),
     std=st.floats(0.05, 1),
     darkest=st.integers(0, 100),
     brightest=st.integers(180, 255),
 )
-def test_the_grid_of_normalised_pixels_is_found(means: list[float], std: float, darkest: int, brightest: int) -> None:
+def test_the_grid_of_normalised_pixels_is_found(
+    mean: float, apart: list[float], std: float, darkest: int, brightest: int
+) -> None:
+    means = [mean + each for each in apart]
     shades = np.arange(darkest, brightest + 1, dtype=np.uint8)
     pixels = np.tile(shades, len(means)).reshape(1, len(means), 1, -1)
     array = normalised(pixels, tuple(means), (std,) * len(means))
@@ -85,8 +89,22 @@ def test_the_grid_of_normalised_pixels_is_found(means: list[float], std: float, 
         np.arange(256) / 255 + 1,
         np.arange(256) / 255 - 2,
         np.zeros(100),
+        np.append(np.arange(255) / 255, np.inf),
+        np.append(np.arange(255) / 255, np.nan),
+        np.arange(256) / 255 - 0.5,
     ],
-    ids=["any values", "too many", "too few", "uneven", "without zero", "below zero", "constant"],
+    ids=[
+        "any values",
+        "too many",
+        "too few",
+        "uneven",
+        "without zero",
+        "below zero",
+        "constant",
+        "infinite",
+        "NaN",
+        "zeros apart",
+    ],
 )
 def test_what_are_no_pixels_have_no_grid(channel: NDArray[np.float64]) -> None:
     good = np.resize(np.arange(256) / 255, channel.shape[0] if len(channel) > 256 else 256)
