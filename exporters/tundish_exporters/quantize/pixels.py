@@ -26,6 +26,8 @@ _LEAST_VALUES = 64
 """That calibration inputs have in a channel, before they are taken for all that there can be between them."""
 _MOST_OFF = 0.02
 """Of a step, that a value may be beside its grid."""
+_NOISE = 0.001
+"""Of a step, that arithmetic of 32 bits may be off by."""
 _TIE = 0.01
 """Of a step, around the middle between two whole numbers, in which rounding is by chance."""
 _MOST_APART = 32
@@ -83,7 +85,7 @@ def _grid(values: NDArray[np.float32]) -> tuple[float, float] | None:
         return None
     # How much darker and brighter than those of the calibration inputs pixels could be is not known. Zero is between.
     above_zero = low / scale
-    least, most = max(0, ceil(above_zero - _MOST_OFF)), min(_STEPS - steps, floor(_STEPS + above_zero + _MOST_OFF))
+    least, most = max(0, ceil(above_zero - _NOISE)), min(_STEPS - steps, floor(_STEPS + above_zero + _NOISE))
     first = min(max((_STEPS - steps) // 2, least), most)
     return (scale, min(max(first - above_zero, 0.0), _STEPS)) if least <= most else None
 

@@ -15,20 +15,30 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from support.float_graphs import node, write
 
+from tundish.engines import load_file
+from tundish.manifest import EngineName
 from tundish_exporters.progress import silent
 from tundish_exporters.quantize import apply
 from tundish_exporters.quantize.biases import with_biases
+from tundish_exporters.quantize.first_layer import StemForm
 from tundish_exporters.quantize.observing import observed
 from tundish_exporters.quantize.pixels import find_grid, use_whole_pixels
 from tundish_exporters.quantize.sensitivity import layer_errors
 from tundish_exporters.quantize.static import StaticRecipe
 
 EDGE, CHANNELS = 32, 8
+
+
 NORMALISATIONS = {
     "ImageNet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "halves": ((0.5,) * 3, (0.5,) * 3),
     "shares": ((0.0,) * 3, (1.0,) * 3),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def engines() -> None:
+    """All that are installed."""
 
 
 def normalised(pixels: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
@@ -137,7 +147,7 @@ def write_network(path: Path, *, patches: bool = False) -> Path:
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize("stem", ["plain", "blocks"])
-def test_the_first_layer_reads_pixels_as_they_were(normalisation: str, stem: Any, tmp_path: Path) -> None:
+def test_the_first_layer_reads_pixels_as_they_were(normalisation: str, stem: StemForm, tmp_path: Path) -> None:
     pixels = images()
     inputs, path = inputs_of(pixels, normalisation), tmp_path / "int8.onnx"
     apply(StaticRecipe(stem=stem), write_network(tmp_path / "float.onnx"), path, inputs, silent)
@@ -192,3 +202,16 @@ def test_a_float_network_is_the_same_but_for_its_border(normalisation: str, patc
         inside = np.s_[:] if patches else np.s_[:, :, 1:-1, 1:-1]
         assert got[inside] == pytest.approx(wanted[inside], abs=1e-3)
         assert np.abs(got - wanted).max() < border + 1e-3
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+@pytest.mark.parametrize(("engine", "stem"), [("onnx", "blocks"), ("openvino", "plain")])
+def test_engines_answer_as_the_float_network_does(
+    engine: EngineName, stem: StemForm, normalisation: str, tmp_path: Path
+) -> None:
+    source, inputs = write_network(tmp_path / "float.onnx"), inputs_of(images(), normalisation)
+    apply(StaticRecipe(stem=stem, ranges="extremes"), source, tmp_path / "int8.onnx", inputs, silent)
+    floating = load_file("onnx", source, precision="fp32", threads=1)
+    quantised = load_file(engine, tmp_path / "int8.onnx", precision="int8", threads=1)
+    expected, got = (np.array([loaded.run(each)["mean"] for each in inputs]) for loaded in (floating, quantised))
+    assert np.sqrt(np.mean((got - expected) ** 2)) < 0.05 * expected.std()
