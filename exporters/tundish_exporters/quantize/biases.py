@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 from tundish_exporters.quantize.constants import add_constant
+from tundish_exporters.quantize.nodes import attributes_of, bias_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,14 @@ def with_biases(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> list
         if node.op_type != "Conv" or node.input[1] not in constants:
             continue
         weights = numpy_helper.to_array(constants[node.input[1]])
-        given = node.input[2] if len(node.input) > 2 else ""
+        given = bias_of(node)
         if given and given not in constants:
             continue
         if not given or readers[given] > 1:
             bias = numpy_helper.to_array(constants[given]) if given else np.zeros(len(weights), np.float32)
             del node.input[2:]
             node.input.append(add_constant(graph, f"{node.name}/bias", bias))
-        groups = next((helper.get_attribute_value(each) for each in node.attribute if each.name == "group"), 1)
-        found.append(FloatConvolution(node.name, node.input[0], weights, groups))
+        found.append(FloatConvolution(node.name, node.input[0], weights, attributes_of(node).get("group", 1)))
     return found
 
 

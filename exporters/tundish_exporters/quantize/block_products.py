@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+from tundish_exporters.quantize.constants import add_constant
+from tundish_exporters.quantize.nodes import bias_of, is_plain, is_turned
 
 Bits = Literal[4, 8]
 
@@ -37,7 +40,7 @@ class BlockProducts:
         weight = self._weights.get(node.input[1])
         if weight is None or len(weight.dims) != 2 or weight.data_type != onnx.TensorProto.FLOAT:
             return 0
-        if node.op_type == "Gemm" and not self._is_plain(node):
+        if not is_plain(node) or not self._adds_a_vector(node):
             return 0
         return weight.dims[0] * weight.dims[1]
 
@@ -45,10 +48,10 @@ class BlockProducts:
         """Puts the weights of a product into blocks, if `size` says that it has any."""
         if not self.size(node):
             return
-        transposed = bool(attributes_of(node).get("transB", 0))
+        transposed = is_turned(node)
         rows, columns = self._weights[node.input[1]].dims[:: -1 if transposed else 1]
         weights = self._blocks(node.input[1], transposed=transposed)
-        bias = ["", "", node.input[2]] if len(node.input) > 2 and node.input[2] else []
+        bias = ["", "", bias_of(node)] if bias_of(node) else []
         product = helper.make_node(
             "MatMulNBits",
             [node.input[0], *weights, *bias],
@@ -75,11 +78,10 @@ class BlockProducts:
         if not any(opset.domain == _DOMAIN for opset in self._model.opset_import):
             self._model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
 
-    def _is_plain(self, node: onnx.NodeProto) -> bool:
-        given = attributes_of(node)
-        bias = self._weights.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-        has_vector = len(node.input) < 3 or not node.input[2] or (bias is not None and len(bias.dims) == 1)
-        return has_vector and (given.get("alpha", 1.0), given.get("beta", 1.0), given.get("transA", 0)) == (1.0, 1.0, 0)
+    def _adds_a_vector(self, node: onnx.NodeProto) -> bool:
+        """Or nothing."""
+        bias = self._weights.get(bias_of(node))
+        return not bias_of(node) or (bias is not None and len(bias.dims) == 1)
 
     def _blocks(self, name: str, *, transposed: bool) -> list[str]:
         """The names of the blocks and of their scales."""
@@ -90,8 +92,8 @@ class BlockProducts:
             if any(name == other for other, _ in self._done):
                 names = [f"{each}_transposed" for each in names]
             self._done[name, transposed] = names
-            self._model.graph.initializer.append(numpy_helper.from_array(packed, names[0]))
-            self._model.graph.initializer.append(numpy_helper.from_array(scales, names[1]))
+            add_constant(self._model.graph, names[0], packed)
+            add_constant(self._model.graph, names[1], scales)
         return self._done[name, transposed]
 
 
@@ -122,8 +124,3 @@ def quantize_blocks(
     values = np.clip(np.rint(steps) + zero, 0, 2 * zero - 1).astype(np.uint8)
     packed = values if bits == 8 else values[..., 0::2] | (values[..., 1::2] << 4)
     return packed, scales[..., 0]
-
-
-def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
-    """What is said of a node, by name; defaults are not there."""
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

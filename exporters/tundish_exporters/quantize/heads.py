@@ -20,8 +20,9 @@ from onnx import helper, numpy_helper
 
 from tundish.engines import Arrays
 from tundish_exporters.progress import Progress, silent
-from tundish_exporters.quantize.block_products import BlockProducts, attributes_of
+from tundish_exporters.quantize.block_products import BlockProducts
 from tundish_exporters.quantize.constants import add_constant, remove_unread
+from tundish_exporters.quantize.nodes import bias_of, is_plain, is_turned
 from tundish_exporters.quantize.observing import observed
 from tundish_exporters.quantize.ridge import ridge
 
@@ -108,7 +109,7 @@ class _Head:
         explaining, missing = ridge(np.array(self.features, np.float64), np.array(self.missing, np.float64))
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         index, node = next((index, node) for index, node in enumerate(graph.node) if node.name == self.node)
-        given, weights = _bias(node), constants[node.input[1]] + (explaining.T if _is_turned(node) else explaining)
+        given, weights = bias_of(node), constants[node.input[1]] + (explaining.T if is_turned(node) else explaining)
         node.doc_string = _FITTED
         node.input[1] = add_constant(graph, f"{self.node}/fitted", weights.astype(np.float32))
         missing = missing + (constants[given] if given else 0)
@@ -128,22 +129,6 @@ def _head(floating: onnx.GraphProto, quantised: onnx.GraphProto, name: str) -> _
     wanted = next(node for node in floating.node if node.name == name).output[0]
     constants = {tensor.name: tensor for tensor in quantised.initializer}
     weights = constants.get(node.input[1])
-    if weights is None or len(weights.dims) != 2 or _bias(node) not in {"", *constants} or not _is_plain(node):
+    if weights is None or len(weights.dims) != 2 or bias_of(node) not in {"", *constants} or not is_plain(node):
         return None
     return _Head(name, node.input[0], node.output[0], wanted)
-
-
-def _is_plain(node: onnx.NodeProto) -> bool:
-    """Whether it multiplies, adds a bias, and does no more."""
-    given = attributes_of(node)
-    return (given.get("alpha", 1.0), given.get("beta", 1.0), given.get("transA", 0)) == (1.0, 1.0, 0)
-
-
-def _is_turned(node: onnx.NodeProto) -> bool:
-    """Whether the outputs' axis of the weights is the first."""
-    return bool(attributes_of(node).get("transB", 0))
-
-
-def _bias(node: onnx.NodeProto) -> str:
-    """Its name; empty if there is none."""
-    return node.input[2] if len(node.input) > 2 else ""

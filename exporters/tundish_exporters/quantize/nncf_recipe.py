@@ -73,18 +73,18 @@ class NncfRecipe:
     def _quantize_and_correct(
         self, prepared: Path, destination: Path, inputs: Sequence[Arrays], scratch: Path, progress: Progress
     ) -> None:
-        floating, quantised = scratch / "float.onnx", scratch / "quantised.onnx"
-        model = onnx.load(prepared)
-        convolutions, ends = with_biases(model.graph, model.graph.node), find_ends(model.graph)
-        onnx.save(model, floating)
-        self.keeping(frozenset(ends.heads))._quantize(floating, quantised, inputs, scratch, progress)
+        source, written = scratch / "float.onnx", scratch / "quantised.onnx"
+        floating = onnx.load(prepared)
+        convolutions, ends = with_biases(floating.graph, floating.graph.node), find_ends(floating.graph)
+        onnx.save(floating, source)
+        self.keeping(frozenset(ends.heads))._quantize(source, written, inputs, scratch, progress)
         read = sorted({each.input for each in convolutions})
-        means = observe(model, read, inputs, progress, means_of=read).means
-        model = onnx.load(quantised)
-        correct_biases(model.graph, convolutions, means)
-        fit_heads(onnx.load(floating), model, ends.heads, inputs, progress)
-        shrink_heads(model, self.kept)
-        onnx.save(model, destination)
+        means = observe(floating, read, inputs, progress, means_of=read).means
+        quantised = onnx.load(written)
+        correct_biases(quantised.graph, convolutions, means)
+        fit_heads(floating, quantised, ends.heads, inputs, progress)
+        shrink_heads(quantised, self.kept)
+        onnx.save(quantised, destination)
 
     def _quantize(
         self, prepared: Path, destination: Path, inputs: Sequence[Arrays], scratch: Path, progress: Progress

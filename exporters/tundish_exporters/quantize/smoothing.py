@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from tundish.engines import Arrays
 from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.constants import add_constant
 from tundish_exporters.quantize.observing import observed
 
 _LEAST = np.float32(1e-5)
@@ -92,7 +93,7 @@ def _divide(
     rows = np.max([np.abs(matrix).max(1) for matrix in matrices], axis=0)
     factors = np.maximum(largest, _LEAST) ** strength / np.maximum(rows, _LEAST) ** (1 - strength)
     inverse, divided = f"{tensor}_smoothing", f"{tensor}_smoothed"
-    graph.initializer.append(numpy_helper.from_array((1 / factors).astype(np.float32), inverse))
+    add_constant(graph, inverse, (1 / factors).astype(np.float32))
     for node, matrix in zip(group, matrices, strict=True):
         scaled = (matrix * factors[:, None]).astype(np.float32)
         weights[node.input[1]].CopyFrom(numpy_helper.from_array(scaled, node.input[1]))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from tundish_exporters.quantize.constants import add_constant, remove_unread
+from tundish_exporters.quantize.nodes import attributes_of
 
 _CHANNELS_AT_ONCE = 4
 """Which processors multiply and add by one instruction."""
@@ -99,7 +100,7 @@ def find_stem(graph: onnx.GraphProto) -> Stem | None:
 
 
 def _stem(node: onnx.NodeProto, shape: list[int], weights: list[int]) -> Stem | None:
-    settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    settings = attributes_of(node)
     _, channels, _, kernel = weights
     left, right = (settings.get("pads", [0] * 4)[index] for index in (1, 3))
     stride = settings.get("strides", [1, 1])[1]
@@ -160,7 +161,7 @@ def _widen_constants(graph: onnx.GraphProto, stem: Stem, dequantizes: Sequence[o
 
 
 def _widen_settings(convolution: onnx.NodeProto, stem: Stem) -> None:
-    settings = {each.name: helper.get_attribute_value(each) for each in convolution.attribute}
+    settings = attributes_of(convolution)
     settings.pop("kernel_shape", None)  # the weights say it
     top, _, bottom, _ = settings.get("pads", [0] * 4)
     settings["pads"] = [top, stem.before, bottom, stem.after]

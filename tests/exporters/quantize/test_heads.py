@@ -16,6 +16,7 @@ from tundish.engines import load_file
 from tundish.manifest import EngineName
 from tundish_exporters.progress import silent
 from tundish_exporters.quantize import apply
+from tundish_exporters.quantize.sensitivity import layer_errors
 from tundish_exporters.quantize.static import StaticRecipe
 
 FEATURES, LABELS = 512, 260
@@ -160,3 +161,12 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
     source = write_network(tmp_path / "float.onnx", node("MatMul", "mean head", "logits"), (FEATURES, LABELS), None)
     first = quantised(source, StaticRecipe()).read_bytes()
     assert quantised(source, StaticRecipe()).read_bytes() == first
+
+
+def test_a_head_that_is_not_fitted_is_among_the_layers_that_hurt_and_hurts_least(tmp_path: Path) -> None:
+    head = node("Gemm", "mean head bias", "logits", transB=1)
+    source = write_network(tmp_path / "float.onnx", head, (LABELS, FEATURES), (LABELS,))
+    apply(StaticRecipe(), source, tmp_path / "quantised.onnx", image_inputs(9), silent)
+    errors = layer_errors(source, tmp_path / "quantised.onnx", image_inputs(), silent)
+    assert errors[-1].node == "Gemm_logits"
+    assert 0 < errors[-1].error < 0.01
