@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from starlette.applications import Starlette
 
+from tundish.memory import keep_for_good
 from tundish.runtime import Runtime
 from tundish.server.addresses import bound_socket, explaining, written
 from tundish.server.admission import Admission
@@ -85,6 +86,7 @@ async def serve(
     _stop_on_signals(admission)
     await server.start()
     await http.start()
+    keep_for_good()
     on_ready(written(host, bound_grpc), written(host, bound_http))
     await admission.stopping.wait()
     _LOG.info("Stopping: no new requests; finishing those accepted.")
