@@ -64,7 +64,7 @@ def _write(
 
 def errors(recipe: Recipe, directory: Path, inputs: list[dict[str, NDArray[np.float32]]]) -> dict[str, float]:
     """By layer, the worst first."""
-    recipe.prepare(directory / "float.onnx", directory / "prepared.onnx")
+    recipe.prepare(directory / "float.onnx", directory / "prepared.onnx", inputs, silent)
     apply(recipe, directory / "float.onnx", directory / "quantised.onnx", inputs, silent)
     measured = layer_errors(directory / "prepared.onnx", directory / "quantised.onnx", inputs, silent)
     assert sorted(measured, key=lambda layer: -layer.error) == measured

@@ -48,7 +48,7 @@ class BlockRecipe:
         """See `Recipe.keeping`."""
         return replace(self, kept=self.kept | layers)
 
-    def prepare(self, source: Path, destination: Path) -> None:
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # folded alone
         """See `Recipe.prepare`."""
         prepare(source, destination)
 

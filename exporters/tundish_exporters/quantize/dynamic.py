@@ -67,7 +67,7 @@ class DynamicRecipe:
         """See `Recipe.keeping`."""
         return replace(self, kept=self.kept | layers)
 
-    def prepare(self, source: Path, destination: Path) -> None:
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # folded and fused alone
         """See `Recipe.prepare`."""
         if self.fused:
             fuse(source, destination)

@@ -57,7 +57,7 @@ class NncfRecipe:
         """See `Recipe.keeping`."""
         return replace(self, kept=self.kept | layers)
 
-    def prepare(self, source: Path, destination: Path) -> None:
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # folded alone
         """See `Recipe.prepare`."""
         prepare(source, destination)
 

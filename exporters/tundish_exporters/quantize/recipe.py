@@ -43,11 +43,12 @@ class Recipe(Protocol):
         """The same, with these nodes of the prepared graph left in float as well."""
         ...
 
-    def prepare(self, source: Path, destination: Path) -> None:
-        """Writes the float graph that `write` takes: folded, perhaps fused, each node with a name of its own.
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+        """Writes the float graph that `write` takes: folded, perhaps fused or scaled, each node with a name of its own.
 
         Raises:
-            ExportError: the graph cannot be read, or is too large.
+            ExportError: the graph cannot be read, or is too large, or there are no calibration inputs where it takes
+                some.
         """
         ...
 
@@ -64,7 +65,7 @@ def apply(recipe: Recipe, source: Path, destination: Path, calibration: Sequence
     """Writes the file that a recipe makes of a float graph, whole or not at all; raises ExportError as its steps do."""
     with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
         prepared, written = Path(scratch) / "prepared.onnx", Path(scratch) / destination.name
-        recipe.prepare(source, prepared)
+        recipe.prepare(source, prepared, calibration, progress)
         recipe.write(prepared, written, calibration, progress)
         written.replace(destination)
 

@@ -20,6 +20,7 @@ from tundish.manifest import EngineName, Precision
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.biases import correct_biases, with_biases
 from tundish_exporters.quantize.ends import Ends, find_ends
+from tundish_exporters.quantize.equalizing import equalize
 from tundish_exporters.quantize.first_layer import FirstLayer, StemForm, in_integers
 from tundish_exporters.quantize.heads import fit_heads, shrink_heads
 from tundish_exporters.quantize.observing import calibration_inputs
@@ -119,9 +120,12 @@ class StaticRecipe:
         """See `Recipe.keeping`."""
         return replace(self, kept=self.kept | layers)
 
-    def prepare(self, source: Path, destination: Path) -> None:
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.prepare`."""
         prepare(source, destination)
+        if self.operators == "convolutions" and self.per_channel:  # weights of one scale for all would grow uneven
+            with one_sentence("evening channels out"):
+                equalize(destination, calibration, progress)
 
     def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.write`."""

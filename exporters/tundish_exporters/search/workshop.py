@@ -47,7 +47,7 @@ class Workshop:
             quantised, inputs = self.make(recipe), self._calibration[:_SENSITIVITY_INPUTS]
             with tempfile.TemporaryDirectory(dir=self._floating.parent) as scratch:
                 prepared = Path(scratch) / "prepared.onnx"
-                recipe.prepare(self._floating, prepared)
+                recipe.prepare(self._floating, prepared, self._calibration, self._progress)
                 self._errors[recipe] = layer_errors(prepared, quantised, inputs, self._progress)
         return self._errors[recipe]
 

@@ -153,6 +153,6 @@ def test_a_fitted_layer_is_not_among_those_that_hurt(tmp_path: Path) -> None:
     source = write_network(tmp_path / "float.onnx", *HEADS["Gemm, turned"])
     model = written(StaticRecipe(), source, 16)
     assert any(map(heads.is_fitted, model.graph.node))
-    StaticRecipe().prepare(source, tmp_path / "prepared.onnx")
+    StaticRecipe().prepare(source, tmp_path / "prepared.onnx", [], silent)
     errors = layer_errors(tmp_path / "prepared.onnx", tmp_path / "int8.onnx", image_inputs(4), silent)
     assert {error.node for error in errors} == {"Conv_c1", "Conv_c2", "Conv_c3"}

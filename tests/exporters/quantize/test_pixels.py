@@ -168,7 +168,7 @@ def test_the_first_layer_has_less_error_than_with_one_scale(normalisation: str, 
     errors = []
     for calibration in (inputs, spoilt):
         apply(recipe, source, tmp_path / "int8.onnx", calibration, silent)
-        recipe.prepare(source, tmp_path / "prepared.onnx")
+        recipe.prepare(source, tmp_path / "prepared.onnx", [], silent)
         measured = layer_errors(tmp_path / "prepared.onnx", tmp_path / "int8.onnx", inputs, silent)
         errors.append(next(layer.error for layer in measured if layer.node == "Conv_c0"))
     assert 0 < errors[0] < (1.02 if normalisation == "shares" else 0.85) * errors[1]

@@ -200,7 +200,7 @@ def test_nodes_without_names_get_some(encoder: Path, tmp_path: Path) -> None:
     for number, node in enumerate(model.graph.node):
         node.name = "" if number % 2 else "same"
     onnx.save(model, tmp_path / "unnamed.onnx")
-    DynamicRecipe().prepare(tmp_path / "unnamed.onnx", tmp_path / "prepared.onnx")
+    DynamicRecipe().prepare(tmp_path / "unnamed.onnx", tmp_path / "prepared.onnx", [], silent)
     names = [node.name for node in onnx.load(tmp_path / "prepared.onnx").graph.node]
     assert len(set(names)) == len(names)
     assert "" not in names
@@ -223,7 +223,7 @@ def test_attention_is_fused_and_quantised(tmp_path: Path, minilm_directory: Path
         for length in (5, 9)
     ]
     recipe = DynamicRecipe(fused=True, smoothing=0.8, narrow=True)
-    recipe.prepare(source, tmp_path / "prepared.onnx")
+    recipe.prepare(source, tmp_path / "prepared.onnx", [], silent)
     padded = {name: np.repeat(array, 2, axis=0) for name, array in inputs[1].items()}
     padded["attention_mask"][1, 4:] = 0  # the gate sees no padding: fusing must not lose the mask
     whole, fused = (
@@ -255,7 +255,7 @@ def test_what_cannot_be_fused_says_so(encoder: Path, tmp_path: Path) -> None:
 def test_what_is_no_graph_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"no graph")
     with pytest.raises(ExportError, match=r"^Preparing m\.onnx for quantisation failed: [^\n]+$"):
-        DynamicRecipe().prepare(tmp_path / "m.onnx", tmp_path / "prepared.onnx")
+        DynamicRecipe().prepare(tmp_path / "m.onnx", tmp_path / "prepared.onnx", [], silent)
 
 
 def test_weights_that_do_not_fit_into_a_file_are_refused(tmp_path: Path) -> None:
@@ -267,4 +267,4 @@ def test_weights_that_do_not_fit_into_a_file_are_refused(tmp_path: Path) -> None
     table.external_data.add(key="location", value="weights.bin")
     onnx.save(model, tmp_path / "large.onnx")
     with pytest.raises(ExportError, match=r"large\.onnx has 4\.3 GB of weights, more than the 2\.1 that can be"):
-        DynamicRecipe().prepare(tmp_path / "large.onnx", tmp_path / "prepared.onnx")
+        DynamicRecipe().prepare(tmp_path / "large.onnx", tmp_path / "prepared.onnx", [], silent)

@@ -166,7 +166,7 @@ def test_a_recipe_quantises_the_stem(form: StemForm, network: Path, tmp_path: Pa
 def test_its_own_error_is_measured(network: Path, tmp_path: Path) -> None:
     recipe, stemmed, prepared = StaticRecipe(stem="blocks"), tmp_path / "stemmed.onnx", tmp_path / "prepared.onnx"
     apply(recipe, network, stemmed, image_inputs(), silent)
-    recipe.prepare(network, prepared)
+    recipe.prepare(network, prepared, image_inputs(), silent)
     errors = {layer.node: layer.error for layer in layer_errors(prepared, stemmed, image_inputs(4), silent)}
     assert 0 < errors["Conv_c0"] < 0.05
 

@@ -42,7 +42,7 @@ class FakeRecipe:
             self, name=f"{self.name} keeping {len(layers)}", kept=layers, speed=self.speed - 0.1 * len(layers)
         )
 
-    def prepare(self, source: Path, destination: Path) -> None:
+    def prepare(self, source: Path, destination: Path, calibration: Any, progress: Any) -> None:
         raise NotImplementedError
 
     def write(self, prepared: Path, destination: Path, calibration: Any, progress: Any) -> None:
