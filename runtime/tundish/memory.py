@@ -1,4 +1,4 @@
-"""What is in memory for good, and memory that is free but not the system's: what models leave behind when they close."""
+"""What is in memory for good, and what is free there but not the system's: models leave it behind when they close."""
 
 from __future__ import annotations
 
