@@ -239,7 +239,10 @@ def next_version(repository: Path, model: str) -> int:
 
 def versions_in(directory: Path) -> list[int]:
     """The versions below a model's directory, lowest first; other names are passed over."""
-    if not directory.is_dir():
+    try:
+        if not directory.is_dir():
+            return []
+    except OSError:  # a name that no file can have, which some requests bring
         return []
     names = (path.name for path in directory.iterdir() if path.is_dir())
     return sorted(int(name) for name in names if name.isascii() and name.isdigit() and not name.startswith("0"))

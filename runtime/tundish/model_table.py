@@ -70,6 +70,7 @@ class ModelTable:
         with self._changing:
             entries = list(scan_model(self._repository, name))
             if not entries:
+                self._forget(name)
                 raise ModelNotFoundError(f"The repository has no model '{name}'; export one of that name into it.")
             errors = [error for entry in entries if (error := self._replace(entry)) is not None]
             for number in set(self._versions[name]) - {entry.version for entry in entries}:
@@ -145,6 +146,13 @@ class ModelTable:
             # A new dictionary, because readers of the old one take no lock.
             self._versions[version.model] = {**self._versions.get(version.model, {}), version.number: version}
 
+    def _forget(self, name: str) -> None:
+        """Of a model that lies in the repository no more, the versions that do not answer."""
+        with self._lock:
+            left = {number: found for number, found in self._versions.pop(name, {}).items() if found.loaded}
+            if left:
+                self._versions[name] = left
+
     def _remove(self, name: str, number: int) -> None:
         self._unload(name, number)
         with self._lock:
@@ -187,16 +195,22 @@ class ModelTable:
             old.loaded.close()
             del old
             give_back_memory()
-        return None if new.loaded else ModelNotReadyError(f"Model '{entry.model}' is not ready. {new.reason}")
+        if new.loaded:
+            return None
+        if old and old.loaded:
+            return ModelNotReadyError(
+                f"Version {entry.version} of model '{entry.model}' answers as before: what lies there now is not "
+                f"served. {new.reason}"
+            )
+        return ModelNotReadyError(f"Model '{entry.model}' is not ready. {new.reason}")
 
     def _unload(self, name: str, number: int) -> None:
         loaded = self._versions[name][number].loaded
-        if loaded is None:
-            return
-        self._set(Version(name, number, "UNLOADING", reason="It is being unloaded."))
-        loaded.close()
-        del loaded
-        give_back_memory()
+        if loaded is not None:
+            self._set(Version(name, number, "UNLOADING", reason="It is being unloaded."))
+            loaded.close()
+            del loaded
+            give_back_memory()
         self._set(Version(name, number, "UNAVAILABLE", reason="It was unloaded; load it again to use it."))
 
 

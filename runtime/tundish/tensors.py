@@ -15,6 +15,10 @@ from tundish.errors import InvalidInputError
 
 Tensor = NDArray[Any]
 
+MOST_TEXTS = 2**16
+"""In a request's tensor of BYTES, and where numbers are asked for as text. Each is an object of Python's: a few
+million, which may be a few megabytes of nothing, would hold everything else up for seconds."""
+
 _LENGTH = struct.Struct("<I")
 
 
@@ -26,9 +30,9 @@ def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) ->
     """
     check_tensor_header(name, datatype, shape)
     if datatype == "BYTES":
-        values = bytes_array(_split_bytes(name, raw))
-        check_count(name, shape, values.size)
-        return shaped(name, shape, values)
+        elements = _split_bytes(name, raw, most=math.prod(shape))
+        check_count(name, shape, len(elements))
+        return shaped(name, shape, bytes_array(elements))
     dtype = NUMPY_DTYPES[datatype]
     expected = math.prod(shape) * dtype.itemsize
     if len(raw) != expected:
@@ -58,6 +62,15 @@ def check_tensor_header(name: str, datatype: str, shape: Sequence[int]) -> None:
         raise InvalidInputError(f"Tensor '{name}' has a negative size in its shape {list(shape)}.")
 
 
+def check_input_header(name: str, datatype: str, shape: Sequence[int]) -> None:
+    """Raises InvalidInputError as `check_tensor_header` does, and for more than `MOST_TEXTS` elements of BYTES."""
+    check_tensor_header(name, datatype, shape)
+    if datatype == "BYTES" and math.prod(shape) > MOST_TEXTS:
+        raise InvalidInputError(
+            f"Tensor '{name}' of BYTES has the shape {list(shape)}, more than {MOST_TEXTS} elements; send fewer."
+        )
+
+
 def check_count(name: str, shape: Sequence[int], count: int) -> None:
     """Raises InvalidInputError unless the shape has this many elements."""
     expected = math.prod(shape)
@@ -80,10 +93,11 @@ def bytes_array(values: Sequence[bytes]) -> Tensor:
     return array
 
 
-def _split_bytes(name: str, raw: bytes) -> list[bytes]:
+def _split_bytes(name: str, raw: bytes, most: int) -> list[bytes]:
+    """The elements, of more than `most` only one more."""
     elements: list[bytes] = []
     position = 0
-    while position < len(raw):
+    while position < len(raw) and len(elements) <= most:
         start = position + _LENGTH.size
         length = _LENGTH.unpack_from(raw, position)[0] if start <= len(raw) else 0
         if start + length > len(raw):

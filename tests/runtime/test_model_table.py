@@ -1,16 +1,17 @@
-"""What goes wrong with one version costs no other."""
+"""What goes wrong with one version costs no other, and can be let go of."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support.bundles import make_bundle
 
 from tundish.bundle import AnyBundle
-from tundish.errors import ModelNotReadyError
+from tundish.errors import ModelNotFoundError, ModelNotReadyError
 from tundish.model_table import ModelTable
 
 
@@ -30,3 +31,66 @@ def test_an_error_that_nobody_expected_is_one_versions_own(tmp_path: Path, caplo
     with pytest.raises(ModelNotReadyError):
         table.find("colors", 1)
     assert "a fault of ours" in caplog.text, "the log has all of it"
+
+
+def table_of(root: Path) -> ModelTable:
+    """Of versions that all load."""
+    table = ModelTable(root, lambda bundle: cast("Any", Loaded(bundle.manifest)))
+    table.load_all()
+    return table
+
+
+class Loaded:
+    placed = "somewhere"
+
+    def __init__(self, manifest: Any) -> None:
+        self.manifest = manifest
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> ModelTable:
+    """`colors` answers; `other` lies there and cannot be read."""
+    make_bundle(tmp_path)
+    (make_bundle(tmp_path, "other").directory / "bundle.json").write_text("{")
+    return table_of(tmp_path)
+
+
+def failed(table: ModelTable) -> list[str]:
+    return [version.model for version in table.versions() if version.failed]
+
+
+def test_what_failed_can_be_unloaded(broken: ModelTable) -> None:
+    assert failed(broken) == ["other"]
+    broken.unload("other")
+    assert failed(broken) == []
+    assert [version.state for version in broken.versions()] == ["READY", "UNAVAILABLE"]
+    with pytest.raises(ModelNotReadyError, match="It was unloaded"):
+        broken.find("other")
+
+
+def test_what_failed_and_lies_there_no_more_is_forgotten(broken: ModelTable, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "other")
+    shutil.rmtree(tmp_path / "colors")
+    for name in ("other", "colors"):
+        with pytest.raises(ModelNotFoundError, match=f"The repository has no model '{name}'"):
+            broken.load(name)
+    assert [(version.model, version.state) for version in broken.versions()] == [("colors", "READY")]
+    with pytest.raises(ModelNotFoundError, match="There is no model 'other'; there are colors"):
+        broken.find("other")
+
+
+def test_a_name_that_no_directory_can_have_is_not_found(broken: ModelTable) -> None:
+    with pytest.raises(ModelNotFoundError):
+        broken.load("a" * 300)
+
+
+def test_a_successor_that_cannot_be_loaded_says_that_its_predecessor_answers(
+    broken: ModelTable, tmp_path: Path
+) -> None:
+    (tmp_path / "colors" / "1" / "bundle.json").write_text("{")
+    with pytest.raises(ModelNotReadyError, match=r"Version 1 of model 'colors' answers as before: .*bundle\.json"):
+        broken.load("colors")
+    assert broken.find("colors").manifest.version == 1

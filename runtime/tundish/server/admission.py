@@ -15,6 +15,9 @@ class Admission:
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
         """Set once the server takes no new work."""
+        self.leaving = asyncio.Event()
+        """Set once its connections are being closed."""
+        self._drained = False
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -37,3 +40,12 @@ class Admission:
         """Returns when no call is under way, or after so many seconds."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
+        self._drained = True
+
+    async def before_refusal(self) -> None:
+        """Holds a refusal back while connections are about to be closed.
+
+        Whoever is refused may ask again at once, and gRPC cancels a call that it has not begun when it closes.
+        """
+        if self._drained:
+            await self.leaving.wait()

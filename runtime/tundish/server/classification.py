@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tundish.errors import InvalidInputError
-from tundish.tensors import Tensor
+from tundish.tensors import MOST_TEXTS, Tensor
 
 
 def classify(name: str, array: Tensor, count: int, labels: Sequence[str]) -> Tensor:
@@ -16,13 +16,18 @@ def classify(name: str, array: Tensor, count: int, labels: Sequence[str]) -> Ten
     Equal elements keep their order; the label follows if there is one for each element.
 
     Raises:
-        InvalidInputError: the output is not numbers, or `count` is below 1.
+        InvalidInputError: the output is not numbers, `count` is below 1, or the texts are too many.
     """
     if array.dtype == np.object_ or array.ndim < 1:
         raise InvalidInputError(f"Output '{name}' is not numbers, and cannot be classified.")
     if count < 1:
         raise InvalidInputError(f"The parameter 'classification' of output '{name}' must be at least 1, got {count}.")
     rows = array.reshape(len(array), -1)
+    if (texts_asked := len(rows) * min(count, rows.shape[1])) > MOST_TEXTS:
+        raise InvalidInputError(
+            f"The parameter 'classification' of output '{name}' asks for {texts_asked} texts; at most {MOST_TEXTS} are "
+            "answered. Ask for fewer, or for the numbers."
+        )
     named = len(labels) == rows.shape[1]
     highest = np.argsort(-rows.astype(np.float64), axis=1, kind="stable")[:, :count]
     texts = np.empty(highest.shape, np.object_)

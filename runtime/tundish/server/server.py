@@ -36,6 +36,9 @@ GRACE_SECONDS = 30.0
 _FAREWELL_SECONDS = 0.2
 """Long enough for the last answers, and for a watch's last word, to leave."""
 
+_HOLD_SECONDS = 0.03
+"""How long refusals are held back before and after connections begin to close; callers ask again sooner than that."""
+
 _OPEN_INFERENCE = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 _TYPED = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"]
 
@@ -73,8 +76,8 @@ async def serve(
     open_inference = OpenInferenceFront(runtime, admission, SharedMemory(enabled=shared_memory))
     server.add_generic_rpc_handlers(
         (
-            handler(_OPEN_INFERENCE, open_inference),
-            handler(_TYPED, TypedFront(runtime, admission)),
+            handler(_OPEN_INFERENCE, open_inference, admission),
+            handler(_TYPED, TypedFront(runtime, admission), admission),
         )
     )
     health_servicer = await _add_health(server, admission.stopping)
@@ -93,7 +96,11 @@ async def serve(
     await health_servicer.enter_graceful_shutdown()
     # gRPC would refuse new calls with whatever status they happen to meet; until the last answer is out, we do it.
     await admission.drain(GRACE_SECONDS)
-    await asyncio.gather(server.stop(_FAREWELL_SECONDS), http.stop())
+    await asyncio.sleep(_HOLD_SECONDS)
+    closing = asyncio.gather(server.stop(_FAREWELL_SECONDS), http.stop())
+    await asyncio.sleep(_HOLD_SECONDS)
+    admission.leaving.set()
+    await closing
 
 
 def _allow_many_connections() -> None:

@@ -15,7 +15,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tundish.errors import InvalidInputError, answerable
+from tundish.errors import InvalidInputError, StoppingError, answerable
+from tundish.server.admission import Admission
 from tundish.server.calls import Context, abort, deadline
 
 
@@ -31,24 +32,28 @@ def check_wellformed(request: object) -> None:
         )
 
 
-def handler(service: ServiceDescriptor, front: object) -> grpc.GenericRpcHandler[Any, Any]:
+def handler(service: ServiceDescriptor, front: object, admission: Admission) -> grpc.GenericRpcHandler[Any, Any]:
     """Serves each method of the service by the front's method of the same name; the front must have all of them."""
     return grpc.method_handlers_generic_handler(
         service.full_name,
-        {method.name: _method_handler(method, getattr(front, method.name)) for method in service.methods},
+        {method.name: _method_handler(method, getattr(front, method.name), admission) for method in service.methods},
     )
 
 
-def _method_handler(method: Any, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
+def _method_handler(
+    method: Any, behaviour: Callable[..., Any], admission: Admission
+) -> grpc.RpcMethodHandler[Any, Any]:
     make = grpc.stream_stream_rpc_method_handler if method.client_streaming else grpc.unary_unary_rpc_method_handler
     return make(
-        behaviour if method.client_streaming else _unary(behaviour),
+        behaviour if method.client_streaming else _unary(behaviour, admission),
         request_deserializer=_parser(GetMessageClass(method.input_type)),
         response_serializer=GetMessageClass(method.output_type).SerializeToString,
     )
 
 
-def _unary(method: Callable[[Any, float | None], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+def _unary(
+    method: Callable[[Any, float | None], Awaitable[Any]], admission: Admission
+) -> Callable[[Any, Context], Awaitable[Any]]:
     """Answers the errors of the tree as gRPC status."""
 
     async def call(request: Any, context: Context) -> Any:
@@ -57,6 +62,8 @@ def _unary(method: Callable[[Any, float | None], Awaitable[Any]]) -> Callable[[A
             return await method(request, deadline(context))
         except Exception as failure:
             error = answerable(failure)
+        if isinstance(error, StoppingError):
+            await admission.before_refusal()
         try:
             await abort(context, error)
         finally:

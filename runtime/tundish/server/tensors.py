@@ -11,7 +11,7 @@ from tundish.errors import InvalidInputError
 from tundish.server.classification import classify
 from tundish.server.parameters import Parameters, read_count, read_text
 from tundish.server.shared_memory import SharedMemory
-from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor, shaped
+from tundish.tensors import Tensor, bytes_array, check_count, check_input_header, decode_tensor, encode_tensor, shaped
 from tundish_proto import open_inference_pb2 as oip
 
 _CONTENTS_FIELD = {
@@ -55,6 +55,7 @@ def read_inputs(request: oip.ModelInferRequest, shared_memory: SharedMemory) -> 
     for tensor in request.inputs:
         if tensor.name in tensors:
             raise InvalidInputError(f"Input '{tensor.name}' stands twice in the request.")
+        check_input_header(tensor.name, tensor.datatype, tensor.shape)
         if _REGION in tensor.parameters:
             data = shared_memory.read(*_place(f"Input '{tensor.name}'", tensor.parameters))
         elif request.raw_input_contents:
@@ -74,7 +75,6 @@ def _place(name: str, parameters: Parameters) -> tuple[str, int, int]:
 
 
 def _typed(tensor: oip.ModelInferRequest.InferInputTensor) -> Tensor:
-    check_tensor_header(tensor.name, tensor.datatype, tensor.shape)
     field = _CONTENTS_FIELD.get(tensor.datatype)
     if field is None:
         raise InvalidInputError(f"Input '{tensor.name}' of {tensor.datatype} must come as raw contents.")

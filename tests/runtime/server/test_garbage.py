@@ -101,7 +101,7 @@ def _errors() -> int:
 
 def method(service: ServiceDescriptor, name: str, front: object) -> Any:
     """As gRPC has it."""
-    found = handler(service, front).service(
+    found = handler(service, front, Admission()).service(
         SimpleNamespace(method=f"/{service.full_name}/{name}")  # type: ignore[arg-type]
     )
     assert found is not None

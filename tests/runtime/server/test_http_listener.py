@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -161,6 +163,32 @@ async def test_a_body_takes_room_while_it_is_worked_on_and_as_much_as_it_has(cod
     async with room.read(upload(bytes(100)), 100):
         assert room.left == 300
     assert room.left == 400
+
+
+async def test_compressed_bodies_take_what_they_have_and_not_what_they_could_have() -> None:
+    room = bodies.Bodies(2**22)
+    content = np.random.default_rng(1).bytes(2**19)
+    async with AsyncExitStack() as held:
+        for _ in range(16):  # of which four together could have more than there is room for
+            body = await held.enter_async_context(room.read(upload(gzip.compress(content), "gzip"), 2**22))
+            assert body == content
+        assert room.left == 2**23
+
+
+@pytest.mark.parametrize("size", [2**21 - 1, 2**21, 2**21 + 1, 3 * 2**20 + 7])
+async def test_what_is_decompressed_in_steps_is_whole(size: int) -> None:
+    room, content = bodies.Bodies(2**23), bytes(range(256)) * (size // 256) + bytes(size % 256)
+    sent = gzip.compress(content)
+    async with room.read(upload(sent, "gzip"), size) as body:
+        assert body == content
+    with pytest.raises(HTTPException, match="413"):
+        async with room.read(upload(sent, "gzip"), size - 1):
+            pass
+    for damaged in (sent[:-1], sent + b"more"):
+        with pytest.raises(InvalidInputError, match="does not end where its gzip stream ends"):
+            async with room.read(upload(damaged, "gzip"), size):
+                pass
+    assert room.left == 2**25
 
 
 @pytest.mark.parametrize(("coding", "body"), [("gzip", b"no gzip"), ("deflate", zlib.compress(bytes(101)))])

@@ -198,6 +198,12 @@ def test_malformed_json_is_refused(url: str, body: bytes, said: str) -> None:
         (pixels([*RED[:-1], None]), "must be numbers"),
         (pixels([*RED[:-1], {}]), "must be numbers"),
         (pixels([True] * 48), "must be numbers"),
+        (pixels([*RED[:-1], True]), "must be numbers"),
+        (pixels([*[1] * 47, True], "INT64"), "must be integers"),
+        (pixels([*[1] * 47, 2**64], "UINT64"), "have a value outside UINT64"),
+        (pixels(["x" * 100_000, *[""] * 5_000]), "must have 48 elements, got 5001"),
+        (pixels(["x" * 100_000, *[""] * 47]), "must be numbers"),
+        (pixels([[RED[:24]], RED[24:]]), "lists of like lengths|must have 48 elements"),
         (pixels("AAAA"), r"at inputs\.0\.data: .*valid array"),
         (pixels(None), "has neither data nor the parameter binary_data_size"),
         (pixels([1] * 48, "UINT8"), "must be FP32, got UINT8"),
@@ -231,6 +237,8 @@ def test_malformed_json_is_refused(url: str, body: bytes, said: str) -> None:
         ),
         ({**pixels(), "outputs": [{"name": "label"}]}, r"has the outputs \['logits'\], not 'label'"),
         ({"inputs": [*pixels()["inputs"], *pixels()["inputs"]]}, "stands twice"),
+        ({**pixels(), "outputs": [{"name": "logits"}] * 3}, "'logits' stands 3 times"),
+        (pixels([""], "BYTES", [2**16 + 1]), "more than 65536 elements; send fewer"),
     ],
 )
 def test_wrong_tensors_are_told_what_was_expected(url: str, request_json: Any, said: str) -> None:
@@ -289,6 +297,17 @@ def test_json_has_a_lower_limit_than_images(colors: ServerProcess) -> None:
     refused(post(colors.http_url, PIPELINE, bytes(five), {"Inference-Header-Content-Length": "0"}), 400, "none of JPEG")
 
 
+def test_texts_that_are_more_than_their_shape_says_are_not_looked_through(url: str) -> None:
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": 2**19}}
+    body, headers = with_binary({"inputs": [tensor]}, bytes(2**19))
+    refused(post(url, "/v2/models/colors/infer", body, headers), 400, "must have 1 elements, got 2")
+
+
+def test_numbers_of_64_bits_are_all_taken(url: str) -> None:
+    """One above 2**63 beside one below it is a float to NumPy."""
+    refused(post(url, ENGINE, pixels([*[1] * 47, 2**63], "UINT64")), 400, "must be FP32, got UINT64")
+
+
 def test_a_classification_is_a_count(url: str) -> None:
     request = pixels() | {"outputs": [{"name": "logits", "parameters": {"classification": "2"}}]}
     refused(post(url, ENGINE, request), 400, "'classification' must be an integer, got '2'")
@@ -325,6 +344,16 @@ def test_all_bodies_together_are_bounded(url: str) -> None:
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 400 ")  # it was read: a megabyte of nothing
         assert post(url, ENGINE, pixels()).status == 200
     wait_until(lambda: post(url, ENGINE, bytes(MEGABYTE)).status == 400)
+
+
+def test_clients_that_hang_up_while_they_are_answered_are_no_fault_of_the_server(url: str) -> None:
+    """The server's log, which is looked at when all is done, holds no traceback of them."""
+    for pause in (0, 0.0005) * 50:
+        with open_socket(url) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(f"GET /v2/health/live HTTP/1.1\r\nHost: {url}\r\n\r\n".encode() * 20)
+            time.sleep(pause)
+    assert get(url, "/v2/health/live").status == 200
 
 
 def test_rubbish_behind_a_refused_body_is_not_the_servers_fault(url: str) -> None:

@@ -126,6 +126,8 @@ def test_models_that_go_are_told(server: ServerProcess) -> None:
 def test_openmetrics_is_given_to_who_asks_for_it(server: ServerProcess) -> None:
     answer = get(server.http_url, "/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    nonsense = get(server.http_url, "/metrics", {"Accept": "application/openmetrics-text; version=abc"})
+    assert (nonsense.status, nonsense.headers["content-type"].split(";")[0]) == (200, "text/plain")
     parse: Any = openmetrics_families  # it has no types
     names = {family.name for family in parse(answer.body.decode())}
     assert {"tundish_requests", "tundish_stage_duration_seconds"} <= names

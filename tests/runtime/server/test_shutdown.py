@@ -159,7 +159,7 @@ def test_callers_that_ask_all_the_while_are_answered_or_told_that_it_stops(tmp_p
                     outcomes.append(type(error))
 
     with ServerProcess(tmp_path) as process:
-        callers = [threading.Thread(target=ask, args=(process.url,)) for _ in range(4)]
+        callers = [threading.Thread(target=ask, args=(process.url,)) for _ in range(12)]
         for caller in callers:
             caller.start()
         wait_until(lambda: outcomes.count(Prediction) > 100)

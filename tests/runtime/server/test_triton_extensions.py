@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from support.server_process import ServerProcess, wait_until
 from tritonclient.utils import InferenceServerException, serialize_byte_tensor
 from tritonclient.utils import shared_memory as shm
 
+from tundish.errors import InvalidInputError
+from tundish.server.classification import classify
 from tundish_proto import open_inference_pb2 as oip
 
 
@@ -165,6 +168,22 @@ def test_classification_names_the_highest(shared: triton.InferenceServerClient) 
         shared.infer("colors", [images("red")], outputs=[triton.InferRequestedOutput("label", class_count=1)])
 
 
+def test_a_pipelines_scores_have_their_labels_beside_them(shared: triton.InferenceServerClient) -> None:
+    """They are in an order of their own, so that the place of a score says nothing of its label."""
+    outputs = [triton.InferRequestedOutput("score", class_count=1), triton.InferRequestedOutput("label")]
+    response = shared.infer("colors", [images("blue")], outputs=outputs)
+    assert response.as_numpy("label")[0, 0] == b"blue"
+    score = response.as_numpy("score")[0, 0].decode()
+    assert re.fullmatch(r"[01]\.\d{6}:0", score), score
+
+
+def test_a_classification_is_no_book() -> None:
+    array = np.zeros((2, 2**15 + 1), np.float32)
+    assert classify("wide", array, 2**15, ()).size == 2**16
+    with pytest.raises(InvalidInputError, match="asks for 65538 texts; at most 65536 are answered"):
+        classify("wide", array, 10**6, ())
+
+
 @pytest.fixture
 def region() -> Iterator[object]:
     handle = shm.create_shared_memory_region("inputs", "/tundish_test_inputs", 4096)
@@ -271,6 +290,9 @@ def test_log_settings_change_what_is_logged(own: triton.InferenceServerClient, s
     own.unload_model("colors")
     own.load_model("colors")
     wait_until(lambda: server.output.count("is ready") == 2)  # what it says comes by a pipe, and later than answers
+    settings = own.get_log_settings(as_json=True)["settings"]
+    values = {name: next(iter(setting.values())) for name, setting in settings.items()}
+    assert own.update_log_settings(values, as_json=True)["settings"] == settings, "what it says of itself, it takes"
     with pytest.raises(InferenceServerException, match="There is no log setting 'log_colour'"):
         own.update_log_settings({"log_colour": True})
 

@@ -39,7 +39,10 @@ def make_app(front: OpenInferenceFront, registry: CollectorRegistry, *, max_body
     rest = _Rest(front, max_body_bytes)
 
     async def metrics(request: Request) -> Response:
-        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        except TypeError:  # of a version that is none
+            encode, media_type = choose_encoder("")
         return Response(encode(registry), headers={"Content-Type": media_type})
 
     def of_model(path: str, endpoint: Endpoint, *methods: str) -> list[Route]:

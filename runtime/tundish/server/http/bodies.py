@@ -20,8 +20,8 @@ BODY_SECONDS = 60.0
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """What zlib calls each content coding that is taken."""
 
-_GREATEST_EXPANSION = 1032
-"""Of what was compressed: https://zlib.net/zlib_tech.html."""
+_STEP = 1 << 20
+"""In bytes: so much is decompressed at a time, and takes room before more is."""
 
 _SMALLEST_COMPRESSED = 1024
 """In bytes; below that, compression gains nothing."""
@@ -110,13 +110,30 @@ async def _read(request: Request, limit: int, share: _Share) -> bytes:
     body = b"".join(pieces)
     if coding == "identity":
         return body
-    most = min(limit, share.largest - len(body), _GREATEST_EXPANSION * len(body))
-    share.resize(len(body) + most)
-    plain = await _off_loop(most, _decompress, body, coding, most)
-    if len(plain) > most:
-        raise _too_large(limit) if most == limit else _no_room()
+    plain = await _decompressed(body, coding, limit, share)
     share.resize(len(plain))
     return plain
+
+
+async def _decompressed(body: bytes, coding: str, limit: int, share: _Share) -> bytes:
+    stream = zlib.decompressobj(_WINDOW_BITS[coding])
+    pieces: list[bytes] = []
+    left, size = body, 0
+    while not stream.eof:
+        try:
+            piece = await _off_loop(len(left) + size, stream.decompress, left, _STEP)
+        except zlib.error as error:
+            raise InvalidInputError(f"The request's body is not {coding}, as its header says: {error}.") from None
+        size, left = size + len(piece), stream.unconsumed_tail
+        if size > limit:
+            raise _too_large(limit)
+        if not piece and not left:
+            break
+        share.resize(len(body) + size)
+        pieces.append(piece)
+    if not stream.eof or stream.unused_data:
+        raise InvalidInputError(f"The request's body does not end where its {coding} stream ends.")
+    return b"".join(pieces)
 
 
 async def compress(request: Request, response: Response) -> None:
@@ -136,18 +153,6 @@ async def _off_loop(size: int, function: object, *arguments: object) -> bytes:
     done = await asyncio.to_thread(function, *arguments) if size > _LARGE else function(*arguments)
     assert isinstance(done, bytes)
     return done
-
-
-def _decompress(body: bytes, coding: str, most: int) -> bytes:
-    """What was compressed; if it is more than `most` bytes, one byte more than that."""
-    stream = zlib.decompressobj(_WINDOW_BITS[coding])
-    try:
-        data = stream.decompress(body, most + 1)
-    except zlib.error as error:
-        raise InvalidInputError(f"The request's body is not {coding}, as its header says: {error}.") from None
-    if len(data) <= most and (not stream.eof or stream.unused_data):
-        raise InvalidInputError(f"The request's body does not end where its {coding} stream ends.")
-    return data
 
 
 def _compress(body: bytes, coding: str) -> bytes:

@@ -14,7 +14,7 @@ from tundish.datatypes import NUMPY_DTYPES
 from tundish.errors import InvalidInputError
 from tundish.server.http.schemas import InferRequest, InputTensor, parse
 from tundish.server.parameters import read_flag
-from tundish.tensors import Tensor, bytes_array, check_count, check_tensor_header, decode_tensor, encode_tensor
+from tundish.tensors import Tensor, bytes_array, check_count, check_input_header, decode_tensor, encode_tensor
 from tundish_proto import open_inference_pb2 as oip
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -23,6 +23,8 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 _BINARY = "binary_data"
 _SIZE = f"{_BINARY}_size"
 _REGION = "shared_memory_region"
+_KINDS: Mapping[str, tuple[set[type], str]] = {"b": ({bool}, "true or false"), "f": ({int, float}, "numbers")}
+"""What the elements of a tensor may be in JSON, by the kind of its datatype, if not integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,29 +170,34 @@ def _size_of(tensor: InputTensor) -> int:
 
 def _encode(tensor: InputTensor) -> bytes:
     """Raw contents of a tensor's JSON: its elements, flat or nested."""
-    check_tensor_header(tensor.name, tensor.datatype, tensor.shape)
+    check_input_header(tensor.name, tensor.datatype, tensor.shape)
     if tensor.data is None:
         raise InvalidInputError(f"Input '{tensor.name}' has neither data nor the parameter {_SIZE}.")
-    try:
-        elements = np.array(tensor.data, np.object_ if tensor.datatype == "BYTES" else None).ravel()
-    except (ValueError, OverflowError):
-        raise InvalidInputError(f"The data of input '{tensor.name}' are not a list of lists of like lengths.") from None
-    check_count(tensor.name, tensor.shape, elements.size)
+    # As objects, whatever they are: NumPy would make as much room for each element as the longest text takes.
+    elements: list[Any] = np.array(tensor.data, np.object_).ravel().tolist()
+    kinds = {type(element) for element in elements}
+    if list in kinds:
+        raise InvalidInputError(f"The data of input '{tensor.name}' are not a list of lists of like lengths.")
+    check_count(tensor.name, tensor.shape, len(elements))
     if tensor.datatype == "BYTES":
-        if not all(isinstance(element, str) for element in elements):
+        if kinds - {str}:
             raise InvalidInputError(f"The data of input '{tensor.name}' must be texts, or come as binary data.")
         return encode_tensor(bytes_array([element.encode() for element in elements]))
-    return encode_tensor(_converted(tensor, elements))
-
-
-def _converted(tensor: InputTensor, elements: Tensor) -> Tensor:
     dtype = NUMPY_DTYPES[tensor.datatype]
-    allowed, described = {"b": ("b", "true or false"), "f": ("iuf", "numbers")}.get(dtype.kind, ("iu", "integers"))
-    if elements.size and elements.dtype.kind not in allowed:
+    allowed, described = _KINDS.get(dtype.kind, ({int}, "integers"))
+    if kinds - allowed:
         raise InvalidInputError(f"The data of input '{tensor.name}' of {tensor.datatype} must be {described}.")
-    with np.errstate(over="ignore"):
-        converted = elements.astype(dtype)
-    if not (np.isfinite(converted).all() if dtype.kind == "f" else np.array_equal(converted, elements)):
+    return encode_tensor(_converted(tensor, elements, dtype))
+
+
+def _converted(tensor: InputTensor, elements: list[Any], dtype: np.dtype[Any]) -> Tensor:
+    try:
+        with np.errstate(over="ignore"):
+            converted = np.array(elements, dtype)
+        fits = dtype.kind != "f" or bool(np.isfinite(converted).all())
+    except OverflowError:
+        fits = False
+    if not fits:
         raise InvalidInputError(f"The data of input '{tensor.name}' have a value outside {tensor.datatype}.")
     return converted
 

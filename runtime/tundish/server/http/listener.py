@@ -108,8 +108,9 @@ class _JoinedWrites:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
+        pieces, self._pieces = self._pieces, []
+        # uvloop's transport raises if its client has gone in the meantime.
+        if pieces and not self._transport.is_closing():
             self._transport.write(b"".join(pieces))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -131,7 +132,10 @@ def _requested_outputs(
 ) -> Sequence[oip.ModelInferRequest.InferRequestedOutputTensor]:
     """What to answer, in the order asked for; all outputs if none is asked for."""
     known = [spec.name for spec in target.outputs]
+    asked = Counter(output.name for output in request.outputs)
     for output in request.outputs:
+        if asked[output.name] > 1:
+            raise InvalidInputError(f"Output '{output.name}' stands {asked[output.name]} times in the request.")
         if output.name not in known:
             raise InvalidInputError(f"'{target.name}' has the outputs {known}, not '{output.name}'.")
     return request.outputs or [oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in known]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from tundish.errors import InvalidInputError
 from tundish.server.open_inference.targets import Methods
 from tundish_proto import open_inference_pb2 as oip
+
+_CHANGES = ThreadPoolExecutor(1, thread_name_prefix="repository")
+"""Changes are made one at a time. In the loop's own threads those that wait would keep others' work out."""
 
 
 class RepositoryMethods(Methods):
@@ -33,7 +38,7 @@ class RepositoryMethods(Methods):
                 f"A model is loaded as its bundle says; the parameters {sorted(request.parameters)} are not taken."
             )
         with self._admission.admit():
-            await asyncio.to_thread(self._runtime.table.load, request.model_name)
+            await _change(self._runtime.table.load, request.model_name)
         return oip.RepositoryModelLoadResponse()
 
     async def RepositoryModelUnload(
@@ -41,5 +46,9 @@ class RepositoryMethods(Methods):
     ) -> oip.RepositoryModelUnloadResponse:
         # Of its parameters there is `unload_dependents`, and no model depends on another.
         with self._admission.admit():
-            await asyncio.to_thread(self._runtime.table.unload, request.model_name)
+            await _change(self._runtime.table.unload, request.model_name)
         return oip.RepositoryModelUnloadResponse()
+
+
+async def _change(change: Callable[[str], None], name: str) -> None:
+    await asyncio.get_running_loop().run_in_executor(_CHANGES, change, name)

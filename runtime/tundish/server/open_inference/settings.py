@@ -21,6 +21,9 @@ _TRACE_SETTINGS = {
 _LEVELS = {"log_info": logging.INFO, "log_warning": logging.WARNING, "log_error": logging.ERROR}
 """The protocol's switches of the log. The lowest that is on is the log's level; those above it are on, too."""
 
+_FIXED = {"log_file": "", "log_format": "default"}
+"""Settings of the log that stand as they are: it goes to standard error."""
+
 
 class SettingMethods(Methods):
     """Trace and log settings."""
@@ -51,7 +54,7 @@ class SettingMethods(Methods):
                 switches[name] = setting.bool_param
             elif name == "log_verbose_level" and kind == "uint32_param":
                 verbose = setting.uint32_param
-            elif name == "log_format" and setting.string_param == "default":
+            elif kind == "string_param" and setting.string_param == _FIXED.get(name):
                 continue
             else:
                 raise InvalidInputError(
@@ -69,8 +72,7 @@ def _log_settings(level: int) -> oip.LogSettingsResponse:
     return oip.LogSettingsResponse(
         settings={
             **{name: value(bool_param=level <= threshold) for name, threshold in _LEVELS.items()},
-            "log_file": value(string_param=""),
-            "log_format": value(string_param="default"),
+            **{name: value(string_param=text) for name, text in _FIXED.items()},
             "log_verbose_level": value(uint32_param=int(level <= logging.DEBUG)),
         }
     )

@@ -46,9 +46,15 @@ class Target:
 
     @property
     def labels(self) -> Sequence[str]:
-        """The names of the elements of an output that scores classes; none if the model has no classes."""
+        """The names of the elements of an output that scores classes, in their order.
+
+        None if the model has no classes, and none of a pipeline, whose scores are in an order of their own and have
+        their labels beside them.
+        """
         postprocess = self.model.manifest.postprocess
-        return postprocess.labels if isinstance(postprocess, ClassificationPostprocess) else ()
+        if self.entry != "engine" or not isinstance(postprocess, ClassificationPostprocess):
+            return ()
+        return postprocess.labels
 
     @property
     def platform(self) -> str:
