@@ -108,7 +108,7 @@ def build(
         *data.warnings,
         *listed.warnings,
         *not_taken,
-        *variant_warnings(variants, data, options),
+        *variant_warnings(variants, _fastest(variants), data, options),
     )
     findings = Findings(
         model=model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -163,6 +164,8 @@ class Judge:
             if results is self._float_results:
                 raise
             raise ExportError(f"Its answers cannot be measured as the float model's can: {error}") from error
+        if not math.isfinite(accuracy.value):  # the float model's is a number, see `Gauge`
+            raise ExportError(f"Its {accuracy.metric} on the gate's samples is {accuracy.value}, which is no number.")
         verdict = gate.judge(accuracy, options.max_drop, options.max_slice_drop, confidence=confidence)
         return Judgement(accuracy, verdict, labels=labels, results=results)
 

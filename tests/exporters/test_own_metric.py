@@ -224,3 +224,11 @@ def test_a_function_that_fails_on_some_resamples_still_has_an_interval() -> None
     measured = measure(classified("a", "x", "a"), classified("a", "b", "a"), ["a", "b", "a"], own_metric(needs_both))
     assert measured.value == pytest.approx(2 / 3)
     assert measured.interval is not None
+
+
+def test_percents_are_no_shares() -> None:
+    """The gate's bound would be a hundred times as strict."""
+    with pytest.raises(
+        DataError, match=r"The metric '<lambda>' must give a number from 0 to 1, got 87\.5; of percents,"
+    ):
+        measure(classified("a"), classified("a"), ["a"], own_metric(lambda _answers, _truths: 87.5))

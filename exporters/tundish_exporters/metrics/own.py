@@ -40,6 +40,8 @@ def own_metric(asked: str | MetricFunction) -> Metric:
             raise DataError(f"The metric '{name}' failed: {type(error).__name__}: {error}.") from error
         if not isinstance(figure, Real):
             raise DataError(f"The metric '{name}' must give a number, got {figure!r:.100}.")
+        if abs(figure) > 1:  # a drop's bound is a share, and so would be 100 times as strict
+            raise DataError(f"The metric '{name}' must give a number from 0 to 1, got {figure}; of percents, divide.")
         return float(figure)
 
     return Metric(name, _rows, value, _code_of(function))

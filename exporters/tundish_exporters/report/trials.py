@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tundish.manifest import Variant
 from tundish_exporters.candidates import FLOAT_NAME
@@ -31,21 +31,50 @@ def report_trials(
     ]
     said = [final.contender.trial for final in finals]
     floating = next((each.latency.median_milliseconds for each in measured if each.name == FLOAT_NAME), None)
-    return [*variants, *(_trial(trial, served, floating) for trial in searched if trial not in said)]
+    own = next(trial for trial, variant in zip(said, measured, strict=True) if variant.name == served.name)
+    yardstick = _Yardstick(served, own.speedup if own else None, floating)
+    return [*variants, *(_trial(trial, yardstick) for trial in searched if trial not in said)]
 
 
-def _trial(trial: SearchTrial, served: Variant, floating: float | None) -> Trial:
-    """A search takes minutes, in which a machine changes: its ratios stand beside the variants, its times do not."""
-    reason = f"{trial.reason} {served.name} is faster." if trial.outcome == "passed" else trial.reason
+@dataclass(frozen=True, slots=True)
+class _Yardstick:
+    """What trials of a search are held against; a search takes minutes, in which a machine changes.
+
+    So its times are not said, but what its ratios make of the time that was measured in the end: of what is served, if
+    the search tried it, so that both stand beside each other as the search had them; else of fp32.
+    """
+
+    served: Variant
+    speedup: float | None
+    """Of what is served, in the search."""
+    floating: float | None
+    """Milliseconds of fp32, in the end."""
+
+    def milliseconds(self, speedup: float | None) -> float | None:
+        if not speedup or not self.floating:
+            return None
+        if not self.speedup:
+            return self.floating / speedup
+        return self.served.latency.median_milliseconds * self.speedup / speedup
+
+    def verdict(self, milliseconds: float | None) -> str:
+        """Of a trial that passed: why it is not served."""
+        if milliseconds is not None and milliseconds <= self.served.latency.median_milliseconds:
+            return f"{self.served.name} is as fast, as far as can be told, and answers more like the float model."
+        return f"{self.served.name} is faster."
+
+
+def _trial(trial: SearchTrial, yardstick: _Yardstick) -> Trial:
+    milliseconds = yardstick.milliseconds(trial.speedup)
     reported = Trial(
         name=trial.name,
         engine=trial.engine,
         precision=trial.precision,
         recipe=trial.recipe.description,
         outcome=trial.outcome,
-        reason=reason,
-        milliseconds=floating / trial.speedup if floating and trial.speedup else None,
-        speedup=trial.speedup,
+        reason=f"{trial.reason} {yardstick.verdict(milliseconds)}" if trial.outcome == "passed" else trial.reason,
+        milliseconds=milliseconds,
+        speedup=yardstick.floating / milliseconds if yardstick.floating and milliseconds else trial.speedup,
         kept_layers=trial.kept,
     )
     return with_accuracy(reported, trial.accuracy)
