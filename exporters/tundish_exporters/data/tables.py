@@ -59,6 +59,9 @@ def _numbered(lines: TextIO) -> Iterator[tuple[int, str]]:
 
 def _delimited(lines: TextIO, delimiter: str) -> Iterator[Row | Fault]:
     rows = csv.DictReader(lines, delimiter=delimiter)
+    names = list(rows.fieldnames or ())
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"its first line names the column '{twice[0]}' {names.count(twice[0])} times")
     for cells in rows:
         name = f"line {rows.line_num}"
         if None in cells:
@@ -76,6 +79,9 @@ def _json_rows(lines: TextIO) -> Iterator[Row | Fault]:
         name = f"line {number}"
         try:
             cells = json.loads(line)
+        except json.JSONDecodeError as error:  # whose own line is that of this line
+            yield Fault(name, f"is no JSON ({error.msg} at character {error.colno})")
+            continue
         except (ValueError, RecursionError) as error:
             yield Fault(name, f"is no JSON ({error})")
             continue

@@ -36,7 +36,7 @@ def own_metric(asked: str | MetricFunction) -> Metric:
         answers, truths = rows.T.tolist()
         try:
             figure = function(answers, truths)
-        except Exception as error:  # whatever the maker's code raises
+        except (Exception, SystemExit) as error:  # whatever the maker's code raises
             raise DataError(f"The metric '{name}' failed: {type(error).__name__}: {error}.") from error
         if not isinstance(figure, Real):
             raise DataError(f"The metric '{name}' must give a number, got {figure!r:.100}.")
