@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import numpy as np
 import pytest
@@ -134,6 +134,36 @@ async def test_a_connection_too_many_takes_the_place_of_an_idle_one(monkeypatch:
         assert (await newest.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
         for _, other in (*idle, (newest, newest_writer)):
             other.close()
+
+
+REQUESTS = {
+    "half a request": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{",
+    "an answer that nobody reads": b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", REQUESTS.values(), ids=REQUESTS)
+async def test_slow_clients_do_not_lock_others_out(request_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 5)
+    monkeypatch.setattr(listener, "SLOW_SECONDS", SECONDS)
+    async with serving() as (_, reader, writer):
+        address = writer.get_extra_info("peername")
+        slow = [(reader, writer), *[await asyncio.open_connection(*address, limit=2**10) for _ in range(4)]]
+        for _, each in slow:
+            each.write(request_bytes)
+            await asyncio.sleep(TICK)
+        early, early_writer = await asyncio.open_connection(*address)
+        with suppress(ConnectionError):
+            assert await early.read() == b"", "nobody has been slow for long"
+        early_writer.close()
+        await asyncio.sleep(SECONDS)
+        for _ in range(3):
+            newest, newest_writer = await asyncio.open_connection(*address)
+            newest_writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+            assert (await newest.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+            newest_writer.close()
+        for _, each in slow:
+            each.close()
 
 
 def upload(body: bytes, coding: str = "identity") -> Request:

@@ -17,7 +17,10 @@ HEAD_SECONDS = 20.0
 """How long a client may take for the first line and the headers of a request; h11 bounds their size."""
 
 MAX_CONNECTIONS = 1024
-"""A connection above this takes the place of one on which nothing is asked."""
+"""A connection above this takes the place of one on which nothing is asked, or else of one whose client is slow."""
+
+SLOW_SECONDS = 1.0
+"""How long a client may take to send a request or to read its answer, when others find no place."""
 
 _TICK_SECONDS = 1.0
 """The header `date` has whole seconds."""
@@ -118,15 +121,18 @@ class _Protocol(H11Protocol):
     """Closes connections whose client takes too long to say what it wants, or says what is no HTTP."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _began = 0.0
+    """When its last request began to come, on the loop's clock."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
         super().connection_made(_JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # to uvicorn it is one
         self._watch()
         if len(self.connections) > MAX_CONNECTIONS:
-            others = (other for other in self.connections if isinstance(other, _Protocol) and other is not self)
-            next((other for other in others if other._idle), self).transport.close()
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
+        if self._idle:
+            self._began = self.loop.time()
         super().data_received(data)
         self._watch()
 
@@ -143,7 +149,28 @@ class _Protocol(H11Protocol):
 
     @property
     def _idle(self) -> bool:
+        """Whether nothing is asked; the last answer may still be on its way."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _waits_for_client(self) -> bool:
+        """Whether the rest of a request is to come, or the rest of an answer to be read."""
+        return self.cycle.more_body if not self._idle else bool(self.transport.get_write_buffer_size())
+
+    def _make_room(self) -> None:
+        others = [
+            other
+            for other in self.connections
+            if isinstance(other, _Protocol) and other is not self and not other.transport.is_closing()
+        ]
+        for other in others:
+            if other._idle and not other._waits_for_client:
+                other.transport.close()
+                return
+        last = self.loop.time() - SLOW_SECONDS
+        slow = [other for other in others if other._waits_for_client and other._began < last]
+        # At once, since what is left to send may never be read.
+        min(slow, key=lambda other: other._began, default=self).transport.abort()
 
     def _watch(self) -> None:
         if not self._idle:
