@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tundish.cli.rendering import interval_points, percent, points, samples_of
-from tundish.manifest import Variant
+from tundish.manifest import Accuracy, Variant
 from tundish_exporters.export_data import ExportData
 from tundish_exporters.export_options import ExportOptions
 from tundish_exporters.gate import unit_of, units_to_tell
@@ -22,12 +22,22 @@ def variant_warnings(
         untried = "" if options.precision == "fp32" else "int8 was not tried and "
         warnings.append(f"No data was given, so {untried}parity was checked on made-up inputs.")
     warnings += _guesses(variants, data)
-    warnings += [
-        f"{variant.name} does not pass the gate and will not be served: {variant.gate.reason}"
-        for variant in variants
-        if not variant.gate.passed
-    ]
+    warnings += [_refusal(variant, data) for variant in variants if not variant.gate.passed]
     return [*warnings, *_doubts(served, data)]
+
+
+def _refusal(variant: Variant, data: ExportData) -> str:
+    said = f"{variant.name} does not pass the gate and will not be served: {variant.gate.reason}"
+    accuracy, gate = variant.accuracy, variant.gate
+    asks_for_more = gate.confidence is not None and accuracy and units_to_tell(accuracy, gate.max_drop) is not None
+    if asks_for_more and accuracy and _is_half(accuracy, data):
+        said += " A search takes half of what is given for itself."
+    return said
+
+
+def _is_half(accuracy: Accuracy, data: ExportData) -> bool:
+    """Whether a search had the rest of the samples."""
+    return data.gate is not None and accuracy.samples < len(data.gate.samples)
 
 
 def _guesses(variants: Sequence[Variant], data: ExportData) -> list[str]:
@@ -52,14 +62,21 @@ def _guesses(variants: Sequence[Variant], data: ExportData) -> list[str]:
 def _doubts(served: Variant, data: ExportData) -> list[str]:
     """That the drop of what is served may lie beyond the bound for all that the gate's data show."""
     accuracy, bound = served.accuracy, served.gate.max_drop
-    interval = accuracy.interval if accuracy else None
-    if accuracy is None or interval is None or served.precision == "fp32" or interval.high <= bound:
+    if accuracy is None or served.precision == "fp32":
+        return []
+    interval = accuracy.interval
+    if interval is None:
+        return [
+            f"How sure the drop of {served.name} is was not found: the metric '{accuracy.metric}' takes too long to be "
+            f"measured on hundreds of draws of the {unit_of(accuracy)}, or is no number on most, or there is but one."
+        ]
+    if interval.high <= bound:
         return []
     count = units_to_tell(accuracy, bound)
     if count is None:
         return []
     more = "pass more"
-    if data.gate is not None and accuracy.samples < len(data.gate.samples):
+    if _is_half(accuracy, data):
         more = f"a search takes half of what is given for itself, so pass about {2 * count:,}"
     return [
         f"The gate's {samples_of(accuracy)} cannot tell whether {served.name} loses more than {points(bound)} points: "

@@ -88,6 +88,23 @@ def test_how_many_samples_would_tell_counts_those_that_a_search_takes(given: int
         assert f"pass about {2 * needed:,} with --evaluation" in warning
 
 
+def test_a_drop_without_an_interval_is_told() -> None:
+    floating, served = variant("fp32", 0.9), variant("int8", 0.9)
+    (warning,) = variant_warnings([floating, served], served, data_of(["cat", "dog"] * 50), OPTIONS)
+    assert warning.startswith(
+        "How sure the drop of onnx-int8-cpu is was not found: the metric 'accuracy' takes too long"
+    )
+
+
+@pytest.mark.parametrize("given", [100, 200])
+def test_who_demands_confidence_is_told_what_a_search_takes(given: int) -> None:
+    floating, refused = variant("fp32", 0.9), variant("int8", 0.9, high=0.02)
+    gate = Gate(passed=False, max_drop=0.005, confidence=0.95, reason="That of about 1,500 samples would be.")
+    refused = refused.model_copy(update={"gate": gate})
+    (warning,) = variant_warnings([floating, refused], floating, data_of(["cat", "dog"] * (given // 2)), OPTIONS)
+    assert warning.endswith("for itself." if given == 200 else "would be.")
+
+
 def test_nothing_is_doubted_of_what_is_not_served() -> None:
     floating, other = variant("fp32", 0.9), variant("bf16", 0.9, high=0.02)
     assert variant_warnings([floating, other], floating, data_of(["cat", "dog"] * 50), OPTIONS) == []

@@ -19,6 +19,9 @@ _DIRECTORY = Path("/dev/shm")  # noqa: S108 - not for temporary files
 MAX_REGIONS = 1024
 """Each holds a file descriptor."""
 
+_MOST_BYTES = 2**31 - 1
+"""Of a tensor: as many as a message of gRPC has. The system reads no more at once, either."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -109,6 +112,8 @@ class SharedMemory:
 
     def _part(self, name: str, offset: int, size: int) -> Region:
         region = self._find(name)
+        if size > _MOST_BYTES:
+            raise InvalidInputError(f"{size} bytes of region '{name}' are more than a tensor may have: {_MOST_BYTES}.")
         if offset < 0 or size < 0 or offset + size > region.size:
             raise InvalidInputError(
                 f"{size} bytes from byte {offset} on are not inside region '{name}' of {region.size} bytes."
