@@ -285,6 +285,8 @@ def test_the_headline_says_what_it_gains_and_costs() -> None:
         "points less accuracy than the float model on 1,000 samples (95\N{NO-BREAK SPACE}% interval of the loss: "
         "\N{MINUS SIGN}0.40 to +0.80 points)."
     )
+    for drop, said in {0.0: "with the accuracy of the", -0.002: "with 0.20 points more accuracy than the"}.items():
+        assert f", {said} float model on" in headline("cells", [replace(served, drop=drop)])
     floating = replace(served, precision="fp32")
     broken, slow = trial(1.0, 0.5, "failed"), trial(3.0, 0.0, "passed")
     assert headline("cells", [floating, broken, slow]).endswith("nothing that is faster was accurate enough.")

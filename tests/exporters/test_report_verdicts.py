@@ -41,7 +41,7 @@ def test_what_passed_by_the_drop_alone_is_not_said_to_be_sure() -> None:
         "Yes, by what was measured", "3.08 times the speed", "0.30 points", "\N{MINUS SIGN}0.02 to +0.71 points",
     ]  # fmt: skip
     assert [each.reason for each in said] == [
-        "It loses 0.30 points of accuracy, and 0.50 were allowed. More samples could still show a larger loss.",
+        "It loses 0.30 points of accuracy, and 0.50 points were allowed. More samples could still show a larger loss.",
         "3.86 ms instead of 11.9 ms for one item on one thread, and a file of 2.4 MB instead of 9.0 MB. Both were "
         "measured on the machine below.",
         "Accuracy 0.9310 instead of 0.9340; 1 is best, and a point is 0.01. 17 of 500 answers differ from the float "
@@ -65,6 +65,7 @@ def test_without_labels_it_is_as_good_as_the_float_model() -> None:
 
 def test_a_gain_of_accuracy_is_no_loss_and_no_interval_is_said() -> None:
     assert answers(content(drop=-0.004))[2] == "Nothing: 0.40 points are gained"
+    assert reasons(content(drop=-0.004))[0].startswith("It loses no accuracy, and 0.50 points were allowed.")
     assert answers(content(interval=None))[3] == "Unknown"
 
 

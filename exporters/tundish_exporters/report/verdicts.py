@@ -42,7 +42,8 @@ def _permission(served: Trial, bound: float | None, compared: int) -> tuple[str,
             "Yes",
             f"It computes in 32-bit floats, as it was trained, and answers {compared} samples as its source does.",
         )
-    allowed = f"It loses {share(served.drop)} points of {served.metric}, and {share(bound)} were allowed."
+    loses = f"{share(served.drop)} points of" if round(served.drop, 4) > 0 else "no"
+    allowed = f"It loses {loses} {served.metric}, and {share(bound)} points were allowed."
     if served.metric in _BY_THE_FLOAT_MODEL:
         return (
             "Yes, if the float model may be",

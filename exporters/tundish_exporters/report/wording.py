@@ -61,8 +61,11 @@ def accuracy(trial: Trial) -> str:
         said = f"with the float model's answer {samples} in {100 * trial.value:.2f}\N{NO-BREAK SPACE}% of cases"
     elif trial.metric == "cosine":
         said = f"with vectors whose mean cosine to the float model's is {trial.value:.4f} {samples}"
+    elif not (change := round(100 * trial.drop, 2)):
+        said = f"with the {trial.metric} of the float model {samples}"
     else:
-        said = f"with {_change(trial.drop)} {trial.metric} than the float model {samples}"
+        more_or_less = "less" if change > 0 else "more"
+        said = f"with {abs(change):.2f} points {more_or_less} {trial.metric} than the float model {samples}"
     return f"{said}{interval(trial)}"
 
 
@@ -70,13 +73,6 @@ def samples_in_words(samples: int, groups: int | None) -> str:
     """How many there are, and of how many groups if they belong together."""
     said = f"{samples:,} {'sample' if samples == 1 else 'samples'}"
     return said if groups is None else f"{said} of {groups:,} {'group' if groups == 1 else 'groups'}"
-
-
-def _change(drop: float) -> str:
-    change = round(100 * drop, 2)
-    if change == 0:
-        return "0.00 points less"
-    return f"{abs(change):.2f} points {'less' if change > 0 else 'more'}"
 
 
 def interval(trial: Trial) -> str:
