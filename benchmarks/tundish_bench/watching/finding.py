@@ -5,15 +5,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import time
 
 import psutil
 
 _PROXIES = {"docker-proxy", "rootlessport"}
 """They listen for a server in a container, whose own process is not to be found by the port."""
 
-_LOOKS = 3
+_LOOKS = 5
 """A process that a server is about to start has the server's sockets for a moment, and may be gone at the next one; and
 the system's table of sockets changes while it is read, so that one of them may be missed."""
+_PAUSE_SECONDS = 0.05
+"""Between two looks: what made the one fail, such as a burst of connections, is over at the next."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -28,7 +31,9 @@ def find_server(host: str, port: int) -> int | None:
     None if the host is not this machine, or who listens is not to be seen: another user's process, or a container's.
     """
     wanted = _own_addresses(host)
-    for _ in range(_LOOKS if wanted else 0):
+    for look in range(_LOOKS if wanted else 0):
+        if look:
+            time.sleep(_PAUSE_SECONDS)
         try:
             found = _watchable(wanted, port)
         except (psutil.NoSuchProcess, ProcessLookupError):
