@@ -29,10 +29,9 @@ def variant_warnings(
 def _refusal(variant: Variant, data: ExportData) -> str:
     said = f"{variant.name} does not pass the gate and will not be served: {variant.gate.reason}"
     accuracy, gate = variant.accuracy, variant.gate
-    asks_for_more = gate.confidence is not None and accuracy and units_to_tell(accuracy, gate.max_drop) is not None
-    if asks_for_more and accuracy and _is_half(accuracy, data):
-        said += " A search takes half of what is given for itself."
-    return said
+    if accuracy is None or gate.confidence is None or units_to_tell(accuracy, gate.max_drop) is None:
+        return said
+    return f"{said} A search takes half of what is given for itself." if _is_half(accuracy, data) else said
 
 
 def _is_half(accuracy: Accuracy, data: ExportData) -> bool:

@@ -60,7 +60,10 @@ class _Yardstick:
     def verdict(self, milliseconds: float | None) -> str:
         """Of a trial that passed: why it is not served."""
         if milliseconds is not None and milliseconds <= self.served.latency.median_milliseconds:
-            return f"{self.served.name} is as fast, as far as can be told, and answers more like the float model."
+            return (
+                f"It stood behind {self.served.name}, which is as fast as far as can be told, or failed on the samples "
+                "that the search did not see."
+            )
         return f"{self.served.name} is faster."
 
 
