@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.fusing import fuse
-from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
@@ -67,34 +65,29 @@ class DynamicRecipe:
         """See `Recipe.keeping`."""
         return replace(self, kept=self.kept | layers)
 
-    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # folded and fused alone
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.prepare`."""
         if self.fused:
             fuse(source, destination)
         else:
             prepare(source, destination)
+        if self.smoothing is not None:
+            with one_sentence("smoothing"):
+                smooth(destination, calibration, progress, strength=self.smoothing)
 
-    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # ranges are found by each run
         """See `Recipe.write`."""
-        with one_sentence("dynamic quantisation"), tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-            if self.smoothing is not None:
-                smoothed = Path(scratch) / "smoothed.onnx"
-                inputs = calibration_inputs(calibration)
-                smooth(prepared, smoothed, inputs, progress, strength=self.smoothing, kept=self.kept)
-                prepared = smoothed
-            self._quantize(prepared, destination, progress)
-
-    def _quantize(self, prepared: Path, destination: Path, progress: Progress) -> None:
         progress("quantise", 0, 1)
-        quantize_dynamic(
-            prepared,
-            destination,
-            op_types_to_quantize=["MatMul", "Gemm", "Attention", *(_EMBEDDINGS if self.embeddings else [])],
-            per_channel=True,
-            reduce_range=self.narrow,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=sorted(self.kept),
-            # Types that shape inference cannot find are those of float activations.
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+        with one_sentence("dynamic quantisation"):
+            quantize_dynamic(
+                prepared,
+                destination,
+                op_types_to_quantize=["MatMul", "Gemm", "Attention", *(_EMBEDDINGS if self.embeddings else [])],
+                per_channel=True,
+                reduce_range=self.narrow,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=sorted(self.kept),
+                # Types that shape inference cannot find are those of float activations.
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+            )
         progress("quantise", 1, 1)

@@ -26,6 +26,7 @@ def fuse(source: Path, destination: Path) -> None:
         # The patterns of BERT are those of most encoders of texts and images.
         options = FusionOptions("bert")
         options.enable_skip_layer_norm = False  # the engine is faster without, see `OnnxEngine`
+        options.enable_bias_gelu = False  # a quantised product adds its bias for nothing
         fused = optimize_model(str(source), "bert", opt_level=0, optimization_options=options)
         fused.save_model_to_file(str(destination))  # which declares the operators' domain and sorts them
         model = onnx.load(destination)

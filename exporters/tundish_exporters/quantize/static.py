@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,16 +125,14 @@ class StaticRecipe:
         if self.operators == "convolutions" and self.per_channel:  # weights of one scale for all would grow uneven
             with one_sentence("evening channels out"):
                 equalize(destination, calibration, progress)
+        if self.smoothing is not None:
+            with one_sentence("smoothing"):
+                smooth(destination, calibration, progress, strength=self.smoothing)
 
     def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.write`."""
-        inputs = calibration_inputs(calibration)
-        with one_sentence("static quantisation"), tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-            if self.smoothing is not None:
-                smoothed = Path(scratch) / "smoothed.onnx"
-                smooth(prepared, smoothed, inputs, progress, strength=self.smoothing, kept=self.kept)
-                prepared = smoothed
-            self._quantize(prepared, destination, inputs, progress)
+        with one_sentence("static quantisation"):
+            self._quantize(prepared, destination, calibration_inputs(calibration), progress)
 
     def _quantize(self, prepared: Path, destination: Path, inputs: Sequence[Arrays], progress: Progress) -> None:
         model = load_model_with_shape_infer(prepared)

@@ -1,4 +1,4 @@
-"""The parts that recipes are made of, against NumPy: ranges, smoothing, blocks of weights."""
+"""The parts that recipes are made of, against NumPy: ranges and blocks of weights."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from support.float_graphs import encoder_inputs, node, write, write_encoder
+from support.float_graphs import node, write
 
 from tundish.engines import load_file
 from tundish_exporters.progress import silent
 from tundish_exporters.quantize.block_products import quantize_blocks
 from tundish_exporters.quantize.blocks import BlockRecipe
-from tundish_exporters.quantize.observing import calibration_inputs, observed
+from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.ranges import Range, RangeRule, find_ranges, observe
-from tundish_exporters.quantize.smoothing import smooth
 
 
 def identity(path: Path) -> onnx.ModelProto:
@@ -79,27 +78,6 @@ def test_calibration_is_spread_evenly() -> None:
     assert [each["x"] for each in calibration_inputs([{"x": np.array(number)} for number in range(256)])] == list(
         range(0, 256, 2)
     )
-
-
-def test_a_smoothed_graph_computes_the_same_of_even_channels(tmp_path: Path) -> None:
-    source, inputs = write_encoder(tmp_path / "float.onnx"), encoder_inputs()
-    kept = frozenset({"MatMul_up_0"})
-    smooth(source, tmp_path / "smoothed.onnx", inputs, silent, strength=0.8, kept=kept)
-    before, after = onnx.load(source), onnx.load(tmp_path / "smoothed.onnx")
-    engines = [load_file("onnx", path, precision="fp32", threads=1) for path in (source, tmp_path / "smoothed.onnx")]
-    for each in inputs:
-        expected, actual = (np.asarray(engine.run(each)["vectors"], np.float64) for engine in engines)
-        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
-    reads = {one.name: one.input[0] for one in after.graph.node}
-    assert reads["MatMul_up_0"] == "y_0"
-    assert reads["MatMul_q_0"] == reads["MatMul_k_0"] == reads["MatMul_v_0"] == "x0_smoothed"
-
-    def unevenness(model: onnx.ModelProto, tensor: str) -> float:
-        rows = np.concatenate([values[0].reshape(-1, 64) for values in observed(model, [tensor], inputs, "", silent)])
-        channels = np.abs(rows).max(0)
-        return float(channels.max() / np.median(channels))
-
-    assert unevenness(after, "x1_smoothed") < unevenness(before, "x1") / 4
 
 
 @settings(deadline=None, max_examples=60)

@@ -223,7 +223,7 @@ def test_attention_is_fused_and_quantised(tmp_path: Path, minilm_directory: Path
         for length in (5, 9)
     ]
     recipe = DynamicRecipe(fused=True, smoothing=0.8, narrow=True)
-    recipe.prepare(source, tmp_path / "prepared.onnx", [], silent)
+    recipe.prepare(source, tmp_path / "prepared.onnx", inputs, silent)
     padded = {name: np.repeat(array, 2, axis=0) for name, array in inputs[1].items()}
     padded["attention_mask"][1, 4:] = 0  # the gate sees no padding: fusing must not lose the mask
     whole, fused = (
@@ -234,6 +234,9 @@ def test_attention_is_fused_and_quantised(tmp_path: Path, minilm_directory: Path
     np.testing.assert_allclose(fused[1, :4], whole[1, :4], atol=1e-4)
     nodes = onnx.load(tmp_path / "prepared.onnx").graph.node
     assert "SkipLayerNormalization" not in {node.op_type for node in nodes}, "which is slower than what it is made of"
+    attended = {node.output[0] for node in nodes if node.op_type == "Attention"}
+    readers = {node.op_type for node in nodes if attended & set(node.input)}
+    assert readers == {"MatMul"}, "what attention gives is smoothed by its own weights"
     attention = sorted(node.name for node in nodes if node.op_type == "Attention")
     path = made(recipe.keeping(frozenset(attention[:1])), source, tmp_path, inputs)
     operators = [node.op_type for node in onnx.load(path).graph.node]
