@@ -3,7 +3,8 @@
 It takes the ports, and prints a line when it listens. Models, each with any suffix after a dash:
 `fixed` answers after SECONDS; `bimodal` after them, every tenth request after four times as long; `stalling` as
 `fixed`, but in the first STALL of every PERIOD seconds by the machine's monotonic clock nothing is answered;
-`narrow` as `fixed`, one request at a time; `refusing` refuses every request, and `failing` every fourth.
+`narrow` as `fixed`, one request at a time; `refusing` refuses every request, and `failing` every fourth; `guarded` says
+nothing to who does not come with the KEY.
 
 GET /truth/MODEL tells how long each request was really here, in seconds: on a busy machine, longer than was meant.
 """
@@ -15,7 +16,7 @@ import itertools
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -28,7 +29,8 @@ from tundish_proto.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 
-MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing")
+MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing", "guarded")
+KEY = ("authorization", "Bearer of the key")
 SECONDS, STALL, PERIOD = 0.4, 1.2, 4.0
 SILENT = "fixed-silent"
 """It does not say what it takes, as models of MLServer need not."""
@@ -83,6 +85,24 @@ async def _sleep_until(moment: float) -> None:
         await asyncio.sleep(left)
 
 
+def _may_ask(model: str | None, headers: Mapping[str, str]) -> bool:
+    return model != "guarded" or headers.get(KEY[0]) == KEY[1]
+
+
+async def _check_key(model: str, context: Any) -> None:
+    if not _may_ask(model, dict(context.invocation_metadata())):
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, "Who are you?")
+
+
+@web.middleware
+async def _with_key(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    if not _may_ask(request.match_info.get("model"), request.headers):
+        return web.json_response({"error": "Who are you?"}, status=401)
+    return await handler(request)
+
+
 class _Service(GRPCInferenceServiceServicer):
     def __init__(self, delays: Delays) -> None:
         self._delays = delays
@@ -91,6 +111,7 @@ class _Service(GRPCInferenceServiceServicer):
         return oip.ServerMetadataResponse(name="delayed", version="1")
 
     async def ModelMetadata(self, request: Any, context: Any) -> oip.ModelMetadataResponse:  # noqa: N802
+        await _check_key(request.name, context)
         if request.name.partition("-")[0] not in MODELS:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no '{request.name}'.")
         response = oip.ModelMetadataResponse(name=request.name)
@@ -99,6 +120,7 @@ class _Service(GRPCInferenceServiceServicer):
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> oip.ModelInferResponse:  # noqa: N802
+        await _check_key(request.model_name, context)
         try:
             await self._delays.wait(request.model_name)
         except RefusedError:
@@ -127,7 +149,7 @@ async def _serve(grpc_port: int, http_port: int) -> None:
     async def truth(request: web.Request) -> web.Response:
         return web.json_response(delays.truth[request.match_info["model"]])
 
-    application = web.Application()
+    application = web.Application(middlewares=[_with_key])
     application.router.add_get("/truth/{model}", truth)
     application.router.add_get("/v2", _metadata)
     application.router.add_get("/v2/models/{model}", _metadata)

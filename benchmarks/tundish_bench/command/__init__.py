@@ -19,8 +19,8 @@ def bench(
         str,
         typer.Argument(
             metavar="URL_OR_REPOSITORY",
-            help="grpc://HOST:PORT or http://HOST:PORT of any server of the Open Inference Protocol, or a repository, "
-            "which is served for it; with --compare, the report from before.",
+            help="grpc://HOST:PORT or http://HOST:PORT of any server of the Open Inference Protocol, grpcs:// or "
+            "https:// by TLS, or a repository, which is served for it; with --compare, the report from before.",
         ),
     ],
     model: Annotated[str, typer.Argument(help="Name of the model; with --compare, the report from after.")],
@@ -41,6 +41,14 @@ def bench(
         str, typer.Option(help="Of a repository's server: engines of the model; several with commas for --sweep.")
     ] = "",
     wire: Annotated[str, typer.Option(help="Of a repository's server: grpc or http.")] = "grpc",
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Of a server by TLS: file with the certificates to trust, as PEM, not the usual ones."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME:VALUE for each request, as authorization:Bearer ...; metadata by gRPC."),
+    ] = None,
     inputs: Annotated[
         Path | None,
         typer.Option(
@@ -93,6 +101,8 @@ def bench(
             batch=batch,
             instances=instances,
             wire=wire,
+            ca=ca,
+            headers=tuple(header or ()),
             inputs=inputs,
             shapes=tuple(shape or ()),
             repeats=repeats,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from tundish.datatypes import NUMPY_DTYPES
+from tundish_bench.command.access import read_authorities, read_headers
 from tundish_bench.command.bar import LoadBar, load_bar
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.endpoint import WireName
@@ -49,6 +50,8 @@ class Options:
     batch: str
     instances: str
     wire: str
+    ca: Path | None
+    headers: tuple[str, ...] = field(repr=False)
     inputs: Path | None
     shapes: tuple[str, ...]
     repeats: int
@@ -190,7 +193,13 @@ def _engines(options: Options) -> Report:
 
 def _target(options: Options) -> Target:
     target = Target(place=options.target, wire=cast(WireName, options.wire))
-    return target if target.repository is not None else Target(place=options.target)
+    if target.repository is None:
+        return Target(
+            place=options.target, authorities=read_authorities(options.ca), headers=read_headers(options.headers)
+        )
+    if options.ca or options.headers:
+        raise typer.BadParameter(f"--ca and --header are for a server's URL, and '{options.target}' is a repository.")
+    return target
 
 
 def _method(options: Options) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.endpoint import Endpoint, Tls
 from tundish_bench.driving.outcomes import Outcome
 from tundish_bench.driving.wire import Ask, Judge, Reply
 
@@ -26,10 +27,8 @@ _CALLERS_A_CONNECTION = 8
 @asynccontextmanager
 async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[Ask]:
     """Connections for so many callers at a time."""
-    channels = [
-        grpc.aio.insecure_channel(asking.endpoint.address, options=_OWN_CONNECTION)
-        for _ in range(-(-callers // _CALLERS_A_CONNECTION))
-    ]
+    endpoint = asking.endpoint
+    channels = [_channel(endpoint) for _ in range(-(-callers // _CALLERS_A_CONNECTION))]
     calls: list[Any] = [
         channel.unary_unary(INFER, request_serializer=None, response_deserializer=None) for channel in channels
     ]
@@ -38,7 +37,7 @@ async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[A
 
     async def ask(index: int) -> Outcome:
         try:
-            message = await next(turns)(asking.requests[index], timeout=timeout)
+            message = await next(turns)(asking.requests[index], timeout=timeout, metadata=endpoint.headers)
         except grpc.RpcError as error:
             code = error.code()
             return Outcome(code.value[0], f"{code.name}: {error.details()}")
@@ -49,3 +48,14 @@ async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[A
     finally:
         for channel in channels:
             await channel.close(None)
+
+
+def credentials(tls: Tls) -> grpc.ChannelCredentials:
+    """What a channel takes to connect so."""
+    return grpc.ssl_channel_credentials(tls.authorities.encode() if tls.authorities else None)
+
+
+def _channel(endpoint: Endpoint) -> grpc.aio.Channel:
+    if endpoint.tls:
+        return grpc.aio.secure_channel(endpoint.address, credentials(endpoint.tls), options=_OWN_CONNECTION)
+    return grpc.aio.insecure_channel(endpoint.address, options=_OWN_CONNECTION)

@@ -7,6 +7,7 @@ already, and a parser in C reads the responses. aiohttp, which does far more, ta
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
@@ -33,13 +34,15 @@ class HttpConnection(asyncio.Protocol):
         self._begin()
 
     @classmethod
-    async def connect(cls, host: str, port: int, timeout_seconds: float) -> HttpConnection:
-        """One that is open.
+    async def connect(
+        cls, host: str, port: int, timeout_seconds: float, context: ssl.SSLContext | None = None
+    ) -> HttpConnection:
+        """One that is open; by TLS with a context.
 
         Raises:
-            OSError: the server cannot be reached. A TimeoutError is one of them.
+            OSError: the server cannot be reached, or does not prove who it is. A TimeoutError is one of them.
         """
-        opening = asyncio.get_running_loop().create_connection(cls, host, port)
+        opening = asyncio.get_running_loop().create_connection(cls, host, port, ssl=context)
         _, connection = await asyncio.wait_for(opening, timeout_seconds)
         return connection
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httptools
 
 from tundish_bench.driving.asking import Asking
+from tundish_bench.driving.endpoint import Endpoint
 from tundish_bench.driving.http_connection import HttpConnection
 from tundish_bench.driving.outcomes import UNREACHED, Outcome
 from tundish_bench.driving.wire import Ask, HttpRequest, Judge, Reply
@@ -21,7 +22,8 @@ _MOST_SAID = 200
 async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[Ask]:
     """A connection for each of so many callers, kept open as long as the server does."""
     endpoint, timeout = asking.endpoint, asking.timeout_seconds
-    requests = [(_head(each, endpoint.address), each.body) for each in asking.requests if isinstance(each, HttpRequest)]
+    context = endpoint.tls.context if endpoint.tls else None
+    requests = [(_head(each, endpoint), each.body) for each in asking.requests if isinstance(each, HttpRequest)]
     idle: asyncio.LifoQueue[HttpConnection | None] = asyncio.LifoQueue()
     for _ in range(callers):
         idle.put_nowait(None)
@@ -30,7 +32,7 @@ async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[A
         connection = await idle.get()
         try:
             if connection is None or not connection.is_open:
-                connection = await HttpConnection.connect(endpoint.host, endpoint.port, timeout)
+                connection = await HttpConnection.connect(endpoint.host, endpoint.port, timeout, context)
             status, headers, body = await connection.send(*requests[index], timeout)
         except (OSError, httptools.HttpParserError) as error:
             return Outcome(UNREACHED, f"{type(error).__name__}: {error}")
@@ -48,8 +50,9 @@ async def connect(asking: Asking, judge: Judge, callers: int) -> AsyncIterator[A
                 connection.close()
 
 
-def _head(request: HttpRequest, address: str) -> bytes:
+def _head(request: HttpRequest, endpoint: Endpoint) -> bytes:
     """As NVIDIA's clients by themselves, it asks for no compression, which would be work for both sides."""
-    headers = {"Host": address, **request.headers, "Content-Length": str(len(request.body))}
+    headers = {"host": endpoint.address, **request.headers, **dict(endpoint.headers)}
+    headers["content-length"] = str(len(request.body))
     lines = [f"POST {request.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode("ascii")

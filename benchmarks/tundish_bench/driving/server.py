@@ -13,6 +13,7 @@ import grpc
 
 from tundish_bench.driving.contents import ModelInput
 from tundish_bench.driving.endpoint import Endpoint
+from tundish_bench.driving.grpc_wire import credentials
 from tundish_bench.errors import BenchmarkError
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -65,11 +66,11 @@ def stage_totals(endpoint: Endpoint, model: str) -> Totals | None:
 
 
 def _by_grpc(endpoint: Endpoint, model: str) -> ServerSays:
-    with grpc.insecure_channel(endpoint.address) as channel:
-        stub = GRPCInferenceServiceStub(channel)
+    with _channel(endpoint) as channel:
+        stub, headers = GRPCInferenceServiceStub(channel), endpoint.headers
         try:
-            server = stub.ServerMetadata(oip.ServerMetadataRequest(), timeout=_SECONDS)
-            said = stub.ModelMetadata(oip.ModelMetadataRequest(name=model), timeout=_SECONDS)
+            server = stub.ServerMetadata(oip.ServerMetadataRequest(), timeout=_SECONDS, metadata=headers)
+            said = stub.ModelMetadata(oip.ModelMetadataRequest(name=model), timeout=_SECONDS, metadata=headers)
         except grpc.RpcError as error:
             reason = f"{error.code().name}: {error.details()}"
             raise BenchmarkError(f"{endpoint} does not say what '{model}' takes: {reason}") from None
@@ -92,9 +93,9 @@ def _by_http(endpoint: Endpoint, model: str) -> ServerSays:
 
 
 def _grpc_statistics(endpoint: Endpoint, model: str) -> list[dict[str, Any]]:
-    with grpc.insecure_channel(endpoint.address, options=_SIZES) as channel:
+    with _channel(endpoint) as channel:
         said = GRPCInferenceServiceStub(channel).ModelStatistics(
-            oip.ModelStatisticsRequest(name=model), timeout=_SECONDS
+            oip.ModelStatisticsRequest(name=model), timeout=_SECONDS, metadata=endpoint.headers
         )
     return [
         {
@@ -109,13 +110,21 @@ def _http_statistics(endpoint: Endpoint, model: str) -> list[dict[str, Any]]:
     return [each["inference_stats"] for each in _get(endpoint, f"{_path(model)}/stats", model)["model_stats"]]
 
 
+def _channel(endpoint: Endpoint) -> grpc.Channel:
+    if endpoint.tls:
+        return grpc.secure_channel(endpoint.address, credentials(endpoint.tls), options=_SIZES)
+    return grpc.insecure_channel(endpoint.address, options=_SIZES)
+
+
 def _path(model: str) -> str:
     return f"/v2/models/{quote(model, safe='')}"
 
 
 def _get(endpoint: Endpoint, path: str, model: str) -> Any:
+    request = urllib.request.Request(f"{endpoint}{path}", headers=dict(endpoint.headers))  # noqa: S310  # http alone
+    context = endpoint.tls.context if endpoint.tls else None
     try:
-        with urllib.request.urlopen(f"{endpoint}{path}", timeout=_SECONDS) as response:  # noqa: S310  # http alone
+        with urllib.request.urlopen(request, timeout=_SECONDS, context=context) as response:  # noqa: S310
             return json.load(response)
     except urllib.error.HTTPError as error:
         reason = f"{error.code}: {error.read(_MOST_SAID).decode(errors='replace')}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tundish_bench.driving.cores import without_the_generators
-from tundish_bench.driving.endpoint import Endpoint, WireName, parse_endpoint
+from tundish_bench.driving.endpoint import Endpoint, Header, WireName, parse_endpoint
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.processes import HOST, free_port, tundish_server
 from tundish_exporters.demo.assets import default_cache
@@ -22,6 +22,11 @@ class Target:
     """A URL, or the directory of a repository."""
     wire: WireName | None = None
     """By which a repository's server is asked; gRPC unless it is said. A URL says it itself."""
+
+    authorities: str | None = None
+    """Of a URL's server; see `parse_endpoint`."""
+    headers: tuple[Header, ...] = ()
+    """For a URL's server; see `Endpoint`."""
 
     @property
     def repository(self) -> Path | None:
@@ -37,7 +42,7 @@ class Target:
             BenchmarkError: the URL is none, the server does not start, or `instances` cannot be had of one that runs.
         """
         if self.repository is None:
-            endpoint = parse_endpoint(self.place)
+            endpoint = parse_endpoint(self.place, authorities=self.authorities, headers=self.headers)
             if instances is not None:
                 raise BenchmarkError(f"{endpoint} runs as it was started; --instances takes a repository to serve.")
             if self.wire not in (None, endpoint.wire):

@@ -84,10 +84,21 @@ def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
         (["--shape", "224"], "--shape must be as NAME:3,224,224 or NAME:FP32:3,224,224, got"),
         (["--wire", "tcp"], "--wire must be grpc or http"),
         (["--engines"], "--engines takes a repository, got 'grpc://127.0.0.1:9'"),
+        (["--ca", "no-such.pem"], "--ca cannot be read"),
+        (["--header", "a secret"], "--header must be as NAME:VALUE in ASCII"),
+        (["--header", "a b:secret"], "--header must be as NAME:VALUE in ASCII"),
+        (["--header", "Content-Length:3"], "--header content-length is for the client alone to say"),
     ],
 )
 def test_options_that_do_not_fit_are_usage_errors(options: list[str], message: str) -> None:
-    assert message in " ".join(run("grpc://127.0.0.1:9", "m", *options, code=2).replace("│", " ").split())
+    said = " ".join(run("grpc://127.0.0.1:9", "m", *options, code=2).replace("│", " ").split())
+    assert message in said
+    assert "secret" not in said
+
+
+def test_what_lets_in_is_for_a_running_server(tmp_path: Path) -> None:
+    for option in (["--header", "a:b"], ["--ca", __file__]):
+        assert "are for a server's URL" in run(str(tmp_path), "m", *option, code=2)
 
 
 @pytest.mark.parametrize(
