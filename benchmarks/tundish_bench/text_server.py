@@ -3,12 +3,13 @@
 What: throughput, user and system time of the server's processes for each text, and how long a caller waits.
 Against what: tritonserver 2.51 with its Python backend (Hugging Face's `tokenizers`, ONNX Runtime) in its two
 configurations: a text at a time, and dynamic batching up to 8, padded to the longest; each with an instance of one
-thread for each core. And the floor, the engine alone on rows that are tokenized already, one by one, one engine and
-thread for each core. tundish is placed as it places itself at first load, with the one file; where it would take
-another variant by itself, also with all; with `--tune`, also as `tundish tune` picks.
-Inputs: MiniLM fine-tuned on film reviews, dynamic int8, the very same file in all but for what `tune` picks; 192 texts
-of 8 to 256 tokens, three fifths snippets of reviews, the others plots of films, the same ones in the same order for
-all; 16 callers, each waiting for its answer before it sends the next text, over the Open Inference Protocol.
+thread for each core; and a text at a time of the usual file, ONNX Runtime's own dynamic int8 of the same float network,
+which is what one brings to Triton. And the floor, the engine alone on rows that are tokenized already, one by one, one
+engine and thread for each core. tundish is placed as it places itself at first load, with the one file; where it would
+take another variant by itself, also with all; with `--tune`, also as `tundish tune` picks.
+Inputs: MiniLM fine-tuned on film reviews, dynamic int8, the very same file in all but where it says so; 192 texts of
+8 to 256 tokens, three fifths snippets of reviews, the others plots of films, the same ones in the same order for all;
+16 callers, each waiting for its answer before it sends the next text, over the Open Inference Protocol.
 Method: the servers start once and stay; rounds of load go to one after the other in alternating order.
 Precision: a load ends in the middle of the texts, which is worth 1 to 2 %. The table shows how many cores other work
 took meanwhile; above a tenth of a core, the figures are not to be relied upon.
@@ -16,7 +17,7 @@ Checked: every answer's label against the one that its server gave when asked al
 batch as a whole, so that a text whose scores are close may change its label among others: 5 % may; 2 % where texts run
 alone.
 Goals: 1.05 times the throughput of Triton's better configuration and 2 times that of its dynamic batching on the same
-file; 1.3 times its better configuration with what `tune` picks.
+file; with what `tune` picks 1.3 times that configuration, on the same file and on the usual one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 from typing import Annotated
@@ -51,7 +52,7 @@ from tundish_bench.driving.generator import Generator
 from tundish_bench.driving.questions import Question, ask_pipeline
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.floor import EngineWorker, Floor
-from tundish_bench.peers.settings import text_model
+from tundish_bench.peers.settings import PeerModel, text_model
 from tundish_bench.peers.triton import install_triton, triton_server
 from tundish_bench.peers.tuning import Tuning
 from tundish_bench.processes import ServerProcess, tundish_server
@@ -72,8 +73,11 @@ from tundish_bench.rounds import Rounds, ServerSubject, cpu, measure_rounds, spe
 from tundish_bench.rounds_report import HistoryFile, add_to_history
 from tundish_exporters.demo import REVIEW_MODEL
 from tundish_exporters.demo.assets import default_cache
+from tundish_exporters.progress import silent
+from tundish_exporters.quantize import apply
+from tundish_exporters.quantize.dynamic import DynamicRecipe
 
-ONE_BY_ONE, BATCHED = "triton, one by one", "triton, batched"
+ONE_BY_ONE, BATCHED, USUAL = "triton, one by one", "triton, batched", "triton, usual file"
 TUNDISH, ITSELF, TUNED = "tundish", "tundish, by itself", "tundish, tuned"
 FLOOR = "engine alone"
 
@@ -135,7 +139,9 @@ def compare(
                     generator,
                     ask_alone(server.url, inputs.questions),
                     callers=callers,
-                    different_share=_DIFFERENT_SHARE if server.name == ONE_BY_ONE else _DIFFERENT_SHARE_OF_BATCHED,
+                    different_share=(
+                        _DIFFERENT_SHARE if server.name in (ONE_BY_ONE, USUAL) else _DIFFERENT_SHARE_OF_BATCHED
+                    ),
                 )
                 for server in started
             ]
@@ -201,13 +207,29 @@ def _servers(inputs: _Inputs, repositories: Mapping[str, Path], scratch: Path) -
     servers = [
         tundish_server(models, name=name, log=logs / f"text-{models.name}.log") for name, models in repositories.items()
     ]
-    for name, batched in ((ONE_BY_ONE, False), (BATCHED, True)):
-        tuning = Tuning(instances=usable_cores(), max_batch_size=_BATCHED if batched else 1)
-        log = logs / f"triton-text{'-batched' * batched}.log"
-        models = [text_model(inputs.bundle)]
-        servers.append(triton_server(environment, models, tuning, name=name, scratch=scratch, log=log))
+    model = text_model(inputs.bundle)
+    for name, served, most in ((ONE_BY_ONE, model, 1), (BATCHED, model, _BATCHED), (USUAL, _usual(inputs, scratch), 1)):
+        tuning = Tuning(instances=usable_cores(), max_batch_size=most)
+        log = logs / f"{name.replace(', ', '-').replace(' ', '-')}.log"
+        servers.append(triton_server(environment, [served], tuning, name=name, scratch=scratch, log=log))
     with ExitStack() as stack:
         yield [stack.enter_context(server) for server in servers]
+
+
+def _usual(inputs: _Inputs, scratch: Path) -> PeerModel:
+    """The model with the file that ONNX Runtime's own tool makes of the float network.
+
+    Raises:
+        BenchmarkError: the bundle has no float network in ONNX.
+    """
+    variants = inputs.whole.manifest.variants
+    floating = next((each for each in variants if (each.engine, each.precision) == ("onnx", "fp32")), None)
+    if floating is None:
+        raise BenchmarkError(f"{inputs.whole.directory} has no fp32 variant by ONNX Runtime; export it anew.")
+    file = scratch / "usual.onnx"
+    apply(DynamicRecipe(), inputs.whole.path(floating.files[0]), file, [], silent)
+    model = text_model(inputs.bundle)
+    return replace(model, settings={**model.settings, "model": str(file)})
 
 
 def _floor(inputs: _Inputs) -> Floor:
@@ -225,7 +247,10 @@ def comparisons(measured: Rounds) -> list[Comparison]:
         Comparison(f"{TUNDISH} / {BATCHED}, texts/s", measured.ratios(TUNDISH, BATCHED, speed), BATCHED_GOAL),
     ]
     if TUNED in measured.names:
-        held.append(Comparison(f"{TUNED} / {better}, texts/s", measured.ratios(TUNED, better, speed), TUNED_GOAL))
+        held += [
+            Comparison(f"{TUNED} / {other}, texts/s", measured.ratios(TUNED, other, speed), TUNED_GOAL)
+            for other in (better, USUAL)
+        ]
     return held
 
 
@@ -235,6 +260,7 @@ def _show(console: Console, measured: Rounds, compared: Sequence[Comparison]) ->
     show_each_round(console, first.what, first.values)
     show_spread(console, f"{TUNDISH} / {FLOOR}, CPU", measured.ratios(TUNDISH, FLOOR, cpu))
     show_spread(console, f"{TUNDISH} / {FLOOR}, texts/s", measured.ratios(TUNDISH, FLOOR, speed))
+    show_spread(console, f"{TUNDISH} / {USUAL}, texts/s", measured.ratios(TUNDISH, USUAL, speed))
     if ITSELF in measured.names:
         show_spread(console, f"{ITSELF} / {TUNDISH}, texts/s", measured.ratios(ITSELF, TUNDISH, speed))
     samples = [sample for each in measured for sample in each.values()]

@@ -15,7 +15,7 @@ def sample(items_per_second: float = 100.0, **others: float) -> Sample:
 
 
 def text_rounds(one_by_one: float, batched: float, **ours: float) -> Rounds:
-    others = {text_server.ONE_BY_ONE: one_by_one, text_server.BATCHED: batched}
+    others = {text_server.ONE_BY_ONE: one_by_one, text_server.BATCHED: batched, text_server.USUAL: 80.0}
     return Rounds([{name: sample(speed) for name, speed in {**others, **ours}.items()}] * 3)
 
 
@@ -33,9 +33,13 @@ def test_texts_are_compared_with_the_better_configuration_and_with_batching(
 
 def test_what_tune_picks_has_a_goal_of_its_own() -> None:
     measured = text_rounds(100.0, 50.0, tundish=100.0, **{text_server.TUNED: 131.0})
-    *_, last = text_server.comparisons(measured)
-    assert last.values == [1.31] * 3
-    assert last.met
+    *_, same, usual = text_server.comparisons(measured)
+    assert text_server.ONE_BY_ONE in same.what
+    assert same.values == [1.31] * 3
+    assert text_server.USUAL in usual.what
+    assert usual.values == pytest.approx([131 / 80] * 3)
+    assert same.met
+    assert usual.met
 
 
 def test_throughput_is_of_the_cores_that_the_client_leaves() -> None:
