@@ -40,7 +40,7 @@ def bench(
     instances: Annotated[
         str, typer.Option(help="Of a repository's server: engines of the model; several with commas for --sweep.")
     ] = "",
-    wire: Annotated[str, typer.Option(help="Of a repository's server: grpc or http.")] = "grpc",
+    wire: Annotated[str, typer.Option(help="Of a repository's server: grpc, unless it says http.")] = "",
     ca: Annotated[
         Path | None,
         typer.Option(help="Of a server by TLS: file with the certificates to trust, as PEM, not the usual ones."),
@@ -78,7 +78,7 @@ def bench(
     engines: Annotated[
         bool, typer.Option("--engines", help="A repository's variants in this process, side by side, without a server.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="With --engines: of each engine.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="With --engines: of each engine; one without.")] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare two reports; exit code 1 if something got worse for certain.")
     ] = False,

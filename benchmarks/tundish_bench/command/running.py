@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -20,9 +21,10 @@ from tundish_bench.driving.load import Closed, Load, Open
 from tundish_bench.driving.measuring import Plan
 from tundish_bench.driving.serving import Target
 from tundish_bench.driving.session import open_session
+from tundish_bench.errors import BenchmarkError
 from tundish_bench.in_process.measuring import measure_engines
 from tundish_bench.in_process.options import EngineOptions
-from tundish_bench.reports import Report
+from tundish_bench.reports import Report, Row
 from tundish_bench.reports.compare import compare
 from tundish_bench.reports.comparison_table import show_comparison
 from tundish_bench.reports.model import read_report
@@ -34,6 +36,8 @@ from tundish_exporters.cli import progress_bars
 _CALLERS = (1, 16)
 _SWEPT_CALLERS = (1, 2, 4, 8, 16, 32, 64)
 _MOST_CALLERS = 4096
+_MOST_RATE = 100_000
+"""Requests a second, which is beyond what one process sends; the moments of a repeat are drawn at once."""
 
 ValueT = TypeVar("ValueT", int, float)
 
@@ -62,7 +66,7 @@ class Options:
     sweep: bool
     slo_milliseconds: float | None
     engines: bool
-    threads: int
+    threads: int | None
     compare: bool
     reports: tuple[Path, ...]
     as_json: bool
@@ -100,7 +104,7 @@ def run(options: Options) -> None:
         if comparison.regressions:
             raise typer.Exit(1)
         return
-    report = _measured(options)
+    report, failure = _measured(options)
     if options.as_json:
         print(as_json(report), end="")
     else:
@@ -108,6 +112,8 @@ def run(options: Options) -> None:
     for path in options.reports:
         write_report(report, path)
         print(f"Wrote {path}.", file=sys.stderr)
+    if failure is not None:
+        raise failure
 
 
 def _check(options: Options) -> None:
@@ -118,27 +124,58 @@ def _check(options: Options) -> None:
         raise typer.BadParameter("--slo-ms is looked for by --sweep; add it.")
     if options.even and not options.rate:
         raise typer.BadParameter("--even is of an open loop; give --rate.")
-    if options.wire not in ("grpc", "http"):
+    if options.wire not in ("", "grpc", "http"):
         raise typer.BadParameter(f"--wire must be grpc or http, got '{options.wire}'.")
     several = [name for name in ("batch", "instances") if "," in getattr(options, name)]
     if several and not (options.sweep or (options.engines and several == ["batch"])):
         raise typer.BadParameter(f"--{several[0]} takes several with --sweep alone; give one.")
+    _check_mode(options, modes[0] if modes else "")
     if not options.batch:
         raise typer.BadParameter("--batch must be a number of items, got nothing.")
     if options.rate and options.sweep:
         raise typer.BadParameter("--sweep goes through callers; leave --rate out, or give --slo-ms to find a rate.")
 
 
-def _measured(options: Options) -> Report:
+def _check_mode(options: Options, mode: str) -> None:
+    """Refuses what was given and would not be looked at."""
+    given = {
+        "--callers": bool(options.callers),
+        "--rate": bool(options.rate),
+        "--even": options.even,
+        "--instances": bool(options.instances),
+        "--wire": bool(options.wire),
+        "--ca": options.ca is not None,
+        "--header": bool(options.headers),
+        "--shape": bool(options.shapes),
+        "--pid": options.pid is not None,
+        "--threads": options.threads is not None,
+        "--inputs": options.inputs is not None,
+        "--report": bool(options.reports),
+    }
+    unread = {
+        "compare": [*given],
+        "engines": [name for name in given if name not in ("--threads", "--inputs", "--report")],
+    }.get(mode, ["--threads"])
+    for name in unread:
+        if given[name]:
+            what = f"--{mode}" if mode else "a load"
+            raise typer.BadParameter(f"{name} says nothing to {what}; leave it out.")
+
+
+def _measured(options: Options) -> tuple[Report, BenchmarkError | None]:
+    """And what ended it early."""
     if options.engines:
-        return _engines(options)
+        return _engines(options), None
     with load_bar() as bar:
-        return _sweep(options, bar) if options.sweep else _loads(options, bar)
+        return (_sweep(options, bar), None) if options.sweep else _loads(options, bar)
 
 
-def _loads(options: Options, bar: LoadBar) -> Report:
+def _loads(options: Options, bar: LoadBar) -> tuple[Report, BenchmarkError | None]:
     loads: list[Load] = [Closed(callers) for callers in _callers(options.callers)]
     loads += [Open(rate, is_poisson=not options.even) for rate in _numbers("--rate", options.rate, float)]
+    for load in loads:
+        if isinstance(load, Open):
+            _check_rate(load, options.seconds)
     instances = _numbers("--instances", options.instances, int)
     with _target(options).served(instances[0] if instances else None) as endpoint:
         session = open_session(
@@ -146,13 +183,33 @@ def _loads(options: Options, bar: LoadBar) -> Report:
         )
         loads = loads or [Closed(callers) for callers in _CALLERS]
         bar.expect(len(loads))
-        rows = [session.measure(load, options.plan, bar.begin(load.name)) for load in loads]
-    return Report(
+        rows: list[Row] = []
+        failure = None
+        for load in loads:
+            try:
+                rows.append(session.measure(load, options.plan, bar.begin(load.name)))
+            except BenchmarkError as error:
+                if not rows:
+                    raise
+                failure = BenchmarkError(f"It ended at {load.name}: {error}")
+                break  # with minutes of figures at hand
+    report = Report(
         kind="load",
         title=f"{options.model} by {session.server}",
         method=_method(options),
         rows=tuple(rows),
+        notes=() if failure is None else (str(failure),),
     )
+    return report, failure
+
+
+def _check_rate(load: Open, seconds: float) -> None:
+    if load.per_second > _MOST_RATE:
+        raise typer.BadParameter(f"--rate must be at most {_MOST_RATE:,}, got {load.per_second:g}.")
+    if load.per_second * seconds < 1:
+        raise typer.BadParameter(
+            f"--rate {load.per_second:g} sends nothing in {seconds:g} s; give --seconds {1 / load.per_second:g}."
+        )
 
 
 def _sweep(options: Options, bar: LoadBar) -> Report:
@@ -181,7 +238,7 @@ def _engines(options: Options) -> Report:
     if repository is None:
         raise typer.BadParameter(f"--engines takes a repository, got '{options.target}'.")
     engines = EngineOptions(
-        threads=options.threads,
+        threads=options.threads or 1,
         batch_sizes=_numbers("--batch", options.batch, int),
         inputs=options.inputs,
         rounds=options.repeats,
@@ -192,11 +249,9 @@ def _engines(options: Options) -> Report:
 
 
 def _target(options: Options) -> Target:
-    target = Target(place=options.target, wire=cast(WireName, options.wire))
+    target = Target(place=options.target, wire=cast(WireName, options.wire) if options.wire else None)
     if target.repository is None:
-        return Target(
-            place=options.target, authorities=read_authorities(options.ca), headers=read_headers(options.headers)
-        )
+        return replace(target, authorities=read_authorities(options.ca), headers=read_headers(options.headers))
     if options.ca or options.headers:
         raise typer.BadParameter(f"--ca and --header are for a server's URL, and '{options.target}' is a repository.")
     return target
@@ -204,11 +259,13 @@ def _target(options: Options) -> Target:
 
 def _method(options: Options) -> str:
     asked = f"inputs of {options.inputs}" if options.inputs else "made-up inputs"
-    by = f" by {options.wire}" if _target(options).repository else ""
+    wire = urlsplit(options.target).scheme if "://" in options.target else options.wire
+    items = "" if options.batch == "1" else f", {options.batch} items in each request"
     return (
-        f"{options.repeats} repeats of {options.seconds:g} s after warming up, with {asked}{by}. A closed loop has so "
-        "many callers that each ask when they are answered; an open loop sends at its rate whether the server keeps up "
-        "or not. Latency counts from when a request was due. Intervals are of 95 %, by Student's t over the repeats."
+        f"{options.repeats} repeats of {options.seconds:g} s after warming up, by {wire or 'grpc'}, with "
+        f"{asked}{items}. A closed loop has so many callers that each ask when they are answered; an open loop sends "
+        "at its rate whether the server keeps up or not. Latency counts from when a request was due. Intervals are of "
+        "95 %, by Student's t over the repeats."
     )
 
 

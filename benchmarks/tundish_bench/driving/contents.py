@@ -6,9 +6,12 @@ pipelines, whose inputs are called so; to another server they are what the user 
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +20,14 @@ from tundish.placement.samples import made_photograph
 from tundish.tensors import Tensor, bytes_array
 from tundish_bench.driving.questions import Contents
 from tundish_bench.errors import BenchmarkError
+from tundish_exporters.data.folders import IMAGE_SUFFIXES
 
 MADE = 32
 """How many requests are made up, so that no cache of a server has seen them all."""
 
 _MOST_READ = 512
+_MOST_BYTES = 10**9
+"""Of numbers in a request that is made up, and in all of them together, but two there are; gRPC takes twice that."""
 _MADE_SIDE = 512
 _MADE_WORDS = 24
 _SEED = 20
@@ -62,8 +68,10 @@ def make_contents(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Co
     """The requests to send in turn.
 
     Raises:
-        BenchmarkError: the files do not fit the inputs, or a shape is not known.
+        BenchmarkError: the files do not fit the inputs, a shape is not known or is another than the server's, or a
+            request is too large.
     """
+    _check_shapes(model_inputs, wanted)
     if wanted.inputs is None:
         return _made_up(model_inputs, wanted)
     if wanted.inputs.suffix == ".npz":
@@ -90,13 +98,19 @@ def _read_arrays(model_inputs: Sequence[ModelInput], path: Path) -> list[Content
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
-        raise BenchmarkError(f"{path} cannot be read as arrays of NumPy: {error}.") from None
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, EOFError, zipfile.BadZipFile):  # NumPy's words speak of pickles
+        raise BenchmarkError(f"{path} is no .npz file of arrays of numbers or texts.") from None
     for each in model_inputs:
         array = found.get(each.name)
-        if array is None or array.ndim < 1 or not len(array):
+        if array is None:
             names = ", ".join(found) or "nothing"
-            raise BenchmarkError(f"{path} has no items for the input '{each.name}'; it has {names}.")
+            raise BenchmarkError(f"{path} has no array for the input '{each.name}'; it has {names}.")
+        if array.ndim < 1 or not len(array):
+            raise BenchmarkError(
+                f"{path}: '{each.name}' has the shape {list(array.shape)}; its first dimension must count items."
+            )
         if array.dtype.kind in "SU":
             array = np.char.encode(array, "utf-8") if array.dtype.kind == "U" else array
             found[each.name] = bytes_array([bytes(element) for element in array.flat]).reshape(array.shape)
@@ -104,8 +118,12 @@ def _read_arrays(model_inputs: Sequence[ModelInput], path: Path) -> list[Content
             raise BenchmarkError(
                 f"{path}: '{each.name}' is {datatype_of(array.dtype)}, and the model takes {each.datatype}."
             )
-    count = min(len(found[each.name]) for each in model_inputs)
-    return [{each.name: found[each.name][index] for each in model_inputs} for index in range(min(count, _MOST_READ))]
+    counts = {each.name: len(found[each.name]) for each in model_inputs}
+    if len(set(counts.values())) > 1:
+        said = " and ".join(f"{count} of '{name}'" for name, count in counts.items())
+        raise BenchmarkError(f"{path} has {said}; give as many items of each input.")
+    count = min(min(counts.values()), _MOST_READ)
+    return [{each.name: found[each.name][index] for each in model_inputs} for index in range(count)]
 
 
 def _read_bytes(model_inputs: Sequence[ModelInput], path: Path) -> list[Contents]:
@@ -117,7 +135,7 @@ def _read_bytes(model_inputs: Sequence[ModelInput], path: Path) -> list[Contents
     images = [each.name for each in model_inputs if each.name in _IMAGE_INPUTS]
     try:
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.is_file())[:_MOST_READ]
+            files = _files(path)[:_MOST_READ]
             rows = [[file.read_bytes()] for file in files]
         else:
             lines = [line for line in path.read_text("utf-8").splitlines() if line][:_MOST_READ]
@@ -134,6 +152,12 @@ def _read_bytes(model_inputs: Sequence[ModelInput], path: Path) -> list[Contents
     return [{each.name: _elements(each, value) for each, value in zip(model_inputs, row, strict=True)} for row in rows]
 
 
+def _files(directory: Path) -> list[Path]:
+    """Its images alone, if it holds some: a README beside them is nothing to ask."""
+    files = sorted(file for file in directory.iterdir() if file.is_file())
+    return [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES] or files
+
+
 def _fields(line: str, model_inputs: Sequence[ModelInput], images: Sequence[str], path: Path) -> list[bytes]:
     parts = line.split("\t") if len(model_inputs) > 1 else [line]
     if len(parts) != len(model_inputs):
@@ -147,10 +171,29 @@ def _fields(line: str, model_inputs: Sequence[ModelInput], images: Sequence[str]
 
 def _made_up(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Contents]:
     generator = np.random.default_rng(_SEED)
-    return [
-        {each.name: _made_tensor(each, wanted, generator) for each in model_inputs}
-        for _ in range(max(2, MADE // wanted.batch))
-    ]
+    size = sum(_bytes_made(each, wanted) for each in model_inputs)
+    if size > _MOST_BYTES:
+        raise BenchmarkError(
+            f"A request of such shapes has {size / 1e9:.3g} GB, more than the {_MOST_BYTES / 1e9:.3g} GB that are sent."
+        )
+    count = min(MADE // wanted.batch, _MOST_BYTES // max(1, size))
+    return [{each.name: _made_tensor(each, wanted, generator) for each in model_inputs} for _ in range(max(2, count))]
+
+
+def _bytes_made(model_input: ModelInput, wanted: Wanted) -> int:
+    """Of an input of numbers in a request."""
+    if model_input.datatype == "BYTES":
+        return 0
+    return wanted.batch * prod(_item_shape(model_input, wanted)) * _dtype(model_input).itemsize
+
+
+def _dtype(model_input: ModelInput) -> np.dtype[Any]:
+    dtype = NUMPY_DTYPES.get(model_input.datatype)
+    if dtype is None:
+        raise BenchmarkError(
+            f"The input '{model_input.name}' is of {model_input.datatype}, which cannot be sent from here."
+        )
+    return np.dtype(dtype)
 
 
 def _made_tensor(model_input: ModelInput, wanted: Wanted, generator: np.random.Generator) -> Tensor:
@@ -158,16 +201,29 @@ def _made_tensor(model_input: ModelInput, wanted: Wanted, generator: np.random.G
         make = _made_image if model_input.name in _IMAGE_INPUTS else _made_text
         return np.stack([_elements(model_input, make(generator)) for _ in range(wanted.batch)])
     shape = (wanted.batch, *_item_shape(model_input, wanted))
-    dtype = NUMPY_DTYPES.get(model_input.datatype)
-    if dtype is None:
-        raise BenchmarkError(
-            f"The input '{model_input.name}' is of {model_input.datatype}, which is not known; give --inputs."
-        )
+    dtype = _dtype(model_input)
     if dtype.kind == "f":
         return generator.standard_normal(shape).astype(dtype)
     if dtype == np.uint8:
         return generator.integers(0, 256, shape, dtype)
     return np.ones(shape, dtype)  # an id of a token, a mask and a length that any model takes
+
+
+def _check_shapes(model_inputs: Sequence[ModelInput], wanted: Wanted) -> None:
+    """Holds the sizes that the user says against those that the server says."""
+    by_name = {each.name: each for each in model_inputs}
+    for name, given in wanted.shapes.items():
+        if name not in by_name:
+            raise BenchmarkError(f"--shape is of '{name}', and the model takes {', '.join(by_name)}.")
+        if not by_name[name].shape:  # which says nothing
+            continue
+        said = by_name[name].shape[1:]
+        if len(given) != len(said) or any(-1 < size != other for size, other in zip(said, given, strict=True)):
+            sizes = ", ".join("any" if size < 0 else str(size) for size in said)
+            raise BenchmarkError(f"--shape of '{name}' is {list(given)}, and an item of it is [{sizes}] to the server.")
+    for name, datatype in wanted.datatypes.items():
+        if (known := by_name[name].datatype) != datatype:
+            raise BenchmarkError(f"--shape says that '{name}' is {datatype}, and to the server it is {known}.")
 
 
 def _item_shape(model_input: ModelInput, wanted: Wanted) -> tuple[int, ...]:

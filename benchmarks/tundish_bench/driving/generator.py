@@ -13,6 +13,7 @@ import gc
 import itertools
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -35,8 +36,9 @@ STOP = "stop"
 TICK_SECONDS = 0.5
 """How often the generator tells what it has seen."""
 
-_MOST_OPEN_CONNECTIONS = 64
-"""Of an open loop: over so many, its requests share the connections."""
+_CALLERS_OF_OPEN_LOOP = {"grpc": 64, "http": MOST_UNDER_WAY}
+"""For how many an open loop has connections: gRPC's are shared by any number of requests, HTTP's by none. They are
+opened when they are needed."""
 _GRACE_SECONDS = 10.0
 """How long after a load's end its last answers are waited for."""
 _SWITCH_SECONDS = 2e-4
@@ -145,6 +147,8 @@ class Generator:
 
 def _run(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one decides
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # each connection is one
     everywhere = os.sched_getaffinity(0)
     usual = sys.getswitchinterval()
     with contextlib.suppress(BrokenPipeError, EOFError):  # nobody listens any more
@@ -160,7 +164,7 @@ def _run(pipe: Connection) -> None:
 
 async def _load(pipe: Connection, order: Order) -> None:
     asking, load, notebook, stop = order.asking, order.load, Notebook(), asyncio.Event()
-    callers = load.callers if isinstance(load, Closed) else min(MOST_UNDER_WAY, _MOST_OPEN_CONNECTIONS)
+    callers = load.callers if isinstance(load, Closed) else _CALLERS_OF_OPEN_LOOP[asking.endpoint.wire]
     async with connect(asking, asking.judge, callers) as ask:
         requests = len(asking.requests)
         pipe.send(_tick(notebook))

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import fmean
 
+import psutil
+
 from tundish_bench.driving.endpoint import Endpoint
 from tundish_bench.driving.server import STAGES, Totals, stage_totals
+from tundish_bench.errors import BenchmarkError
 from tundish_bench.reports import Figure
 from tundish_bench.watching import Watch, Watched, find_server
 
@@ -20,12 +23,15 @@ class ServerMeter:
 
     def __init__(self, endpoint: Endpoint, pid: int | None = None) -> None:
         """`pid` is of the server's process, where that cannot be told from its port."""
-        self._watch = Watch(pid if pid is not None else find_server(endpoint.host, endpoint.port))
+        self._pid = pid if pid is not None else find_server(endpoint.host, endpoint.port)
+        self._watch = Watch(self._pid)
         self._watched: list[Watched] = []
 
     @contextmanager
     def repeat(self) -> Iterator[None]:
-        """See `Meter.repeat`."""
+        """See `Meter.repeat`; raises BenchmarkError if the server has ended meanwhile."""
+        if self._pid is not None and not psutil.pid_exists(self._pid):
+            raise BenchmarkError(f"The server's process {self._pid} ended while it was loaded; see its log.")
         with self._watch:
             yield
         self._watched.append(self._watch.watched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -128,6 +129,8 @@ def _get(endpoint: Endpoint, path: str, model: str) -> Any:
             return json.load(response)
     except urllib.error.HTTPError as error:
         reason = f"{error.code}: {error.read(_MOST_SAID).decode(errors='replace')}"
+    except http.client.HTTPException:
+        reason = "what listens there does not speak HTTP."
     except (OSError, ValueError) as error:
         reason = f"{error}."
     raise BenchmarkError(f"{endpoint} does not say what '{model}' takes: {reason}")

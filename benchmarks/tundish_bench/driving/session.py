@@ -69,9 +69,10 @@ def open_session(
     says = server_says(endpoint, model)
     inputs = says.inputs or wanted.declared
     if not inputs:
+        unknown = f" of a known datatype; not so {', '.join(wanted.shapes)}" if wanted.shapes else ""
         raise BenchmarkError(
             f"{says.server} does not say what '{model}' takes; give --shape NAME:DATATYPE:SIZES for each of its "
-            "inputs, as --shape x:FP32:3,224,224 or --shape text:BYTES:1."
+            f"inputs, as --shape x:FP32:3,224,224 or --shape text:BYTES:1{unknown}."
         )
     questions = [Question(model, contents) for contents in make_contents(inputs, wanted)]
     requests = (

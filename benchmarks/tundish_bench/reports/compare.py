@@ -104,8 +104,9 @@ class _Pair(NamedTuple):
 def compare(before: Report, after: Report, *, tolerance: float = TOLERANCE) -> Comparison:
     """Holds each figure that has a direction against that of the same name in the row of the same name.
 
-    'regressed' and 'improved' are changes of more than the tolerance whose corrected p is below 0.05; 'unchanged' are
-    those whose interval lies within the tolerance.
+    'regressed' and 'improved' are changes that were measured to be larger than the tolerance, and whose corrected p is
+    below 0.05: that there is a change is proven, not that it is so large. 'unchanged' are those whose interval lies
+    within the tolerance.
 
     Raises:
         BenchmarkError: the reports are of two kinds, or have no such figure in common.
@@ -128,7 +129,11 @@ def compare(before: Report, after: Report, *, tolerance: float = TOLERANCE) -> C
         changes=tuple(
             _change(pair, test, p, tested, tolerance) for pair, test, p in zip(pairs, tests, corrected, strict=True)
         ),
-        notes=(*_unlike_machines(before.machine, after.machine), *_unmatched(before, after)),
+        notes=(
+            *_unlike_methods(before, after),
+            *_unlike_machines(before.machine, after.machine),
+            *_unmatched(before, after),
+        ),
     )
 
 
@@ -218,6 +223,12 @@ def _verdict(change: float, interval: Interval | None, p: float | None, bound: f
 
 def _said(report: Report) -> str:
     return f"{report.title}, tundish {report.version}, {report.created:%Y-%m-%d %H:%M} UTC"
+
+
+def _unlike_methods(before: Report, after: Report) -> Iterator[str]:
+    for what, one, other in (("titles", before.title, after.title), ("methods", before.method, after.method)):
+        if one != other:
+            yield f"The {what} are not the same, which may be all that changed. Before: {one} After: {other}"
 
 
 def _unlike_machines(before: Machine, after: Machine) -> Iterator[str]:

@@ -113,6 +113,8 @@ class Report(_Frozen):
     """Of a sweep: the row beyond which more load brings more waiting and hardly more throughput."""
     slo_milliseconds: float | None = None
     """The longest that 99 % of the answers may take, where that was asked about."""
+    highest: tuple[str, ...] = ()
+    """Where that was asked about: the rows of the highest rates that keep it, one at most for each setting."""
 
     @model_validator(mode="after")
     def _tells_rows_apart(self) -> Report:

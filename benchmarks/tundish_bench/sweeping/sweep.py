@@ -54,6 +54,7 @@ def measure_sweep(
     """
     rows: list[Row] = []
     notes: list[str] = []
+    highest: list[str] = []
     server = ""
     for instances in sweep.instances:
         with target.served(instances) as endpoint:
@@ -75,13 +76,15 @@ def measure_sweep(
                 curve = [_told(session, Closed(callers), plan, on_load) for callers in sweep.callers]
                 rows.extend(curve)
                 if sweep.slo_milliseconds is not None:
-                    found, note = _within(session, curve, plan, sweep.slo_milliseconds, on_load)
+                    found, best, note = _within(session, curve, plan, sweep.slo_milliseconds, on_load)
                     rows.extend(found)
+                    highest.extend([best.name] if best else [])
                     notes.append(note)
     bend = knee(rows)
     if bend is not None:
         [throughput], [mean] = _values([bend], "throughput"), _values([bend], "mean")
-        notes.insert(0, f"The knee is at {bend.name}: {throughput:.4g}/s in {mean:.3g} ms on average.")
+        beyond = " or beyond, as no more were tried" if bend.settings["callers"] == max(sweep.callers) else ""
+        notes.insert(0, f"The knee is at {bend.name}{beyond}: {throughput:.4g}/s in {mean:.3g} ms on average.")
     return Report(
         kind="sweep",
         title=f"{model} by {server}",
@@ -90,6 +93,7 @@ def measure_sweep(
         notes=tuple(notes),
         knee=bend.name if bend else None,
         slo_milliseconds=sweep.slo_milliseconds,
+        highest=tuple(highest),
     )
 
 
@@ -99,8 +103,8 @@ def _told(session: Session, load: Closed | Open, plan: Plan, on_load: OnLoad) ->
 
 def _within(
     session: Session, curve: Sequence[Row], plan: Plan, slo_milliseconds: float, on_load: OnLoad
-) -> tuple[list[Row], str]:
-    """The rows of the search for the highest rate, and what it found."""
+) -> tuple[list[Row], Row | None, str]:
+    """The rows of the search for the highest rate, that of this rate if there is one, and what it found."""
 
     def measure(rate: float) -> Row:
         seconds = min(_LONGEST_SECONDS, max(plan.seconds, _ENOUGH_REQUESTS / rate / plan.repeats))
@@ -109,11 +113,15 @@ def _within(
     others = "".join(f", {name} {value}" for name, value in session.settings.items())
     none = f"No rate keeps p99 under {slo_milliseconds:g} ms{others}."
     if min(_values(curve, "p50")) > slo_milliseconds:
-        return [], none  # half of the answers take longer where nobody waits
+        return [], None, none  # half of the answers take longer where nobody waits
     best, rows = highest_rate(measure, max(_values(curve, "throughput")), slo_milliseconds)
     if best is None:
-        return rows, none
-    return rows, f"The highest rate that keeps p99 under {slo_milliseconds:g} ms{others}: {best.settings['rate']:g}/s."
+        return rows, None, none
+    return (
+        rows,
+        best,
+        f"The highest rate that keeps p99 under {slo_milliseconds:g} ms{others}: {best.settings['rate']:g}/s.",
+    )
 
 
 def _values(rows: Sequence[Row], name: str) -> list[float]:

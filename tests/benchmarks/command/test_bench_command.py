@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 import typer
+from support import delayed_server
 from typer.testing import CliRunner
 
 from tundish_bench.command import bench
 from tundish_bench.driving.endpoint import Endpoint, WireName
 from tundish_bench.errors import BenchmarkError
+from tundish_bench.processes import free_port
 from tundish_bench.reports import Figure, Report, Row
 from tundish_bench.reports.model import read_report
 
@@ -49,8 +54,42 @@ def test_a_sweep_has_a_knee_and_says_what_no_rate_keeps(endpoints: dict[WireName
     assert [row.settings for row in report.rows] == [{"callers": 1}, {"callers": 4}]
     assert report.knee in [row.name for row in report.rows]
     assert report.slo_milliseconds == 5.0
-    assert report.notes[0].startswith(f"The knee is at {report.knee}: ")
+    assert report.notes[0].startswith(f"The knee is at {report.knee}")
+    assert ("no more were tried" in report.notes[0]) == (report.knee == "4 callers")
+    assert report.highest == ()
     assert report.notes[1:] == ("No rate keeps p99 under 5 ms.",)
+
+
+def test_what_speaks_no_http_is_said(endpoints: dict[WireName, Endpoint]) -> None:
+    with pytest.raises(BenchmarkError, match="what listens there does not speak HTTP"):
+        run(f"http://{endpoints['grpc'].address}", "fixed", *QUICK)
+
+
+def test_a_server_that_ends_leaves_what_was_measured(tmp_path: Path) -> None:
+    ports = [free_port(), free_port()]
+    command = [sys.executable, str(Path(delayed_server.__file__)), *map(str, ports)]
+    url, file = f"http://127.0.0.1:{ports[1]}", tmp_path / "report.json"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        # In the second load, as one caller alone is not answered so often.
+        killer = threading.Thread(target=_kill_at, args=(server, f"{url}/truth/fixed", 60))
+        killer.start()
+        with pytest.raises(BenchmarkError, match=r"^It ended at 30 callers: "):
+            run(url, "fixed", "--callers", "1,30", *QUICK, "--report", str(file))
+        killer.join()
+    report = read_report(file)
+    assert [row.name for row in report.rows] == ["1 caller"]
+    assert report.notes[0].startswith("It ended at 30 callers: ")
+
+
+def _kill_at(server: subprocess.Popen[str], truth: str, requests: int) -> None:
+    while True:
+        with urllib.request.urlopen(truth) as response:
+            if len(json.load(response)) >= requests:
+                server.kill()
+                return
+        time.sleep(0.02)
 
 
 def report_of(values: tuple[float, ...], path: Path) -> str:
@@ -83,6 +122,11 @@ def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
         (["--rate", "x"], "--rate must be numbers above 0"),
         (["--shape", "224"], "--shape must be as NAME:3,224,224 or NAME:FP32:3,224,224, got"),
         (["--wire", "tcp"], "--wire must be grpc or http"),
+        (["--rate", "1e9"], "--rate must be at most 100,000"),
+        (["--rate", "0.01"], "--rate 0.01 sends nothing in 5 s; give --seconds 100"),
+        (["--threads", "2"], "--threads says nothing to a load"),
+        (["--compare", "--report", "x.json"], "--report says nothing to --compare"),
+        (["--engines", "--rate", "5"], "--rate says nothing to --engines"),
         (["--engines"], "--engines takes a repository, got 'grpc://127.0.0.1:9'"),
         (["--ca", "no-such.pem"], "--ca cannot be read"),
         (["--header", "a secret"], "--header must be as NAME:VALUE in ASCII"),
@@ -107,6 +151,7 @@ def test_what_lets_in_is_for_a_running_server(tmp_path: Path) -> None:
         (["./nowhere", "m"], "nowhere is no directory"),
         (["ftp://host:1", "m"], "is by 'ftp', which is not spoken here"),
         (["grpc://127.0.0.1:9", "m", "--instances", "2"], "--instances takes a repository to serve"),
+        (["grpc://127.0.0.1:9", "m", "--wire", "http"], "says its protocol itself"),
         (["grpc://127.0.0.1:9", "m", "--report", "x.pdf"], "x.pdf"),
         (["a.json", "b.json", "--compare"], "a.json cannot be read"),
     ],

@@ -22,6 +22,7 @@ PIXELS = ModelInput("pixel_values", "FP32", (-1, 3, 4, 4))
 IDS = ModelInput("input_ids", "INT64", (-1, -1))
 IMAGE = ModelInput("image", "BYTES", (-1, 1))
 TEXT = ModelInput("text", "BYTES", (-1, 1))
+X, Z = ModelInput("x", "FP32", (-1, 3)), ModelInput("z", "FP32", (-1, 3))
 
 
 def test_made_up_tensors_have_the_model_s_shapes() -> None:
@@ -33,6 +34,10 @@ def test_made_up_tensors_have_the_model_s_shapes() -> None:
         assert each["input_ids"].shape == (2, 7)
         assert each["input_ids"].dtype == np.int64
     assert not np.array_equal(contents[0]["pixel_values"], contents[1]["pixel_values"])
+
+
+def test_large_tensors_are_made_up_in_few_requests() -> None:
+    assert len(make_contents([IDS], Wanted(shapes={"input_ids": (10**7,)}))) == 12
 
 
 def test_inputs_that_the_user_says_are_made_as_those_that_a_server_says() -> None:
@@ -51,6 +56,7 @@ def test_made_up_images_are_images_and_texts_are_texts() -> None:
 def test_files_of_a_directory_and_lines_of_a_text_are_items(tmp_path: Path) -> None:
     for name in ("b.jpg", "a.jpg"):
         (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "README.txt").write_bytes(b"no image")
     contents = make_contents([IMAGE], Wanted(inputs=tmp_path))
     assert [each["image"].tolist() for each in contents] == [[[b"a.jpg"]], [[b"b.jpg"]]]
     lines = tmp_path / "lines.txt"
@@ -73,14 +79,31 @@ def test_arrays_are_items_along_the_first_dimension(tmp_path: Path) -> None:
     ("inputs", "wanted", "message"),
     [
         ([IDS], Wanted(), r"'input_ids' leaves sizes of an item open \(any\); give --shape input_ids:8 or the like"),
-        ([ModelInput("x", "FP8", (-1, 2))], Wanted(), "'x' is of FP8, which is not known; give --inputs"),
+        ([ModelInput("x", "FP8", (-1, 2))], Wanted(), "'x' is of FP8, which cannot be sent from here"),
         ([IDS], Wanted(inputs=Path("lines.txt")), "'input_ids' takes numbers; give --inputs an .npz file"),
         ([TEXT], Wanted(inputs=Path("none.txt")), "none.txt cannot be read"),
         ([TEXT], Wanted(inputs=Path("empty.txt")), "empty.txt holds nothing to ask"),
         ([TEXT, IMAGE], Wanted(inputs=Path("lines.txt")), "'one' must be text and image with tabs between"),
-        ([PIXELS], Wanted(inputs=Path("a.npz")), "a.npz has no items for the input 'pixel_values'; it has input_ids"),
+        ([PIXELS], Wanted(inputs=Path("a.npz")), "a.npz has no array for the input 'pixel_values'; it has input_ids"),
         ([ModelInput("input_ids", "INT32", (-1, 2))], Wanted(inputs=Path("a.npz")), "'input_ids' is INT64, and the"),
-        ([PIXELS], Wanted(inputs=Path("broken.npz")), "broken.npz cannot be read as arrays of NumPy"),
+        (
+            [PIXELS],
+            Wanted(inputs=Path("broken.npz")),
+            r"^broken\.npz is no \.npz file of arrays of numbers or texts\.$",
+        ),
+        ([PIXELS], Wanted(inputs=Path("none.npz")), "none.npz cannot be read: No such file"),
+        ([X], Wanted(inputs=Path("x.npz")), r"'x' has the shape \[\]; its first dimension must count items"),
+        ([X], Wanted(inputs=Path("y.npz")), r"'x' has the shape \[0, 3\]; its first dimension must count items"),
+        ([X, Z], Wanted(inputs=Path("z.npz")), r"z.npz has 2 of 'x' and 3 of 'z'; give as many items of each input"),
+        ([X], Wanted(shapes={"y": (3,)}), "--shape is of 'y', and the model takes x"),
+        ([X], Wanted(shapes={"x": (3, 4)}), r"--shape of 'x' is \[3, 4\], and an item of it is \[3\] to the server"),
+        ([X], Wanted(shapes={"x": (4,)}), r"--shape of 'x' is \[4\], and an item of it is \[3\] to the server"),
+        (
+            [X],
+            Wanted(shapes={"x": (3,)}, datatypes={"x": "FP16"}),
+            "says that 'x' is FP16, and to the server it is FP32",
+        ),
+        ([IDS], Wanted(shapes={"input_ids": (10**9,)}), "A request of such shapes has 8 GB, more than the 1 GB that"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(
@@ -91,6 +114,9 @@ def test_what_does_not_fit_is_one_sentence(
     Path("empty.txt").write_text("\n", encoding="utf-8")
     Path("broken.npz").write_bytes(b"broken")
     np.savez("a.npz", input_ids=np.zeros((2, 2), np.int64))
+    np.savez("x.npz", x=np.float32(1))
+    np.savez("y.npz", x=np.zeros((0, 3), np.float32))
+    np.savez("z.npz", x=np.zeros((2, 3), np.float32), z=np.zeros((3, 3), np.float32))
     with pytest.raises(BenchmarkError, match=message):
         make_contents(inputs, wanted)
 

@@ -126,6 +126,8 @@ def test_failures_are_told_with_the_commonest() -> None:
         ([100, 101], [10, 10], False),
         ([100, 0, 100], [10, float("nan"), 10], False),
         ([5, 8, 4], [10, 11, 10], True),  # so few differ by chance
+        ([20, 24, 30], [50, 42, 33], False),  # not so that it gets faster and faster
+        ([20, 21, 20], [50, 48, 46], True),
     ],
 )
 def test_steady_is_what_stays_as_it_is(rates: list[int], medians: list[float], steady: bool) -> None:

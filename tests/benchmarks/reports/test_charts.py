@@ -27,6 +27,7 @@ from tundish_bench.reports import Figure, Report, Row
 from tundish_bench.reports.charts import Chart, charts_of, key_figures, render
 from tundish_bench.reports.charts.over_time import history_chart
 from tundish_bench.reports.charts.style import BAD, EVEN, GOOD, WIDTH
+from tundish_bench.reports.wording import readable
 
 KERNELS = [f"resize_normalize 1080p bgr to 640 squared number {number} float32 chw antialiased" for number in range(12)]
 
@@ -118,14 +119,53 @@ def test_a_sweep_without_a_bound_or_a_knee(changes: dict[str, object], title: st
     assert chart.title.startswith(title)
 
 
+def test_a_search_for_a_rate_is_a_line_of_its_own_and_its_answer_the_title() -> None:
+    """A caller that waits for its answers gets more than any rate that may be asked for; see Kleinrock on M/D/1."""
+    latencies = encoded(np.full(200, 20.0))
+    closed = [
+        load_row(callers, 200).model_copy(update={"settings": {"callers": callers}, "histogram": latencies})
+        for callers in (1, 2, 4)
+    ]
+    trials = {30.0: 90.0, 45.0: 400.0, 37.0: 180.0, 33.0: 99.0}
+    rates = [
+        Row(
+            name=f"{rate:g}/s",
+            settings={"rate": rate},
+            figures=tuple(
+                Figure(name=name, unit=unit, repeats=(value,))
+                for name, unit, value in (("throughput", "/s", rate), ("p50", "ms", p99 / 3), ("p99", "ms", p99))
+            ),
+            histogram=encoded(np.full(200, p99)),
+        )
+        for rate, p99 in trials.items()
+    ]
+    swept = report("sweep", [*closed, *rates]).model_copy(
+        update={"slo_milliseconds": 100.0, "highest": ("33/s",), "knee": closed[0].name}
+    )
+    curve, percentiles = charts_of(swept)
+    assert curve.title == "Up to 33.0 requests/s with 99 % of the answers within 100 ms (33/s)"
+    (axes,) = painted(curve).axes
+    across = {str(line.get_label()): list(map(float, np.asarray(line.get_xdata()))) for line in axes.lines}
+    assert across["at a rate p99"] == sorted(trials)
+    assert len(across["callers that wait p99"]) == len(closed)
+    drawn = {str(line.get_label()) for line in painted(percentiles).axes[0].lines}
+    assert drawn == {*(row.name for row in closed), "33/s"}
+    none = swept.model_copy(update={"highest": ()})
+    assert charts_of(none)[0].title == "No load has 99 % of its answers within 100 ms"
+
+
 def test_percentiles_are_those_of_the_latencies() -> None:
     latencies = np.concatenate([np.full(9_900, 10.0), np.full(90, 50.0), np.full(10, 200.0)])
-    row = load_row(4, 200).model_copy(update={"histogram": encoded(latencies)})
+    told = load_row(4, 200).model_copy(update={"histogram": encoded(latencies)})
+    said = f"99 % within {readable(figure.value)} ms" if (figure := told.figure("p99")) else ""
+    assert charts_of(report("load", [told]))[0].title.endswith(said), "the table's figure, where there is one"
+    row = told.model_copy(update={"figures": told.figures[:1]})
     (chart,) = charts_of(report("load", [row]))
     assert chart.title == "Half of the answers come within 10.0 ms, 99 % within 10.0 ms"
     (axes,) = painted(chart).axes
     across, up = (np.asarray(values) for values in axes.lines[0].get_data())
     shares = 1 - 1 / across
+    assert up[-1] == pytest.approx(200.0, rel=1e-3), "the longest of all"
     for low, high, latency in ((0.0, 0.98, 10.0), (0.9905, 0.9985, 50.0), (0.9995, 1.0, 200.0)):
         assert up[(shares > low) & (shares < high)] == pytest.approx(latency, rel=1e-3)
     assert across.max() == pytest.approx(len(latencies))  # of ten thousand, nothing is said of one in a million

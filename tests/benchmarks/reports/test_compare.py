@@ -164,6 +164,18 @@ def test_other_machines_versions_and_rows_are_said() -> None:
     assert "client CPU" not in {each.figure for each in comparison.changes}  # which has no direction
 
 
+def test_another_model_or_method_is_said() -> None:
+    before = report("load", [load_row(4, 200)])
+    after = before.model_copy(update={"title": "another by tundish", "method": "In batches."})
+    notes = compare(before, after).notes
+    assert [note.partition(" Before: ")[0] for note in notes] == [
+        "The titles are not the same, which may be all that changed.",
+        "The methods are not the same, which may be all that changed.",
+    ]
+    assert notes[1].endswith("After: In batches.")
+    assert compare(before, before).notes == ()
+
+
 def test_reports_that_have_nothing_in_common_are_refused() -> None:
     with pytest.raises(BenchmarkError, match="kind 'load' cannot be compared with one of kind 'sweep'"):
         compare(report("load", [load_row(1, 200)]), report("sweep", [load_row(1, 200)]))

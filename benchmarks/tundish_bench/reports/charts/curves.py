@@ -26,6 +26,8 @@ from tundish_bench.reports.wording import readable, shortened
 MOST_LINES = 6
 _LOADS = ("callers", "rate")
 """Settings that say how much is asked; a line leads from the least to the most."""
+_LOOPS = {"callers": "callers that wait", "rate": "at a rate"}
+"""What to call them where a plot has both."""
 _TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
 _POINTS = 400
 """Of a line of percentiles."""
@@ -52,28 +54,38 @@ def sweep_chart(report: Report) -> Chart | None:
     )
 
 
-def _load_axis(rows: Sequence[Row]) -> str | None:
-    axes = [axis for axis, value in rows[0].settings.items() if not isinstance(value, str)]
+def _load_of(row: Row) -> str | None:
+    """The setting that says how much is asked."""
+    axes = [axis for axis, value in row.settings.items() if not isinstance(value, str)]
     return next((axis for axis in _LOADS if axis in axes), axes[0] if axes else None)
 
 
 def _lines(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows that differ in the load alone, by what they share that others have otherwise."""
-    load = _load_axis(rows)
-    varying = [axis for axis in rows[0].settings if axis != load and len({row.settings.get(axis) for row in rows}) > 1]
+    """Rows that differ in the load alone, by what they share that others have otherwise: callers or a rate, too."""
+    loads = {_load_of(row) for row in rows}
+    axes = dict.fromkeys(axis for row in rows for axis in row.settings)
+    varying = [axis for axis in axes if axis not in loads and len({row.settings.get(axis) for row in rows}) > 1]
     lines: dict[str, list[Row]] = {}
     for row in rows:
-        lines.setdefault(", ".join(f"{axis} {row.settings.get(axis)}" for axis in varying), []).append(row)
-    if load is not None:
-        for line in lines.values():
-            line.sort(key=lambda row: float(row.settings.get(load, 0)))
+        shared = [f"{axis} {row.settings.get(axis)}" for axis in varying]
+        kind = [_LOOPS.get(_load_of(row) or "", "")] if len(loads) > 1 else []
+        lines.setdefault(", ".join([*shared, *kind]), []).append(row)
+    for line in lines.values():
+        line.sort(key=_load_value)
     return lines
+
+
+def _load_value(row: Row) -> float:
+    load = _load_of(row)
+    return float(row.settings[load]) if load is not None else 0.0
 
 
 def _sweep_title(report: Report, rows: Sequence[Row]) -> str:
     bound = report.slo_milliseconds
     if bound is not None:
-        within = [row for row in rows if _value(row, "p99") <= bound]
+        # What callers get that wait for each other's answers is no rate that can be asked for.
+        rates = any("rate" in row.settings for row in rows)
+        within = [row for row in rows if row.name in report.highest or (not rates and _value(row, "p99") <= bound)]
         if not within:
             return f"No load has 99 % of its answers within {bound:g} ms"
         best = max(within, key=lambda row: _value(row, "throughput"))
@@ -92,7 +104,7 @@ def _sweep_title(report: Report, rows: Sequence[Row]) -> str:
 def _paint_sweep(surface: Surface, report: Report, lines: dict[str, list[Row]], left_out: int) -> None:
     axes = surface.subplots()
     points, labels = [], []
-    load = _load_axis(report.rows)
+    loads = dict.fromkeys(load for row in report.rows if (load := _load_of(row)))
     for (name, rows), (color, marker) in zip(lines.items(), series_styles(), strict=False):
         across = [_value(row, "throughput") for row in rows]
         for figure, line, face in (("p99", "-", color), ("p50", "--", "none")):
@@ -101,14 +113,14 @@ def _paint_sweep(surface: Surface, report: Report, lines: dict[str, list[Row]], 
             axes.plot(across, up, line, color=color, marker=marker, markersize=5, markerfacecolor=face, label=label)
             points += list(zip(across, up, strict=True))
             if figure == "p99":
-                said = [str(row.settings.get(load, row.name)) if load else row.name for row in rows]
+                said = [f"{_load_value(row):g}" if _load_of(row) else row.name for row in rows]
                 labels += list(zip(across, up, said, strict=True))
     axes.set_xlim(left=0)
     axes.set_yscale("log")
     axes.margins(x=0.06, y=0.12)
     plain_ticks(axes.yaxis)
     plain_ticks(axes.xaxis)
-    named = f"; numbers at the points: {load}" if load else ""
+    named = f"; numbers at the points: {' or '.join(loads)}" if loads else ""
     if left_out:
         named += f"; {left_out} slower settings are in the table alone"
     dress(
@@ -152,7 +164,7 @@ def percentiles_chart(report: Report) -> Chart | None:
     rows = [row for row in report.rows if row.histogram is not None]
     if not rows:
         return None
-    chosen = [rows[index] for index in sorted({round(each) for each in np.linspace(0, len(rows) - 1, MOST_LINES)})]
+    chosen = _chosen(report, rows)
     decoded = {row.name: latencies for row in chosen if (latencies := _decoded(row)).total}
     if not decoded:
         return None
@@ -160,17 +172,39 @@ def percentiles_chart(report: Report) -> Chart | None:
     def paint(surface: Surface) -> None:
         _paint_percentiles(surface, report, decoded)
 
-    return Chart(title=_percentiles_title(decoded), subtitle=report.title, height=4.2, paint=paint)
+    drawn = [row for row in chosen if row.name in decoded]
+    return Chart(title=_percentiles_title(drawn, decoded), subtitle=report.title, height=4.2, paint=paint)
 
 
-def _percentiles_title(decoded: dict[str, _Latencies]) -> str:
-    values = {name: float(latencies.at(0.99)) for name, latencies in decoded.items()}
+def _chosen(report: Report, rows: Sequence[Row]) -> list[Row]:
+    """As many as can be told apart: those that the report names, and some between the first and the last.
+
+    The rates that a search only tried are not among them.
+    """
+    named = {report.knee, *report.highest}
+    told = [row for row in rows if row.name in named or report.kind != "sweep" or "rate" not in row.settings]
+    others = [row for row in told if row.name not in named]
+    room = max(0, MOST_LINES - (len(told) - len(others)))
+    kept = {others[round(each)].name for each in np.linspace(0, len(others) - 1, min(room, len(others)))}
+    return [row for row in told if row.name in named or row.name in kept][:MOST_LINES]
+
+
+def _percentiles_title(rows: Sequence[Row], decoded: dict[str, _Latencies]) -> str:
+    """By the figures of the table, which are means over the repeats; of few answers there is no 99th percentile."""
+    name, share = ("p99", "99 %") if all(row.figure("p99") for row in rows) else ("p50", "Half")
+    values = {row.name: _told(row, name, decoded[row.name]) for row in rows}
     least, most = (pick(values, key=values.__getitem__) for pick in (min, max))
     if len(values) == 1:
-        half = float(decoded[least].at(0.5))
-        return f"Half of the answers come within {readable(half)} ms, 99 % within {readable(values[least])} ms"
+        half, most_of_them = (_told(rows[0], percentile, decoded[least]) for percentile in ("p50", "p99"))
+        return f"Half of the answers come within {readable(half)} ms, 99 % within {readable(most_of_them)} ms"
     ends = [f"{readable(values[name])} ms ({name})" for name in (least, most)]
-    return f"99 % of the answers come within {ends[0]} to {ends[1]}"
+    return f"{share} of the answers come within {ends[0]} to {ends[1]}"
+
+
+def _told(row: Row, name: str, latencies: _Latencies) -> float:
+    """A percentile as the table has it, or of all repeats together."""
+    figure = row.figure(name)
+    return figure.value if figure is not None else float(latencies.at(float(name.removeprefix("p")) / 100))
 
 
 def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Latencies]) -> None:
@@ -180,7 +214,8 @@ def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Lat
     for (name, latencies), (color, _) in zip(decoded.items(), series_styles(), strict=False):
         # Of 1000 answers, the last says nothing of what one in 10000 waits.
         across = np.geomspace(1, max(2.0, latencies.total), _POINTS)
-        up = latencies.at(1 - 1 / across)
+        # The last answer of all stands at the end.
+        up = latencies.at(np.append(1 - 1 / across[:-1], 1.0))
         axes.plot(across, up, color=color, label=shortened(name, 30), drawstyle="steps-post")
         drawn += [up.min(), up.max()]
     axes.set_xscale("log")
@@ -196,7 +231,7 @@ def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Lat
     axes.margins(x=0.02)
     dress(
         axes,
-        subtitle=report.title,
+        subtitle=f"{report.title}; all repeats together",
         across="share of the answers that come within the time",
         up="latency, ms (lower is better)",
     )
