@@ -147,6 +147,7 @@ class OnnxHints:
                 # Only those who resize by OpenCV read lines.
                 resampling="opencv" if isinstance(resize, LineResize) else "pillow",
                 crop=crop,
+                centre="torchvision",  # by which most networks outside of transformers were trained, timm's too
                 rescale=scale,
                 mean=mean,
                 std=std,

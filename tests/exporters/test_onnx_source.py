@@ -48,7 +48,7 @@ def pixels(
     shorter: int | None = None,
     filter_: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> NDArray[np.float64]:
-    """`[height, width, 3]` of 0 to 255 RGB by Pillow; stretched, or with its shorter edge of a length and cropped."""
+    """`[height, width, 3]` of 0 to 255 RGB by Pillow; stretched, or with its shorter edge of a length, and cropped."""
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     height, width = size
     if shorter is None:
@@ -56,7 +56,7 @@ def pixels(
     else:
         longer = int(shorter * max(image.size) / min(image.size))
         image = image.resize((shorter, longer) if image.width <= image.height else (longer, shorter), filter_)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
+    left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)  # as torchvision's CenterCrop
     return np.asarray(image.crop((left, top, left + width, top + height)), np.float64)
 
 

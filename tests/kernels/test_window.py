@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tundish_kernels import Window
 
 WRONG_SIZE: Any = (2, 2.0)
 WRONG_LENGTH: Any = 0.5
+WRONG_CENTRE: Any = "PIL"
 
 edges = st.integers(1, 5000)
 sizes = st.tuples(edges, edges)
@@ -67,9 +68,26 @@ def test_centre_crop_leaves_as_much_on_both_sides(resized: tuple[int, int], size
     assert right - window.left in (0, 1)
 
 
+@given(resized=sizes, size=sizes)
+@example(resized=(7, 9), size=(4, 4))  # 3 and 5 are left over: 1.5 is rounded to 2, and 2.5 to 2
+@example(resized=(4, 4), size=(7, 9))
+def test_torchvision_s_centre_is_the_one_of_its_centercrop(resized: tuple[int, int], size: tuple[int, int]) -> None:
+    """Its steps: an image that is smaller is padded first, by half of what is missing, rounded down, on the left."""
+    window = Window.stretch(resized).centre_crop(size, centre="torchvision")
+    for extent, wanted, begin in zip(resized, size, (window.top, window.left), strict=True):
+        padding = max(0, wanted - extent) // 2
+        padded = max(extent, wanted)
+        assert begin == round((padded - wanted) / 2.0) - padding
+
+
 @pytest.mark.parametrize(
     ("make", "error", "sentence"),
     [
+        (
+            lambda: Window.stretch((2, 2)).centre_crop((1, 1), centre=WRONG_CENTRE),
+            ValueError,
+            "centre must be 'transformers' or 'torchvision', got 'PIL'",
+        ),
         (lambda: Window.stretch((0, 2)), ValueError, "size must be at least 1 each way, got (0, 2)"),
         (lambda: Window.letterbox((0, 2), (2, 2)), ValueError, "image_size must be at least 1 each way, got (0, 2)"),
         (

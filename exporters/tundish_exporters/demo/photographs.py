@@ -19,6 +19,7 @@ PREPROCESS = ImagePreprocess(
     resize=ShortestEdgeResize(length=256),
     interpolation="bilinear",
     crop=(224, 224),
+    centre="torchvision",
     rescale=1 / 255,
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),

@@ -9,6 +9,8 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 Placement = Literal["centre", "top_left"]
+CentreOf = Literal["transformers", "torchvision"]
+"""Whose centre: they differ where an odd number of pixels is left over."""
 
 
 def _checked(size: Size, name: str) -> Size:
@@ -19,6 +21,14 @@ def _checked(size: Size, name: str) -> Size:
     if height < 1 or width < 1:
         raise ValueError(f"{name} must be at least 1 each way, got {size!r}")
     return height, width
+
+
+def _half_down(left_over: int) -> int:
+    return left_over // 2
+
+
+def _half_even(left_over: int) -> int:
+    return round(left_over / 2) if left_over >= 0 else -(-left_over // 2)
 
 
 class Window(NamedTuple):
@@ -80,19 +90,22 @@ class Window(NamedTuple):
             return cls(height, width, 0, 0)
         return cls(height, width, -((size[0] - height) // 2), -((size[1] - width) // 2))
 
-    def centre_crop(self, size: Size) -> "Window":
+    def centre_crop(self, size: Size, *, centre: CentreOf = "transformers") -> "Window":
         """The same resized image, with an output of this size at its centre.
 
-        An odd pixel is cut off below or to the right; an odd pixel of padding, if the output is the larger, goes
-        above or to the left, as in transformers.
+        transformers cuts an odd pixel off below or to the right, and puts an odd pixel of padding, if the output is
+        the larger, above or to the left. torchvision's CenterCrop begins at half of what is cut off, rounded to even,
+        and puts an odd pixel of padding below or to the right.
 
         Raises:
             TypeError: The size is not two integers.
-            ValueError: The size has nothing in it.
+            ValueError: The size has nothing in it, or there is no such centre.
         """
         size = _checked(size, "size")
-        top, left = (self.resized_height - size[0]) // 2, (self.resized_width - size[1]) // 2
-        return self._replace(top=top, left=left)
+        if centre not in ("transformers", "torchvision"):
+            raise ValueError(f"centre must be 'transformers' or 'torchvision', got {centre!r}")
+        begin = _half_down if centre == "transformers" else _half_even
+        return self._replace(top=begin(self.resized_height - size[0]), left=begin(self.resized_width - size[1]))
 
 
 class Region(NamedTuple):

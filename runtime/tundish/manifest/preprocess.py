@@ -106,6 +106,8 @@ class ImagePreprocess(Part):
     alone."""
     crop: tuple[PositiveInt, PositiveInt] | None
     """Height and width around the centre; zero pixels where the image is smaller."""
+    centre: Literal["transformers", "torchvision"] = "transformers"
+    """Whose, to the pixel, of a crop: they differ by one where an odd number is cut off or padded."""
     rescale: float
     mean: tuple[float, float, float]
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]

@@ -1,6 +1,7 @@
 """Where an image lands: the resize and crop rules of a bundle, in whole pixels.
 
-The rounding is that of transformers' image processors, which is what sources were trained with; `Window` has it.
+The rounding is that of transformers' image processors, or torchvision's where the manifest says so, which is what
+sources were trained with; `Window` has it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def window(rule: ImagePreprocess, height: int, width: int) -> Window:
             f"The image of {width} x {height} pixels is too long and thin: an edge may have {MAX_EDGE} pixels, also "
             f"when it is resized, here to {place.resized_width} x {place.resized_height}."
         )
-    return place if rule.crop is None else place.centre_crop(rule.crop)
+    return place if rule.crop is None else place.centre_crop(rule.crop, centre=rule.centre)
 
 
 def resized_size(rule: ImagePreprocess, height: int, width: int) -> tuple[int, int]:
