@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -51,6 +52,31 @@ class Machine(BaseModel):
 def usable_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def busy_share(seconds: float) -> float:
+    """Which share of the cores that this process may use works for anyone meanwhile, or waits for the host's others.
+
+    0 where the system does not say it.
+    """
+    before = _core_times()
+    time.sleep(seconds)
+    spent = [after - earlier for earlier, after in zip(before, _core_times(), strict=False)]
+    return spent[0] / sum(spent) if len(spent) == 2 and sum(spent) > 0 else 0.0
+
+
+def _core_times() -> tuple[int, ...]:
+    """What the usable cores have worked, and what they have idled, in the system's ticks; nothing if it is not said."""
+    names = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    try:
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+        rows = [
+            [int(each) for each in fields[1:9]] for line in lines if (fields := line.split()) and fields[0] in names
+        ]
+        idle = sum(row[3] + row[4] for row in rows)
+    except (OSError, ValueError, IndexError):
+        return ()
+    return sum(map(sum, rows)) - idle, idle
 
 
 def this_machine() -> Machine:

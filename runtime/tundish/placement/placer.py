@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from tundish.bundle import Bundle
@@ -12,7 +12,8 @@ from tundish.errors import TundishError
 from tundish.manifest import Manifest
 from tundish.memory import give_back_memory
 from tundish.placement.availability import on_this_machine
-from tundish.placement.figures import best
+from tundish.placement.figures import Measurement, best
+from tundish.placement.machine import busy_share
 from tundish.placement.measuring import measure
 from tundish.placement.placement import Placement, unmeasured
 from tundish.placement.samples import made_inputs
@@ -25,7 +26,12 @@ MEASURED_SECONDS = 2.0
 
 MOST_SECONDS = 20.0
 """A model whose every placement takes so long to run each instance's first batches that a server would start late is
-not measured either."""
+not measured either; and one that was not measured in this time is not measured to the end."""
+
+BUSY_SHARE = 0.25
+"""Of the cores, beyond which other work would choose the placement, for all later starts. It is looked for during
+`BUSY_SECONDS`."""
+BUSY_SECONDS = 0.2
 
 QUICK_MILLISECONDS = 1.0
 """A model whose item takes less, by the exporter's measurement, is not measured: it is no engine that keeps it busy."""
@@ -35,6 +41,10 @@ CLEARLY_BETTER = 1.1
 less, and what other work on the machine makes seem better for a moment would be kept."""
 
 _LOG = logging.getLogger(__name__)
+
+
+class _TooLongError(Exception):
+    """Measuring is given up."""
 
 
 class Placer:
@@ -76,11 +86,28 @@ class Placer:
                 manifest.version,
             )
             return plain
+        if (share := busy_share(BUSY_SECONDS)) > BUSY_SHARE:
+            _LOG.info(
+                "'%s' version %d is not measured, as other work takes %.0f %% of the cores: `tundish tune` does it "
+                "on a quiet machine, or the next start.",
+                manifest.model,
+                manifest.version,
+                100 * share,
+            )
+            return plain
         _LOG.info("'%s' version %d is measured for %g seconds.", manifest.model, manifest.version, MEASURED_SECONDS)
         try:
             choice = self._measured(bundle, candidates)
         except TundishError as error:
             _LOG.warning("'%s' version %d could not be measured. %s", manifest.model, manifest.version, error)
+            return plain
+        except _TooLongError:
+            _LOG.warning(
+                "'%s' version %d could not be measured in %g seconds: `tundish tune` does it, or the next start.",
+                manifest.model,
+                manifest.version,
+                MOST_SECONDS,
+            )
             return plain
         finally:
             give_back_memory()
@@ -90,9 +117,14 @@ class Placer:
 
     def _measured(self, bundle: Bundle, candidates: list[Placement]) -> Choice:
         items = made_inputs(bundle)
-        finalists, measured = successive_halving(
-            candidates, partial(measure, bundle, items, self._cores), seconds=MEASURED_SECONDS
-        )
+        give_up = time.monotonic() + MOST_SECONDS
+
+        def measure_in_time(placement: Placement, seconds: float) -> Measurement:
+            if time.monotonic() > give_up:
+                raise _TooLongError
+            return measure(bundle, items, self._cores, placement, seconds)
+
+        finalists, measured = successive_halving(candidates, measure_in_time, seconds=MEASURED_SECONDS)
         found = best(finalists, None)
         usual = next((each for each in measured if each.placement == candidates[0]), found)
         if found.figures.items_per_second < CLEARLY_BETTER * usual.figures.items_per_second:

@@ -29,6 +29,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
     """Whatever this machine has."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
     monkeypatch.setattr(placer, "MEASURED_SECONDS", 0.2)
+    monkeypatch.setattr(placer, "busy_share", lambda _seconds: 0.0)
     caplog.set_level(logging.INFO)
 
 
@@ -63,6 +64,26 @@ def test_the_first_load_measures_and_the_next_does_not(
     monkeypatch.setattr(placer, "measure", None)
     assert Placer(tmp_path, cores, instances=None).place(bundle) == first
     assert caplog.text.count("measured by the first load on") == 2
+
+
+def test_a_busy_machine_chooses_nothing(
+    tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(placer, "busy_share", lambda _seconds: 0.6)
+    placed = Placer(tmp_path, cores, instances=None).place(make_heavy_bundle(tmp_path))
+    assert (placed.instances, placed.threads) == (2, 1)
+    assert "is not measured, as other work takes 60 % of the cores" in caplog.text
+    assert not (tmp_path / ".tundish").exists(), "the next start may find a quiet one"
+
+
+def test_measuring_that_takes_too_long_is_given_up_and_forgotten(
+    tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(placer, "MOST_SECONDS", 0.05)
+    placed = Placer(tmp_path, cores, instances=None).place(make_heavy_bundle(tmp_path, milliseconds=2.0))
+    assert (placed.instances, placed.threads) == (2, 1)
+    assert "could not be measured in 0.05 seconds" in caplog.text
+    assert not (tmp_path / ".tundish").exists()
 
 
 def test_a_quick_model_is_not_measured(tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch) -> None:
