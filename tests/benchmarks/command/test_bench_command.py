@@ -39,10 +39,11 @@ def test_a_load_is_shown_and_written(endpoints: dict[WireName, Endpoint], tmp_pa
     files = [tmp_path / f"report.{suffix}" for suffix in ("json", "csv", "html", "svg", "png")]
     written = [part for file in files for part in ("--report", str(file))]
     said = run(str(endpoints["http"]), "fixed-command", "--callers", "2", "--rate", "10", *QUICK, *written)
-    for words in ("fixed-command by delayed 1", "2 callers", "10/s", "throughput", "p50", "server CPU"):
+    for words in ("fixed-command by delayed 1", "2 callers", "10/s", "throughput", "p50", "CPU"):
         assert words in said
     report = read_report(files[0])
     assert [row.name for row in report.rows] == ["2 callers", "10/s"]
+    assert all(row.figure("server CPU") for row in report.rows)
     assert [row.settings for row in report.rows] == [{"callers": 2}, {"rate": 10.0}]
     assert all(file.stat().st_size > 500 for file in files)
 
