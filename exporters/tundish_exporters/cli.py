@@ -325,9 +325,12 @@ def _check_flags(given: dict[str, Any], known: Sequence[str], reason: str) -> No
 
 @contextmanager
 def loading_frameworks() -> Iterator[None]:
-    """Turns a missing extra into one sentence, and keeps transformers off the network and quiet."""
+    """Turns a missing extra into one sentence; keeps transformers quiet and offline, and threads from spinning."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # PyTorch's threads spin while they wait for each other: where others need the cores, too, an export took ten times
+    # as long. OpenMP reads it once, when PyTorch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         yield
     except ModuleNotFoundError as error:

@@ -114,6 +114,24 @@ def test_an_export_shows_its_table_and_warnings_and_writes_what_its_source_was(
     assert contents(repository) == before
 
 
+@pytest.mark.parametrize(("own", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_do_not_spin_unless_the_user_wants_it(own: dict[str, str], expected: str) -> None:
+    """Set before PyTorch is imported, after which OpenMP no longer asks."""
+    code = (
+        "import os, sys\n"
+        "from tundish_exporters.cli import loading_frameworks\n"
+        "assert 'torch' not in sys.modules\n"
+        "with loading_frameworks():\n"
+        "    import torch\n"
+        "    print(os.environ['OMP_WAIT_POLICY'])\n"
+    )
+    unset = {name: value for name, value in ENVIRONMENT.items() if name != "OMP_WAIT_POLICY"}
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False, env=unset | own
+    )
+    assert outcome.stdout == f"{expected}\n", outcome.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
