@@ -138,7 +138,8 @@ def export_module(
     """Exports any `nn.Module`, or a program of `torch.export`, to a bundle in `repository`.
 
     Args:
-        module: returns one tensor: logits `[batch, labels]`, or token vectors `[batch, tokens, dimensions]`.
+        module: returns one tensor: logits `[batch, labels]`, or token vectors `[batch, tokens, dimensions]`. A softmax
+            or sigmoid at its end is recognised, and not applied again.
         example_inputs: the module's arguments by name, a batch of any size. For images: `pixel_values
             [n, 3, height, width] float32`; for texts `input_ids`, `attention_mask` and `token_type_ids`
             `[n, tokens] int64`, as needed.

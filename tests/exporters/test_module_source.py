@@ -19,6 +19,7 @@ from support.networks import (
     COLOR_INPUTS,
     COLOR_POSTPROCESS,
     COLOR_PREPROCESS,
+    COLORS,
     BagOfWords,
     ColorNetwork,
     PlainNetwork,
@@ -262,6 +263,48 @@ def test_a_network_in_training_mode_is_exported_without_its_dropout(tmp_path: Pa
     )
 
 
+class Scoring(ColorNetwork):
+    """Ends in the function itself."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.function = nn.Softmax(-1) if function == "softmax" else nn.Sigmoid()
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        scores: Tensor = self.function(super().forward(pixel_values))
+        return scores
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("function", ["softmax", "sigmoid"])
+def test_the_function_that_a_module_ends_in_is_not_applied_again(
+    function: Any, said: bool, tmp_path: Path, small_images: Path
+) -> None:
+    exported = export_module(
+        Scoring(function),
+        COLOR_INPUTS,
+        task="image-classification",
+        preprocess=COLOR_PREPROCESS,
+        postprocess=ClassificationPostprocess(labels=COLORS, function=function, in_network=said),
+        name="colors",
+        repository=tmp_path,
+        precision="fp32",
+        calibration=small_images,
+    )
+    rule = exported.bundle.manifest.postprocess
+    assert isinstance(rule, ClassificationPostprocess)
+    assert (rule.function, rule.in_network) == (function, True)
+    color = (40, 60, 20)
+    with tundish.open(tmp_path, instances=1) as runtime:
+        result = runtime.predict("colors", image=np.full((8, 8, 3), color, np.uint8)).result
+    assert isinstance(result, ImageClassification)
+    powers = np.exp(np.array(color) / 255 * 20)
+    expected = powers / (powers.sum() if function == "softmax" else powers + 1)
+    assert {label.name: pytest.approx(label.score, abs=1e-4) for label in result.labels} == dict(
+        zip(COLORS, expected, strict=True)
+    )
+
+
 @pytest.fixture(scope="module")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tokenizer(tmp_path_factory.mktemp("tokenizer") / "words.json")
@@ -377,6 +420,7 @@ TEXT_INPUTS = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids
         ({"module": Two()}, "Two returns a tuple; wrap it so that it returns one tensor"),
         ({"module": Named()}, "Named returns a dict; wrap it so that it returns one tensor"),
         ({"module": Failing()}, "PyTorch cannot export Failing: the module's own fault"),
+        ({"module": Scoring("sigmoid")}, "Scoring ends in a sigmoid, and the postprocess says softmax; pass function="),
         ({"module": FeatureMap()}, r"logits of the shape \['batch', 4, 16, 16\] for 3 labels"),
         ({"module": ColorNetwork(heads=torch.ones(2, 3))}, r"logits of the shape \['batch', 2\] for 3 labels"),
         ({"module": ColorNetwork(heads=torch.ones(5, 3))}, r"logits of the shape \['batch', 5\] for 3 labels"),

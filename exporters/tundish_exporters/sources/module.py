@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from tokenizers import Tokenizer
 
@@ -21,6 +22,7 @@ from tundish.tasks.text_classification import classified_parts
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.frameworks import versions
+from tundish_exporters.sources.onnx_file.graph import last_function
 from tundish_exporters.sources.pillow_images import processed_image
 from tundish_exporters.sources.pooling import pooled
 
@@ -46,7 +48,8 @@ class ModuleSource:
         """Takes the module in evaluation mode.
 
         Args:
-            module: returns one tensor: logits `[batch, labels]`, or token vectors `[batch, tokens, dimensions]`.
+            module: returns one tensor: logits or scores `[batch, labels]`, or token vectors
+                `[batch, tokens, dimensions]`.
             example_inputs: the module's arguments by name, with a batch of any size first; texts' second dimension is
                 taken as the number of tokens, every other dimension as fixed.
             task: what the module was trained for.
@@ -83,7 +86,7 @@ class ModuleSource:
         return manifest.Source(kind="module", files={}, frameworks=versions())
 
     def write_onnx(self, path: Path) -> None:
-        """See `Source.write_onnx`."""
+        """See `Source.write_onnx`; a softmax or sigmoid that the module ends in is the rule's own from here on."""
         reads_text = isinstance(self.preprocess, manifest.TextPreprocess)
         axes = {name: {0: "batch", 1: "tokens"} if reads_text else {0: "batch"} for name in self._examples}
         gives_tokens = isinstance(self.postprocess, manifest.PoolingPostprocess)
@@ -104,6 +107,10 @@ class ModuleSource:
                 )
             except Exception as error:  # whatever the module's own code raises
                 raise ExportError(f"PyTorch cannot export {type(self._module).__name__}: {error}") from error
+        if isinstance(self.postprocess, manifest.ClassificationPostprocess):
+            self.postprocess = self._with_own_function(
+                self.postprocess, onnx.load(path, load_external_data=False).graph
+            )
 
     def write_assets(self, directory: Path) -> list[str]:
         """See `Source.write_assets`."""
@@ -144,10 +151,24 @@ class ModuleSource:
         if isinstance(self.postprocess, manifest.PoolingPostprocess):
             mask = torch.ones(output.shape[:2])
             return FeatureExtraction(pooled(output, mask, self.postprocess).numpy())
-        scores = _SCORES[self.postprocess.function](output[0])
+        scores = output[0] if self.postprocess.in_network else _SCORES[self.postprocess.function](output[0])
         order = scores.argsort(descending=True, stable=True)
         labels = tuple(Label(self.postprocess.labels[index], float(scores[index])) for index in order.tolist())
         return ImageClassification(labels) if self.task == "image-classification" else TextClassification(labels)
+
+    def _with_own_function(
+        self, rule: manifest.ClassificationPostprocess, graph: onnx.GraphProto
+    ) -> manifest.ClassificationPostprocess:
+        """The rule, which does not apply what the module has applied."""
+        found = last_function(graph, self._output)
+        if found is None or rule.function == "none":
+            return rule
+        if found != rule.function:
+            raise ExportError(
+                f"{type(self._module).__name__} ends in a {found}, and the postprocess says {rule.function}; pass "
+                f"function='{found}'."
+            )
+        return rule.model_copy(update={"in_network": True})
 
     def _load_tokenizer(self) -> Tokenizer | None:
         if self._tokenizer_path is None:
