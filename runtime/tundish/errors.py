@@ -33,6 +33,9 @@ ERROR_METADATA_KEY = "tundish-error"
 PUSHBACK_METADATA_KEY = "grpc-retry-pushback-ms"
 """Trailing metadata by which gRPC servers say when to try again."""
 
+_LONGEST_REASON = 300
+"""Characters of what a library says; where it was raised comes last, and what to do about it before."""
+
 
 class TundishError(Exception):
     """Base of all errors; its text is one sentence that says what was wrong and what to do."""
@@ -114,6 +117,15 @@ class AddressError(TundishError):
     """The server cannot listen on the address."""
 
     status = grpc.StatusCode.UNAVAILABLE
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library's error says, in one line of at most 300 characters; its class if it says nothing."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if len(said) <= _LONGEST_REASON:
+        return said
+    ellipsis = " …"
+    return said[: _LONGEST_REASON - len(ellipsis)].rsplit(" ", maxsplit=1)[0] + ellipsis
 
 
 def answerable(error: Exception) -> TundishError:

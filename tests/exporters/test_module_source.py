@@ -415,7 +415,10 @@ TEXT_INPUTS = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids
             {"example_inputs": {"pixel_values": torch.tensor(1.0)}},
             "'pixel_values' is a scalar; every input needs",
         ),
-        ({"example_inputs": {"pixel_values": torch.zeros(1, 3, 20, 20)}}, "invalid dimensions for input: pixel_values"),
+        (
+            {"example_inputs": {"pixel_values": torch.zeros(1, 3, 20, 20)}},
+            "invalid dimensions for input: pixel_values for the following indices index: 2 Got: 16 Expected: 20 ",
+        ),
         ({"example_inputs": {"pixel_values": torch.zeros(1, 3, 16, 16, dtype=torch.uint8)}}, "PyTorch cannot export"),
         ({"module": Two()}, "Two returns a tuple; wrap it so that it returns one tensor"),
         ({"module": Named()}, "Named returns a dict; wrap it so that it returns one tensor"),

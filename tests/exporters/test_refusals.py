@@ -21,6 +21,7 @@ from support.model_families import IMAGE_FAMILIES, bert, gpt2, save_byte_level_e
 import tundish
 from tundish.manifest import TaskName
 from tundish_exporters import DataError, ExportError, ParityError, export_huggingface
+from tundish_exporters.sources.huggingface.loading import loaded
 
 hf: Any = transformers
 """Most of its classes have no types."""
@@ -148,6 +149,18 @@ def test_a_directory_with_a_fault_is_refused_with_the_reason(fault: str, tmp_pat
     said = refusal(source, "text-classification", tmp_path / "models")
     assert str(source) in said
     assert re.search(message, said), said
+
+
+def test_what_transformers_says_is_told_with_what_to_do(tmp_path: Path) -> None:
+    def load() -> None:
+        raise ImportError("\nWords requires the Pieces library. Check out the instructions on the\nPieces page.\n")
+
+    with pytest.raises(ExportError) as raised:
+        loaded(tmp_path, load)
+    assert str(raised.value) == (
+        f"{tmp_path} cannot be loaded by transformers: Words requires the Pieces library. Check out the instructions "
+        "on the Pieces page."
+    )
 
 
 @pytest.mark.parametrize("top_k", [0, 101])

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from tundish import manifest
 from tundish.engines import Arrays
+from tundish.errors import reason_of
 from tundish.results import FeatureExtraction, ImageClassification, Label, Result, TextClassification
 from tundish.tasks.text_classification import classified_parts
 from tundish_exporters.errors import ExportError
@@ -106,7 +107,7 @@ class ModuleSource:
                     dynamo=False,  # exports every family tried, and does not tie equal dimensions together
                 )
             except Exception as error:  # whatever the module's own code raises
-                raise ExportError(f"PyTorch cannot export {type(self._module).__name__}: {error}") from error
+                raise ExportError(f"PyTorch cannot export {type(self._module).__name__}: {reason_of(error)}") from error
         if isinstance(self.postprocess, manifest.ClassificationPostprocess):
             self.postprocess = self._with_own_function(
                 self.postprocess, onnx.load(path, load_external_data=False).graph
@@ -195,7 +196,7 @@ def _module_of(program: torch.export.ExportedProgram, examples: Mapping[str, tor
             module(**{name: torch.cat([tensor, tensor]) for name, tensor in examples.items()})
     except Exception as error:  # of its guards, which are plain assertions
         raise ExportError(
-            f"The program does not take batches of another size than it was exported with: {error}. Export it with "
-            "dynamic_shapes, in which the first dimension of each input is a torch.export.Dim."
+            f"The program does not take batches of another size than it was exported with: {reason_of(error)}. Export "
+            "it with dynamic_shapes, in which the first dimension of each input is a torch.export.Dim."
         ) from error
     return module.eval()

@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tundish.engines import Arrays
-from tundish.errors import EngineError
+from tundish.errors import EngineError, reason_of
 from tundish.manifest import Datatype, Precision, TensorSpec
 
 _DATATYPES: dict[str, Datatype] = {
@@ -58,7 +58,8 @@ class OnnxEngine:
                 disabled_optimizers=[_SLOWER, *([ROUNDS_KEPT_LAYERS] if precision == "int8" else [])],
             )
         except Exception as error:  # ONNX Runtime's errors have no common base but Exception
-            raise EngineError(f"ONNX Runtime does not take {path}: {error}") from error
+            said = " ".join(str(error).split())  # whole: a signature in C++ stands before the reason
+            raise EngineError(f"ONNX Runtime does not take {path}: {said}") from error
         self.inputs = tuple(map(_spec, self._session.get_inputs()))
         self.outputs = tuple(map(_spec, self._session.get_outputs()))
         self._output_names = [output.name for output in self.outputs]
@@ -68,7 +69,7 @@ class OnnxEngine:
         try:
             outputs = self._session.run(self._output_names, dict(inputs))
         except Exception as error:
-            raise EngineError(f"The engine failed: {_first_line(error)}") from error
+            raise EngineError(f"The engine failed: {reason_of(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
 
     def another(self) -> OnnxEngine:
@@ -96,7 +97,3 @@ def _spec(node: onnxruntime.NodeArg) -> TensorSpec:
     # A dimension without a name is dynamic too; it needs one to be written down.
     shape = (dim if dim is not None else f"dim{index}" for index, dim in enumerate(node.shape))
     return TensorSpec(name=node.name, datatype=_DATATYPES[node.type], shape=tuple(shape))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0]

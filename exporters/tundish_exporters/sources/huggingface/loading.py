@@ -13,6 +13,7 @@ import transformers
 from transformers import AutoConfig
 
 from tundish import manifest
+from tundish.errors import reason_of
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import adapters
 
@@ -88,7 +89,7 @@ def load_network(directory: Path, architecture: Architecture, weights: Weights) 
 
 
 def loaded(directory: Path, load: Callable[[], ThingT]) -> ThingT:
-    """What `load` gives; raises ExportError with the first line of what transformers says of it."""
+    """What `load` gives; raises ExportError with what transformers says of it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -102,8 +103,7 @@ def loaded(directory: Path, load: Callable[[], ThingT]) -> ThingT:
                 "save the model with save_pretrained(safe_serialization=True), or pass --trust-pickle if you trust its "
                 "maker."
             ) from error
-        reason = str(error).strip().split("\n")[0]
-        raise ExportError(f"{directory} cannot be loaded by transformers: {reason}") from error
+        raise ExportError(f"{directory} cannot be loaded by transformers: {reason_of(error)}") from error
 
 
 def _began_with_a_pickle(error: BaseException | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from tundish.errors import reason_of
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.tracing import plain_functions, traceable_functions
@@ -46,9 +47,8 @@ def write_network(
                 dynamo=False,  # as for modules
             )
         except Exception as error:  # whatever the network's own code raises
-            reason = str(error).strip().split("\n")[0]
             raise ExportError(
-                f"PyTorch cannot export the architecture '{network.config.model_type}': {reason}"
+                f"PyTorch cannot export the architecture '{network.config.model_type}': {reason_of(error)}"
             ) from error
 
 

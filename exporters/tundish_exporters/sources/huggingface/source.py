@@ -25,6 +25,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 
 from tundish import manifest
 from tundish.engines import Arrays
+from tundish.errors import reason_of
 from tundish.results import Result
 from tundish.tasks import Item, parts_of
 from tundish_exporters.errors import ExportError
@@ -132,7 +133,7 @@ class HuggingFaceSource(ABC):
             except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
                 raise ExportError(
                     f"optimum cannot export the architecture '{self._model.config.model_type}' for {self.task}: "
-                    f"{error}. Load it yourself and pass the module to tundish_exporters.export_module."
+                    f"{reason_of(error)}. Load it yourself and pass the module to tundish_exporters.export_module."
                 ) from error
             for file in Path(scratch).glob("model.onnx*"):
                 file.rename(path.parent / file.name.replace("model.onnx", path.name, 1))

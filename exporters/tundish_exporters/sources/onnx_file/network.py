@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tundish.engines.onnx import OnnxEngine
-from tundish.errors import EngineError
+from tundish.errors import EngineError, reason_of
 from tundish.manifest import TensorSpec
 from tundish.placement.machine import usable_cores
 from tundish_exporters.errors import ExportError
 from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.onnx_file.graph import Shape, find_layout, find_size, open_size
-from tundish_exporters.sources.onnx_file.reading import first_line
 
 
 class Network:
@@ -44,7 +43,7 @@ class Network:
         try:
             self._engine = OnnxEngine(path, threads=usable_cores())
         except EngineError as error:
-            raise ExportError(first_line(error)) from error
+            raise ExportError(str(error)) from error
         image = self._image()
         self.input = image.name
         self.layout = find_layout(image.shape, hints.layout)
@@ -77,7 +76,7 @@ class Network:
         try:
             return self._engine.run({self.input: images})
         except EngineError as error:
-            raise ExportError(f"{self._path} fails on an image of its own form: {first_line(error)}") from error
+            raise ExportError(f"{self._path} fails on an image of its own form: {reason_of(error)}") from error
 
     def _image(self) -> TensorSpec:
         inputs = self._engine.inputs

@@ -11,6 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx.external_data_helper import load_external_data_for_model
 
+from tundish.errors import reason_of
 from tundish_exporters.errors import ExportError
 
 MAX_BYTES = 2**31 - 1
@@ -52,7 +53,7 @@ def read_onnx(path: Path) -> OnnxFile:
         onnx.checker.check_model(str(path))
         load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # the library raises several of its own, and ValueError
-        raise ExportError(f"{path} is no valid ONNX model: {first_line(error)}") from error
+        raise ExportError(f"{path} is no valid ONNX model: {reason_of(error)}") from error
     return OnnxFile(path, model, hashes)
 
 
@@ -158,9 +159,3 @@ def _check_extent(path: Path, tensor: onnx.TensorProto) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def first_line(error: Exception) -> str:
-    """What the error says first; libraries go on about where it was raised."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

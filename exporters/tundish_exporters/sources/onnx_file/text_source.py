@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tundish import manifest
 from tundish.engines import Arrays
 from tundish.engines.onnx import OnnxEngine
-from tundish.errors import EngineError
+from tundish.errors import EngineError, reason_of
 from tundish.pipeline import Answer, Pipeline, run_batch
 from tundish.placement.machine import usable_cores
 from tundish.results import Result
@@ -30,7 +30,7 @@ from tundish_exporters.onnx_hints import OnnxHints
 from tundish_exporters.sources.frameworks import versions
 from tundish_exporters.sources.onnx_file.graph import last_function, modern
 from tundish_exporters.sources.onnx_file.labels import read_labels
-from tundish_exporters.sources.onnx_file.reading import first_line, read_onnx
+from tundish_exporters.sources.onnx_file.reading import read_onnx
 from tundish_exporters.sources.onnx_file.saved_tokenizer import FILES, load_saved_tokenizer, read_object
 from tundish_exporters.sources.pooling import read_pooling
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
@@ -137,7 +137,7 @@ class TextFileSource:
         try:
             engine = OnnxEngine(path, threads=usable_cores())
         except EngineError as error:
-            raise ExportError(first_line(error)) from error
+            raise ExportError(str(error)) from error
         for spec in engine.inputs:
             if spec.name not in _INPUTS or spec.datatype != "INT64" or len(spec.shape) != 2:
                 raise ExportError(
@@ -168,7 +168,7 @@ class TextFileSource:
         try:
             return self._network.run(batch)
         except EngineError as error:
-            raise ExportError(f"{self._file.path} fails on two texts in a batch: {first_line(error)}") from error
+            raise ExportError(f"{self._file.path} fails on two texts in a batch: {reason_of(error)}") from error
 
     def _labels(self) -> tuple[str, ...]:
         names = self._config.get("id2label")
