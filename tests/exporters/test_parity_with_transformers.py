@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sentence_transformers import SentenceTransformer
 from support.awkward_images import awkward_images
-from support.model_families import IMAGE_FAMILIES, POSITIONS, TEXT_FAMILIES, bert, levit, save_family
+from support.model_families import IMAGE_FAMILIES, POSITIONS, TEXT_FAMILIES, bert, save_family
 
 import tundish
 from tundish.bundle import Bundle
@@ -113,13 +113,6 @@ def test_an_image_classifier_answers_as_its_pipeline(
             if found := label_faults(expected[name], result.labels):
                 faults[name] = found
     assert faults == {}
-
-
-def test_a_processor_of_its_own_mind_is_refused_at_pre_processing(tmp_path: Path, photographs: list[Path]) -> None:
-    source = save_family(tmp_path / "source", levit())
-    with pytest.raises(ParityError, match=r"They part at pre-processing"):
-        export(source, tmp_path / "models", "image-classification", photographs[0].parent)
-    assert not (tmp_path / "models").exists()
 
 
 def test_another_normalization_is_refused_on_plain_grey_images_too(

@@ -156,20 +156,6 @@ def _convnext(edge: int) -> Made:
     return hf.ConvNextForImageClassification(config), processor
 
 
-def levit() -> Made:
-    """Its processor resizes to 256/224 of what its configuration says."""
-    config = hf.LevitConfig(
-        image_size=64,
-        hidden_sizes=[16, 32, 48],
-        num_attention_heads=[2, 2, 2],
-        depths=[1, 1, 1],
-        key_dim=[8, 8, 8],
-        **_NAMED,
-    )
-    processor = hf.LevitImageProcessor(size={"shortest_edge": 64}, crop_size=_CROP_64)
-    return hf.LevitForImageClassification(config), processor
-
-
 def efficientnet(**processor: Any) -> Made:
     """Its processor divides by the standard deviation twice."""
     config = hf.EfficientNetConfig(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,13 @@ _INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bil
 
 _CONVNEXT_CROPS_BELOW = 384
 """ConvNeXt's processor crops smaller sizes out of a larger resize, and stretches to this and larger ones."""
+
+_OF_THEIR_OWN_WAY = frozenset(
+    {"DonutImageProcessor", "LevitImageProcessor", "NougatImageProcessor", "PerceiverImageProcessor"}
+)
+"""Processors that resize, crop or pad by rules which their configuration does not say."""
+_CROPPING_APART = "PoolFormerImageProcessor"
+"""The processor that enlarges any size by its share, and crops to a size that is said apart from it."""
 
 _MULTIPLES = {"YolosImageProcessor": 16}
 """Processors that cut both sides to a multiple, which their configuration does not say."""
@@ -38,8 +46,11 @@ def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
         raise ExportError(f"{name} keeps the aspect ratio in a way of its own, which tundish does not reproduce.")
     if pad_size := getattr(processor, "pad_size", None):
         raise ExportError(f"{name} pads every image to {pad_size}, which tundish does not reproduce.")
-    if not hasattr(processor, "image_mean"):
-        raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no image_mean.")
+    if name in _OF_THEIR_OWN_WAY:
+        raise ExportError(f"{name} resizes in a way of its own, which tundish does not reproduce.")
+    for field in ("image_mean", "size", "do_resize"):
+        if not hasattr(processor, field):
+            raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no {field}.")
     resize, crop = _resize_and_crop(processor, name, any_size=any_size)
     return read_normalization(processor, resize, crop)
 
@@ -89,12 +100,19 @@ def _resize_and_crop(
     processor: Any, name: str, *, any_size: bool
 ) -> tuple[StretchResize | ShortestEdgeResize | None, tuple[int, int] | None]:
     size = dict(processor.size or {})
-    crop = getattr(processor, "crop_size", None) if getattr(processor, "do_center_crop", False) else None
+    # Others keep the flag, too, if their configuration has it, and do not heed it.
+    crops = "do_center_crop" in inspect.signature(processor.preprocess).parameters and processor.do_center_crop
+    crop = processor.crop_size if crops else None
     window = (crop["height"], crop["width"]) if crop else None
     if not processor.do_resize:
         return None, window
     rounds_up = name in _ROUNDING_UP
     multiple = (processor.size_divisor or 1) if rounds_up else _MULTIPLES.get(name, 1)
+    crop_share = getattr(processor, "crop_pct", None)
+    if name == _CROPPING_APART and crop_share is not None:
+        if len(set(size.values())) > 1:
+            raise ExportError(f"{name} resizes to {size}, enlarged by its crop_pct; tundish reproduces one edge of it.")
+        return ShortestEdgeResize(length=int(next(iter(size.values())) / crop_share)), window
     if set(size) == {"height", "width"}:
         height, width = (
             size[side] if not rounds_up else -(-size[side] // multiple) * multiple for side in ("height", "width")
@@ -120,7 +138,6 @@ def _resize_and_crop(
     if set(size) != {"shortest_edge"}:
         raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or the shortest edge.")
     edge = size["shortest_edge"]
-    crop_share = getattr(processor, "crop_pct", None)
     if crop_share is None:
         return ShortestEdgeResize(length=edge), window
     if edge >= _CONVNEXT_CROPS_BELOW:
