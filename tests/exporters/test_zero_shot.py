@@ -18,7 +18,7 @@ from support.server_process import ServerProcess
 import tundish
 from tundish.manifest import ClassificationPostprocess, VectorPostprocess
 from tundish.results import FeatureExtraction, ImageClassification
-from tundish_exporters import ExportError, export_huggingface
+from tundish_exporters import ExportError, export_huggingface, export_towers
 
 SCORE_TOLERANCE = 1e-3
 LABELS = ("a crack", "a worn roller", "nothing at all", "the strand", "pressure")
@@ -117,6 +117,24 @@ def test_what_cannot_be_compared_is_refused(options: Any, said: str, tmp_path: P
     source = save_towers(tmp_path / "towers", "clip")
     with pytest.raises(ExportError, match=said):
         export_huggingface(source, **({"task": TASK, "name": "model", "repository": tmp_path / "models"} | options))
+
+
+@pytest.mark.parametrize("labels", [["a crack"], None])
+def test_fewer_positions_than_siglips_texts_are_padded_to_are_refused(labels: Any, tmp_path: Path) -> None:
+    source = save_towers(tmp_path / "towers", "siglip")
+    config = hf.AutoConfig.from_pretrained(source)
+    config.text_config.max_position_embeddings = 24
+    hf.SiglipModel(config).save_pretrained(source)
+    given: Any = {"name": "model", "repository": tmp_path / "models"}
+    with pytest.raises(ExportError) as raised:
+        if labels is None:
+            export_towers(source, **given)
+        else:
+            export_huggingface(source, task=TASK, candidate_labels=labels, **given)
+    assert str(raised.value) == (
+        "text_config.max_position_embeddings is 24, and SigLIP's texts are padded to 64 tokens; give a network with 64 "
+        "positions or more."
+    )
 
 
 def test_a_network_without_towers_is_refused(tmp_path: Path) -> None:

@@ -28,11 +28,17 @@ SIGLIP_TEXTS: dict[str, Any] = {"padding": "max_length", "max_length": 64, "trun
 
 
 def check_towers(model: Any) -> None:
-    """Raises ExportError unless the network is a pair of towers."""
+    """Raises ExportError unless the network is a pair of towers, or if it has too few positions for SigLIP's texts."""
     if not all(hasattr(model, part) for part in ("get_image_features", "get_text_features", "logit_scale")):
         raise ExportError(
             f"The architecture '{model.config.model_type}' does not compare vectors of images and texts; CLIP and "
             "SigLIP do."
+        )
+    length = SIGLIP_TEXTS["max_length"]
+    if is_siglip(model) and (positions := model.config.text_config.max_position_embeddings) < length:
+        raise ExportError(
+            f"text_config.max_position_embeddings is {positions}, and SigLIP's texts are padded to {length} tokens; "
+            f"give a network with {length} positions or more."
         )
 
 
