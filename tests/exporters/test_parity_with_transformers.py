@@ -15,6 +15,7 @@ import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from support.awkward_images import awkward_images
 from support.model_families import IMAGE_FAMILIES, POSITIONS, TEXT_FAMILIES, bert, save_family
 
@@ -222,6 +223,19 @@ def test_each_pooling_gives_the_vectors_of_sentence_transformers(
     mode: str, normalize: bool, tmp_path: Path, small_encoder: Path
 ) -> None:
     source = with_pooling(small_encoder, tmp_path / "source", mode, normalize=normalize)
+    bundle = export(source, tmp_path / "models", "feature-extraction")
+    assert_equal_to_sentence_transformers(source, bundle)
+
+
+@pytest.mark.parametrize("mode", ["mean", "cls", "max"])
+def test_a_pooling_as_sentence_transformers_5_writes_it_gives_its_vectors(
+    mode: Any, tmp_path: Path, small_encoder: Path
+) -> None:
+    source = with_pooling(small_encoder, tmp_path / "source", "mean_tokens")
+    shutil.rmtree(source / "1_Pooling")
+    (source / "1_Pooling").mkdir()
+    Pooling(32, mode).save(str(source / "1_Pooling"))
+    assert json.loads((source / "1_Pooling" / "config.json").read_text())["pooling_mode"] == mode
     bundle = export(source, tmp_path / "models", "feature-extraction")
     assert_equal_to_sentence_transformers(source, bundle)
 

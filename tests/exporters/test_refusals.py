@@ -336,13 +336,21 @@ VECTOR_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "two poolings": (
         lambda source: edit_json(source / "1_Pooling" / "config.json", pooling_mode_cls_token=True),
-        r"asks for \['mean', 'cls'\]; tundish reproduces one of mean, cls and max",
+        r"asks for \['cls', 'mean'\]; tundish reproduces one of mean, cls and max",
     ),
     "a pooling of its own": (
         lambda source: edit_json(
             source / "1_Pooling" / "config.json", pooling_mode_mean_tokens=False, pooling_mode_lasttoken=True
         ),
         r"asks for \['pooling_mode_lasttoken'\]; tundish reproduces one of mean, cls and max",
+    ),
+    "a pooling of its own, as sentence-transformers 5 writes it": (
+        lambda source: (source / "1_Pooling" / "config.json").write_text('{"pooling_mode": "lasttoken"}'),
+        r"asks for \['lasttoken'\]; tundish reproduces one of mean, cls and max",
+    ),
+    "two poolings, as sentence-transformers 5 writes them": (
+        lambda source: (source / "1_Pooling" / "config.json").write_text('{"pooling_mode": ["mean", "max"]}'),
+        r"asks for \['mean', 'max'\]; tundish reproduces one of mean, cls and max",
     ),
     "no pooling at all": (
         lambda source: edit_json(source / "1_Pooling" / "config.json", pooling_mode_mean_tokens=False),

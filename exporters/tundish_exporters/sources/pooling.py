@@ -40,13 +40,19 @@ def read_pooling(directory: Path, tokenizer: Any) -> PoolingPostprocess:
         return PoolingPostprocess(pooling="none", normalize=False)
     config_path = directory / modules[1]["path"] / "config.json"
     config = _read_json(config_path)
-    modes = [mode for key, mode in _MODES.items() if config.get(key)]
-    others = [key for key, on in config.items() if key.startswith("pooling_mode") and on is True and key not in _MODES]
-    if config.get("pooling_mode") in _MODES.values():
-        modes = [config["pooling_mode"]]
-    if len(modes) != 1 or others:
-        raise ExportError(f"{config_path} asks for {modes + others}; tundish reproduces one of mean, cls and max.")
+    modes = _modes(config)
+    if len(modes) != 1 or modes[0] not in _MODES.values():
+        raise ExportError(f"{config_path} asks for {modes}; tundish reproduces one of mean, cls and max.")
     return PoolingPostprocess(pooling=modes[0], normalize="Normalize" in kinds)
+
+
+def _modes(config: Any) -> list[Any]:
+    """The ways of pooling that are asked for: as sentence-transformers 5 writes them, or by a flag for each."""
+    said = config.get("pooling_mode")
+    if said is None:
+        on = [key for key, value in config.items() if key.startswith("pooling_mode") and value is True]
+        return [_MODES.get(key, key) for key in on]
+    return said if isinstance(said, list) else [said]
 
 
 def _check_texts(directory: Path, tokenizer: Any) -> None:
