@@ -4,6 +4,7 @@ with tundish.open("models") as runtime:
     prediction = runtime.predict("photo-labels", image="cat.jpg")
 """
 
+import os
 from importlib.metadata import version
 
 from tundish.errors import TundishError
@@ -31,6 +32,11 @@ from tundish.results import (
     TokenClassification,
 )
 from tundish.runtime import Runtime, open  # noqa: A004  # tundish.open, as io.open
+
+# ONNX Runtime reports to Microsoft from when it is loaded, unasked, and leaves a number of this machine in ~/.cache. It
+# asks this variable alone; nothing above loads it, and all that does imports this package first. Who has set it has
+# decided otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = version("tundish")
 
