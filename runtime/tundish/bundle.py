@@ -5,6 +5,7 @@ A composed bundle holds others, its components, each a directory with a manifest
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -160,6 +161,8 @@ def _verify_file(directory: Path, file: BundleFile) -> None:
         raise BundleError(f"{path} is missing, its manifest names it; copy the bundle again.") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}.") from error
+    except RuntimeError:  # what `resolve` says of a link in a circle
+        raise BundleError(f"{path} is a link that leads back to itself; copy the bundle again.") from None
     if actual != file.sha256:
         raise BundleError(f"{path} does not match its SHA-256 in the manifest; copy it again.")
 
@@ -233,18 +236,24 @@ def publish_bundle(staging: Path, manifest: Manifest | Composition) -> AnyBundle
 
 
 def next_version(repository: Path, model: str) -> int:
-    """One more than the model's highest version."""
+    """One more than the model's highest version; raises BundleError as `versions_in` does."""
     return max(versions_in(repository / model), default=0) + 1
 
 
 def versions_in(directory: Path) -> list[int]:
-    """The versions below a model's directory, lowest first; other names are passed over."""
+    """The versions below a model's directory, lowest first; other names are passed over.
+
+    Raises:
+        BundleError: the directory is there and cannot be read.
+    """
     try:
         if not directory.is_dir():
             return []
-    except OSError:  # a name that no file can have, which some requests bring
-        return []
-    names = (path.name for path in directory.iterdir() if path.is_dir())
+        names = [path.name for path in directory.iterdir() if path.is_dir()]
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file can have this name, which some requests bring
+            return []
+        raise BundleError(f"{directory} cannot be read: {error.strerror}.") from error
     return sorted(int(name) for name in names if name.isascii() and name.isdigit() and not name.startswith("0"))
 
 

@@ -14,7 +14,7 @@ from tundish.composed_model import ComposedModel
 from tundish.errors import ModelNotFoundError, ModelNotReadyError, TundishError, answerable
 from tundish.memory import give_back_memory
 from tundish.model import Model
-from tundish.repository import Entry, scan, scan_model
+from tundish.repository import UNKNOWN, Entry, scan, scan_model
 
 State = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 
@@ -64,8 +64,8 @@ class ModelTable:
 
         Raises:
             ModelNotFoundError: the repository has no such model.
-            BundleError: a version does not match its hashes, or does not fit its task.
-            EngineError: the engine does not take a version's variant.
+            BundleError: its directory cannot be read; what was loaded stays.
+            ModelNotReadyError: a version cannot be loaded.
         """
         with self._changing:
             entries = list(scan_model(self._repository, name))
@@ -111,9 +111,9 @@ class ModelTable:
         else:
             # As text, since that is what a request has: it may be no number, or one of any length.
             by_text = {str(number): found for number, found in sorted(versions.items())}
-            if str(version) not in by_text:
+            if str(version) not in by_text and UNKNOWN not in versions:
                 raise ModelNotFoundError(f"Model '{name}' has no version '{version}'; it has {', '.join(by_text)}.")
-            found = by_text[str(version)]
+            found = by_text.get(str(version)) or versions[UNKNOWN]
         if found.loaded is None:
             raise ModelNotReadyError(f"Model '{name}' is not ready. {found.reason}")
         return found.loaded
@@ -167,9 +167,8 @@ class ModelTable:
         except Exception as failure:  # whatever it is, it is this version's fault and costs no other
             error = answerable(failure)
             unexpected = None if error is failure else failure
-            _LOG.error(
-                "Model '%s' version %d is not served: %s", entry.model, entry.version, error, exc_info=unexpected
-            )
+            title = f"'{entry.model}'" if entry.version == UNKNOWN else f"'{entry.model}' version {entry.version}"
+            _LOG.error("Model %s is not served: %s", title, error, exc_info=unexpected)
             return Version(entry.model, entry.version, "UNAVAILABLE", reason=str(error), failed=True)
         _LOG.info(
             "Model '%s' version %d is ready: %s by %s.",

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.bundles import make_bundle, rewrite_manifest
+from support.denied import deny
 
 from tundish.bundle import MANIFEST_NAME, Bundle, next_version, read_single_bundle, staged_bundle, versions_in
 from tundish.errors import BundleError, RepositoryError
 from tundish.manifest import Manifest, json_schema
-from tundish.repository import scan
+from tundish.repository import UNKNOWN, scan
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "bundle.schema.json"
 
@@ -153,6 +154,40 @@ def test_a_repository_tells_the_broken_from_the_good(bundle: Bundle, tmp_path: P
         ("colors", 1, False),
         ("colors", 2, True),
     ]
+
+
+def test_a_directory_that_cannot_be_read_is_a_broken_model_beside_the_others(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deny(monkeypatch, make_bundle(tmp_path, "secret").directory.parent)
+    good, broken = scan(tmp_path)
+    assert good.content == bundle
+    assert (broken.model, broken.version) == ("secret", UNKNOWN)
+    assert str(broken.content) == f"{tmp_path / 'secret'} cannot be read: Permission denied."
+
+
+def test_a_directory_that_is_no_model_may_be_unreadable(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    deny(monkeypatch, tmp_path / "lost+found")
+    assert [entry.content for entry in scan(tmp_path)] == [bundle]
+
+
+def test_a_repository_that_cannot_be_read_is_an_error_of_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deny(monkeypatch, tmp_path)
+    with pytest.raises(RepositoryError, match=f"The repository {tmp_path} cannot be read: Permission denied"):
+        list(scan(tmp_path))
+
+
+def test_a_link_that_leads_back_to_itself_is_an_error_of_the_tree(bundle: Bundle) -> None:
+    path = bundle.path("model.onnx")
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(BundleError, match=f"{path} is a link that leads back to itself"):
+        read_single_bundle(bundle.directory)
 
 
 def test_a_bundle_under_another_name_is_not_served_as_that(bundle: Bundle, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +10,10 @@ from typing import Any, cast
 
 import pytest
 from support.bundles import make_bundle
+from support.denied import deny
 
 from tundish.bundle import AnyBundle
-from tundish.errors import ModelNotFoundError, ModelNotReadyError
+from tundish.errors import BundleError, ModelNotFoundError, ModelNotReadyError
 from tundish.model_table import ModelTable
 
 
@@ -94,3 +96,37 @@ def test_a_successor_that_cannot_be_loaded_says_that_its_predecessor_answers(
     with pytest.raises(ModelNotReadyError, match=r"Version 1 of model 'colors' answers as before: .*bundle\.json"):
         broken.load("colors")
     assert broken.find("colors").manifest.version == 1
+
+
+def test_a_directory_that_cannot_be_read_costs_no_other_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_bundle(tmp_path)
+    directory = make_bundle(tmp_path, "secret").directory.parent
+    reason = f"{directory} cannot be read: Permission denied."
+    with monkeypatch.context() as denied:
+        deny(denied, directory)
+        table = table_of(tmp_path)
+        assert f"Model 'secret' is not served: {reason}" in caplog.text
+        assert table.find("colors").manifest.version == 1
+        for version in (None, 1):
+            with pytest.raises(ModelNotReadyError, match=re.escape(reason)):
+                table.find("secret", version)
+        with pytest.raises(BundleError, match=re.escape(reason)):
+            table.load("secret")
+    table.load("secret")
+    assert [(found.model, found.number, found.state) for found in table.versions()] == [
+        ("colors", 1, "READY"),
+        ("secret", 1, "READY"),
+    ]
+
+
+def test_a_directory_that_cannot_be_read_any_more_leaves_what_was_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = make_bundle(tmp_path).directory.parent
+    table = table_of(tmp_path)
+    deny(monkeypatch, directory)
+    with pytest.raises(BundleError, match="cannot be read"):
+        table.load("colors")
+    assert table.find("colors").manifest.version == 1

@@ -36,7 +36,10 @@ def list_models(
     if as_json:
         print(
             json.dumps(
-                [{"model": entry.model, "version": entry.version, **_summary(entry.content)} for entry in entries]
+                [
+                    {"model": entry.model, "version": entry.version or None, **_summary(entry.content)}
+                    for entry in entries
+                ]
             )
         )
         return
@@ -50,7 +53,7 @@ def list_models(
     for entry, summary in zip(entries, summaries, strict=True):
         table.add_row(
             entry.model,
-            str(entry.version),
+            str(entry.version or "?"),
             summary.get("task", ""),
             summary.get("variant", ""),
             escape(summary.get("error", "verified")),
@@ -170,7 +173,7 @@ def verify(repository: RepositoryArgument) -> None:
         good = not isinstance(entry.content, BundleError)
         broken |= not good
         verdict = "[green]verified[/]" if good else f"[red]broken:[/] {escape(str(entry.content))}"
-        console.print(f"{entry.model} {entry.version}: {verdict}", soft_wrap=True)
+        console.print(f"{entry.model} {entry.version or '?'}: {verdict}", soft_wrap=True)
     if broken:
         raise typer.Exit(1)
 

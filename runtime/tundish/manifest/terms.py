@@ -36,7 +36,8 @@ EngineName = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int4"]
 """What most of a network is computed in. `bf16` takes the fp32 file; its engine rounds on the way. `fp16` and `int4`
 are what a file has its weights in; a processor that does not multiply them takes them as fp32 or int8."""
-ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+ModelName = Annotated[str, Field(pattern=MODEL_NAME)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MAX_STATEMENT = 2000
 """Characters that a maker may say in a field for people."""
