@@ -42,7 +42,7 @@ def serve(
         bool, typer.Option("--shared-memory", help="Let clients of this machine name shared memory to read and write.")
     ] = False,
 ) -> None:
-    """Serve every model of REPOSITORY over gRPC and HTTP until SIGTERM or Ctrl-C, then finish the accepted requests."""
+    """Serve every model of REPOSITORY over gRPC and HTTP until SIGTERM, SIGHUP or Ctrl-C; finish what was accepted."""
     with Runtime(
         repository,
         instances=instances,

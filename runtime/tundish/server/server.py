@@ -61,7 +61,7 @@ async def serve(
     max_http_body_bytes: int,
     on_ready: Callable[[str, str], None],
 ) -> None:
-    """Serves until SIGTERM or SIGINT; returns when every accepted request is answered.
+    """Serves until SIGTERM, SIGINT or SIGHUP; returns when every accepted request is answered.
 
     With `shared_memory`, clients may leave inputs and find outputs in shared memory of this machine, which they name.
     `on_ready` is called with the addresses of gRPC and HTTP once requests are taken; port 0 lets the system choose one.
@@ -116,15 +116,19 @@ def _is_no_gone_caller(record: logging.LogRecord) -> bool:
 
 
 def _stop_on_signals(admission: Admission) -> None:
-    """For the rest of the process's life: a second signal must not kill it while its last answers are on their way."""
+    """For the rest of the process's life: a second signal must not kill it while its last answers are on their way.
+
+    A terminal that is closed sends SIGHUP; who has had it ignored, as `nohup` does, means the server to go on.
+    """
     loop = asyncio.get_running_loop()
 
     def stop(*_: object) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(admission.stopping.set)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 def _bind(server: grpc.aio.Server, host: str, port: int) -> int:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,18 @@ def slow_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def stopping(slow_repository: Path) -> Iterator[ServerProcess]:
     """Serves `slow` with one instance; the test stops it."""
-    with ServerProcess(slow_repository, "--instances", "1") as process:
+    with handling_of_hangups(signal.SIG_DFL), ServerProcess(slow_repository, "--instances", "1") as process:
         yield process
+
+
+@contextmanager
+def handling_of_hangups(handling: signal.Handlers) -> Iterator[None]:
+    """How processes that are started inside take SIGHUP; these tests may themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, handling)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +128,15 @@ def wait_until_refusing(url: str) -> None:
 # Stopping
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_whose_terminal_may_close_goes_on(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    with handling_of_hangups(signal.SIG_IGN), ServerProcess(tmp_path) as process, connect(process.url) as connection:
+        process.signal(signal.SIGHUP)
+        for _ in range(10):
+            assert top_label(connection.typed.Predict(image_request("colors", encoded("red")))) == "red"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stopping_server_answers_what_it_accepted_and_refuses_the_rest(
     stopping: ServerProcess, number: signal.Signals
 ) -> None:
