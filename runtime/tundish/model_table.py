@@ -63,20 +63,23 @@ class ModelTable:
         successor that cannot be loaded leaves it in place.
 
         Raises:
-            ModelNotFoundError: the repository has no such model.
+            ModelNotFoundError: the repository has no such model, or none any more.
             BundleError: its directory cannot be read; what was loaded stays.
-            ModelNotReadyError: a version cannot be loaded.
+            ModelNotReadyError: versions cannot be loaded; names each.
         """
         with self._changing:
             entries = list(scan_model(self._repository, name))
-            if not entries:
-                self._forget(name)
-                raise ModelNotFoundError(f"The repository has no model '{name}'; export one of that name into it.")
-            errors = [error for entry in entries if (error := self._replace(entry)) is not None]
-            for number in set(self._versions[name]) - {entry.version for entry in entries}:
+            refusals = [refusal for entry in entries if (refusal := self._replace(entry))]
+            answered = any(version.loaded for version in self._versions.get(name, {}).values())
+            for number in set(self._versions.get(name, {})) - {entry.version for entry in entries}:
                 self._remove(name, number)
-            if errors:
-                raise errors[0]
+            if not entries:
+                done = " any more, so what answered of it was unloaded" if answered else ""
+                raise ModelNotFoundError(
+                    f"The repository has no model '{name}'{done}; export one of that name into it."
+                )
+            if refusals:
+                raise ModelNotReadyError(" ".join(refusals))
 
     def unload(self, name: str) -> None:
         """Takes no new work for a model, and returns when what was accepted is answered.
@@ -105,6 +108,7 @@ class ModelTable:
 
     def _find(self, name: str, version: str | int | None) -> Model:
         versions = self._check_known(name)
+        title = f"Model '{name}'"
         if version is None or version == "":
             ready = [number for number, found in versions.items() if found.loaded]
             found = versions[max(ready, default=max(versions))]
@@ -114,8 +118,9 @@ class ModelTable:
             if str(version) not in by_text and UNKNOWN not in versions:
                 raise ModelNotFoundError(f"Model '{name}' has no version '{version}'; it has {', '.join(by_text)}.")
             found = by_text.get(str(version)) or versions[UNKNOWN]
+            title += f" version {version}"
         if found.loaded is None:
-            raise ModelNotReadyError(f"Model '{name}' is not ready. {found.reason}")
+            raise ModelNotReadyError(f"{title} is not ready. {found.reason}")
         return found.loaded
 
     def versions(self) -> list[Version]:
@@ -139,27 +144,26 @@ class ModelTable:
         return versions
 
     def _unknown(self, name: str) -> ModelNotFoundError:
-        return ModelNotFoundError(f"There is no model '{name}'; there are {', '.join(sorted(self._versions))}.")
+        return ModelNotFoundError(
+            f"There is no model '{name}'; there are {', '.join(sorted(self._versions)) or 'none'}."
+        )
 
     def _set(self, version: Version) -> None:
         with self._lock:
             # A new dictionary, because readers of the old one take no lock.
             self._versions[version.model] = {**self._versions.get(version.model, {}), version.number: version}
 
-    def _forget(self, name: str) -> None:
-        """Of a model that lies in the repository no more, the versions that do not answer."""
-        with self._lock:
-            left = {number: found for number, found in self._versions.pop(name, {}).items() if found.loaded}
-            if left:
-                self._versions[name] = left
-
     def _remove(self, name: str, number: int) -> None:
         self._unload(name, number)
         with self._lock:
-            self._versions[name] = {other: found for other, found in self._versions[name].items() if other != number}
+            left = {other: found for other, found in self._versions[name].items() if other != number}
+            if left:
+                self._versions[name] = left
+            else:
+                del self._versions[name]
 
-    def _loaded(self, entry: Entry) -> Version:
-        """The version after an attempt to load it."""
+    def _loaded(self, entry: Entry, *, answers_as_before: bool = False) -> Version:
+        """The version after an attempt to load it, beside one of its number that may answer meanwhile."""
         try:
             if isinstance(entry.content, TundishError):
                 raise entry.content
@@ -167,9 +171,9 @@ class ModelTable:
         except Exception as failure:  # whatever it is, it is this version's fault and costs no other
             error = answerable(failure)
             unexpected = None if error is failure else failure
-            title = f"'{entry.model}'" if entry.version == UNKNOWN else f"'{entry.model}' version {entry.version}"
-            _LOG.error("Model %s is not served: %s", title, error, exc_info=unexpected)
-            return Version(entry.model, entry.version, "UNAVAILABLE", reason=str(error), failed=True)
+            version = Version(entry.model, entry.version, "UNAVAILABLE", reason=str(error), failed=True)
+            _LOG.error("%s", _refusal(version, answers_as_before=answers_as_before), exc_info=unexpected)
+            return version
         _LOG.info(
             "Model '%s' version %d is ready: %s by %s.",
             entry.model,
@@ -179,29 +183,23 @@ class ModelTable:
         )
         return Version(entry.model, entry.version, "READY", loaded=model)
 
-    def _replace(self, entry: Entry) -> TundishError | None:
-        """Loads a version in place of what there is of it; the error if it cannot be."""
+    def _replace(self, entry: Entry) -> str | None:
+        """Loads a version in place of what there is of it; what to say if it cannot be."""
         old = self._versions.get(entry.model, {}).get(entry.version)
+        before = old.loaded if old else None
         content = entry.content
-        if not isinstance(content, TundishError) and old and old.loaded and old.loaded.manifest == content.manifest:
+        if before and not isinstance(content, TundishError) and before.manifest == content.manifest:
             return None
-        if old is None or not old.loaded:
+        if not before:
             self._set(Version(entry.model, entry.version, "LOADING", reason="It is being loaded."))
-        new = self._loaded(entry)
-        if new.loaded or old is None or not old.loaded:
+        new = self._loaded(entry, answers_as_before=before is not None)
+        if new.loaded or not before:
             self._set(new)
-        if new.loaded and old and old.loaded:
-            old.loaded.close()
-            del old
+        if new.loaded and before:
+            before.close()
+            del old, before
             give_back_memory()
-        if new.loaded:
-            return None
-        if old and old.loaded:
-            return ModelNotReadyError(
-                f"Version {entry.version} of model '{entry.model}' answers as before: what lies there now is not "
-                f"served. {new.reason}"
-            )
-        return ModelNotReadyError(f"Model '{entry.model}' is not ready. {new.reason}")
+        return None if new.loaded else _refusal(new, answers_as_before=before is not None)
 
     def _unload(self, name: str, number: int) -> None:
         loaded = self._versions[name][number].loaded
@@ -211,6 +209,16 @@ class ModelTable:
             del loaded
             give_back_memory()
         self._set(Version(name, number, "UNAVAILABLE", reason="It was unloaded; load it again to use it."))
+
+
+def _refusal(version: Version, *, answers_as_before: bool) -> str:
+    """What to say of one that could not be loaded, and may be answering from what was loaded before."""
+    title = (
+        f"Model '{version.model}'" if version.number == UNKNOWN else f"Model '{version.model}' version {version.number}"
+    )
+    if answers_as_before:
+        return f"{title} answers as before: what lies there now is not served. {version.reason}"
+    return f"{title} is not served: {version.reason}"
 
 
 def _component(model: ComposedModel, name: str) -> Model:

@@ -75,13 +75,30 @@ def test_what_failed_can_be_unloaded(broken: ModelTable) -> None:
 
 def test_what_failed_and_lies_there_no_more_is_forgotten(broken: ModelTable, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "other")
-    shutil.rmtree(tmp_path / "colors")
-    for name in ("other", "colors"):
-        with pytest.raises(ModelNotFoundError, match=f"The repository has no model '{name}'"):
-            broken.load(name)
+    with pytest.raises(ModelNotFoundError, match=r"The repository has no model 'other'; export"):
+        broken.load("other")
     assert [(version.model, version.state) for version in broken.versions()] == [("colors", "READY")]
     with pytest.raises(ModelNotFoundError, match="There is no model 'other'; there are colors"):
         broken.find("other")
+
+
+@pytest.mark.parametrize("left", [[], [2]])
+def test_what_answered_and_lies_there_no_more_is_unloaded(tmp_path: Path, left: list[int]) -> None:
+    for version in (1, 2):
+        make_bundle(tmp_path, version=version)
+    table = table_of(tmp_path)
+    for version in {1, 2} - set(left):
+        shutil.rmtree(tmp_path / "colors" / str(version))
+    if left:
+        table.load("colors")
+    else:
+        with pytest.raises(
+            ModelNotFoundError, match=r"no model 'colors' any more, so what answered of it was unloaded"
+        ):
+            table.load("colors")
+        with pytest.raises(ModelNotFoundError, match=r"There is no model 'colors'; there are none\."):
+            table.find("colors")
+    assert [(version.number, version.state) for version in table.versions()] == [(number, "READY") for number in left]
 
 
 def test_a_name_that_no_directory_can_have_is_not_found(broken: ModelTable) -> None:
@@ -90,12 +107,40 @@ def test_a_name_that_no_directory_can_have_is_not_found(broken: ModelTable) -> N
 
 
 def test_a_successor_that_cannot_be_loaded_says_that_its_predecessor_answers(
-    broken: ModelTable, tmp_path: Path
+    broken: ModelTable, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "colors" / "1" / "bundle.json").write_text("{")
-    with pytest.raises(ModelNotReadyError, match=r"Version 1 of model 'colors' answers as before: .*bundle\.json"):
+    path = tmp_path / "colors" / "1" / "bundle.json"
+    path.write_text("{")
+    said = (
+        "Model 'colors' version 1 answers as before: what lies there now is not served. "
+        f"{path} is damaged: it is not JSON; export the model again."
+    )
+    caplog.clear()
+    with pytest.raises(ModelNotReadyError) as caught:
         broken.load("colors")
+    assert str(caught.value) == said
+    assert caplog.messages == [said]
     assert broken.find("colors").manifest.version == 1
+
+
+def test_each_version_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    table = table_of(tmp_path)
+    for version in (2, 3):
+        make_bundle(tmp_path, version=version)
+        (tmp_path / "colors" / str(version) / "bundle.json").unlink()
+    with pytest.raises(ModelNotReadyError) as caught:
+        table.load("colors")
+    assert str(caught.value) == " ".join(
+        f"Model 'colors' version {version} is not served: {tmp_path}/colors/{version}/bundle.json is missing, so "
+        f"{tmp_path}/colors/{version} is not a bundle."
+        for version in (2, 3)
+    )
+    assert table.find("colors").manifest.version == 1
+    with pytest.raises(
+        ModelNotReadyError, match=r"Model 'colors' version 3 is not ready\. .*/3/bundle\.json is missing"
+    ):
+        table.find("colors", 3)
 
 
 def test_a_directory_that_cannot_be_read_costs_no_other_model(

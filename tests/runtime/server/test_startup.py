@@ -141,7 +141,7 @@ def test_a_broken_model_is_unavailable_and_its_file_is_named(
     connection: Connection, reasons: dict[str, str], name: str
 ) -> None:
     reason = reasons[name]
-    for version in ("", "1"):
+    for version, title in (("", f"Model '{name}'"), ("1", f"Model '{name}' version 1")):
         assert not model_ready(connection, name, version)
         assert not model_ready(connection, f"{name}.engine", version)
         answers = [
@@ -155,7 +155,7 @@ def test_a_broken_model_is_unavailable_and_its_file_is_named(
         ]
         for code, message in answers:
             assert code == "UNAVAILABLE"
-            assert message.startswith(f"Model '{name}' is not ready. {reason}")
+            assert message.startswith(f"{title} is not ready. {reason}")
     assert refusal(connection.typed.Predict, image_request(name, encoded("red"), version="2"))[0] == "NOT_FOUND"
 
 
