@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -122,6 +123,21 @@ class ModelTable:
         if found.loaded is None:
             raise ModelNotReadyError(f"{title} is not ready. {found.reason}")
         return found.loaded
+
+    def check_ready(self) -> None:
+        """Returns if each model has a version that answers, but for models that were unloaded.
+
+        Raises:
+            ModelNotReadyError: names each model that has none, and says why its highest version does not answer.
+        """
+        reasons = []
+        for name, group in groupby(self.versions(), lambda version: version.model):
+            versions = list(group)
+            wanted = [version for version in versions if version.failed or version.state == "LOADING"]
+            if wanted and not any(version.loaded for version in versions):
+                reasons.append(f"Model '{name}' is not ready. {wanted[-1].reason}")
+        if reasons:
+            raise ModelNotReadyError(" ".join(reasons))
 
     def versions(self) -> list[Version]:
         """Every version, by name and number."""

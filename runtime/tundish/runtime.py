@@ -74,11 +74,6 @@ class Runtime:
             if isinstance(version.loaded, ComposedModel):
                 yield from version.loaded.components.values()
 
-    @property
-    def ready(self) -> bool:
-        """Whether every version of the repository answers, but for those that were unloaded."""
-        return not any(version.failed or version.state == "LOADING" for version in self.table.versions())
-
     def predict(
         self,
         model: str,

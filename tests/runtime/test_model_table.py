@@ -175,3 +175,40 @@ def test_a_directory_that_cannot_be_read_any_more_leaves_what_was_loaded(
     with pytest.raises(BundleError, match="cannot be read"):
         table.load("colors")
     assert table.find("colors").manifest.version == 1
+
+
+def test_models_are_ready_while_each_has_a_version_that_answers(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    directory = make_bundle(tmp_path, "other").directory
+    table = table_of(tmp_path)
+    table.check_ready()
+    (make_bundle(tmp_path, version=2).directory / "bundle.json").unlink()
+    with pytest.raises(ModelNotReadyError):
+        table.load("colors")
+    table.check_ready()
+    (directory / "bundle.json").unlink()
+    table.unload("other")
+    table.check_ready()
+    with pytest.raises(ModelNotReadyError):
+        table.load("other")
+    with pytest.raises(ModelNotReadyError) as caught:
+        table.check_ready()
+    assert str(caught.value) == (
+        f"Model 'other' is not ready. {directory}/bundle.json is missing, so {directory} is not a bundle."
+    )
+
+
+def test_a_model_is_not_ready_while_its_only_version_is_loaded(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+
+    def load(bundle: AnyBundle) -> Any:
+        if bundle.manifest.model == "other":
+            with pytest.raises(ModelNotReadyError, match=r"^Model 'other' is not ready\. It is being loaded\.$"):
+                table.check_ready()
+        return Loaded(bundle.manifest)
+
+    table = ModelTable(tmp_path, load)
+    table.load_all()
+    make_bundle(tmp_path, "other")
+    table.load("other")
+    table.check_ready()

@@ -16,6 +16,7 @@ import pytest
 from support.bundles import make_bundle
 from support.calls import Connection, connect, image_request, status_of, top_label
 from support.commands import call_tundish, run_tundish
+from support.http_calls import get
 from support.images import encoded
 from support.server_process import ServerProcess
 
@@ -136,6 +137,16 @@ def test_a_server_that_cannot_serve_all_is_live_but_not_ready(connection: Connec
     assert not server_ready(connection)
 
 
+def test_who_is_not_ready_over_http_names_each_model_that_does_not_answer(
+    damaged: ServerProcess, reasons: dict[str, str]
+) -> None:
+    answer = get(damaged.http_url, "/v2/health/ready")
+    assert answer.status == 503
+    first = min(reasons)
+    assert answer.error.startswith(f"Model '{first}' is not ready. {reasons[first]}")
+    assert "'colors'" not in answer.error
+
+
 @pytest.mark.parametrize("name", [damage.__name__ for damage in DAMAGES])
 def test_a_broken_model_is_unavailable_and_its_file_is_named(
     connection: Connection, reasons: dict[str, str], name: str
@@ -177,7 +188,8 @@ def test_a_broken_highest_version_leaves_the_one_below_it_answering(tmp_path: Pa
         assert (model_ready(connection, "colors"), model_ready(connection, "colors", "2")) == (True, False)
         metadata = connection.open_inference.ModelMetadata(oip.ModelMetadataRequest(name="colors"))
         assert list(metadata.versions) == ["1"]
-        assert not server_ready(connection)
+        assert server_ready(connection)
+        assert get(process.http_url, "/v2/health/ready").json == {"ready": True}
 
 
 def make_garbage_bundle(repository: Path, scratch: Path) -> Path:

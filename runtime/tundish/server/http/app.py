@@ -125,10 +125,9 @@ class _Rest:
         return as_json(await self._front.ServerLive(oip.ServerLiveRequest(), None))
 
     async def ready(self, _: Request) -> Any:
-        ready = await self._front.ServerReady(oip.ServerReadyRequest(), None)
-        if not ready.ready:
-            raise HTTPException(503, "The server is stopping, or a model of its repository does not answer.")
-        return as_json(ready)
+        # The message says no more than whether it is; the error says why it is not.
+        self._front.check_ready()
+        return {"ready": True}
 
     async def metadata(self, request: Request) -> Any:
         return as_json(await self._front.ModelMetadata(oip.ModelMetadataRequest(**_named(request)), None))

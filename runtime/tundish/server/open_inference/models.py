@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tundish import __version__
-from tundish.errors import ModelNotFoundError, ModelNotReadyError
+from tundish.errors import ModelNotFoundError, ModelNotReadyError, StoppingError
 from tundish.manifest import TensorSpec
 from tundish.model import Model
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES
@@ -41,7 +41,22 @@ class ModelMethods(Methods):
         return oip.ServerLiveResponse(live=True)
 
     async def ServerReady(self, request: oip.ServerReadyRequest, until: float | None) -> oip.ServerReadyResponse:
-        return oip.ServerReadyResponse(ready=self._runtime.ready and not self._admission.stopping.is_set())
+        try:
+            self.check_ready()
+        except (StoppingError, ModelNotReadyError):
+            return oip.ServerReadyResponse(ready=False)
+        return oip.ServerReadyResponse(ready=True)
+
+    def check_ready(self) -> None:
+        """Returns if the server is ready: it takes requests, and each model has a version that answers.
+
+        Raises:
+            StoppingError: it is stopping.
+            ModelNotReadyError: see `ModelTable.check_ready`.
+        """
+        if self._admission.stopping.is_set():
+            raise StoppingError("The server is stopping; ask another one.")
+        self._runtime.table.check_ready()
 
     async def ModelReady(self, request: oip.ModelReadyRequest, until: float | None) -> oip.ModelReadyResponse:
         try:
