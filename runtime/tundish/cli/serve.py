@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ import uvloop
 from tundish.runtime import Runtime
 from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, any_instance_hangs
 from tundish.server.server import serve as run_server
+
+_LOG = logging.getLogger(__name__)
 
 
 def serve(
@@ -49,10 +52,6 @@ def serve(
         run_limit_seconds=run_limit_seconds,
         sequence_idle_seconds=sequence_idle_seconds,
     ) as runtime:
-
-        def announce(grpc: str, http: str) -> None:
-            print(f"Serving gRPC on {grpc} and HTTP on {http}. Stop with Ctrl-C.", flush=True)
-
         uvloop.run(
             run_server(
                 runtime,
@@ -61,10 +60,21 @@ def serve(
                 http_port=http_port,
                 shared_memory=shared_memory,
                 max_http_body_bytes=max_http_body_megabytes * 2**20,
-                on_ready=announce,
+                on_ready=_announce,
             )
         )
     if any_instance_hangs():
         # The interpreter cannot end while a thread is inside an engine: it would be aborted. Everything is answered.
         logging.shutdown()
         os._exit(0)
+
+
+def _announce(grpc: str, http: str) -> None:
+    said = f"Serving gRPC on {grpc} and HTTP on {http}."
+    try:
+        print(f"{said} Stop with Ctrl-C.", flush=True)
+    except OSError as error:
+        # Whoever was to read it has gone, or its disk is full: no reason not to serve.
+        _LOG.warning("%s Standard output does not take this line: %s.", said, error.strerror)
+        # What it did not take is still to be written when the process ends, whose exit code would say that it failed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from support.calls import Connection, connect, image_request, status_of, top_lab
 from support.commands import call_tundish, run_tundish
 from support.http_calls import get
 from support.images import encoded
-from support.server_process import ServerProcess
+from support.server_process import STOP_SECONDS, ServerProcess
 
 from tundish.bundle import MANIFEST_NAME, describe_file, publish_bundle, staged_bundle
 from tundish_proto import open_inference_pb2 as oip
@@ -300,3 +303,32 @@ def test_no_repository_is_exit_code_2() -> None:
     ran = call_tundish("serve")
     assert ran.returncode == 2
     assert "Missing argument" in ran.stderr
+
+
+@pytest.fixture(params=["a full disk", "a reader who has gone"])
+def useless_output(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A file descriptor that nothing can be written to."""
+    if request.param == "a full disk":
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, descriptor = os.pipe()
+        os.close(reader)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_a_server_whose_announcement_nobody_takes_serves(tmp_path: Path, useless_output: int) -> None:
+    make_bundle(tmp_path)
+    command = [sys.executable, "-m", "tundish", "serve", str(tmp_path), "--grpc-port", "0", "--http-port", "0"]
+    with subprocess.Popen(command, stdout=useless_output, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            (line,) = itertools.islice((line for line in process.stderr if "WARNING" in line), 1)
+            said = re.search(r"HTTP on (\S+)\. Standard output does not take this line: ", line)
+            assert said is not None, line
+            assert get(said[1], "/v2/health/ready").status == 200
+            process.terminate()
+            assert process.wait(STOP_SECONDS) == 0
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()  # if it still runs
