@@ -124,6 +124,10 @@ class ModelTable:
             raise ModelNotReadyError(f"{title} is not ready. {found.reason}")
         return found.loaded
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a model of this name, whatever its state."""
+        return name in self._versions
+
     def check_ready(self) -> None:
         """Returns if each model has a version that answers, but for models that were unloaded.
 

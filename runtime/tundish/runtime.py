@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
+import grpc
+
 from tundish.composed_model import ComposedModel
 from tundish.errors import DeadlineExceededError, RepositoryError, StoppingError
 from tundish.inputs import Inputs, read_inputs
@@ -21,6 +23,7 @@ from tundish.placement.machine import usable_cores
 from tundish.placement.placer import Placer
 from tundish.results import Prediction, Result
 from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
+from tundish.statistics import Refusals
 
 
 class Runtime:
@@ -53,6 +56,7 @@ class Runtime:
             self._cores, placer.place, run_limit_seconds=run_limit_seconds, sequence_idle_seconds=sequence_idle_seconds
         )
         self.table = ModelTable(repository, loader.load)
+        self.refusals = Refusals()
         try:
             self.table.load_all()
             if not any(self.ready_models()):
@@ -65,6 +69,11 @@ class Runtime:
     def model(self, name: str, version: str | int | None = None) -> Model:
         """See `ModelTable.find`."""
         return self.table.find(name, version)
+
+    def count_refusal(self, name: str, status: grpc.StatusCode) -> None:
+        """Counts a request that named a model, or one of its entries, and failed before a version had it."""
+        model = name.partition(".")[0]
+        self.refusals.add(model if model in self.table else "", status)
 
     def ready_models(self) -> Iterator[Model]:
         """Every version that answers, each with its components behind it."""

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import grpc
+
 from tundish.errors import TundishError
 from tundish.pipeline import Answer
 from tundish.results import StageTimes
@@ -148,6 +150,24 @@ class Statistics:
             figures = self._figures
             figures.failed = figures.failed.plus(nanoseconds)
             figures.failures[status] = figures.failures.get(status, 0) + 1
+
+
+class Refusals:
+    """Counts requests that failed before a version of a model had them. Any number of threads may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, model: str, status: grpc.StatusCode) -> None:
+        """Counts one that named this model; no name stands for all that there are not, which are without number."""
+        with self._lock:
+            self._counts[model, status.name] = self._counts.get((model, status.name), 0) + 1
+
+    def snapshot(self) -> dict[tuple[str, str], int]:
+        """The counts so far, by model and name of the gRPC status."""
+        with self._lock:
+            return dict(self._counts)
 
 
 def _stages(times: StageTimes) -> tuple[int, int, int, int]:

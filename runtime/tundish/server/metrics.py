@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -39,7 +39,7 @@ class _ModelCollector(Collector):
         yield self._states()
         models = list(self._runtime.ready_models())
         yield from _present(models)
-        yield from _past(models)
+        yield from _past(models, self._runtime.refusals.snapshot())
 
     def _states(self) -> Metric:
         states = GaugeMetricFamily(
@@ -61,12 +61,15 @@ def _present(models: Iterable[Model]) -> Iterator[Metric]:
     yield from (queued, instances)
 
 
-def _past(models: Iterable[Model]) -> Iterator[Metric]:
+def _past(models: Iterable[Model], refusals: Mapping[tuple[str, str], int]) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "tundish_requests",
-        "Requests that were answered, by the name of their gRPC status.",
+        "Inference requests that were answered, by the name of their gRPC status. Without version and entry: refused "
+        "before a version had them, as malformed ones are; without a model: they named none that there is.",
         labels=(*_ENTRY, "outcome"),
     )
+    for (model, outcome), count in refusals.items():
+        requests.add_metric((model, "", "", outcome), count)
     items = CounterMetricFamily("tundish_items", "Items of requests that succeeded.", labels=_ENTRY)
     batches = CounterMetricFamily(
         "tundish_batches", "Batches that an engine ran, by their number of items.", labels=(*_ENTRY, "batch_size")

@@ -65,7 +65,11 @@ class TypedFront:
             await abort(context, error)
 
     async def _predict(self, request: typed.PredictRequest, until: float | None) -> typed.PredictResponse:
-        model = self._runtime.model(request.model_name, request.model_version)
+        try:
+            model = self._runtime.model(request.model_name, request.model_version)
+        except TundishError as error:
+            self._runtime.count_refusal(request.model_name, error.status)
+            raise
         with model.statistics["pipeline"].request() as answers:
             item = model.item(_inputs_of(request))
             futures = model.submit([item], deadline=until, priority=request.priority or DEFAULT_PRIORITY)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import pytest
 import tritonclient.http as triton
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from support.bundles import make_bundle
+from support.calls import connect, image_request
 from support.http_calls import get, post
 from support.images import encoded
 from support.server_process import ServerProcess
+
+from tundish_proto import open_inference_pb2 as oip
 
 PIPELINE = {"model": "colors", "version": "1", "entry": "pipeline"}
 ENGINE = {**PIPELINE, "entry": "engine"}
@@ -32,7 +36,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
             assert post(process.http_url, "/v2/models/colors/infer", b"no image", RAW).status == 400
         raw = bytes(4 * 48)
         assert post(process.http_url, "/v2/models/colors.engine/infer", raw, RAW).status == 200
+        ask_what_no_version_answers(process)
         yield process
+
+
+def ask_what_no_version_answers(process: ServerProcess) -> None:
+    """Malformed requests, versions and models that there are not: by HTTP, gRPC and the typed API."""
+    for body in (b"{", b"{}", b'{"inputs": 1}'):
+        assert post(process.http_url, "/v2/models/colors/infer", body).status == 400
+    assert post(process.http_url, "/v2/models/colors.engine/infer", b"{").status == 400
+    assert post(process.http_url, "/v2/models/colors/infer", b"", {"Content-Encoding": "br"}).status == 415
+    assert post(process.http_url, "/v2/models/colors/versions/7/infer", b"", RAW).status == 404
+    for number in range(3):
+        assert post(process.http_url, f"/v2/models/unknown-{number}/infer", b"", RAW).status == 404
+    with connect(process.url) as connection:
+        for stub, request in (
+            (connection.typed.Predict, image_request("colors", b"", version="7")),
+            (connection.open_inference.ModelInfer, oip.ModelInferRequest(model_name="colors", model_version="7")),
+            (connection.open_inference.ModelInfer, oip.ModelInferRequest(model_name="unknown")),
+        ):
+            assert stub.future(request).code() == grpc.StatusCode.NOT_FOUND
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +93,15 @@ def test_requests_items_and_batches_are_counted(families: dict[str, Metric]) -> 
     assert value(families, *requests, {**ENGINE, "outcome": "OK"}) == 1
     assert value(families, "tundish_items", "tundish_items_total", PIPELINE) == 5
     assert value(families, "tundish_batches", "tundish_batches_total", {**PIPELINE, "batch_size": "1"}) == 5
+
+
+def test_requests_that_no_version_had_are_counted_without_one(families: dict[str, Metric]) -> None:
+    requests = {
+        (sample.labels["model"], sample.labels["outcome"]): sample.value
+        for sample in families["tundish_requests"].samples
+        if sample.name == "tundish_requests_total" and not sample.labels["version"]
+    }
+    assert requests == {("colors", "INVALID_ARGUMENT"): 5, ("colors", "NOT_FOUND"): 3, ("", "NOT_FOUND"): 4}
 
 
 def test_durations_are_those_of_the_statistics(families: dict[str, Metric], server: ServerProcess) -> None:

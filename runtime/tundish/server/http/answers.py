@@ -75,6 +75,13 @@ def _error(error: TundishError) -> Response:
     return response
 
 
+def outcome(error: TundishError | HTTPException) -> grpc.StatusCode:
+    """The gRPC status by which a request that ended so is counted."""
+    if isinstance(error, TundishError):
+        return error.status
+    return grpc.StatusCode.UNAVAILABLE if error.status_code == 503 else grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def unless_gone(request: Request, work: Awaitable[AnswerT]) -> AnswerT:
     """The result of the work, which is cancelled if the client goes away first. The request's body must be read.
 

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tundish.errors import InvalidInputError
+from tundish.errors import InvalidInputError, TundishError
 from tundish.server.http import schemas
-from tundish.server.http.answers import Endpoint, answering, as_json, http_error, json_response, unless_gone
+from tundish.server.http.answers import Endpoint, answering, as_json, http_error, json_response, outcome, unless_gone
 from tundish.server.http.bodies import Bodies, compress
 from tundish.server.http.inference import (
     HEADER_LENGTH,
@@ -99,9 +99,16 @@ class _Rest:
         self._bodies = Bodies(max_body_bytes)
 
     async def infer(self, request: Request) -> Response:
-        async with self._bodies.read(request, self._bodies.largest) as body:
-            message, binary = await self._message(request, body)
-            answer = await unless_gone(request, self._front.ModelInfer(message, None))
+        asked = False
+        try:
+            async with self._bodies.read(request, self._bodies.largest) as body:
+                message, binary = await self._message(request, body)
+                asked = True
+                answer = await unless_gone(request, self._front.ModelInfer(message, None))
+        except (TundishError, HTTPException) as error:
+            if not asked:
+                self._front.count_refusal(request.path_params["name"], outcome(error))
+            raise
         response = write_response(answer, binary)
         await compress(request, response)
         return response

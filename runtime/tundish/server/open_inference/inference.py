@@ -65,7 +65,11 @@ class InferenceMethods(Methods):
             await abort(context, error)
 
     async def _infer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
-        target = self._target(request.model_name, request.model_version)
+        try:
+            target = self._target(request.model_name, request.model_version)
+        except TundishError as error:
+            self.count_refusal(request.model_name, error.status)
+            raise
         with target.statistics.request() as answers:
             requested = _requested_outputs(request, target)
             timeout = read_count(request.parameters, "timeout")

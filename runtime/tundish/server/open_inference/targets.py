@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import grpc
+
 from tundish.composed_model import ComposedModel
 from tundish.engine_model import EngineModel
 from tundish.errors import ModelNotFoundError
@@ -102,6 +104,10 @@ class Methods:
         self._runtime = runtime
         self._admission = admission
         self._shared_memory = shared_memory
+
+    def count_refusal(self, name: str, status: grpc.StatusCode) -> None:
+        """See `Runtime.count_refusal`: for a request that cannot be read, by whoever reads it for this front."""
+        self._runtime.count_refusal(name, status)
 
     def _target(self, name: str, version: str) -> Target:
         """What a request names.
