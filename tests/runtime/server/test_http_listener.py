@@ -105,6 +105,21 @@ async def test_a_quick_client_is_answered_again_and_again(streams: Streams) -> N
         await asyncio.sleep(TICK)
 
 
+BALANCERS_SECONDS = 60.0
+"""How long nginx and Amazon's balancers keep a connection that nothing is asked on, unless told otherwise."""
+
+
+async def test_a_balancer_closes_its_connections_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert listener.KEEP_ALIVE_SECONDS > BALANCERS_SECONDS
+    monkeypatch.setattr(listener, "KEEP_ALIVE_SECONDS", SECONDS)
+    async with serving() as (_, reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok")
+        await reader.readuntil(b"ok")
+        started = asyncio.get_running_loop().time()
+        assert await asyncio.wait_for(reader.read(), 10 * SECONDS) == b""
+        assert asyncio.get_running_loop().time() - started > SECONDS / 2
+
+
 async def test_a_slow_reader_gets_all_of_its_answer_though_the_listener_stops() -> None:
     async with serving() as (listening, reader, writer):
         writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -16,6 +16,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS = 20.0
 """How long a client may take for the first line and the headers of a request; h11 bounds their size."""
 
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be idle between two requests. Balancers keep theirs for 60: were it less here, a request
+could come just as the connection is closed, for which a balancer answers 502."""
+
 MAX_CONNECTIONS = 1024
 """A connection above this takes the place of one on which nothing is asked, or else of one whose client is slow."""
 
@@ -45,6 +49,7 @@ class Listener:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
         )
