@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tundish.errors import AddressError
 
@@ -38,3 +38,15 @@ def explaining(host: str, port: int, option: str) -> Iterator[None]:
             f"{written(host, port)} cannot be listened on: {getattr(error, 'strerror', None) or error}; "
             f"choose another with {option} or --host."
         ) from error
+
+
+def check_addresses(host: str, *, grpc_port: int, http_port: int) -> None:
+    """Tries to listen on both, and lets go of them: what cannot be had is said before models are loaded.
+
+    Raises:
+        AddressError: an address cannot be listened on, or is one for both.
+    """
+    with ExitStack() as tried:
+        for port, option in ((grpc_port, "--grpc-port"), (http_port, "--http-port")):
+            with explaining(host, port, option):
+                tried.enter_context(bound_socket(host, port)).listen()  # until then another may have it as well

@@ -29,6 +29,9 @@ from tundish_proto import open_inference_pb2 as oip
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|ERROR) ")
 
 
+ANY_PORTS = ("--grpc-port", "0", "--http-port", "0")
+
+
 def flip_a_byte(directory: Path) -> str:
     path = directory / "model.onnx"
     content = bytearray(path.read_bytes())
@@ -233,21 +236,31 @@ def check_one_sentence(ran: subprocess.CompletedProcess[str], *said: str) -> Non
 @pytest.mark.parametrize("damage", [flip_a_byte, remove_the_manifest, make_it_newer])
 def test_nothing_but_a_broken_model_is_exit_code_1(tmp_path: Path, damage: Callable[[Path], str]) -> None:
     reason = damage(make_bundle(tmp_path).directory)
-    check_one_sentence(call_tundish("serve", tmp_path, "--grpc-port", "0"), "can be served", reason)
+    check_one_sentence(call_tundish("serve", tmp_path, *ANY_PORTS), "can be served", reason)
 
 
-def test_a_port_in_use_is_exit_code_1(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("taken", "free"), [("--grpc-port", "--http-port"), ("--http-port", "--grpc-port")])
+def test_a_port_in_use_is_exit_code_1_before_models_are_loaded(tmp_path: Path, taken: str, free: str) -> None:
     make_bundle(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        ran = run_tundish("serve", tmp_path, "--grpc-port", str(port))
-    check_one_sentence(ran, f"127.0.0.1:{port} cannot be listened on", "choose another with --grpc-port or --host")
+        ran = run_tundish("serve", tmp_path, taken, str(port), free, "0")
+    check_one_sentence(ran, f"127.0.0.1:{port} cannot be listened on", f"choose another with {taken} or --host")
+    assert "colors" not in ran.stderr
+
+
+def test_a_port_for_both_is_exit_code_1(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    ran = call_tundish("serve", tmp_path, "--grpc-port", str(port), "--http-port", str(port))
+    check_one_sentence(ran, f"127.0.0.1:{port} cannot be listened on", "choose another with --http-port or --host")
 
 
 def test_two_servers_do_not_share_a_port(tmp_path: Path) -> None:
     make_bundle(tmp_path)
     with ServerProcess(tmp_path) as first:
-        ran = run_tundish("serve", tmp_path, "--grpc-port", first.url.rpartition(":")[2])
+        ran = run_tundish("serve", tmp_path, "--grpc-port", first.url.rpartition(":")[2], "--http-port", "0")
         check_one_sentence(ran, "cannot be listened on")
         with connect(first.url) as connection:
             assert top_label(connection.typed.Predict(image_request("colors", encoded("red")))) == "red"
@@ -258,22 +271,27 @@ def test_an_address_of_another_machine_is_exit_code_1(tmp_path: Path, host: str)
     make_bundle(tmp_path)
     ran = run_tundish("serve", tmp_path, "--grpc-port", "0", "--host", host)
     check_one_sentence(ran, f"{host}:0 cannot be listened on")
+    assert "colors" not in ran.stderr, "models are loaded later"
 
 
 def test_a_missing_repository_is_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "nowhere"
-    check_one_sentence(call_tundish("serve", path), f"The repository {path} is not a directory", "tundish export")
+    check_one_sentence(
+        call_tundish("serve", path, *ANY_PORTS), f"The repository {path} is not a directory", "tundish export"
+    )
 
 
 def test_a_repository_that_is_a_file_is_exit_code_1(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    check_one_sentence(call_tundish("serve", path), f"The repository {path} is not a directory")
+    check_one_sentence(call_tundish("serve", path, *ANY_PORTS), f"The repository {path} is not a directory")
 
 
 def test_an_empty_repository_is_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "colors" / "latest").mkdir(parents=True)
-    check_one_sentence(call_tundish("serve", tmp_path), f"{tmp_path} holds no <model>/<version>/bundle.json")
+    check_one_sentence(
+        call_tundish("serve", tmp_path, *ANY_PORTS), f"{tmp_path} holds no <model>/<version>/bundle.json"
+    )
 
 
 @pytest.mark.parametrize(
