@@ -28,7 +28,8 @@ def tune(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     version: Annotated[int | None, typer.Option(help="Version; the default is the highest.")] = None,
     minutes: Annotated[
-        float, typer.Option(min=0.01, help="How long to measure; loading and warming up come on top.")
+        float,
+        typer.Option(min=0.01, max=24 * 60, help="How long to measure; loading and warming up come on top."),
     ] = 2.0,
     slo_ms: Annotated[float | None, typer.Option(min=0.001, help="What p99 must stay under, in milliseconds.")] = None,
     inputs: Annotated[

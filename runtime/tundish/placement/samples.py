@@ -95,7 +95,8 @@ def read_inputs(bundle: Bundle, path: Path) -> list[Item]:
             named = [(str(file), file.read_bytes()) for file in files[:MAX_READ]]
     except (OSError, UnicodeDecodeError) as error:
         wanted = "a UTF-8 file with a text a line" if texts else "a directory of images"
-        raise InvalidInputError(f"{path} must be {wanted}: {error}.") from None
+        found = error.strerror if isinstance(error, OSError) else f"its byte {error.start} is not UTF-8"
+        raise InvalidInputError(f"{path} must be {wanted}: {found}.") from None
     if not named:
         raise InvalidInputError(f"{path} holds nothing to measure on; give some {'texts' if texts else 'images'}.")
     return _checked(bundle, iter(named))
@@ -108,9 +109,16 @@ def _item(line: str, reads: Sequence[InputName], path: Path) -> Item:
     if len(parts) != len(reads):
         raise InvalidInputError(f"'{line[:40]}' must be {' and '.join(reads)} with a tab between.")
     return tuple(
-        (path.parent / part).read_bytes() if name in ("image", "page") else part.encode()
+        _content(path.parent / part) if name in ("image", "page") else part.encode()
         for name, part in zip(reads, parts, strict=True)
     )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _rule(bundle: Bundle) -> _Readable:

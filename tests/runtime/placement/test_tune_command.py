@@ -107,7 +107,7 @@ def test_a_server_does_as_it_was_tuned(repository: Path) -> None:
     [
         (["unknown"], "holds no model 'unknown'; `tundish models list` shows what there is."),
         (["colors", "--version", "9"], "holds no model 'colors' version 9"),
-        (["colors", "--inputs", "nowhere"], "nowhere must be a directory of images"),
+        (["colors", "--inputs", "nowhere"], "nowhere must be a directory of images: No such file or directory."),
     ],
 )
 def test_a_failure_is_one_sentence(repository: Path, arguments: list[str], said: str) -> None:
@@ -116,6 +116,13 @@ def test_a_failure_is_one_sentence(repository: Path, arguments: list[str], said:
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (repository / ".tundish").exists()
+
+
+@pytest.mark.parametrize("minutes", ["inf", "nan", "0", "1e9"])
+def test_what_would_never_end_is_a_wrong_use(repository: Path, minutes: str) -> None:
+    ran = call_tundish("tune", repository, "colors", "--minutes", minutes)
+    assert ran.returncode == 2
+    assert "Invalid value for '--minutes'" in ran.stderr
 
 
 def test_the_runtime_plots_without_colours_where_there_is_no_terminal(repository: Path) -> None:
