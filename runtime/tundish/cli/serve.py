@@ -14,6 +14,7 @@ import uvloop
 from tundish.runtime import Runtime
 from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, any_instance_hangs
 from tundish.server.addresses import check_addresses
+from tundish.server.server import allow_many_connections
 from tundish.server.server import serve as run_server
 
 _LOG = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve every model of REPOSITORY over gRPC and HTTP until SIGTERM, SIGHUP or Ctrl-C; finish what was accepted."""
+    allow_many_connections()
     check_addresses(host, grpc_port=grpc_port, http_port=http_port)
     with Runtime(
         repository,

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from starlette.applications import Starlette
 
+from tundish.errors import UnsupportedError
 from tundish.memory import keep_for_good
 from tundish.runtime import Runtime
 from tundish.server.addresses import bound_socket, explaining, written
@@ -32,6 +33,9 @@ _LOG = logging.getLogger(__name__)
 
 GRACE_SECONDS = 30.0
 """How long accepted requests may take to finish once the server is told to stop."""
+
+_LEAST_FILES = 64
+"""An idle server has 20 to 30 open; without any left it would neither answer nor stop, and say nothing."""
 
 _FAREWELL_SECONDS = 0.2
 """Long enough for the last answers, and for a watch's last word, to leave."""
@@ -69,7 +73,6 @@ async def serve(
     Raises:
         AddressError: an address cannot be listened on.
     """
-    _allow_many_connections()
     logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_gone_caller)
     admission = Admission()
     server = grpc.aio.server(options=_OPTIONS)
@@ -103,9 +106,18 @@ async def serve(
     await closing
 
 
-def _allow_many_connections() -> None:
-    """A connection is a file descriptor: a process has a thousand, unless it asks for as many as it may have."""
+def allow_many_connections() -> None:
+    """A connection is a file descriptor: a process has a thousand, unless it asks for as many as it may have.
+
+    Raises:
+        UnsupportedError: it may have less than `_LEAST_FILES`.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < _LEAST_FILES:
+        raise UnsupportedError(
+            f"A server needs {_LEAST_FILES} open files at least, and this process may have {most}; raise its hard "
+            "limit (`ulimit -n 4096`, or LimitNOFILE= of systemd)."
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 

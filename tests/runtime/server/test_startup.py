@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import grpc
 import pytest
 from support.bundles import make_bundle
 from support.calls import Connection, connect, image_request, status_of, top_label
-from support.commands import call_tundish, run_tundish
+from support.commands import COMMAND_SECONDS, call_tundish, run_tundish
 from support.http_calls import get
 from support.images import encoded
 from support.server_process import STOP_SECONDS, ServerProcess
@@ -272,6 +273,25 @@ def test_an_address_of_another_machine_is_exit_code_1(tmp_path: Path, host: str)
     ran = run_tundish("serve", tmp_path, "--grpc-port", "0", "--host", host)
     check_one_sentence(ran, f"{host}:0 cannot be listened on")
     assert "colors" not in ran.stderr, "models are loaded later"
+
+
+def test_too_few_open_files_are_exit_code_1(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    limited = ["sh", "-c", 'ulimit -n 24 && exec "$0" "$@"', sys.executable, "-m", "tundish", "serve", str(tmp_path)]
+    ran = subprocess.run([*limited, *ANY_PORTS], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    check_one_sentence(ran, "needs 64 open files at least", "may have 24", "ulimit -n")
+
+
+def test_a_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard > 256, "this machine allows too few for the test"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with ServerProcess(tmp_path) as process:
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_missing_repository_is_exit_code_1(tmp_path: Path) -> None:
