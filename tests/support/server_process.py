@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -119,3 +121,13 @@ def wait_until(condition: object, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
         time.sleep(0.01)
+
+
+@contextmanager
+def handling_of_hangups(handling: signal.Handlers) -> Iterator[None]:
+    """How processes that are started inside take SIGHUP; tests may themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, handling)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

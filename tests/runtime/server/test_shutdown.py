@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from support.calls import (
     trailing_metadata,
 )
 from support.images import encoded
-from support.server_process import ServerProcess, wait_until
+from support.server_process import ServerProcess, handling_of_hangups, wait_until
 from support.slow_bundles import full_queue, make_slow_bundle, occupy, slow_image
 
 from tundish import Prediction, TundishError
@@ -55,16 +54,6 @@ def stopping(slow_repository: Path) -> Iterator[ServerProcess]:
     """Serves `slow` with one instance; the test stops it."""
     with handling_of_hangups(signal.SIG_DFL), ServerProcess(slow_repository, "--instances", "1") as process:
         yield process
-
-
-@contextmanager
-def handling_of_hangups(handling: signal.Handlers) -> Iterator[None]:
-    """How processes that are started inside take SIGHUP; these tests may themselves run under `nohup`."""
-    before = signal.signal(signal.SIGHUP, handling)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +115,6 @@ def wait_until_refusing(url: str) -> None:
 
 
 # Stopping
-
-
-def test_a_server_whose_terminal_may_close_goes_on(tmp_path: Path) -> None:
-    make_bundle(tmp_path)
-    with handling_of_hangups(signal.SIG_IGN), ServerProcess(tmp_path) as process, connect(process.url) as connection:
-        process.signal(signal.SIGHUP)
-        for _ in range(10):
-            assert top_label(connection.typed.Predict(image_request("colors", encoded("red")))) == "red"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

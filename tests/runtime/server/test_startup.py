@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from support.calls import Connection, connect, image_request, status_of, top_lab
 from support.commands import COMMAND_SECONDS, call_tundish, run_tundish
 from support.http_calls import get
 from support.images import encoded
-from support.server_process import STOP_SECONDS, ServerProcess
+from support.server_process import STOP_SECONDS, ServerProcess, handling_of_hangups
 
 from tundish.bundle import MANIFEST_NAME, describe_file, publish_bundle, staged_bundle
 from tundish_proto import open_inference_pb2 as oip
@@ -370,3 +371,11 @@ def test_a_server_whose_announcement_nobody_takes_serves(tmp_path: Path, useless
             assert "Traceback" not in process.stderr.read()
         finally:
             process.kill()  # if it still runs
+
+
+def test_a_server_whose_terminal_may_close_goes_on(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    with handling_of_hangups(signal.SIG_IGN), ServerProcess(tmp_path) as process, connect(process.url) as connection:
+        process.signal(signal.SIGHUP)
+        for _ in range(10):
+            assert top_label(connection.typed.Predict(image_request("colors", encoded("red")))) == "red"
