@@ -122,7 +122,7 @@ def _read_arrays(model_inputs: Sequence[ModelInput], path: Path) -> list[Content
     if len(set(counts.values())) > 1:
         said = " and ".join(f"{count} of '{name}'" for name, count in counts.items())
         raise BenchmarkError(f"{path} has {said}; give as many items of each input.")
-    count = min(min(counts.values()), _MOST_READ)
+    count = min(*counts.values(), _MOST_READ)
     return [{each.name: found[each.name][index] for each in model_inputs} for index in range(count)]
 
 

@@ -109,6 +109,23 @@ def test_weights_of_two_normalisations_and_what_the_graph_gives_out_stay(
     assert multiplications(path) == divided
 
 
+def test_what_a_branch_reads_stays(tmp_path: Path) -> None:
+    """A branch sees the tensors around it, though no node beside it reads them."""
+    path = write_normalised(tmp_path / "float.onnx")
+    model = onnx.load(path)
+    shown = helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["n", WIDTH])
+    branch = helper.make_graph([node("Identity", "n", "seen")], "branch", [], [shown])
+    model.graph.initializer.append(helper.make_tensor("always", TensorProto.BOOL, [], [True]))
+    model.graph.node.append(helper.make_node("If", ["always"], ["z"], then_branch=branch, else_branch=branch))
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", WIDTH]))
+    onnx.save(model, path)
+    inputs = rows()
+    changed = smoothed(path, inputs)
+    for output in ("y", "z"):
+        check_same_answers(path, changed, inputs, output)
+    assert multiplications(changed) == ["n"]
+
+
 def test_it_needs_inputs(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"needs calibration data; pass --calibration\."):
         smoothed(write_normalised(tmp_path / "float.onnx"), [])

@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from tundish_exporters.errors import ExportError
+from tundish_exporters.inner_graphs import inner_graphs
 from tundish_exporters.onnx_hints import Layout
 from tundish_exporters.sources import OPSET
-from tundish_exporters.sources.onnx_file.reading import inner_graphs
 
 Shape = Sequence[int | str]
 

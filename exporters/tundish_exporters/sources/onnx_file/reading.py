@@ -13,6 +13,7 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from tundish.errors import reason_of
 from tundish_exporters.errors import ExportError
+from tundish_exporters.inner_graphs import inner_graphs
 
 MAX_BYTES = 2**31 - 1
 """Of the file and its weights together: what one message of protobuf holds."""
@@ -100,12 +101,6 @@ def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
         node = waiting.pop()
         yield node
         waiting += (inner for graph in inner_graphs(node) for inner in graph.node)
-
-
-def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """Those of its branches or its loop."""
-    for attribute in node.attribute:
-        yield from (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs)
 
 
 def _external(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
