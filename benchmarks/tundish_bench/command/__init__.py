@@ -82,6 +82,10 @@ def bench(
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare two reports; exit code 1 if something got worse for certain.")
     ] = False,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, max=1000, help="With --compare: changes of so many per cent, or of less, do not count; 3."),
+    ] = None,
     report: Annotated[
         list[Path] | None, typer.Option(help="File to write, as its suffix says: .json, .csv, .html, .svg, .png.")
     ] = None,
@@ -115,6 +119,7 @@ def bench(
             engines=engines,
             threads=threads,
             compare=compare,
+            tolerance_percent=tolerance,
             reports=tuple(report or ()),
             as_json=as_json,
         )

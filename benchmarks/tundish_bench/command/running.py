@@ -25,7 +25,7 @@ from tundish_bench.errors import BenchmarkError
 from tundish_bench.in_process.measuring import measure_engines
 from tundish_bench.in_process.options import EngineOptions
 from tundish_bench.reports import Report, Row
-from tundish_bench.reports.compare import compare
+from tundish_bench.reports.compare import TOLERANCE, Comparison, compare
 from tundish_bench.reports.comparison_table import show_comparison
 from tundish_bench.reports.model import read_report
 from tundish_bench.reports.table import show_report
@@ -68,6 +68,7 @@ class Options:
     engines: bool
     threads: int | None
     compare: bool
+    tolerance_percent: float | None
     reports: tuple[Path, ...]
     as_json: bool
 
@@ -96,7 +97,7 @@ def run(options: Options) -> None:
         check_suffix(path)
     _check(options)
     if options.compare:
-        comparison = compare(read_report(Path(options.target)), read_report(Path(options.model)))
+        comparison = _compared(options)
         if options.as_json:
             print(comparison.model_dump_json(indent=2))
         else:
@@ -122,6 +123,8 @@ def _check(options: Options) -> None:
         raise typer.BadParameter(f"--{modes[0]} and --{modes[1]} are two things; give one of them.")
     if options.slo_milliseconds is not None and not options.sweep:
         raise typer.BadParameter("--slo-ms is looked for by --sweep; add it.")
+    if options.tolerance_percent is not None and not options.compare:
+        raise typer.BadParameter("--tolerance is what --compare allows; add it.")
     if options.even and not options.rate:
         raise typer.BadParameter("--even is of an open loop; give --rate.")
     if options.wire not in ("", "grpc", "http"):
@@ -160,6 +163,12 @@ def _check_mode(options: Options, mode: str) -> None:
         if given[name]:
             what = f"--{mode}" if mode else "a load"
             raise typer.BadParameter(f"{name} says nothing to {what}; leave it out.")
+
+
+def _compared(options: Options) -> Comparison:
+    before, after = (read_report(Path(path)) for path in (options.target, options.model))
+    percent = options.tolerance_percent
+    return compare(before, after, tolerance=TOLERANCE if percent is None else percent / 100)
 
 
 def _measured(options: Options) -> tuple[Report, BenchmarkError | None]:

@@ -14,6 +14,8 @@ from tundish_bench.reports.compare import Change, Comparison, Verdict
 from tundish_bench.reports.wording import percent, readable
 
 _STYLES = {"regressed": "red", "improved": "green"}
+_FACTORS_FROM = 10.0
+"""A change of this share, or of more, is said as a factor: nobody reads 12,345.6 %."""
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:
@@ -52,11 +54,18 @@ def cells(change: Change) -> tuple[str, ...]:
 
 
 def _in_percent(change: Change) -> tuple[str, str]:
-    moved = percent(change.change)
+    is_factor = change.change >= _FACTORS_FROM
+    moved = f"{readable(1 + change.change)} x" if is_factor else percent(change.change)
     if change.interval is None or change.detectable is None:
         return moved, ""
     half = (change.interval.high - change.interval.low) / 2
-    return f"{moved.removesuffix(' %')} ± {100 * half:.1f} %", f"{100 * change.detectable:.1f} %"
+    number, _, unit = moved.partition(" ")
+    said = readable(half) if is_factor else f"{100 * half:,.1f}"
+    return f"{number} ± {said} {unit}", _share(change.detectable)
+
+
+def _share(size: float) -> str:
+    return f"{100 * size:.1f} %" if size < _FACTORS_FROM else f"over {100 * _FACTORS_FROM:,.0f} %"
 
 
 def _in_unit(change: Change) -> tuple[str, str]:

@@ -109,6 +109,13 @@ def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
     assert [change["verdict"] for change in changes] == ["regressed"]
 
 
+def test_a_change_within_the_tolerance_that_is_given_is_no_regression(tmp_path: Path) -> None:
+    before = report_of((10.0, 10.1, 9.9, 10.0, 10.05), tmp_path / "before.json")
+    worse = report_of((12.0, 12.1, 11.9, 12.0, 12.05), tmp_path / "worse.json")
+    assert "A change counts from 25 % on" in run(before, worse, "--compare", "--tolerance", "25")
+    assert "regressed" in run(before, worse, "--compare", "--tolerance", "19", code=1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -125,6 +132,7 @@ def test_a_proven_regression_is_exit_code_1(tmp_path: Path) -> None:
         (["--wire", "tcp"], "--wire must be grpc or http"),
         (["--rate", "1e9"], "--rate must be at most 100,000"),
         (["--rate", "0.01"], "--rate 0.01 sends nothing in 5 s; give --seconds 100"),
+        (["--tolerance", "5"], "--tolerance is what --compare allows; add it"),
         (["--threads", "2"], "--threads says nothing to a load"),
         (["--compare", "--report", "x.json"], "--report says nothing to --compare"),
         (["--engines", "--rate", "5"], "--rate says nothing to --engines"),

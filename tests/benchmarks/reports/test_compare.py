@@ -13,7 +13,7 @@ from support.bench_reports import MACHINE, load_row, report
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.reports import Better, Figure, Report, Row
 from tundish_bench.reports.compare import Change, Comparison, compare
-from tundish_bench.reports.comparison_table import show_comparison
+from tundish_bench.reports.comparison_table import cells, show_comparison
 
 FIGURES = 20
 
@@ -181,6 +181,12 @@ def test_reports_that_have_nothing_in_common_are_refused() -> None:
         compare(report("load", [load_row(1, 200)]), report("sweep", [load_row(1, 200)]))
     with pytest.raises(BenchmarkError, match="no figure in common"):
         compare(report("load", [load_row(1, 200)]), report("load", [load_row(2, 200)]))
+
+
+def test_changes_beyond_belief_are_said_as_factors() -> None:
+    shown = [cells(one(STEADY, tuple(factor * each for each in STEADY)))[4:] for factor in (1000, 2)]
+    assert shown == [("1,000 ± 1.18 x", "3.0 %"), ("+100.0 ± 0.2 %", "3.0 %")]
+    assert cells(one((1.0, 90.0, 0.1), (1.0, 80.0, 0.2)))[5] == "over 1,000 %"
 
 
 @pytest.mark.parametrize("width", [80, 120])
