@@ -43,6 +43,10 @@ class ModelInput:
     shape: tuple[int, ...]
     """-1 where any size may be."""
 
+    def rows(self, batch: int) -> int:
+        """The first size of a request: the batch where the server leaves it open, else the one that it says."""
+        return self.shape[0] if self.shape and self.shape[0] >= 0 else batch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -72,25 +76,30 @@ def make_contents(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Co
             request is too large.
     """
     _check_shapes(model_inputs, wanted)
+    _check_batch(model_inputs, wanted.batch)
     if wanted.inputs is None:
         return _made_up(model_inputs, wanted)
     if wanted.inputs.suffix == ".npz":
         items = _read_arrays(model_inputs, wanted.inputs)
     else:
         items = _read_bytes(model_inputs, wanted.inputs)
+    whole = {each.name for each in model_inputs if items[0][each.name].shape == each.shape}
+    taken = {each.name: 0 if each.name in whole else each.rows(wanted.batch) for each in model_inputs}
     # Fewer items than a batch has are taken again and again.
-    turns = range(max(1, len(items) // wanted.batch))
-    batches = [[items[(turn * wanted.batch + index) % len(items)] for index in range(wanted.batch)] for turn in turns]
-    return [_batched(model_inputs, batch) for batch in batches]
+    size = max(1, *taken.values())
+    turns = range(max(1, len(items) // size))
+    batches = [[items[(turn * size + index) % len(items)] for index in range(size)] for turn in turns]
+    return [{name: _rows([item[name] for item in batch], count) for name, count in taken.items()} for batch in batches]
 
 
-def _batched(model_inputs: Sequence[ModelInput], items: Sequence[Contents]) -> Contents:
+def _rows(items: Sequence[Tensor], count: int) -> Tensor:
+    """One tensor of the first items, or the first alone, which is a whole request, if none are counted."""
     try:
-        return {each.name: np.stack([item[each.name] for item in items]) for each in model_inputs}
+        return np.stack(items[:count]) if count else items[0]
     except ValueError:
         raise BenchmarkError(
-            f"Items of different shapes do not fit into requests of {len(items)}; leave --batch at 1, or give items "
-            "of one shape."
+            f"Items of different shapes do not fit into requests of {count}; leave --batch at 1, or give items of one "
+            "shape."
         ) from None
 
 
@@ -184,7 +193,7 @@ def _bytes_made(model_input: ModelInput, wanted: Wanted) -> int:
     """Of an input of numbers in a request."""
     if model_input.datatype == "BYTES":
         return 0
-    return wanted.batch * prod(_item_shape(model_input, wanted)) * _dtype(model_input).itemsize
+    return model_input.rows(wanted.batch) * prod(_item_shape(model_input, wanted)) * _dtype(model_input).itemsize
 
 
 def _dtype(model_input: ModelInput) -> np.dtype[Any]:
@@ -197,10 +206,11 @@ def _dtype(model_input: ModelInput) -> np.dtype[Any]:
 
 
 def _made_tensor(model_input: ModelInput, wanted: Wanted, generator: np.random.Generator) -> Tensor:
+    rows = model_input.rows(wanted.batch)
     if model_input.datatype == "BYTES":
         make = _made_image if model_input.name in _IMAGE_INPUTS else _made_text
-        return np.stack([_elements(model_input, make(generator)) for _ in range(wanted.batch)])
-    shape = (wanted.batch, *_item_shape(model_input, wanted))
+        return np.stack([_elements(model_input, make(generator)) for _ in range(rows)])
+    shape = (rows, *_item_shape(model_input, wanted))
     dtype = _dtype(model_input)
     if dtype.kind == "f":
         return generator.standard_normal(shape).astype(dtype)
@@ -224,6 +234,15 @@ def _check_shapes(model_inputs: Sequence[ModelInput], wanted: Wanted) -> None:
     for name, datatype in wanted.datatypes.items():
         if (known := by_name[name].datatype) != datatype:
             raise BenchmarkError(f"--shape says that '{name}' is {datatype}, and to the server it is {known}.")
+
+
+def _check_batch(model_inputs: Sequence[ModelInput], batch: int) -> None:
+    for each in model_inputs:
+        if batch not in (1, each.rows(batch)):
+            raise BenchmarkError(
+                f"The server takes '{each.name}' as {list(each.shape)} alone, not in batches of {batch}; leave --batch "
+                "at 1."
+            )
 
 
 def _item_shape(model_input: ModelInput, wanted: Wanted) -> tuple[int, ...]:

@@ -12,18 +12,19 @@ from tundish_bench.driving.endpoint import Endpoint
 from tundish_bench.driving.server import STAGES, Totals, stage_totals
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.reports import Figure
-from tundish_bench.watching import Watch, Watched, find_server
+from tundish_bench.watching import Watch, Watched, is_this_machine
 
 _CALLED = dict(zip(STAGES, ("queue", "preprocess", "compute", "postprocess"), strict=True))
 """What the stages of Triton's statistics are."""
 
 
 class ServerMeter:
-    """CPU and memory of the server where it runs on this machine, and the GPUs of this machine."""
+    """CPU and memory of the server, and the GPUs, where it runs on this machine."""
 
-    def __init__(self, endpoint: Endpoint, pid: int | None = None) -> None:
-        """`pid` is of the server's process, where that cannot be told from its port."""
-        self._pid = pid if pid is not None else find_server(endpoint.host, endpoint.port)
+    def __init__(self, host: str, pid: int | None) -> None:
+        """`pid` is of the server's process; None if it is not to be seen from here."""
+        self._is_here = pid is not None or is_this_machine(host)
+        self._pid = pid
         self._watch = Watch(self._pid)
         self._watched: list[Watched] = []
 
@@ -45,11 +46,20 @@ class ServerMeter:
         held = tuple(each.memory.peak_megabytes for each in self._watched if each.memory is not None)
         if held:
             yield Figure(name="server memory", unit="MB", better="less", repeats=held)
-        for index in range(min((len(each.gpus) for each in self._watched), default=0)):
+        for index in range(min((len(each.gpus) for each in self._watched), default=0) if self._is_here else 0):
             yield from self._gpu_figures(index, answered)
 
     def notes(self) -> tuple[str, ...]:
         """What the figures lack."""
+        if not self._is_here:
+            return (
+                "The server runs on another machine, so that its CPU, memory and GPUs are not known; the machine that "
+                "this report names is the one that asked.",
+            )
+        if self._pid is None:
+            return (
+                "The server's process is not to be seen, so that its CPU and memory are not known; give its --pid.",
+            )
         return tuple(dict.fromkeys(note for each in self._watched for note in each.notes))
 
     def _gpu_figures(self, index: int, answered: Sequence[int]) -> Iterator[Figure]:

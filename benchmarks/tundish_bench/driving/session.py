@@ -44,7 +44,7 @@ class Session:
         """
         order = Order(asking=self.asking, load=load, block_seconds=plan.seconds, cores=generator_cores(self.pid))
         endpoint = self.asking.endpoint
-        meters: list[Meter] = [StageMeter(endpoint, self.model), ServerMeter(endpoint, self.pid)]
+        meters: list[Meter] = [StageMeter(endpoint, self.model), ServerMeter(endpoint.host, self.pid)]
         row = measure(order, plan, batch=self.batch, meters=meters, on_progress=on_progress)
         others = [f"{name} {value}" for name, value in self.settings.items()]
         return row.model_copy(

@@ -14,6 +14,8 @@ from tundish_bench.reports.compare import Change, Comparison, Verdict
 from tundish_bench.reports.wording import percent, readable
 
 _STYLES = {"regressed": "red", "improved": "green"}
+_SHORTER: dict[Verdict, str] = {"too uncertain to tell": "uncertain"}
+"""In the table, which has to fit into 80 columns."""
 _FACTORS_FROM = 10.0
 """A change of this share, or of more, is said as a factor: nobody reads 12,345.6 %."""
 
@@ -22,15 +24,16 @@ def show_comparison(console: Console, comparison: Comparison) -> None:
     """Prints all changes, what is proven first, and how many of each verdict there are."""
     console.print(Text(f"before: {comparison.before}\nafter:  {comparison.after}"))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("row", overflow="fold", min_width=12)
-    table.add_column("figure", overflow="fold", min_width=10)
+    table.add_column("row", overflow="fold", min_width=9)
+    table.add_column("figure", overflow="fold", min_width=14)
     for heading in ("before", "after", "change", "found\nfrom"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", min_width=13)
+    table.add_column("verdict", no_wrap=True)
     for verdict in get_args(Verdict):
         for each in comparison.changes:
             if each.verdict == verdict:
-                table.add_row(*map(Text, cells(each)), Text(verdict, style=_STYLES.get(verdict, "")))
+                said = Text(_SHORTER.get(verdict, verdict), style=_STYLES.get(verdict, ""))
+                table.add_row(*map(Text, cells(each)), said)
     console.print(table)
     for note in comparison.notes:
         console.print(Text(f"note: {note}", style="yellow"))
@@ -65,7 +68,7 @@ def _in_percent(change: Change) -> tuple[str, str]:
 
 
 def _share(size: float) -> str:
-    return f"{100 * size:.1f} %" if size < _FACTORS_FROM else f"over {100 * _FACTORS_FROM:,.0f} %"
+    return f"{100 * size:.1f} %" if size < _FACTORS_FROM else f">{100 * _FACTORS_FROM:,.0f} %"
 
 
 def _in_unit(change: Change) -> tuple[str, str]:

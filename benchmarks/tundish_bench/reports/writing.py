@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from tundish.files import write_at_once
 from tundish_bench.errors import BenchmarkError
@@ -25,18 +26,29 @@ def write_report(report: Report, path: Path) -> None:
     try:
         write_at_once(path, made)
     except OSError as error:
-        raise BenchmarkError(f"{path} cannot be written: {error.strerror}; give another path.") from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> BenchmarkError:
+    return BenchmarkError(f"{path} cannot be written: {error.strerror}; give another path.")
 
 
 def check_suffix(path: Path) -> None:
     """Refuses before anything was measured what `write_report` would refuse after.
 
     Raises:
-        BenchmarkError: the suffix is none that can be written, or there is no such directory.
+        BenchmarkError: the suffix is none that can be written, there is no such directory, or it takes no files.
     """
     _form(path)
     if not path.absolute().parent.is_dir():
         raise BenchmarkError(f"{path} cannot be written: there is no directory {path.parent}; make it first.")
+    if path.is_dir():
+        raise BenchmarkError(f"{path} cannot be written: it is a directory; give another path.")
+    try:
+        with TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def as_json(report: Report) -> str:

@@ -45,6 +45,11 @@ def find_server(host: str, port: int) -> int | None:
     return None
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether one of the host's addresses is this machine's."""
+    return bool(_own_addresses(host))
+
+
 def _watchable(wanted: set[_Address], port: int) -> int | None:
     listening: list[tuple[bool, int | None]] = []
     for connection in psutil.net_connections("tcp"):

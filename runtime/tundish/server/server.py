@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from starlette.applications import Starlette
 
@@ -19,7 +19,7 @@ from tundish.memory import keep_for_good
 from tundish.runtime import Runtime
 from tundish.server.addresses import bound_socket, explaining, written
 from tundish.server.admission import Admission
-from tundish.server.calls import Context
+from tundish.server.health import FAREWELL_SECONDS, add_health
 from tundish.server.http import Listener, make_app
 from tundish.server.metrics import make_registry
 from tundish.server.open_inference import OpenInferenceFront
@@ -36,9 +36,6 @@ GRACE_SECONDS = 30.0
 
 _LEAST_FILES = 64
 """An idle server has 20 to 30 open; without any left it would neither answer nor stop, and say nothing."""
-
-_FAREWELL_SECONDS = 0.2
-"""Long enough for the last answers, and for a watch's last word, to leave."""
 
 _HOLD_SECONDS = 0.03
 """How long refusals are held back before and after connections begin to close; callers ask again sooner than that."""
@@ -83,7 +80,8 @@ async def serve(
             handler(_TYPED, TypedFront(runtime, admission), admission),
         )
     )
-    health_servicer = await _add_health(server, admission.stopping)
+    names = (_OPEN_INFERENCE.full_name, _TYPED.full_name)
+    health_servicer = add_health(server, names, open_inference.check_ready, admission.stopping)
     _add_reflection(server)
     bound_grpc = _bind(server, host, grpc_port)
     app = make_app(open_inference, make_registry(runtime), max_body_bytes=max_http_body_bytes)
@@ -92,15 +90,16 @@ async def serve(
     _stop_on_signals(admission)
     await server.start()
     await http.start()
+    following = asyncio.ensure_future(health_servicer.follow())
     keep_for_good()
     on_ready(written(host, bound_grpc), written(host, bound_http))
     await admission.stopping.wait()
     _LOG.info("Stopping: no new requests; finishing those accepted.")
-    await health_servicer.enter_graceful_shutdown()
+    await following
     # gRPC would refuse new calls with whatever status they happen to meet; until the last answer is out, we do it.
     await admission.drain(GRACE_SECONDS)
     await asyncio.sleep(_HOLD_SECONDS)
-    closing = asyncio.gather(server.stop(_FAREWELL_SECONDS), http.stop())
+    closing = asyncio.gather(server.stop(FAREWELL_SECONDS), http.stop())
     await asyncio.sleep(_HOLD_SECONDS)
     admission.leaving.set()
     await closing
@@ -156,33 +155,6 @@ def _bind_http(app: Starlette, host: str, port: int) -> tuple[Listener, int]:
         # So that no other can have it as well.
         bound.listen()
     return Listener(app, bound), bound.getsockname()[1]
-
-
-class _HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,misc]  # its stubs lack aio
-    """Ends its watches when the server stops, which otherwise would wait for them."""
-
-    def __init__(self, stopping: asyncio.Event) -> None:
-        super().__init__()
-        self._stopping = stopping
-
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802
-        watching = asyncio.ensure_future(super().Watch(request, context))
-        stopped = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait((watching, stopped), return_when=asyncio.FIRST_COMPLETED)
-            # Long enough for the watch to tell its client that the server no longer serves.
-            await asyncio.wait((watching,), timeout=_FAREWELL_SECONDS)
-        finally:
-            watching.cancel()
-            stopped.cancel()
-
-
-async def _add_health(server: grpc.aio.Server, stopping: asyncio.Event) -> _HealthServicer:
-    servicer = _HealthServicer(stopping)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    for name in ("", _OPEN_INFERENCE.full_name, _TYPED.full_name):
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return servicer
 
 
 def _add_reflection(server: grpc.aio.Server) -> None:

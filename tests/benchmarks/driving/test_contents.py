@@ -36,6 +36,30 @@ def test_made_up_tensors_have_the_model_s_shapes() -> None:
     assert not np.array_equal(contents[0]["pixel_values"], contents[1]["pixel_values"])
 
 
+PLANES = ModelInput("planes", "FP32", (3, 4, -1))
+EIGHT = ModelInput("eight", "FP32", (8, 2))
+LENGTH = ModelInput("length", "INT32", (1,))
+
+
+def test_a_first_size_that_the_server_says_is_no_batch() -> None:
+    [first, *_] = make_contents([PLANES, EIGHT, LENGTH], Wanted(shapes={"planes": (4, 5)}))
+    assert [first[name].shape for name in ("planes", "eight", "length")] == [(3, 4, 5), (8, 2), (1,)]
+    [first, *_] = make_contents([EIGHT], Wanted(batch=8))
+    assert first["eight"].shape == (8, 2)
+    with pytest.raises(BenchmarkError, match=r"takes 'eight' as \[8, 2\] alone, not in batches of 4; leave --batch"):
+        make_contents([EIGHT], Wanted(batch=4))
+
+
+def test_arrays_of_a_fixed_first_size_are_whole_requests_or_items_of_them(tmp_path: Path) -> None:
+    path, eights = tmp_path / "items.npz", np.arange(48, dtype=np.float32).reshape(3, 8, 2)
+    np.savez(path, eight=eights)
+    contents = make_contents([EIGHT], Wanted(inputs=path))
+    assert [each["eight"].tolist() for each in contents] == eights.tolist()
+    np.savez(path, eight=eights.reshape(24, 2))
+    contents = make_contents([EIGHT], Wanted(inputs=path))
+    assert [each["eight"].tolist() for each in contents] == eights.tolist()
+
+
 def test_large_tensors_are_made_up_in_few_requests() -> None:
     assert len(make_contents([IDS], Wanted(shapes={"input_ids": (10**7,)}))) == 12
 

@@ -186,7 +186,7 @@ def test_reports_that_have_nothing_in_common_are_refused() -> None:
 def test_changes_beyond_belief_are_said_as_factors() -> None:
     shown = [cells(one(STEADY, tuple(factor * each for each in STEADY)))[4:] for factor in (1000, 2)]
     assert shown == [("1,000 ± 1.18 x", "3.0 %"), ("+100.0 ± 0.2 %", "3.0 %")]
-    assert cells(one((1.0, 90.0, 0.1), (1.0, 80.0, 0.2)))[5] == "over 1,000 %"
+    assert cells(one((1.0, 90.0, 0.1), (1.0, 80.0, 0.2)))[5] == ">1,000 %"
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -59,6 +59,12 @@ def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
             write_report(alone, path)
     with pytest.raises(BenchmarkError, match="there is no directory"):
         check_suffix(tmp_path / "nowhere" / "report.json")
+    (tmp_path / "directory.json").mkdir()
+    with pytest.raises(BenchmarkError, match=r"directory\.json cannot be written: it is a directory; give another"):
+        check_suffix(tmp_path / "directory.json")
+    (tmp_path / "directory.json").rmdir()
+    with pytest.raises(BenchmarkError, match=r"x\.json cannot be written: .*; give another path\."):
+        check_suffix(Path("/proc/self/x.json"))  # a directory that takes no files
     with pytest.raises(BenchmarkError, match="cannot be written: No such file or directory"):
         write_report(alone, tmp_path / "nowhere" / "report.json")
     with pytest.raises(BenchmarkError, match=r"has nothing to plot; write it as \.json"):

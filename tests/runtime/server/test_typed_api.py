@@ -12,7 +12,6 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from support.bundles import LABELS
 from support.calls import (
@@ -291,25 +290,6 @@ def test_a_quick_answer_waits_for_the_slow_one_before_it_in_its_stream(tmp_path:
     # Two instances: the second did not wait for the work, only for its turn to be told.
     assert quick.batch_size == 1
     assert quick.queue_nanoseconds < slow.compute_nanoseconds / 2
-
-
-@pytest.mark.parametrize("service", ["", TYPED_SERVICE, OPEN_SERVICE])
-def test_health_is_serving(hand_made: Connection, service: str) -> None:
-    health = health_pb2_grpc.HealthStub(hand_made.channel)
-    request = health_pb2.HealthCheckRequest(service=service)
-    assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
-    watch = health.Watch(request, timeout=ANSWER_SECONDS)
-    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-    watch.cancel()
-
-
-def test_health_of_an_unknown_service(hand_made: Connection) -> None:
-    health = health_pb2_grpc.HealthStub(hand_made.channel)
-    request = health_pb2.HealthCheckRequest(service="tundish_proto.v1.Unknown")
-    assert refusal(health.Check, request)[0] == grpc.StatusCode.NOT_FOUND
-    watch = health.Watch(request, timeout=ANSWER_SECONDS)
-    assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-    watch.cancel()
 
 
 def test_reflection_tells_every_service_and_message(hand_made: Connection) -> None:
