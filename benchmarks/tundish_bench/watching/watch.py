@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,9 +15,12 @@ from tundish_bench.watching.family import Family
 from tundish_bench.watching.gpu import GpuWatch, GpuWatched
 from tundish_bench.watching.server import Memory, ServerWatch
 
-_SAMPLE_SECONDS = 0.2
-_LEAST_PAUSE = 50
-"""Times the CPU time of a sample: watching costs at most 2 % of a core."""
+_LEAST_PAUSE_SECONDS = 0.2
+_PROCESSES_SHARE = 0.0025
+"""Of a core, that reading processes may take. It takes milliseconds at a time, for which a load beside it waits: if one
+request in a hundred met them, they would be its p99."""
+_GPUS_SHARE = 0.02
+"""Of a core: the driver's own averages are of a second, and want to be read as often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +97,33 @@ class Watch:
         )
 
     def _sample_until_over(self) -> None:
-        """The last sample comes when the interval is over."""
-        pause = 0.0
-        while not self._over.wait(pause):
-            pause = max(_SAMPLE_SECONDS, _LEAST_PAUSE * self._sample())
-        self._sample()
+        """The last samples come when the interval is over."""
+        samplers = (_Sampler(self._sample_processes, _PROCESSES_SHARE), _Sampler(self._gpus.sample, _GPUS_SHARE))
+        while not self._over.wait(max(0.0, min(each.due for each in samplers) - time.monotonic())):
+            for each in samplers:
+                if each.due <= time.monotonic():
+                    each.sample()
+        for each in samplers:
+            each.sample()
 
-    def _sample(self) -> float:
-        """How many seconds of CPU it took."""
-        began = time.thread_time()
+    def _sample_processes(self) -> None:
         if self._server:
             self._server.sample()
         self._ours.look()
-        self._gpus.sample()
-        return time.thread_time() - began
+
+
+@dataclass(slots=True)
+class _Sampler:
+    """Reads as often as its share of a core allows."""
+
+    read: Callable[[], None]
+    share: float
+    due: float = 0.0
+    """When it may read again, by the monotonic clock."""
+
+    def sample(self) -> None:
+        """Reads now."""
+        began = time.thread_time()
+        self.read()
+        pause = (time.thread_time() - began) / self.share
+        self.due = time.monotonic() + max(_LEAST_PAUSE_SECONDS, pause)
