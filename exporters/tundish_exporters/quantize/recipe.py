@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tundish.engines import Arrays
+from tundish.errors import reason_of
 from tundish.manifest import EngineName, Precision
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
@@ -87,7 +88,7 @@ def describe_keeping(description: str, layers: frozenset[str]) -> str:
 
 @contextmanager
 def one_sentence(doing: str) -> Iterator[None]:
-    """Raises what the libraries raise as an ExportError: `doing` failed, and their first line why.
+    """Raises what the libraries raise as an ExportError: `doing` failed, and in a line why.
 
     What they log besides, such as advice to do what was done, is for nobody who exports a model.
     """
@@ -98,7 +99,6 @@ def one_sentence(doing: str) -> Iterator[None]:
     except ExportError:
         raise
     except Exception as error:  # theirs have no common base but Exception
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ExportError(f"{doing[0].upper()}{doing[1:]} failed: {reason}") from error
+        raise ExportError(f"{doing[0].upper()}{doing[1:]} failed: {reason_of(error)}") from error
     finally:
         logging.disable(before)

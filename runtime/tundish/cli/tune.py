@@ -17,6 +17,7 @@ from tundish.bundle import ComposedBundle
 from tundish.cli.models import find_bundle
 from tundish.errors import InvalidInputError
 from tundish.placement.figures import Measured
+from tundish.placement.machine import other_work
 from tundish.placement.tuning import Tuned
 from tundish.placement.tuning import tune as run
 
@@ -42,17 +43,23 @@ def tune(
 
     Whatever else the machine does meanwhile is measured with it.
     """
+    errors = Console(stderr=True, highlight=False)  # so that the JSON can be piped
     bundle = find_bundle(repository, model, version)
     if isinstance(bundle, ComposedBundle):
         names = " and ".join(component.manifest.model for component in bundle.components.values())
         raise InvalidInputError(f"'{model}' is composed of others; tune {names}, each by itself.")
-    # On standard error, so that the JSON can be piped.
+    if (share := other_work()) is not None:
+        errors.print(
+            f"[yellow]warning: Other work takes {share:.0%} of the cores, and is measured as well: what comes of it is "
+            f"kept. Tune again on a quiet machine.[/]",
+            soft_wrap=True,
+        )
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
+        console=errors,
         transient=True,
     ) as bars:
         bar = bars.add_task("", total=1.0)

@@ -30,6 +30,10 @@ _INSTRUCTIONS = {
 
 _PACKAGES = ("tundish", "onnxruntime", "onnxruntime-gpu", "openvino")
 
+_LOOKED_SECONDS = 0.2
+_BUSY_SHARE = 0.25
+"""Of the cores; work of others beyond it decides what is fastest, for as long as that is kept."""
+
 
 class Machine(BaseModel):
     """Two machines that are equal in this run a model alike."""
@@ -52,6 +56,15 @@ class Machine(BaseModel):
 def usable_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def other_work() -> float | None:
+    """Which share of the cores is busy, if so much is that it would choose a placement; called while one has no work.
+
+    A fifth of a second is looked at.
+    """
+    share = busy_share(_LOOKED_SECONDS)
+    return share if share > _BUSY_SHARE else None
 
 
 def busy_share(seconds: float) -> float:

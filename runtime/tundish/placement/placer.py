@@ -13,7 +13,7 @@ from tundish.manifest import Manifest
 from tundish.memory import give_back_memory
 from tundish.placement.availability import on_this_machine
 from tundish.placement.figures import Measurement, best
-from tundish.placement.machine import busy_share
+from tundish.placement.machine import other_work
 from tundish.placement.measuring import measure
 from tundish.placement.placement import Placement, unmeasured
 from tundish.placement.samples import made_inputs
@@ -27,11 +27,6 @@ MEASURED_SECONDS = 2.0
 MOST_SECONDS = 20.0
 """A model whose every placement takes so long to run each instance's first batches that a server would start late is
 not measured either; and one that was not measured in this time is not measured to the end."""
-
-BUSY_SHARE = 0.25
-"""Of the cores, beyond which other work would choose the placement, for all later starts. It is looked for during
-`BUSY_SECONDS`."""
-BUSY_SECONDS = 0.2
 
 QUICK_MILLISECONDS = 1.0
 """A model whose item takes less, by the exporter's measurement, is not measured: it is no engine that keeps it busy."""
@@ -86,7 +81,7 @@ class Placer:
                 manifest.version,
             )
             return plain
-        if (share := busy_share(BUSY_SECONDS)) > BUSY_SHARE:
+        if (share := other_work()) is not None:
             _LOG.info(
                 "'%s' version %d is not measured, as other work takes %.0f %% of the cores: `tundish tune` does it "
                 "on a quiet machine, or the next start.",

@@ -29,7 +29,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
     """Whatever this machine has."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
     monkeypatch.setattr(placer, "MEASURED_SECONDS", 0.2)
-    monkeypatch.setattr(placer, "busy_share", lambda _seconds: 0.0)
+    monkeypatch.setattr(placer, "other_work", lambda: None)
     caplog.set_level(logging.INFO)
 
 
@@ -69,7 +69,7 @@ def test_the_first_load_measures_and_the_next_does_not(
 def test_a_busy_machine_chooses_nothing(
     tmp_path: Path, cores: Cores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(placer, "busy_share", lambda _seconds: 0.6)
+    monkeypatch.setattr(placer, "other_work", lambda: 0.6)
     placed = Placer(tmp_path, cores, instances=None).place(make_heavy_bundle(tmp_path))
     assert (placed.instances, placed.threads) == (2, 1)
     assert "is not measured, as other work takes 60 % of the cores" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_it_measures_shows_and_keeps(repository: Path) -> None:
     shown = call_tundish("models", "show", repository, "colors").stdout
     assert f"{choice['figures']['items_per_second']:.1f} items a second" in shown
     assert "not placed yet" in call_tundish("models", "show", repository, "colors", "--version", "1").stdout
+
+
+def test_other_work_on_the_machine_is_said(repository: Path) -> None:
+    burning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
+    try:
+        ran = tune(repository, "--json")
+    finally:
+        for each in burning:
+            each.kill()
+            each.wait()
+    assert "warning: Other work takes" in ran.stderr
+    assert json.loads(ran.stdout)["path"]
 
 
 def test_json_is_for_programs(repository: Path, tmp_path: Path) -> None:
