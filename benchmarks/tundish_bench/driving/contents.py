@@ -45,7 +45,19 @@ class ModelInput:
 
     def rows(self, batch: int) -> int:
         """The first size of a request: the batch where the server leaves it open, else the one that it says."""
-        return self.shape[0] if self.shape and self.shape[0] >= 0 else batch
+        return self.shape[0] if self.knows_no_batches else batch
+
+    @property
+    def knows_no_batches(self) -> bool:
+        """Whether the server says the first size, which is then no number of items."""
+        return bool(self.shape) and self.shape[0] >= 0
+
+    def is_whole(self, item: Tensor) -> bool:
+        """Whether an item is a request by itself, of a model that knows no batches."""
+        fits = len(item.shape) == len(self.shape) and all(
+            said in (-1, size) for said, size in zip(self.shape, item.shape, strict=True)
+        )
+        return self.knows_no_batches and fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +95,7 @@ def make_contents(model_inputs: Sequence[ModelInput], wanted: Wanted) -> list[Co
         items = _read_arrays(model_inputs, wanted.inputs)
     else:
         items = _read_bytes(model_inputs, wanted.inputs)
-    whole = {each.name for each in model_inputs if items[0][each.name].shape == each.shape}
-    taken = {each.name: 0 if each.name in whole else each.rows(wanted.batch) for each in model_inputs}
+    taken = {each.name: 0 if each.is_whole(items[0][each.name]) else each.rows(wanted.batch) for each in model_inputs}
     # Fewer items than a batch has are taken again and again.
     size = max(1, *taken.values())
     turns = range(max(1, len(items) // size))

@@ -43,6 +43,7 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,mi
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802
         """Ends when the server stops, which otherwise would wait for it."""
+        await self._look()
         watching = asyncio.ensure_future(super().Watch(request, context))
         stopped = asyncio.ensure_future(self._stopping.wait())
         try:

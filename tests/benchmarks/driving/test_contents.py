@@ -55,6 +55,10 @@ def test_arrays_of_a_fixed_first_size_are_whole_requests_or_items_of_them(tmp_pa
     np.savez(path, eight=eights)
     contents = make_contents([EIGHT], Wanted(inputs=path))
     assert [each["eight"].tolist() for each in contents] == eights.tolist()
+    planes = np.zeros((2, 3, 4, 7), np.float32)
+    np.savez(path, planes=planes)
+    contents = make_contents([PLANES], Wanted(inputs=path))
+    assert [each["planes"].shape for each in contents] == [(3, 4, 7)] * 2
     np.savez(path, eight=eights.reshape(24, 2))
     contents = make_contents([EIGHT], Wanted(inputs=path))
     assert [each["eight"].tolist() for each in contents] == eights.tolist()
