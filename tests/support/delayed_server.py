@@ -125,7 +125,9 @@ class _Service(GRPCInferenceServiceServicer):
             await self._delays.wait(request.model_name)
         except RefusedError:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "It is refused.")
-        return oip.ModelInferResponse(model_name=request.model_name)
+        response = oip.ModelInferResponse(model_name=request.model_name)
+        response.outputs.add(name="y", datatype="FP32", shape=[1])
+        return response
 
 
 async def _metadata(request: web.Request) -> web.Response:

@@ -80,7 +80,11 @@ def bench(
     ] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="With --engines: of each engine; one without.")] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Compare two reports; exit code 1 if something got worse for certain.")
+        bool,
+        typer.Option(
+            "--compare",
+            help="Compare two reports; exit code 1 if something got worse for certain, 2 if they cannot be compared.",
+        ),
     ] = False,
     tolerance: Annotated[
         float | None,

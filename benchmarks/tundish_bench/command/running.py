@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
@@ -105,7 +107,8 @@ def run(options: Options) -> None:
         if comparison.regressions:
             raise typer.Exit(1)
         return
-    report, failure = _measured(options)
+    with _ending_cleanly():
+        report, failure = _measured(options)
     if options.as_json:
         print(as_json(report), end="")
     else:
@@ -166,9 +169,28 @@ def _check_mode(options: Options, mode: str) -> None:
 
 
 def _compared(options: Options) -> Comparison:
-    before, after = (read_report(Path(path)) for path in (options.target, options.model))
     percent = options.tolerance_percent
-    return compare(before, after, tolerance=TOLERANCE if percent is None else percent / 100)
+    try:
+        before, after = (read_report(Path(path)) for path in (options.target, options.model))
+        return compare(before, after, tolerance=TOLERANCE if percent is None else percent / 100)
+    except BenchmarkError as error:  # not by the exit code of a regression
+        raise typer.BadParameter(str(error)) from None
+
+
+@contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """A signal that ends this process ends first what it has started: a server left behind would slow what follows."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _measured(options: Options) -> tuple[Report, BenchmarkError | None]:
@@ -202,6 +224,11 @@ def _loads(options: Options, bar: LoadBar) -> tuple[Report, BenchmarkError | Non
                     raise
                 failure = BenchmarkError(f"It ended at {load.name}: {error}")
                 break  # with minutes of figures at hand
+            except KeyboardInterrupt:
+                if not rows:
+                    raise
+                failure = BenchmarkError(f"It was interrupted at {load.name}; the loads before it are whole.")
+                break
     report = Report(
         kind="load",
         title=f"{options.model} by {session.server}",

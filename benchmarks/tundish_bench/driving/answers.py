@@ -46,6 +46,12 @@ def read_binary(reply: Reply) -> str:
     return _class_of_raw(outputs[0]["datatype"], raws[0])
 
 
+def has_outputs(reply: Reply) -> bool:
+    """Whether what came by HTTP, with binary data or without, names outputs; raises what JSON does of other bodies."""
+    length = reply.headers.get(JSON_LENGTH.lower())
+    return bool(json.loads(reply.body[: int(length)] if length else reply.body)["outputs"])
+
+
 def read_post(reply: Reply) -> str:
     """Of JSON with a list `label`, or of numbers alone."""
     if not reply.headers["content-type"].startswith("application/json"):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
+
+from tundish_bench.driving.answers import has_outputs
 from tundish_bench.driving.dialects import Dialect
-from tundish_bench.driving.endpoint import Endpoint
-from tundish_bench.driving.outcomes import ANOTHER_ANSWER, ANSWER, DIFFERENT, Outcome
+from tundish_bench.driving.endpoint import Endpoint, WireName
+from tundish_bench.driving.outcomes import ANOTHER_ANSWER, ANSWER, DIFFERENT, MALFORMED, Outcome
 from tundish_bench.driving.wire import Judge, Reply, Requests
 from tundish_bench.errors import BenchmarkError
+from tundish_proto import open_inference_pb2 as oip
+
+_SMALL_BYTES = 65_536
+_LARGE_READ = 16
+"""Reading is no server's time: of large answers, those to one request in so many are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,30 @@ class Expected:
             return Outcome(DIFFERENT, str(error))
 
 
+@dataclass(frozen=True, slots=True)
+class WellFormed:
+    """Any answer of the Open Inference Protocol that has outputs: a proxy's page of an error is none."""
+
+    wire: WireName
+
+    def judge(self, index: int, reply: Reply) -> Outcome:
+        """Whether it is one; see `Judge`."""
+        if len(reply.body) > _SMALL_BYTES and index % _LARGE_READ:
+            return ANSWER
+        try:
+            if self._has_outputs(reply):
+                return ANSWER
+            reason = "it has no outputs"
+        except (DecodeError, LookupError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__} in reading it"
+        return Outcome(MALFORMED, f"what came is no answer of the protocol: {reason}")
+
+    def _has_outputs(self, reply: Reply) -> bool:
+        if self.wire == "grpc":
+            return bool(oip.ModelInferResponse.FromString(reply.body).outputs)
+        return has_outputs(reply)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """A server, and the requests that it is sent in turn."""
@@ -35,12 +67,16 @@ class Asking:
     timeout_seconds: float
     """The longest that a request may take."""
     expected: Expected | None = None
-    """Without it, answers are not read, because reading is no server's time."""
+    """What the answers must be."""
+    reads_form: bool = False
+    """Whether answers must at least be the protocol's; else, and if none are expected, nothing is read of them."""
 
     @property
     def judge(self) -> Judge:
         """Of the replies."""
-        return self.expected.judge if self.expected else _unread
+        if self.expected:
+            return self.expected.judge
+        return WellFormed(self.endpoint.wire).judge if self.reads_form else _unread
 
 
 def _unread(_index: int, _reply: Reply) -> Outcome:

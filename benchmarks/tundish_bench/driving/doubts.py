@@ -9,9 +9,12 @@ import numpy as np
 
 from tundish.placement.machine import usable_cores
 from tundish_bench.driving.figures import Seen, felt
-from tundish_bench.driving.load import Load, Open
+from tundish_bench.driving.load import Closed, Load, Open
+from tundish_bench.driving.loops import PAUSE_AFTER_ERROR
 from tundish_bench.driving.records import Records
 
+_UNTAKEN = "CANCELLED: CANCELLED"
+"""By gRPC's core, beyond the limits `grpc.server.max_pending_requests` and `…_hard_limit`."""
 _KEPT_UP = 0.98
 """A server that answers less of what is offered does not keep up, if what waits has grown by as much as is missing."""
 _BUSY_THREAD = 0.85
@@ -56,6 +59,16 @@ def doubts(load: Load, seen: Seen, all_records: Records, spent: Sequence[Spent])
             f"{errors} of {len(all_records)} requests failed, warm-up and end included; most often: "
             f"{all_records.commonest_error}."
         )
+        if isinstance(load, Closed):
+            yield (
+                f"A caller pauses for {1e3 * PAUSE_AFTER_ERROR:g} ms after a failure, so that the throughput is less "
+                "than the server could give."
+            )
+        if all_records.commonest_error == _UNTAKEN:
+            yield (
+                "A gRPC server says CANCELLED, in no more words, of requests that came while it had a thousand or more "
+                "that its program had not taken up yet."
+            )
     yield from _of_the_generator(load, seen, spent, saturated=saturated)
 
 

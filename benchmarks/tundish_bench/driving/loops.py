@@ -23,7 +23,7 @@ from tundish_bench.driving.wire import Ask
 MOST_UNDER_WAY = 4096
 """Requests of an open loop at a time; beyond, they wait, and their latency goes on."""
 
-_PAUSE_AFTER_ERROR = 0.01
+PAUSE_AFTER_ERROR = 0.01
 """Seconds; a server that refuses at once would be asked as fast as the processor can."""
 
 
@@ -74,7 +74,7 @@ async def run_closed(load: Closed, ask: Ask, requests: int, notebook: Notebook, 
             outcome = await ask(next(turns))
             notebook.ended(number, outcome)
             if outcome.says:
-                await asyncio.sleep(_PAUSE_AFTER_ERROR)
+                await asyncio.sleep(PAUSE_AFTER_ERROR)
 
     await asyncio.gather(*(call(number) for number in range(load.callers)))
 

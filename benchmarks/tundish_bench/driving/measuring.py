@@ -134,8 +134,10 @@ def _warm_up(log: _Log, order: Order, plan: Plan, tell: OnProgress) -> bool:
 
 
 def _nothing(order: Order, records: Records) -> str:
-    """That no request was answered, and why."""
-    return f"{order.asking.endpoint} answered no request: {records.commonest_error or 'it did not answer in time'}."
+    """That no request was answered, or no more, and why."""
+    answered = int(records.answered.sum())
+    what = f"answered {answered} requests, and then none" if answered else "answered no request"
+    return f"{order.asking.endpoint} {what}: {records.commonest_error or 'it did not answer in time'}."
 
 
 def _client_figure(spent: Sequence[Spent], repeats: Sequence[Repeat], answered: Sequence[int]) -> Figure:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import grpc
 
-ANSWERED, DIFFERENT, GIVEN_UP, UNREACHED = 0, -1, -2, -3
+ANSWERED, DIFFERENT, GIVEN_UP, UNREACHED, MALFORMED = 0, -1, -2, -3, -4
 """It was answered, by gRPC's own number; otherwise than expected; the load had ended, and the answer was waited for no
-longer; by HTTP, no status came. Other numbers are gRPC's codes, and from 100 on HTTP's statuses."""
+longer; by HTTP, no status came; what came is no answer of the protocol. Other numbers are gRPC's codes, and from 100 on
+HTTP's statuses."""
 
 
 class Outcome(NamedTuple):
@@ -28,6 +29,7 @@ _NAMES = {
     DIFFERENT: "answered otherwise",
     GIVEN_UP: "left hanging",
     UNREACHED: "not reached",
+    MALFORMED: "no answer",
 }
 
 

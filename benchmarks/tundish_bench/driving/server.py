@@ -132,5 +132,6 @@ def _get(endpoint: Endpoint, path: str, model: str) -> Any:
     except http.client.HTTPException:
         reason = "what listens there does not speak HTTP."
     except (OSError, ValueError) as error:
-        reason = f"{error}."
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        reason = f"{why.strerror if isinstance(why, OSError) and why.strerror else why}."
     raise BenchmarkError(f"{endpoint} does not say what '{model}' takes: {reason}")

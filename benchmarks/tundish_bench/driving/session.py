@@ -83,7 +83,12 @@ def open_session(
     return Session(
         server=says.server,
         model=model,
-        asking=Asking(endpoint=endpoint, requests=requests, timeout_seconds=timeout_seconds),
+        asking=Asking(
+            endpoint=endpoint,
+            requests=requests,
+            timeout_seconds=timeout_seconds,
+            reads_form=True,
+        ),
         batch=wanted.batch,
         pid=pid if pid is not None else find_server(endpoint.host, endpoint.port),
         settings=settings or {},

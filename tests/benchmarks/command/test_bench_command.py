@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -10,9 +11,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 import typer
 from support import delayed_server
+from support.bundles import make_bundle
 from typer.testing import CliRunner
 
 from tundish_bench.command import bench
@@ -162,7 +165,6 @@ def test_what_lets_in_is_for_a_running_server(tmp_path: Path) -> None:
         (["grpc://127.0.0.1:9", "m", "--instances", "2"], "--instances takes a repository to serve"),
         (["grpc://127.0.0.1:9", "m", "--wire", "http"], "says its protocol itself"),
         (["grpc://127.0.0.1:9", "m", "--report", "x.pdf"], "x.pdf"),
-        (["a.json", "b.json", "--compare"], "a.json cannot be read"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(
@@ -171,6 +173,25 @@ def test_what_cannot_be_measured_is_one_sentence(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BenchmarkError, match=message):
         run(*arguments)
+
+
+def test_what_cannot_be_compared_is_no_regression(tmp_path: Path) -> None:
+    before = report_of((10.0, 10.1, 9.9, 10.0, 10.05), tmp_path / "before.json")
+    assert "nowhere.json cannot be read" in " ".join(run(before, "nowhere.json", "--compare", code=2).split())
+
+
+def test_a_repository_s_server_ends_with_a_measurement_that_is_terminated(tmp_path: Path) -> None:
+    make_bundle(tmp_path)
+    command = [sys.executable, "-m", "tundish", "bench", str(tmp_path), "colors", "--seconds", "30"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bench:
+        server: psutil.Process | None = None
+        while server is None:
+            server = next((each for each in psutil.Process(bench.pid).children() if "serve" in each.cmdline()), None)
+            assert bench.poll() is None
+            time.sleep(0.05)
+        bench.terminate()
+        assert bench.wait(60) == 128 + signal.SIGTERM
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
 
 
 def test_the_command_itself_loads_nothing_that_the_extra_brings() -> None:

@@ -112,8 +112,15 @@ def test_a_late_or_busy_generator_is_named() -> None:
 
 def test_failures_are_told_with_the_commonest() -> None:
     records = records_of([0.0, 1.0], [0.1, 0.1], Counter({"503: busy.": 3, "TimeoutError: ": 1}))
-    [note] = doubts(Closed(1), seen_in([Repeat(0, 2)], records), records, quiet(2))
-    assert note.endswith("requests failed, warm-up and end included; most often: 503: busy.")
+    told, paused = doubts(Closed(1), seen_in([Repeat(0, 2)], records), records, quiet(2))
+    assert told.endswith("requests failed, warm-up and end included; most often: 503: busy.")
+    assert paused.startswith("A caller pauses for 10 ms after a failure")
+
+
+def test_what_grpc_itself_cancels_is_explained() -> None:
+    records = records_of([0.0, 1.0], [0.1, 0.1], Counter({"CANCELLED: CANCELLED": 3}))
+    notes = list(doubts(Open(1), seen_in([Repeat(0, 2)], records), records, quiet(2)))
+    assert notes[-1].startswith("A gRPC server says CANCELLED, in no more words, of requests that came while it had")
 
 
 @pytest.mark.parametrize(
