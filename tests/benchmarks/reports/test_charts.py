@@ -171,6 +171,35 @@ def test_percentiles_are_those_of_the_latencies() -> None:
     assert across.max() == pytest.approx(len(latencies))  # of ten thousand, nothing is said of one in a million
 
 
+def variant_row(variant: str, batch: int, speed_up: float, latencies: float) -> Row:
+    return Row(
+        name=f"{variant}, batch {batch}",
+        settings={"variant": variant, "engine": variant[:4], "precision": variant[5:], "batch": batch, "threads": 1},
+        figures=(
+            Figure(name="throughput", unit="/s", better="more", repeats=(100 * speed_up, 101 * speed_up)),
+            ratio("speed-up", speed_up),
+        ),
+        histogram=encoded(np.full(1_000, latencies)),
+    )
+
+
+def test_variants_of_several_batches_are_held_against_each_other_by_the_batch() -> None:
+    """Their speed-ups are over the same batch, and a variant's engine and precision tell nothing more."""
+    variants = {"onnx-fp32": (1.0, 20.0), "onnx-int8": (3.0, 9.0), "open-bf16": (2.0, 8.0), "open-int8": (2.5, 12.0)}
+    rows = [
+        variant_row(variant, batch, speed_up / batch, slowness * batch)
+        for variant, (speed_up, slowness) in variants.items()
+        for batch in (1, 4)
+    ]
+    ratios, bars, percentiles = charts_of(report("engines", rows))
+    assert ratios.title.startswith("speed-up at batch 4: the best is onnx-int8, 0.7")
+    assert bars.title.startswith("throughput at batch 4: the best is onnx-int8")
+    assert len(painted(bars).axes[0].patches) == len(rows)
+    assert "8.00 ms (open-bf16, batch 1) to 80" in percentiles.title, "the least of all, drawn or not"
+    (axes,) = painted(percentiles).axes
+    assert "; 2 more are not drawn" in axes.get_title(loc="left") + "".join(map(str, texts_of(painted(percentiles))))
+
+
 def bars_of(axes: Axes) -> list[tuple[float, str]]:
     return [(patch.get_width(), matplotlib.colors.to_hex(patch.get_facecolor())) for patch in axes.patches]  # type: ignore[attr-defined]
 

@@ -26,7 +26,7 @@ _WIDE = 12.0
 """Ratios whose ends are this many times apart are drawn by their logarithms."""
 _A_ROW, _AROUND = 0.27, 1.3
 """Inches."""
-_SERIES = ("server", "peer", "engine", "variant")
+_SERIES = ("server", "peer", "variant", "engine")
 """Settings whose values are compared with each other in every group, if a report has them."""
 _OPERATORS = ("kernels", "cuda")
 """Reports whose rows do different things, of which none can be best."""
@@ -55,6 +55,7 @@ def ratios_chart(report: Report, name: str) -> Chart | None:
     if not entries:
         return None
     better = entries[0].figure.better
+    rivals, where = _last_group(report.rows, name)
 
     def paint(surface: Surface) -> None:
         axes = surface.subplots()
@@ -68,7 +69,9 @@ def ratios_chart(report: Report, name: str) -> Chart | None:
         _explain(surface, [_side(each.figure) for each in entries])
 
     return Chart(
-        title=_count_title(entries, name) if report.kind in _OPERATORS else _ratio_title(entries, name, better),
+        title=_count_title(entries, name)
+        if report.kind in _OPERATORS
+        else _ratio_title(rivals or entries, f"{name}{where}", better),
         subtitle=report.title,
         height=_height(len(entries)) + 0.3,
         paint=paint,
@@ -112,7 +115,7 @@ def grouping_of(rows: Sequence[Row]) -> Grouping | None:
     """By a number and a name, if there are both, and they alone say which row is which."""
     axes = [axis for axis in rows[0].settings if len({row.settings.get(axis) for row in rows}) > 1]
     numbers = [axis for axis in axes if not any(isinstance(row.settings.get(axis), str) for row in rows)]
-    names = [axis for axis in axes if axis not in numbers]
+    names = _deciding(rows, [axis for axis in axes if axis not in numbers])
     if len(numbers) != 1 or len(names) != 1:
         return None
     if len({(row.settings.get(numbers[0]), row.settings.get(names[0])) for row in rows}) != len(rows):
@@ -124,12 +127,41 @@ def panels_of(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows by the names that tell them apart beside that of what is compared: a chart for each."""
     axes = tuple(dict.fromkeys(axis for row in rows for axis in row.settings))
     names = [axis for axis in axes if any(isinstance(row.settings.get(axis), str) for row in rows)]
+    names = _deciding(rows, names)
     series = next((axis for axis in _SERIES if axis in names), None)
     panels: dict[str, list[Row]] = {}
     for row in rows:
         others = [str(row.settings[axis]) for axis in names if axis != series and axis in row.settings]
         panels.setdefault(", ".join(others) if series else "", []).append(row)
     return panels
+
+
+def _deciding(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """Without those that follow from one that is kept, as a variant's engine does."""
+    kept: list[str] = []
+    for name in sorted(names, key=lambda each: -len({row.settings.get(each) for row in rows})):
+        if not any(
+            len({(row.settings.get(each), row.settings.get(name)) for row in rows})
+            == len({row.settings.get(each) for row in rows})
+            for each in kept
+        ):
+            kept.append(name)
+    return kept
+
+
+def _last_group(rows: Sequence[Row], name: str) -> tuple[list[Entry], str]:
+    """Those that can be held against each other: of the most callers, or the largest batch; and where that is."""
+    having = [row for row in rows if row.figure(name)]
+    grouping = grouping_of(having) if having else None
+    if grouping is None:
+        return [], ""
+    last = max((row.settings[grouping.groups] for row in having), key=float)
+    there = [
+        Entry(str(row.settings[grouping.series]), found)
+        for row in having
+        if row.settings[grouping.groups] == last and (found := row.figure(name))
+    ]
+    return there, f" at {last} callers" if grouping.groups == "callers" else f" at {grouping.groups} {last}"
 
 
 def _paint_bars(axes: Axes, entries: Sequence[Entry], colors: Sequence[str]) -> None:
@@ -211,14 +243,9 @@ def _bars_title(entries: Sequence[Entry], name: str, grouping: Grouping | None, 
     if grouping is None:
         best = _best(entries, figure.better)[0]
         return f"{name}: {_winners(entries, figure.better)}, {readable(best.figure.value)} {figure.unit}"
-    last = max((row.settings[grouping.groups] for row in rows), key=float)
-    there = [
-        Entry(str(row.settings[grouping.series]), found)
-        for row in rows
-        if row.settings[grouping.groups] == last and (found := row.figure(name))
-    ]
+    there, where = _last_group(rows, name)
     said = f"{readable(_best(there, figure.better)[0].figure.value)} {figure.unit}"
-    return f"{name} at {last} {grouping.groups}: {_winners(there, figure.better)}, {said}"
+    return f"{name}{where}: {_winners(there, figure.better)}, {said}"
 
 
 def _are_rivals(rows: Sequence[Row]) -> bool:

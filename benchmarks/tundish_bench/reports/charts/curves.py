@@ -164,25 +164,28 @@ def percentiles_chart(report: Report) -> Chart | None:
     rows = [row for row in report.rows if row.histogram is not None]
     if not rows:
         return None
-    chosen = _chosen(report, rows)
-    decoded = {row.name: latencies for row in chosen if (latencies := _decoded(row)).total}
+    told = _told_of(report, rows)
+    decoded = {row.name: latencies for row in told if (latencies := _decoded(row)).total}
     if not decoded:
         return None
+    drawn = {row.name: decoded[row.name] for row in _chosen(report, told) if row.name in decoded}
 
     def paint(surface: Surface) -> None:
-        _paint_percentiles(surface, report, decoded)
+        _paint_percentiles(surface, report, drawn, left_out=len(decoded) - len(drawn))
 
-    drawn = [row for row in chosen if row.name in decoded]
-    return Chart(title=_percentiles_title(drawn, decoded), subtitle=report.title, height=4.2, paint=paint)
+    title = _percentiles_title([row for row in told if row.name in decoded], decoded)
+    return Chart(title=title, subtitle=report.title, height=4.2, paint=paint)
 
 
-def _chosen(report: Report, rows: Sequence[Row]) -> list[Row]:
-    """As many as can be told apart: those that the report names, and some between the first and the last.
-
-    The rates that a search only tried are not among them.
-    """
+def _told_of(report: Report, rows: Sequence[Row]) -> list[Row]:
+    """All but the rates that a search only tried."""
     named = {report.knee, *report.highest}
-    told = [row for row in rows if row.name in named or report.kind != "sweep" or "rate" not in row.settings]
+    return [row for row in rows if row.name in named or report.kind != "sweep" or "rate" not in row.settings]
+
+
+def _chosen(report: Report, told: Sequence[Row]) -> list[Row]:
+    """As many as can be told apart: those that the report names, and some between the first and the last."""
+    named = {report.knee, *report.highest}
     others = [row for row in told if row.name not in named]
     room = max(0, MOST_LINES - (len(told) - len(others)))
     kept = {others[round(each)].name for each in np.linspace(0, len(others) - 1, min(room, len(others)))}
@@ -207,7 +210,7 @@ def _told(row: Row, name: str, latencies: _Latencies) -> float:
     return figure.value if figure is not None else float(latencies.at(float(name.removeprefix("p")) / 100))
 
 
-def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Latencies]) -> None:
+def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Latencies], left_out: int) -> None:
     axes = surface.subplots()
     longest = max(latencies.total for latencies in decoded.values())
     drawn: list[float] = []
@@ -231,7 +234,7 @@ def _paint_percentiles(surface: Surface, report: Report, decoded: dict[str, _Lat
     axes.margins(x=0.02)
     dress(
         axes,
-        subtitle=f"{report.title}; all repeats together",
+        subtitle=f"{report.title}; all repeats together{f'; {left_out} more are not drawn' if left_out else ''}",
         across="share of the answers that come within the time",
         up="latency, ms (lower is better)",
     )
