@@ -1,4 +1,4 @@
-"""How far a measurement is, on standard error."""
+"""How far a measurement is, on standard error: a bar in a terminal, a line for each load elsewhere."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ class LoadBar:
         """The next load begins; gives what is told of it."""
         self._begun += 1
         done, total = self._begun - 1, max(self._expected, self._begun)
+        if self._bars.disable:
+            self._bars.console.print(f"{self._begun} of {total}: {load}", markup=False, soft_wrap=True)
 
         def tell(what: str, share: float) -> None:
             self._bars.update(self._task, description=f"{load}: {what}", completed=done + share, total=total)
@@ -42,5 +44,11 @@ def load_bar() -> Iterator[LoadBar]:
     """The bar, until the context is left."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, transient=True, refresh_per_second=_DRAWN_A_SECOND) as bars:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        refresh_per_second=_DRAWN_A_SECOND,
+        disable=not console.is_terminal,
+    ) as bars:
         yield LoadBar(bars)

@@ -35,14 +35,23 @@ def run(*arguments: str, code: int = 0) -> str:
     if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
         raise outcome.exception
     assert outcome.exit_code == code, outcome.output
-    return outcome.output
+    return outcome.stdout if "--json" in arguments else outcome.output
 
 
 def test_a_load_is_shown_and_written(endpoints: dict[WireName, Endpoint], tmp_path: Path) -> None:
     files = [tmp_path / f"report.{suffix}" for suffix in ("json", "csv", "html", "svg", "png")]
     written = [part for file in files for part in ("--report", str(file))]
     said = run(str(endpoints["http"]), "fixed-command", "--callers", "2", "--rate", "10", *QUICK, *written)
-    for words in ("fixed-command by delayed 1", "2 callers", "10/s", "throughput", "p50", "CPU"):
+    for words in (
+        "1 of 2: 2 callers",
+        "2 of 2: 10/s",
+        "fixed-command by delayed 1",
+        "2 callers",
+        "10/s",
+        "throughput",
+        "p50",
+        "CPU",
+    ):
         assert words in said
     report = read_report(files[0])
     assert [row.name for row in report.rows] == ["2 callers", "10/s"]
