@@ -29,13 +29,14 @@ from tundish_proto.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 
-MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing", "guarded")
+MODELS = ("fixed", "bimodal", "stalling", "narrow", "refusing", "failing", "ending", "guarded")
 KEY = ("authorization", "Bearer of the key")
 SECONDS, STALL, PERIOD = 0.4, 1.2, 4.0
 SILENT = "fixed-silent"
 """It does not say what it takes, as models of MLServer need not."""
 SLOW_EVERY, SLOW_FACTOR = 10, 4
 FAIL_EVERY = 4
+ENDS_AFTER = 2
 
 
 class RefusedError(Exception):
@@ -58,6 +59,8 @@ class Delays:
     async def _wait(self, model: str, turn: int) -> None:
         seconds = SECONDS
         if model == "refusing" or (model == "failing" and turn % FAIL_EVERY == 0):
+            raise RefusedError
+        if model == "ending" and turn > ENDS_AFTER:
             raise RefusedError
         if model == "bimodal" and turn % SLOW_EVERY == 0:
             seconds *= SLOW_FACTOR

@@ -31,7 +31,7 @@ from tundish_bench.reports.compare import TOLERANCE, Comparison, compare
 from tundish_bench.reports.comparison_table import show_comparison
 from tundish_bench.reports.model import read_report
 from tundish_bench.reports.table import show_report
-from tundish_bench.reports.writing import as_json, check_suffix, write_report
+from tundish_bench.reports.writing import as_json, check_report_file, write_report
 from tundish_bench.sweeping.sweep import Sweep, measure_sweep
 from tundish_exporters.cli import progress_bars
 
@@ -96,7 +96,7 @@ def run(options: Options) -> None:
     """
     console = Console(highlight=False)
     for path in options.reports:
-        check_suffix(path)
+        check_report_file(path)
     _check(options)
     if options.compare:
         comparison = _compared(options)

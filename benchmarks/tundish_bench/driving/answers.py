@@ -8,11 +8,16 @@ from __future__ import annotations
 import json
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from tundish_bench.driving.endpoint import WireName
 from tundish_bench.driving.requests import JSON_LENGTH
 from tundish_bench.driving.wire import Reply
 from tundish_proto import open_inference_pb2 as oip
+
+UNREADABLE = (DecodeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading raises where a body is no answer."""
 
 _LENGTH_BYTES = 4
 """What precedes each element of a raw BYTES tensor: its length, little-endian."""
@@ -46,8 +51,10 @@ def read_binary(reply: Reply) -> str:
     return _class_of_raw(outputs[0]["datatype"], raws[0])
 
 
-def has_outputs(reply: Reply) -> bool:
-    """Whether what came by HTTP, with binary data or without, names outputs; raises what JSON does of other bodies."""
+def has_outputs(wire: WireName, reply: Reply) -> bool:
+    """Whether what came names outputs, by HTTP with binary data or without; raises `UNREADABLE`."""
+    if wire == "grpc":
+        return bool(oip.ModelInferResponse.FromString(reply.body).outputs)
     length = reply.headers.get(JSON_LENGTH.lower())
     return bool(json.loads(reply.body[: int(length)] if length else reply.body)["outputs"])
 

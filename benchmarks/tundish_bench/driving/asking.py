@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
-
-from tundish_bench.driving.answers import has_outputs
+from tundish_bench.driving.answers import UNREADABLE, has_outputs
 from tundish_bench.driving.dialects import Dialect
 from tundish_bench.driving.endpoint import Endpoint, WireName
 from tundish_bench.driving.outcomes import ANOTHER_ANSWER, ANSWER, DIFFERENT, MALFORMED, Outcome
 from tundish_bench.driving.wire import Judge, Reply, Requests
 from tundish_bench.errors import BenchmarkError
-from tundish_proto import open_inference_pb2 as oip
 
 _SMALL_BYTES = 65_536
 _LARGE_READ = 16
@@ -45,17 +42,12 @@ class WellFormed:
         if len(reply.body) > _SMALL_BYTES and index % _LARGE_READ:
             return ANSWER
         try:
-            if self._has_outputs(reply):
+            if has_outputs(self.wire, reply):
                 return ANSWER
             reason = "it has no outputs"
-        except (DecodeError, LookupError, TypeError, ValueError) as error:
+        except UNREADABLE as error:
             reason = f"{type(error).__name__} in reading it"
         return Outcome(MALFORMED, f"what came is no answer of the protocol: {reason}")
-
-    def _has_outputs(self, reply: Reply) -> bool:
-        if self.wire == "grpc":
-            return bool(oip.ModelInferResponse.FromString(reply.body).outputs)
-        return has_outputs(reply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

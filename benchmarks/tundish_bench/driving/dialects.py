@@ -6,16 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from google.protobuf.message import DecodeError
-
-from tundish_bench.driving.answers import read_binary, read_message, read_post
+from tundish_bench.driving.answers import UNREADABLE, read_binary, read_message, read_post
 from tundish_bench.driving.endpoint import WireName
 from tundish_bench.driving.questions import Question
 from tundish_bench.driving.requests import grpc_bytes_requests, grpc_requests, http_requests, post_requests
 from tundish_bench.driving.wire import Reply, Requests
 from tundish_bench.errors import BenchmarkError
-
-_UNREADABLE = (DecodeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class Dialect:
         """
         try:
             return self.read(reply)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BenchmarkError(f"an answer cannot be read: {type(error).__name__}: {error}") from None
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from tundish_bench.reports import Figure, Report
 from tundish_bench.reports.history import append
 from tundish_bench.reports.table import show_report
-from tundish_bench.reports.writing import check_suffix, write_report
+from tundish_bench.reports.writing import check_report_file, write_report
 
 _MOST_REPEATS = 6
 _LEAST_ROUNDS = 5
@@ -63,7 +63,7 @@ def operator_figures(seconds: Sequence[float], shares_of_copy: Sequence[float], 
 def check_files(report: Path | None) -> None:
     """Refuses before anything is measured what could not be written after; raises BenchmarkError."""
     if report:
-        check_suffix(report)
+        check_report_file(report)
 
 
 def finish(report: Report, file: Path | None, history: Path | None) -> None:

@@ -33,7 +33,7 @@ def _unwritable(path: Path, error: OSError) -> BenchmarkError:
     return BenchmarkError(f"{path} cannot be written: {error.strerror}; give another path.")
 
 
-def check_suffix(path: Path) -> None:
+def check_report_file(path: Path) -> None:
     """Refuses before anything was measured what `write_report` would refuse after.
 
     Raises:

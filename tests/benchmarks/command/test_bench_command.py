@@ -189,6 +189,22 @@ def test_what_cannot_be_compared_is_no_regression(tmp_path: Path) -> None:
     assert "nowhere.json cannot be read" in " ".join(run(before, "nowhere.json", "--compare", code=2).split())
 
 
+def test_an_interrupted_measurement_keeps_the_loads_that_are_whole(
+    endpoints: dict[WireName, Endpoint], tmp_path: Path
+) -> None:
+    options = ["--callers", "1,2", "--report", str(tmp_path / "report.json"), *QUICK]
+    command = [sys.executable, "-m", "tundish", "bench", str(endpoints["http"]), "fixed-interrupted", *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "2 of 2" not in (line := process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert "error: It was interrupted at 2 callers; the loads before it are whole." in said
+    assert [row.name for row in read_report(tmp_path / "report.json").rows] == ["1 caller"]
+
+
 def test_a_repository_s_server_ends_with_a_measurement_that_is_terminated(tmp_path: Path) -> None:
     make_bundle(tmp_path)
     command = [sys.executable, "-m", "tundish", "bench", str(tmp_path), "colors", "--seconds", "30"]

@@ -37,6 +37,7 @@ def test_what_names_outputs_is_an_answer(wire: WireName, body: bytes, headers: d
         ("http", b"<html>502 \xff</html>", "UnicodeDecodeError in reading it"),
         ("http", b"<html>502</html>", "JSONDecodeError in reading it"),
         ("http", b"[]", "TypeError in reading it"),
+        ("http", b"[" * 60_000, "RecursionError in reading it"),
         ("http", b"{}", "KeyError in reading it"),
         ("http", b'{"model_name": "m", "outputs": []}', "it has no outputs"),
         ("grpc", b"", "it has no outputs"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
-from support.delayed_server import FAIL_EVERY, PERIOD, SECONDS, SILENT, STALL
+from support.delayed_server import ENDS_AFTER, FAIL_EVERY, PERIOD, SECONDS, SILENT, STALL
 
 from tundish_bench.driving.contents import Wanted
 from tundish_bench.driving.endpoint import Endpoint, WireName
@@ -131,6 +131,12 @@ def test_what_the_server_spends_is_known(measured: dict[str, Measured]) -> None:
     assert measured["fixed-closed"].value("server memory") > 10
 
 
+def test_a_server_that_answers_no_more_is_told_from_one_that_never_did(endpoints: dict[WireName, Endpoint]) -> None:
+    session = open_session(endpoints["http"], "ending", Wanted(), timeout_seconds=5.0)
+    with pytest.raises(BenchmarkError, match=rf"answered {ENDS_AFTER} requests, and then none: .*It is refused"):
+        session.measure(Closed(1), Plan(repeats=2, seconds=1.0, most_warm_up_seconds=1.5), lambda _what, _share: None)
+
+
 @pytest.mark.parametrize("wire", ["grpc", "http"])
 def test_a_server_that_refuses_everything_ends_the_load(endpoints: dict[WireName, Endpoint], wire: WireName) -> None:
     session = open_session(endpoints[wire], "refusing", Wanted(), timeout_seconds=5.0)
@@ -140,7 +146,7 @@ def test_a_server_that_refuses_everything_ends_the_load(endpoints: dict[WireName
 
 def test_a_server_that_is_not_there_is_one_sentence() -> None:
     nobody = Endpoint("http", "127.0.0.1", free_port())
-    with pytest.raises(BenchmarkError, match=r"does not say what 'm' takes: .*refused"):
+    with pytest.raises(BenchmarkError, match=r"does not say what 'm' takes: Connection refused\.$"):
         open_session(nobody, "m", Wanted(), timeout_seconds=5.0)
 
 

@@ -13,7 +13,7 @@ from support.bench_reports import engines_report, load_row, peers_report, report
 from tundish_bench.errors import BenchmarkError
 from tundish_bench.reports import Figure, Report, Row
 from tundish_bench.reports.model import read_report
-from tundish_bench.reports.writing import check_suffix, write_report
+from tundish_bench.reports.writing import check_report_file, write_report
 
 
 def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -54,17 +54,17 @@ def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
     forms = r"ends in \.json, \.csv, \.html, \.svg or \.png\.$"
     for path in (tmp_path / "report.txt", tmp_path / "report"):
         with pytest.raises(BenchmarkError, match=forms):
-            check_suffix(path)
+            check_report_file(path)
         with pytest.raises(BenchmarkError, match=forms):
             write_report(alone, path)
     with pytest.raises(BenchmarkError, match="there is no directory"):
-        check_suffix(tmp_path / "nowhere" / "report.json")
+        check_report_file(tmp_path / "nowhere" / "report.json")
     (tmp_path / "directory.json").mkdir()
     with pytest.raises(BenchmarkError, match=r"directory\.json cannot be written: it is a directory; give another"):
-        check_suffix(tmp_path / "directory.json")
+        check_report_file(tmp_path / "directory.json")
     (tmp_path / "directory.json").rmdir()
     with pytest.raises(BenchmarkError, match=r"x\.json cannot be written: .*; give another path\."):
-        check_suffix(Path("/proc/self/x.json"))  # a directory that takes no files
+        check_report_file(Path("/proc/self/x.json"))  # a directory that takes no files
     with pytest.raises(BenchmarkError, match="cannot be written: No such file or directory"):
         write_report(alone, tmp_path / "nowhere" / "report.json")
     with pytest.raises(BenchmarkError, match=r"has nothing to plot; write it as \.json"):

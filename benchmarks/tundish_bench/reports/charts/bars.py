@@ -126,8 +126,7 @@ def grouping_of(rows: Sequence[Row]) -> Grouping | None:
 def panels_of(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows by the names that tell them apart beside that of what is compared: a chart for each."""
     axes = tuple(dict.fromkeys(axis for row in rows for axis in row.settings))
-    names = [axis for axis in axes if any(isinstance(row.settings.get(axis), str) for row in rows)]
-    names = _deciding(rows, names)
+    names = _deciding(rows, [axis for axis in axes if any(isinstance(row.settings.get(axis), str) for row in rows)])
     series = next((axis for axis in _SERIES if axis in names), None)
     panels: dict[str, list[Row]] = {}
     for row in rows:
@@ -137,16 +136,16 @@ def panels_of(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _deciding(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
-    """Without those that follow from one that is kept, as a variant's engine does."""
+    """Without those that follow from one that is kept, as a variant's engine does; what is the same for all stays."""
+
+    def values(*axes: str) -> int:
+        return len({tuple(row.settings.get(axis) for axis in axes) for row in rows})
+
     kept: list[str] = []
-    for name in sorted(names, key=lambda each: -len({row.settings.get(each) for row in rows})):
-        if not any(
-            len({(row.settings.get(each), row.settings.get(name)) for row in rows})
-            == len({row.settings.get(each) for row in rows})
-            for each in kept
-        ):
+    for name in sorted(names, key=values, reverse=True):
+        if values(name) == 1 or all(values(each, name) > values(each) for each in kept):
             kept.append(name)
-    return kept
+    return [name for name in names if name in kept]
 
 
 def _last_group(rows: Sequence[Row], name: str) -> tuple[list[Entry], str]:
