@@ -194,7 +194,13 @@ def test_an_interrupted_measurement_keeps_the_loads_that_are_whole(
 ) -> None:
     options = ["--callers", "1,2", "--report", str(tmp_path / "report.json"), *QUICK]
     command = [sys.executable, "-m", "tundish", "bench", str(endpoints["http"]), "fixed-interrupted", *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    # What a shell runs in the background ignores interrupts, and hands that on to what it starts.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    with process:
         assert process.stderr is not None
         while "2 of 2" not in (line := process.stderr.readline()):
             assert line
