@@ -10,6 +10,7 @@ from tundish_kernels._non_max_suppression import (
     non_max_suppression,
     non_max_suppression_into,
 )
+from tundish_kernels._onnxruntime import onnxruntime_library
 from tundish_kernels._pack import Packed, pack, pack_into
 from tundish_kernels._pool_normalize import Pooling, pool_normalize, pool_normalize_into
 from tundish_kernels._resize_normalize import resize_normalize, resize_normalize_into
@@ -60,6 +61,7 @@ __all__ = [
     "jpeg_step",
     "non_max_suppression",
     "non_max_suppression_into",
+    "onnxruntime_library",
     "pack",
     "pack_into",
     "pool_normalize",

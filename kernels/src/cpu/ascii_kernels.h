@@ -48,7 +48,7 @@ extern const AsciiKernels kAsciiKernels;
 // `isa` must be available.
 inline const AsciiKernels& ascii_kernels(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kAsciiKernels;
     }
     if (isa == Isa::avx2) {

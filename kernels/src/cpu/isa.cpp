@@ -7,7 +7,7 @@
 namespace tundish {
 namespace {
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512};
+constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512, Isa::avx512_vnni};
 
 // Asks for exactly the features that kernels/CMakeLists.txt enables with -m flags; the compiler's support
 // library also asks the operating system whether it saves the wider registers.
@@ -22,6 +22,8 @@ bool runs_here(Isa isa) {
             return runs_here(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512vl");
+        case Isa::avx512_vnni:
+            return runs_here(Isa::avx512) && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
         case Isa::neon:  // part of the architecture
             return true;
@@ -41,6 +43,8 @@ const char* isa_name(Isa isa) {
             return "avx2";
         case Isa::avx512:
             return "avx512";
+        case Isa::avx512_vnni:
+            return "avx512_vnni";
         default:
             return "scalar";
     }

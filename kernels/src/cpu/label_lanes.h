@@ -107,7 +107,7 @@ class LabelLanes {
     void offer(const float* first, const float* second, float first_weight, float second_weight,
                std::int32_t label) {
         for (int i = 0; i < 16; ++i) {
-            const float value = interpolate(first[i], second[i], first_weight, second_weight);
+            const float value = tundish::interpolate(first[i], second[i], first_weight, second_weight);
             const bool better = value > best_[i];
             best_[i] = better ? value : best_[i];
             labels_[i] = better ? label : labels_[i];

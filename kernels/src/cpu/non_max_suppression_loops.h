@@ -52,7 +52,7 @@ extern const NonMaxSuppressionLoops kNonMaxSuppressionLoops;
 // `isa` must be available.
 inline const NonMaxSuppressionLoops& non_max_suppression_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kNonMaxSuppressionLoops;
     }
     if (isa == Isa::avx2) {

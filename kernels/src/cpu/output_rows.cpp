@@ -42,7 +42,7 @@ void repeat(std::uint8_t* data, std::size_t filled, std::size_t size) {
     }
 }
 
-const void* element(const Channel& channel, ElementType type, std::int64_t pixel) {
+const void* element_of(const Channel& channel, ElementType type, std::int64_t pixel) {
     switch (type) {
         case ElementType::float32:
             return &channel.floats[pixel];
@@ -82,12 +82,12 @@ void OutputRows::make_padding() {
     if (format_.layout == Layout::chw) {
         for (std::size_t c = 0; c < 3; ++c) {
             std::uint8_t* const row = padding_.data() + c * row_bytes;
-            std::memcpy(row, element(channels_[c], format_.type, pad_[c]), size_);
+            std::memcpy(row, element_of(channels_[c], format_.type, pad_[c]), size_);
             repeat(row, size_, row_bytes);
         }
     } else {
         for (std::size_t c = 0; c < 3; ++c) {
-            std::memcpy(padding_.data() + c * size_, element(channels_[c], format_.type, pad_[c]), size_);
+            std::memcpy(padding_.data() + c * size_, element_of(channels_[c], format_.type, pad_[c]), size_);
         }
         repeat(padding_.data(), 3 * size_, 3 * row_bytes);
     }

@@ -49,7 +49,7 @@ extern const PoolNormalizeLoops kPoolNormalizeLoops;
 // `isa` must be available.
 inline const PoolNormalizeLoops& pool_normalize_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kPoolNormalizeLoops;
     }
     if (isa == Isa::avx2) {

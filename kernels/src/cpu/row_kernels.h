@@ -98,7 +98,7 @@ extern const RowKernels kRowKernels;
 // `isa` must be available.
 inline const RowKernels& row_kernels(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kRowKernels;
     }
     if (isa == Isa::avx2) {

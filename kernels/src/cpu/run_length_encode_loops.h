@@ -41,7 +41,7 @@ extern const RunLengthEncodeLoops kRunLengthEncodeLoops;
 // `isa` must be available.
 inline const RunLengthEncodeLoops& run_length_encode_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kRunLengthEncodeLoops;
     }
     if (isa == Isa::avx2) {

@@ -44,7 +44,7 @@ extern const SoftmaxTopKLoops kSoftmaxTopKLoops;
 // `isa` must be available.
 inline const SoftmaxTopKLoops& softmax_top_k_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kSoftmaxTopKLoops;
     }
     if (isa == Isa::avx2) {

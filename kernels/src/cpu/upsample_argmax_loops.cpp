@@ -18,8 +18,8 @@ void interpolate_row(const float* row, std::size_t row_length, const ColumnTaps&
             continue;
         }
         for (std::size_t i = column; i < column + kTapLanes; ++i) {
-            output[i] = interpolate(row[taps.first[i]], row[taps.second[i]], taps.first_weight[i],
-                                    taps.second_weight[i]);
+            output[i] = tundish::interpolate(row[taps.first[i]], row[taps.second[i]], taps.first_weight[i],
+                                             taps.second_weight[i]);
         }
     }
 }

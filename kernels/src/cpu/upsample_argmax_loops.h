@@ -58,7 +58,7 @@ extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
 // `isa` must be available.
 inline const UpsampleArgmaxLoops& upsample_argmax_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512) {
+    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kUpsampleArgmaxLoops;
     }
     if (isa == Isa::avx2) {

@@ -12,7 +12,6 @@
 namespace tundish::cuda {
 namespace {
 
-constexpr Result kSuccess = 0;
 constexpr Result kNoDevice = 100;
 constexpr int kCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 constexpr int kCapabilityMinor = 76;

@@ -9,6 +9,7 @@
 namespace tundish::cuda {
 
 using Result = int;
+constexpr Result kSuccess = 0;
 using DeviceHandle = int;
 using DevicePointer = std::uint64_t;
 using Context = struct ContextHandle*;

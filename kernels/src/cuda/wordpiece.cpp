@@ -14,7 +14,6 @@
 namespace tundish::cuda {
 namespace {
 
-constexpr Result kSuccess = 0;
 
 }  // namespace
 

@@ -1,0 +1,178 @@
+// What the operators of quantised convolutions have in common: their constants, and how a call is done.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tensors.h"
+#include "tundish/conv_side.h"
+
+namespace tundish::onnxruntime {
+
+template <typename T>
+T one(const Api& api, const KernelInfo* info, std::size_t index, const char* name) {
+    const Constant<T> value = constant<T>(api, info, index, name);
+    if (value.size() != 1) {
+        throw std::invalid_argument(std::string(name) + " must be one number, got " +
+                                    std::to_string(value.size()));
+    }
+    return value.values[0];
+}
+
+// One number for each channel; a single one is that of all.
+template <typename T>
+std::vector<T> for_channels(const Api& api, const KernelInfo* info, std::size_t index, const char* name,
+                            std::int64_t channels) {
+    const Constant<T> given = constant<T>(api, info, index, name);
+    if (given.size() != 1 && given.size() != channels) {
+        throw std::invalid_argument(std::string(name) + " must be one number or " + std::to_string(channels) +
+                                    ", got " + std::to_string(given.size()));
+    }
+    std::vector<T> values;
+    for (std::int64_t channel = 0; channel < channels; ++channel) {
+        values.push_back(given.values[given.size() == 1 ? 0 : channel]);
+    }
+    return values;
+}
+
+// The inputs from x_scale to B, which begin at `first`. `reads` is how many channels a filter has.
+struct ConvConstants {
+    Constant<std::int8_t> weights;
+    Constant<std::int32_t> biases;
+    std::vector<float> scales;
+    std::uint8_t input_zero;
+    std::uint8_t output_zero;
+
+    ConvConstants(const Api& api, const KernelInfo* info, std::size_t first, std::int64_t reads)
+        : weights(constant<std::int8_t>(api, info, first + 2, "w")),
+          biases(constant<std::int32_t>(api, info, first + 7, "B")),
+          input_zero(one<std::uint8_t>(api, info, first + 1, "x_zero_point")),
+          output_zero(one<std::uint8_t>(api, info, first + 6, "y_zero_point")) {
+        if (weights.dimensions.size() != 4 || weights.dimensions[1] != reads || weights.size() < 1) {
+            throw std::invalid_argument("w must be [channels, " + std::to_string(reads) + ", rows, columns]");
+        }
+        if (biases.size() != channels()) {
+            throw std::invalid_argument("B must be " + std::to_string(channels()) + " numbers, got " +
+                                        std::to_string(biases.size()));
+        }
+        for (const std::int8_t zero :
+             for_channels<std::int8_t>(api, info, first + 4, "w_zero_point", channels())) {
+            if (zero != 0) {
+                throw std::invalid_argument("w_zero_point must be 0, got " + std::to_string(zero));
+            }
+        }
+        const float x = one<float>(api, info, first, "x_scale"),
+                    y = one<float>(api, info, first + 5, "y_scale");
+        scales = for_channels<float>(api, info, first + 3, "w_scale", channels());
+        for (float& scale : scales) {
+            scale = x * scale / y;  // in the order of ONNX Runtime's own operator
+        }
+    }
+
+    std::int64_t channels() const { return weights.dimensions[0]; }
+
+    ConvSide rows(const std::vector<std::int64_t>& strides, const std::vector<std::int64_t>& dilations,
+                  const std::vector<std::int64_t>& pads) const {
+        return {weights.dimensions[2], strides[0], dilations[0], pads[0], pads[2]};
+    }
+    ConvSide columns(const std::vector<std::int64_t>& strides, const std::vector<std::int64_t>& dilations,
+                     const std::vector<std::int64_t>& pads) const {
+        return {weights.dimensions[3], strides[1], dilations[1], pads[1], pads[3]};
+    }
+};
+
+// An operator's kernel: the convolution of a node.
+template <typename Conv>
+struct Kernel {
+    const Api* api;
+    Conv conv;
+};
+
+// A batch of images.
+template <typename Pixel>
+struct Images {
+    const Pixel* pixels;
+    std::int64_t batch;
+    std::int64_t rows;
+    std::int64_t columns;
+};
+
+// A call: what all its parts share.
+template <typename Conv, typename Pixel>
+struct Run {
+    const Conv* conv;
+    std::uint8_t* output;
+    Images<Pixel> images;
+    std::atomic<bool> lacked_memory;
+
+    static void part(void* data, std::size_t number) {
+        auto* const run = static_cast<Run*>(data);
+        const Images<Pixel>& images = run->images;
+        try {
+            run->conv->run_part(run->output, images.pixels, images.batch, images.rows, images.columns,
+                                number);
+        } catch (const std::bad_alloc&) {
+            run->lacked_memory = true;
+        }
+    }
+};
+
+// Does a call on the threads of the session.
+template <typename Conv, typename Pixel>
+void convolve(const Kernel<Conv>& kernel, KernelContext* context, const Images<Pixel>& images) {
+    const Conv& conv = kernel.conv;
+    const std::int64_t rows = conv.rows().outputs(images.rows),
+                       columns = conv.columns().outputs(images.columns);
+    if (rows < 1 || columns < 1) {
+        throw std::invalid_argument("the image must be as large as the kernel, got " +
+                                    std::to_string(images.rows) + " x " + std::to_string(images.columns));
+    }
+    const std::int64_t shape[] = {images.batch, rows, columns, conv.channels()};
+    Value* output = nullptr;
+    check(kernel.api->get_output(context, 0, shape, 4, &output));
+    using OfCall = Run<Conv, Pixel>;
+    OfCall run{&conv, data_of<std::uint8_t>(*kernel.api, output), images, {}};
+    check(kernel.api->parallel_for(context, OfCall::part, conv.parts(images.batch, images.rows), &run));
+    if (run.lacked_memory) {
+        throw std::bad_alloc();
+    }
+}
+
+// What ONNX Runtime asks of an operator whose kernel is a Conv: `Definition` has its name, the types of its
+// inputs, `conv(api, info)` and `compute(kernel, context)`.
+template <typename Definition>
+CustomOperator custom_operator() {
+    using Made = Kernel<decltype(Definition::conv(std::declval<const Api&>(), nullptr))>;
+    CustomOperator custom{};
+    custom.version = kVersion;
+    custom.get_name = [](const CustomOperator*) { return Definition::kName; };
+    custom.get_execution_provider = [](const CustomOperator*) -> const char* { return nullptr; };
+    custom.get_input_type = [](const CustomOperator*, std::size_t index) {
+        return Definition::kInputs[index];
+    };
+    custom.get_input_count = [](const CustomOperator*) { return Definition::kInputs.size(); };
+    custom.get_output_type = [](const CustomOperator*, std::size_t) { return ElementType::uint8; };
+    custom.get_output_count = [](const CustomOperator*) -> std::size_t { return 1; };
+    custom.get_input_presence = [](const CustomOperator*, std::size_t) { return Presence::required; };
+    custom.get_output_presence = custom.get_input_presence;
+    custom.get_input_memory = [](const CustomOperator*, std::size_t) { return 0; };
+    custom.get_first_version = [](const CustomOperator*) { return 1; };
+    custom.get_last_version = custom.get_first_version;
+    custom.create_kernel = [](const CustomOperator*, const Api* api, const KernelInfo* info, void** kernel) {
+        return as_status(*api, [&] { *kernel = new Made{api, Definition::conv(*api, info)}; });
+    };
+    custom.compute = [](void* kernel, KernelContext* context) {
+        const auto& made = *static_cast<Made*>(kernel);
+        return as_status(*made.api, [&] { Definition::compute(made, context); });
+    };
+    custom.destroy_kernel = [](void* kernel) { delete static_cast<Made*>(kernel); };
+    return custom;
+}
+
+}  // namespace tundish::onnxruntime
