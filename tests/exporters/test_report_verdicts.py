@@ -94,7 +94,7 @@ def test_a_report_of_nothing_has_no_verdicts() -> None:
 
 
 def test_the_words_of_all_recipes_are_explained() -> None:
-    kinds = _Kinds(convolutions=5, products=5, gemms=1, embeddings=1, attends=True, has_stem=True)
+    kinds = _Kinds(convolutions=5, products=5, gemms=1, embeddings=1, attends=True, has_stem=True, has_depthwise=True)
     makers = (_for_convolutions, _for_products)
     recipes = [recipe for make in makers for narrow in (True, False) for recipe in make(kinds, narrow=narrow)]
     for recipe in recipes:

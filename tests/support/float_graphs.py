@@ -124,6 +124,36 @@ def write_convolutions(path: Path, *, outlier: bool = False) -> Path:
     return write(path, nodes, weights, given, made)
 
 
+def write_mobile(path: Path) -> Path:
+    """A stem, a block of a convolution that widens, a depthwise one and one that narrows, its sum, and a head."""
+    draw, wide = np.random.default_rng(2), 24
+    weights: dict[str, NDArray[Any]] = {
+        "stem": draw.normal(0, 0.3, (16, 3, 3, 3)),
+        "widen": draw.normal(0, 0.3, (wide, 16, 1, 1)),
+        "deep": draw.normal(0, 0.4, (wide, 1, 3, 3)),
+        "deep_bias": draw.normal(0, 0.2, wide),
+        "deeper": draw.normal(0, 0.4, (wide, 1, 5, 5)),
+        "narrow": draw.normal(0, 0.3, (16, wide, 1, 1)),
+        "head": draw.normal(0, 0.3, (16, 10)),
+    }
+    nodes = [
+        node("Conv", "pixels stem", "c0", pads=[1] * 4),
+        node("Relu", "c0", "r0"),
+        node("Conv", "r0 widen", "c1"),
+        node("Relu", "c1", "r1"),
+        node("Conv", "r1 deep deep_bias", "c2", group=wide, pads=[1] * 4),
+        node("Relu", "c2", "r2"),
+        node("Conv", "r2 deeper", "c3", group=wide, pads=[2] * 4),
+        node("Conv", "c3 narrow", "c4"),
+        node("Add", "c4 r0", "sum"),
+        node("ReduceMean", "sum", "mean", axes=[2, 3], keepdims=0),
+        node("MatMul", "mean head", "logits"),
+    ]
+    given = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, EDGE, EDGE])
+    made = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 10])
+    return write(path, nodes, weights, given, made)
+
+
 def image_inputs(count: int = 12) -> list[dict[str, NDArray[Any]]]:
     """Blocks of colour."""
     draw = np.random.default_rng(8)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 import tundish_kernels
 from tundish_bench.kernels import (
+    convolutions,
     crop_resize_normalize,
     decode_jpeg,
     non_max_suppression,
@@ -31,6 +32,7 @@ from tundish_bench.report import run_command
 from tundish_bench.reports import Report
 
 _CASES = (
+    convolutions.cases,
     crop_resize_normalize.cases,
     decode_jpeg.cases,
     non_max_suppression.cases,

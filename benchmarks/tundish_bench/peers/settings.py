@@ -8,6 +8,7 @@ from typing import Any, Literal
 from tundish.bundle import Bundle
 from tundish.manifest import ClassificationPostprocess, ImagePreprocess, ShortestEdgeResize, TextPreprocess
 from tundish_bench.errors import BenchmarkError
+from tundish_kernels import onnxruntime_library
 
 Reads = Literal["image", "text", "tensor"]
 
@@ -72,7 +73,7 @@ def tensor_model(bundle: Bundle) -> PeerModel:
     source, result = tensors
     settings = {
         "reads": "tensor",
-        "model": _network(bundle),
+        **_network(bundle),
         "input": source.name,
         "output": result.name,
         "input_tensor": source.name,
@@ -112,7 +113,7 @@ def _label_settings(bundle: Bundle, labelling: ClassificationPostprocess) -> dic
     if labelling.function != "softmax" or labelling.in_network:
         raise BenchmarkError(f"{bundle.directory} does not end in logits for a softmax, as the peer's model does.")
     return {
-        "model": _network(bundle),
+        **_network(bundle),
         "output": bundle.manifest.outputs[0].name,
         "output_tensors": ["label", "score"],
         "labels": labelling.labels,
@@ -120,5 +121,7 @@ def _label_settings(bundle: Bundle, labelling: ClassificationPostprocess) -> dic
     }
 
 
-def _network(bundle: Bundle) -> str:
-    return str(bundle.path(bundle.manifest.servable[0].files[0]).resolve())
+def _network(bundle: Bundle) -> dict[str, str]:
+    """Its file, and the library of the operators that it may ask ONNX Runtime for."""
+    network = bundle.path(bundle.manifest.servable[0].files[0])
+    return {"model": str(network.resolve()), "operators": str(onnxruntime_library())}

@@ -14,8 +14,10 @@ from tundish_exporters.quantize.blocks import BlockRecipe
 from tundish_exporters.quantize.dynamic import DynamicRecipe
 from tundish_exporters.quantize.first_layer import StemForm
 from tundish_exporters.quantize.half import HalfRecipe
+from tundish_exporters.quantize.kernel_recipe import KernelRecipe
+from tundish_exporters.quantize.kernels import is_depthwise
 from tundish_exporters.quantize.nncf_recipe import NncfRecipe
-from tundish_exporters.quantize.processor import saturates
+from tundish_exporters.quantize.processor import has_kernels, multiplies_bytes, saturates
 from tundish_exporters.quantize.recipe import Recipe, one_sentence
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.quantize.stem import find_stem
@@ -42,6 +44,8 @@ class _Kinds:
     attends: bool
     has_stem: bool
     """Whether its first convolution can read several columns as one."""
+    has_depthwise: bool
+    """Whether there are convolutions that filter each channel alone."""
 
 
 def recipes_for(source: Path, *, engines: Sequence[EngineName]) -> list[Recipe]:
@@ -70,9 +74,14 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
     """
     # Pixels are large numbers all, so that a processor that adds in 16 bits cuts off most where it reads them.
     stems: list[StemForm] = ["blocks", "plain", "float"] if kinds.has_stem and not narrow else ["float"]
+    # Kernels have their own way to read pixels, where there are instructions for it.
+    by_kernels: StemForm = "plain" if stems[0] == "blocks" and multiplies_bytes() else stems[0]
+    has_use = kinds.has_depthwise and has_kernels()
     return [
+        *([KernelRecipe(recipe=StaticRecipe(stem=by_kernels))] if has_use else []),
         *(StaticRecipe(stem=stem) for stem in stems),
         # As good as the mean of extremes; which is better depends on the network.
+        *([KernelRecipe(recipe=StaticRecipe(ranges="percentile", stem=by_kernels))] if has_use else []),
         *(StaticRecipe(ranges="percentile", stem=stem) for stem in stems),
         # Layers that filter each channel alone get a range for each channel, which OpenVINO computes with.
         NncfRecipe(transformer=kinds.attends),
@@ -115,6 +124,14 @@ def _kinds(graph: onnx.GraphProto) -> _Kinds:
         if node.op_type in weights:
             weights[node.op_type] += sum(sizes.get(name, 0) for name in node.input)
     shares = {name for node in graph.node if node.op_type == "Softmax" for name in node.output}
-    attends = any(node.op_type == "MatMul" and shares & set(node.input) for node in graph.node)
-    has_stem = find_stem(graph) is not None
-    return _Kinds(weights["Conv"], weights["MatMul"], weights["Gemm"], weights["Gather"], attends, has_stem)
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    return _Kinds(
+        convolutions=weights["Conv"],
+        products=weights["MatMul"],
+        gemms=weights["Gemm"],
+        embeddings=weights["Gather"],
+        attends=any(node.op_type == "MatMul" and shares & set(node.input) for node in graph.node),
+        has_stem=find_stem(graph) is not None,
+        has_depthwise=any(is_depthwise(node, shapes.get(node.input[1], [])) for node in convolutions),
+    )

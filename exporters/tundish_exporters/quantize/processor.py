@@ -12,3 +12,16 @@ def saturates() -> bool:
     """
     instructions = set(this_machine().instructions)
     return bool(instructions & {"avx2", "avx512f"}) and not instructions & {"avx_vnni", "avx512_vnni", "amx_int8"}
+
+
+def has_kernels() -> bool:
+    """Whether tundish's kernels of integers are written for this processor.
+
+    What compilers make of plain loops is slower elsewhere than ONNX Runtime.
+    """
+    return "avx2" in this_machine().instructions
+
+
+def multiplies_bytes() -> bool:
+    """Whether these kernels have instructions that multiply bytes and add the products without cutting them off."""
+    return "avx512_vnni" in this_machine().instructions

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from tundish.engines import Arrays
+from tundish_exporters.quantize.kernels import rounding_of
 from tundish_exporters.report.content import ActivationHistogram
 
 MOST_TENSORS = 24
@@ -96,14 +97,14 @@ def _chosen_ranges(quantised: Path) -> list[_Range]:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     ranges = []
     for node in graph.node:
-        known = len(node.input) == 3 and all(name in constants for name in node.input[1:])
-        if node.op_type != "QuantizeLinear" or node.input[0] in constants or not known:
+        rounded = tuple(node.input) if node.op_type == "QuantizeLinear" else rounding_of(node)
+        if rounded is None or rounded[0] in constants or not constants.keys() >= set(rounded[1:]) or len(rounded) != 3:
             continue
-        scale, zero = (numpy_helper.to_array(constants[name]) for name in node.input[1:])
+        scale, zero = (numpy_helper.to_array(constants[name]) for name in rounded[1:])
         if scale.size == 1 and scale.item() > 0 and np.issubdtype(zero.dtype, np.integer):
             limits = np.iinfo(zero.dtype)
             low, high = ((limit - int(zero.item())) * float(scale.item()) for limit in (limits.min, limits.max))
-            ranges.append(_Range(node.input[0], low, high, float(scale.item())))
+            ranges.append(_Range(rounded[0], low, high, float(scale.item())))
     return ranges
 
 

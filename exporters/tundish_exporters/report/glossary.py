@@ -47,6 +47,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "head": (r"\bheads?\b", "the last layer, which gives the answers"),
     "biases corrected": (r"biases corrected", "what rounding weights does to a layer's mean output is taken back"),
     "fitted": (r"fitted", "changed so that answers on the calibration data are as near to the float model's as can be"),
+    "kernels": (
+        r"kernels?\b",
+        "code of tundish's own for a kind of layer, which ONNX Runtime calls; the answers are the same to the bit",
+    ),
+    "depthwise": (r"depthwise", "convolutions that filter each channel alone"),
     "nncf": (r"nncf", "a program of OpenVINO's makers, which quantises for it"),
     "in float": (r"in float|float-embeddings", "not quantised, since that cost too much accuracy"),
 }

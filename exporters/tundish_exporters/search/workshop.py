@@ -9,6 +9,7 @@ from pathlib import Path
 from tundish.engines import Arrays
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize import Recipe, apply
+from tundish_exporters.quantize.kernel_recipe import KernelRecipe
 from tundish_exporters.quantize.sensitivity import LayerError, layer_errors
 
 _SENSITIVITY_INPUTS = 16
@@ -39,10 +40,14 @@ class Workshop:
     def errors(self, recipe: Recipe) -> list[LayerError]:
         """Of the layers that the recipe quantises, the worst first.
 
+        Kernels change none of them, and hide them from who compares nodes.
+
         Raises:
             ExportError: its file cannot be made.
             EngineError: ONNX Runtime does not take its layers beside the float ones.
         """
+        if isinstance(recipe, KernelRecipe):
+            recipe = recipe.recipe
         if recipe not in self._errors:
             quantised, inputs = self.make(recipe), self._calibration[:_SENSITIVITY_INPUTS]
             with tempfile.TemporaryDirectory(dir=self._floating.parent) as scratch:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tundish.engines import Arrays
 from tundish.errors import EngineError, reason_of
 from tundish.manifest import Datatype, Precision, TensorSpec
+from tundish_kernels import onnxruntime_library
 
 _DATATYPES: dict[str, Datatype] = {
     "tensor(bool)": "BOOL",
@@ -51,6 +52,7 @@ class OnnxEngine:
         # Errors come back as exceptions; the log beside them would say it twice.
         options.log_severity_level = 4
         try:
+            options.register_custom_ops_library(str(onnxruntime_library()))
             self._session = onnxruntime.InferenceSession(
                 path,
                 options,

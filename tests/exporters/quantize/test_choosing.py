@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support.float_graphs import node, write, write_convolutions, write_encoder
+from support.float_graphs import node, write, write_convolutions, write_encoder, write_mobile
 
 from tundish.manifest import EngineName
 from tundish.placement.machine import Machine
@@ -82,6 +82,26 @@ def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.M
         "static-u8s8-mean-per-tensor",
         "fp16",
     ]
+
+
+def test_depthwise_convolutions_take_kernels_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = write_mobile(tmp_path / "m.onnx")
+    machine(monkeypatch, "avx2", "avx512f", "avx512_vnni")
+    names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
+    assert names[:3] == [
+        "static-u8s8-mean-plain-stem-kernels",
+        "static-u8s8-mean-blocks-stem",
+        "static-u8s8-mean-plain-stem",
+    ]
+    assert [name for name in names if "kernels" in name][1:] == ["static-u8s8-percentile-plain-stem-kernels"]
+    machine(monkeypatch, "avx2", "avx_vnni")
+    assert recipes_for(source, engines=BOTH)[0].name == "static-u8s8-mean-blocks-stem-kernels"
+    machine(monkeypatch, "avx2")
+    assert recipes_for(source, engines=BOTH)[0].name == "static-u8s8-mean-kernels"
+    without = [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])]
+    assert not any("kernels" in name for name in without)
+    machine(monkeypatch, "asimd", "asimddp")
+    assert not any("kernels" in recipe.name for recipe in recipes_for(source, engines=BOTH))
 
 
 def test_stems_stay_in_float_where_sums_are_cut_off_or_images_have_any_width(

@@ -26,7 +26,7 @@ class ImageClassifier:
         self.tuned = settings["tuned"]
         self.labels = Labels(settings)
         self.input, self.output = settings["input"], settings["output"]
-        self.session = one_thread_session(settings["model"])
+        self.session = one_thread_session(settings)
         cv2.setNumThreads(1)
 
     def run(self, files):

@@ -9,14 +9,15 @@ import numpy as np
 import onnxruntime
 
 
-def one_thread_session(path):
-    """A session that takes one core and never spins."""
+def one_thread_session(settings):
+    """A session of the network, with the operators that it may ask for; it takes one core and never spins."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    options.register_custom_ops_library(settings["operators"])
+    return onnxruntime.InferenceSession(settings["model"], options, providers=["CPUExecutionProvider"])
 
 
 class Labels:

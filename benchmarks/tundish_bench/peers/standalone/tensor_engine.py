@@ -15,7 +15,7 @@ class TensorEngine:
     def __init__(self, settings):
         self.input, self.output = settings["input"], settings["output"]
         self.shape = settings["shape"]
-        self.session = one_thread_session(settings["model"])
+        self.session = one_thread_session(settings)
 
     def run(self, rows):
         """What the network makes of the rows, `[rows, ...] float32`.

@@ -23,7 +23,7 @@ class TextClassifier:
         self.tokenizer.enable_padding(pad_id=settings["padding_id"], pad_type_id=settings["padding_type_id"])
         self.labels = Labels(settings)
         self.inputs, self.output = settings["inputs"], settings["output"]
-        self.session = one_thread_session(settings["model"])
+        self.session = one_thread_session(settings)
 
     def run(self, texts):
         """The labels of the UTF-8 texts by falling score, and the scores: `[texts, top_k]` objects and float32."""

@@ -1,0 +1,69 @@
+"""Recipes of which tundish's own kernels compute some convolutions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization.onnx_model import ONNXModel
+
+from tundish.engines import Arrays
+from tundish.manifest import EngineName, Precision
+from tundish_exporters.errors import ExportError
+from tundish_exporters.progress import Progress
+from tundish_exporters.quantize.kernels import use_kernels
+from tundish_exporters.quantize.recipe import one_sentence
+from tundish_exporters.quantize.static import StaticRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelRecipe:
+    """Another recipe's network, of which kernels compute the stem and the depthwise convolutions, bit for bit.
+
+    Its file asks for the operators of `tundish_kernels.onnxruntime_library()`, which tundish's engine has loaded. The
+    figures stand in docs/decisions/2026-11-28-convolution-kernels.md.
+    """
+
+    recipe: StaticRecipe
+
+    @property
+    def name(self) -> str:
+        """See `Recipe.name`."""
+        return f"{self.recipe.name}-kernels"
+
+    @property
+    def precision(self) -> Precision:
+        """See `Recipe.precision`."""
+        return self.recipe.precision
+
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """See `Recipe.engines`."""
+        return ("onnx",)
+
+    @property
+    def description(self) -> str:
+        """See `Recipe.description`."""
+        return f"{self.recipe.description}, depthwise convolutions and stem by tundish's kernels"
+
+    def keeping(self, layers: frozenset[str]) -> KernelRecipe:
+        """See `Recipe.keeping`."""
+        return replace(self, recipe=self.recipe.keeping(layers))
+
+    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+        """See `Recipe.prepare`."""
+        self.recipe.prepare(source, destination, calibration, progress)
+
+    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
+        """See `Recipe.write`; ExportError if kernels compute none of its layers."""
+        with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+            stock = Path(scratch) / destination.name
+            self.recipe.write(prepared, stock, calibration, progress)
+            with one_sentence("using kernels"):
+                model = onnx.load(stock)
+                if not use_kernels(model):
+                    raise ExportError("No convolution reads and gives integers in a way that a kernel computes.")
+                ONNXModel(model).save_model_to_file(destination, False)

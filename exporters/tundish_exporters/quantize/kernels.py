@@ -1,0 +1,160 @@
+"""Convolutions in integers by tundish's own kernels, for which ONNX Runtime loads a library of operators.
+
+ONNX Runtime's integers have no fast way for channels that have a filter each, nor for the three channels of pixels:
+they take as long as floats, or longer. The kernels give the same bits. They have channels last, as ONNX Runtime keeps
+them around convolutions of integers: the transpositions beside them meet others that they undo, and ONNX Runtime
+removes all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from tundish_exporters.quantize.constants import add_constant, remove_unread
+from tundish_exporters.quantize.integers import IntegerConv, IntegerGraph
+from tundish_exporters.quantize.nodes import attributes_of
+
+DOMAIN = "tundish"
+"""Of the operators of tundish's library for ONNX Runtime."""
+_DEPTHWISE, _STEM = "QLinearDepthwiseConv", "QLinearStemConv"
+_VERSION = 1
+_ROUNDED = "/rounded"
+"""Behind the name of the float tensor of which a kernel gives the integers."""
+_CHANNELS_LAST, _CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
+_COLOURS = 3
+
+
+def is_depthwise(node: onnx.NodeProto, filters: Sequence[int]) -> bool:
+    """Whether a convolution of images filters each channel alone, into one; `filters` is their shape."""
+    is_conv = node.op_type == "Conv" and len(filters) == 4
+    return is_conv and filters[1] == 1 and attributes_of(node).get("group", 1) == filters[0] > 1
+
+
+def rounding_of(node: onnx.NodeProto) -> tuple[str, str, str] | None:
+    """The float tensor that a kernel gives the integers of, and the names of their scale and zero point.
+
+    None of any other node.
+    """
+    if node.domain != DOMAIN:
+        return None
+    scale, zero = node.input[-3:-1]
+    return node.output[0].removesuffix(_ROUNDED), scale, zero
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """A convolution that a kernel computes."""
+
+    conv: IntegerConv
+    image: onnx.NodeProto | None
+    """The QuantizeLinear of what it reads, if the kernel of stems does that, too."""
+
+    @property
+    def nodes(self) -> list[onnx.NodeProto]:
+        """Those that go; the rounding gives way to the kernel."""
+        gone = [self.conv.node]
+        return gone if self.image is None else [*gone, self.conv.pixels, self.image]
+
+
+def use_kernels(model: onnx.ModelProto) -> int:
+    """Has convolutions of a network in Q/DQ form computed by kernels; returns how many.
+
+    Those are taken that read uint8, have filters in int8 around zero, and give what is rounded to uint8, if each of
+    their channels has a filter of its own, or if they read the three channels of an image that is rounded for them.
+    """
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {each.name: each.type.tensor_type.shape for each in [*inferred.value_info, *inferred.output]}
+    graph = model.graph
+    found = [each for each in _replaced(graph) if each.conv.node.output[0] in shapes]
+    if not found:
+        return 0
+    instead = {id(each.conv.rounding): _kernel_nodes(graph, each) for each in found}
+    gone = {id(node) for each in found for node in each.nodes}
+    nodes = [
+        # Copies, since what is deleted from a graph is gone.
+        onnx.NodeProto.FromString(made.SerializeToString())
+        for node in graph.node
+        if id(node) not in gone
+        for made in instead.get(id(node), [node])
+    ]
+    for each in found:
+        graph.value_info.extend(_value_infos(each.conv, shapes[each.conv.node.output[0]]))
+    del graph.node[:]
+    graph.node.extend(_read(nodes, {output.name for output in graph.output}))
+    remove_unread(graph)
+    model.opset_import.append(helper.make_opsetid(DOMAIN, _VERSION))
+    return len(found)
+
+
+def _replaced(graph: onnx.GraphProto) -> Iterator[_Replaced]:
+    known = IntegerGraph(graph)
+    for conv in known.convolutions():
+        if is_depthwise(conv.node, conv.shape):
+            yield _Replaced(conv, None)
+        elif (image := _image_of(known, conv)) is not None:
+            yield _Replaced(conv, image)
+
+
+def _image_of(known: IntegerGraph, conv: IntegerConv) -> onnx.NodeProto | None:
+    """What rounds an image of three channels for this convolution alone, each by its scale or all by one."""
+    settings = attributes_of(conv.node)
+    is_plain = settings.get("group", 1) == 1 and set(settings.get("dilations", [1])) == {1}
+    if len(conv.shape) != 4 or conv.shape[1] != _COLOURS or not is_plain:
+        return None
+    image = known.quantization(conv.pixels.input[0])
+    if image is None or not known.reads_alone(conv.pixels.output[0]):
+        return None
+    scales = known.constant(image.input[1]).size
+    is_by_channel = scales == _COLOURS and attributes_of(image).get("axis", 1) == 1
+    return image if is_by_channel or scales == 1 else None
+
+
+def _kernel_nodes(graph: onnx.GraphProto, replaced: _Replaced) -> list[onnx.NodeProto]:
+    """What makes the integers that the convolution's rounding made."""
+    conv, settings = replaced.conv, attributes_of(replaced.conv.node)
+    name, after = conv.node.name, conv.node.output[0] + _ROUNDED
+    if conv.biases is None:
+        biases = add_constant(graph, f"{name}/no_biases", np.zeros(conv.shape[0], np.int32))
+    else:
+        biases = conv.biases.input[0]
+    constants = [*conv.pixels.input[1:], *conv.filters.input, *conv.rounding.input[1:], biases]
+    given = {"strides": settings.get("strides", [1, 1]), "pads": settings.get("pads", [0] * 4)}
+    if replaced.image is None:
+        before = f"{name}/channels_last"
+        # Who looks for the layer, finds what computes it.
+        made = helper.make_node(_DEPTHWISE, [before, *constants], [after], name=name, domain=DOMAIN, **given)
+        made.attribute.append(helper.make_attribute("dilations", settings.get("dilations", [1, 1])))
+        kernel = [_transposed(conv.pixels.input[0], before, _CHANNELS_LAST), made]
+    else:
+        inputs = [*replaced.image.input, *constants]
+        kernel = [helper.make_node(_STEM, inputs, [after], name=name, domain=DOMAIN, **given)]
+    return [*kernel, _transposed(after, conv.rounding.output[0], _CHANNELS_FIRST)]
+
+
+def _transposed(given: str, made: str, order: Sequence[int]) -> onnx.NodeProto:
+    return helper.make_node("Transpose", [given], [made], name=f"{made}/transposed", perm=order)
+
+
+def _value_infos(conv: IntegerConv, shape: onnx.TensorShapeProto) -> Iterator[onnx.ValueInfoProto]:
+    """The kernel's output and what is made of it, of which ONNX Runtime must know how many dimensions there are."""
+    given, made = conv.node.output[0] + _ROUNDED, conv.rounding.output[0]
+    for name, order in ((given, _CHANNELS_LAST), (made, range(4))):
+        info = onnx.ValueInfoProto(name=name)
+        info.type.tensor_type.elem_type = TensorProto.UINT8
+        info.type.tensor_type.shape.dim.extend(shape.dim[axis] for axis in order)
+        yield info
+
+
+def _read(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
+    """Those nodes that something reads."""
+    needed, kept = set(outputs), []
+    for node in reversed(nodes):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.append(node)
+    return kept[::-1]
