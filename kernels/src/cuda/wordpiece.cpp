@@ -12,10 +12,7 @@
 #include "wordpiece_plan.h"
 
 namespace tundish::cuda {
-namespace {
-
-
-}  // namespace
+namespace {}  // namespace
 
 struct WordPiece::State {
     const Device::State* device = nullptr;
