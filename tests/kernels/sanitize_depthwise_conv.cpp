@@ -119,7 +119,8 @@ void run_sizes() {
             const ConvSide columns{kernel, 1 + next_random() % 3, 1, next_random() % 4, next_random() % 4};
             const Filters filters = random_filters(channels, rows, columns);
             const std::int64_t height = 1 + next_random() % 40;
-            run(filters, 1 + next_random() % 2, height, 1 + next_random() % 12);
+            const std::int64_t batch = 1 + next_random() % 2;
+            run(filters, batch, height, 1 + next_random() % 12);
         }
     }
     const ConvSide rows{3, 1, 1, 1, 1}, columns{1, 1, 1, 0, 0};

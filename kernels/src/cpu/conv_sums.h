@@ -116,6 +116,22 @@ class ConvSums<Register, 0> {
     void store(const ConvRounding&, std::uint8_t*, std::size_t) const {}
 };
 
+// Calls `work` with a register of the kind that a block of this width takes.
+template <typename Work>
+inline void with_registers([[maybe_unused]] std::size_t width, const Work& work) {
+#if defined(__AVX512BW__)
+    if (width == sizeof(Register64::Ints)) {
+        return work(Register64());
+    }
+#endif
+#if defined(__AVX2__)
+    if (width == sizeof(Register32::Ints)) {
+        return work(Register32());
+    }
+#endif
+    work(Register16());
+}
+
 // Calls `convolve`, a template of the number of positions, until there are all of them.
 template <typename Convolve>
 inline void for_positions(std::size_t count, const Convolve& convolve) {

@@ -61,28 +61,15 @@ struct ConvolveDepthwise {
 
 void interleave_block(const SourceRow* rows, std::size_t width, std::size_t valid, std::size_t columns,
                       std::uint8_t* output) {
-#if defined(__AVX512BW__)
-    if (width == sizeof(Register64::Ints)) {
-        return interleave_rows<Register64>(rows, columns, output);
+    if (valid < width) {
+        return interleave_some(rows, valid, columns, output);
     }
-#endif
-    if (width == sizeof(Register32::Ints)) {
-        return interleave_rows<Register32>(rows, columns, output);
-    }
-    valid == width ? interleave_rows<Register16>(rows, columns, output)
-                   : interleave_some(rows, valid, columns, output);
+    with_registers(width, [=](auto kind) { interleave_rows<decltype(kind)>(rows, columns, output); });
 }
 
 void convolve_depthwise(const DepthwiseRow& row, std::size_t width) {
-#if defined(__AVX512BW__)
-    if (width == sizeof(Register64::Ints)) {
-        return for_positions(row.outputs, ConvolveDepthwise<Register64>{row});
-    }
-#endif
-    if (width == sizeof(Register32::Ints)) {
-        return for_positions(row.outputs, ConvolveDepthwise<Register32>{row});
-    }
-    for_positions(row.outputs, ConvolveDepthwise<Register16>{row});
+    with_registers(width,
+                   [&row](auto kind) { for_positions(row.outputs, ConvolveDepthwise<decltype(kind)>{row}); });
 }
 
 #else

@@ -73,15 +73,8 @@ struct ConvolveStem {
 };
 
 void convolve_stem(const StemRow& row, std::size_t width) {
-#if defined(__AVX512BW__)
-    if (width == sizeof(Register64::Ints)) {
-        return for_positions(row.outputs, ConvolveStem<Register64>{row});
-    }
-#endif
-    if (width == sizeof(Register32::Ints)) {
-        return for_positions(row.outputs, ConvolveStem<Register32>{row});
-    }
-    for_positions(row.outputs, ConvolveStem<Register16>{row});
+    with_registers(width,
+                   [&row](auto kind) { for_positions(row.outputs, ConvolveStem<decltype(kind)>{row}); });
 }
 
 #else
