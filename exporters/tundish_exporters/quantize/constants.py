@@ -8,6 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from tundish_exporters.inner_graphs import names_read
+
 
 def add_constant(graph: onnx.GraphProto, name: str, array: NDArray[Any]) -> str:
     """The name of a constant that is new in the graph."""
@@ -17,6 +19,6 @@ def add_constant(graph: onnx.GraphProto, name: str, array: NDArray[Any]) -> str:
 
 def remove_unread(graph: onnx.GraphProto) -> None:
     """Removes the constants that no node reads and that are no outputs."""
-    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    read = set(names_read(graph))
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
         graph.initializer.remove(tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
+from tundish_exporters.inner_graphs import names_read
 from tundish_exporters.quantize.nodes import attributes_of, bias_of
 
 
@@ -30,6 +32,11 @@ class IntegerConv:
     rounding: onnx.NodeProto
     """The QuantizeLinear of what it gives, by one scale."""
 
+    @property
+    def dequantizations(self) -> list[onnx.NodeProto]:
+        """What makes floats for it."""
+        return [each for each in (self.pixels, self.filters, self.biases) if each is not None]
+
 
 class IntegerGraph:
     """Who makes and who reads what, and the constants."""
@@ -38,7 +45,7 @@ class IntegerGraph:
         self._graph = graph
         self._makers = {name: node for node in graph.node for name in node.output}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._outputs = {output.name for output in graph.output}
+        self._reads = Counter(names_read(graph))
         self._readers: dict[str, list[onnx.NodeProto]] = {}
         for node in graph.node:
             for name in node.input:
@@ -61,7 +68,7 @@ class IntegerGraph:
 
     def reads_alone(self, name: str) -> bool:
         """Whether one node reads a tensor, and nobody else."""
-        return len(self._readers.get(name, [])) == 1 and name not in self._outputs
+        return self._reads[name] == len(self._readers.get(name, [])) == 1
 
     def constant(self, name: str) -> NDArray[Any]:
         """The values of a constant."""

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from tundish_exporters.inner_graphs import names_read
 from tundish_exporters.quantize.constants import add_constant, remove_unread
 from tundish_exporters.quantize.integers import IntegerConv, IntegerGraph
 from tundish_exporters.quantize.nodes import attributes_of
@@ -57,8 +58,7 @@ class _Replaced:
     @property
     def nodes(self) -> list[onnx.NodeProto]:
         """Those that go; the rounding gives way to the kernel."""
-        gone = [self.conv.node]
-        return gone if self.image is None else [*gone, self.conv.pixels, self.image]
+        return [self.conv.node] if self.image is None else [self.conv.node, self.conv.pixels, self.image]
 
 
 def use_kernels(model: onnx.ModelProto) -> int:
@@ -82,10 +82,14 @@ def use_kernels(model: onnx.ModelProto) -> int:
         if id(node) not in gone
         for made in instead.get(id(node), [node])
     ]
+    floats = {made for each in found for node in each.conv.dequantizations for made in node.output}
     for each in found:
         graph.value_info.extend(_value_infos(each.conv, shapes[each.conv.node.output[0]]))
     del graph.node[:]
-    graph.node.extend(_read(nodes, {output.name for output in graph.output}))
+    graph.node.extend(nodes)
+    unread = floats - set(names_read(graph))
+    for node in [node for node in graph.node if set(node.output) & unread]:
+        graph.node.remove(node)
     remove_unread(graph)
     model.opset_import.append(helper.make_opsetid(DOMAIN, _VERSION))
     return len(found)
@@ -148,13 +152,3 @@ def _value_infos(conv: IntegerConv, shape: onnx.TensorShapeProto) -> Iterator[on
         info.type.tensor_type.elem_type = TensorProto.UINT8
         info.type.tensor_type.shape.dim.extend(shape.dim[axis] for axis in order)
         yield info
-
-
-def _read(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """Those nodes that something reads."""
-    needed, kept = set(outputs), []
-    for node in reversed(nodes):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            kept.append(node)
-    return kept[::-1]

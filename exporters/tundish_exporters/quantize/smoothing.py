@@ -7,7 +7,7 @@ equation 4.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from tundish.engines import Arrays
-from tundish_exporters.inner_graphs import inner_graphs
+from tundish_exporters.inner_graphs import names_read
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.constants import add_constant
 from tundish_exporters.quantize.observing import calibration_inputs, observed
@@ -50,7 +50,7 @@ def smooth(path: Path, calibration: Sequence[Arrays], progress: Progress, *, str
     model = onnx.load(path)
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    readers = Counter(_read_in(graph))
+    readers = Counter(names_read(graph))
     groups = _groups(graph, weights, readers)
     largest = {name: np.zeros(weights[group[0].input[1]].dims[0], np.float32) for name, group in groups.items()}
     for values in observed(model, list(groups), calibration_inputs(calibration), "smooth", progress):
@@ -70,15 +70,6 @@ def smooth(path: Path, calibration: Sequence[Arrays], progress: Progress, *, str
     del graph.node[:]
     graph.node.extend(nodes)
     onnx.save(model, path)
-
-
-def _read_in(graph: onnx.GraphProto) -> Iterator[str]:
-    """The names that nodes read or the graph gives out, once for each time; also within a branch or a loop."""
-    yield from (output.name for output in graph.output)
-    for node in graph.node:
-        yield from node.input
-        for inner in inner_graphs(node):
-            yield from _read_in(inner)
 
 
 def _groups(

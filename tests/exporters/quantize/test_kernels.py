@@ -199,6 +199,38 @@ def test_others_stay_as_they_are(settings: dict[str, Any]) -> None:
     assert model.SerializeToString() == before
 
 
+def test_what_a_branch_reads_stays() -> None:
+    """The floats that the convolution reads, and constants of its own."""
+    model = rounded_graph()
+    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("then", "other")]
+    branches: dict[str, Any] = {
+        "then_branch": helper.make_graph([helper.make_node("Add", ["given", "extra"], ["then"])], "a", [], made[:1]),
+        "else_branch": helper.make_graph([helper.make_node("Identity", ["given"], ["other"])], "b", [], made[1:]),
+    }
+    model.graph.node.append(helper.make_node("If", ["is_so"], ["branched"], **branches))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "is_so"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "extra"))
+    model.graph.output.append(helper.make_tensor_value_info("branched", TensorProto.FLOAT, ["n", 8, "h", "w"]))
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 11), np.uint8)
+    before = answers(model, images)
+    assert use_kernels(model) == 1
+    assert np.array_equal(answers(model, images), before)
+    assert {"given"} <= {name for node in model.graph.node for name in node.output}
+
+
+def test_what_a_branch_alone_reads_of_a_convolution_keeps_it_as_it_is() -> None:
+    model = rounded_graph()
+    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("then", "other")]
+    branches: dict[str, Any] = {
+        key: helper.make_graph([helper.make_node("Identity", ["conv"], [info.name])], key, [], [info])
+        for key, info in zip(("then_branch", "else_branch"), made, strict=True)
+    }
+    model.graph.node.append(helper.make_node("If", ["is_so"], ["branched"], **branches))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "is_so"))
+    model.graph.output.append(helper.make_tensor_value_info("branched", TensorProto.FLOAT, ["n", 8, "h", "w"]))
+    assert use_kernels(model) == 0
+
+
 def stem_graph(**changes: Any) -> onnx.ModelProto:
     """A stem in Q/DQ form, which reads an image in floats whose channels have a grid each."""
     draw = np.random.default_rng(3)
