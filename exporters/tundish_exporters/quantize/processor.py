@@ -24,4 +24,4 @@ def has_kernels() -> bool:
 
 def multiplies_bytes() -> bool:
     """Whether these kernels have instructions that multiply bytes and add the products without cutting them off."""
-    return "avx512_vnni" in this_machine().instructions
+    return bool({"avx_vnni", "avx512_vnni"} & set(this_machine().instructions))

@@ -51,7 +51,7 @@ inline const AsciiKernels& ascii_kernels(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kAsciiKernels;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kAsciiKernels;
     }
 #elif defined(__aarch64__)

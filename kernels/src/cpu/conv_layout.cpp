@@ -22,7 +22,7 @@ std::size_t conv_place(std::size_t channel, [[maybe_unused]] std::size_t width) 
 
 void put_conv_weight(std::int8_t weight, [[maybe_unused]] std::size_t width, std::size_t place,
                      std::size_t index, std::uint8_t* four) {
-#if defined(__AVX512VNNI__)
+#if defined(TUNDISH_CONV_BYTES)
     four[place * kFour + index] = static_cast<std::uint8_t>(weight);
 #else
 #if defined(TUNDISH_CONV_REGISTERS)

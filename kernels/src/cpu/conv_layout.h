@@ -46,6 +46,9 @@ extern const ConvLayout kConvLayout;
 namespace avx2 {
 extern const ConvLayout kConvLayout;
 }
+namespace avx2_vnni {
+extern const ConvLayout kConvLayout;
+}
 namespace avx512 {
 extern const ConvLayout kConvLayout;
 }
@@ -66,6 +69,9 @@ inline const ConvLayout& conv_layout(Isa isa) {
     }
     if (isa == Isa::avx512) {
         return avx512::kConvLayout;
+    }
+    if (isa == Isa::avx2_vnni) {
+        return avx2_vnni::kConvLayout;
     }
     if (isa == Isa::avx2) {
         return avx2::kConvLayout;

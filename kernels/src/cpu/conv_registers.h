@@ -1,6 +1,7 @@
 // The registers of quantised convolutions, where an instruction set has what their loops want: with
 // operations of one name, which work within lanes of 16 bytes. TUNDISH_CONV_REGISTERS says that there are
-// such.
+// such, and TUNDISH_CONV_BYTES that their `dot` multiplies bytes and adds the products by fours without
+// saturating.
 #pragma once
 
 #include <cstddef>

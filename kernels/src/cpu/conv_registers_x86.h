@@ -9,6 +9,10 @@
 namespace tundish {
 namespace TUNDISH_ISA {
 
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#define TUNDISH_CONV_BYTES 1
+#endif
+
 #if defined(__AVX512BW__)
 constexpr std::size_t kWidestBlock = 64;
 constexpr std::size_t kPositionsTogether = 4;
@@ -42,6 +46,10 @@ struct Register16 {
     }
 #if defined(__AVX512VNNI__)
     static Ints dot(Ints sums, Ints bytes, Ints weights) { return _mm_dpbusd_epi32(sums, bytes, weights); }
+#elif defined(__AVXVNNI__)
+    static Ints dot(Ints sums, Ints bytes, Ints weights) {
+        return _mm_dpbusd_avx_epi32(sums, bytes, weights);
+    }
 #endif
 };
 
@@ -70,6 +78,10 @@ struct Register32 {
     }
 #if defined(__AVX512VNNI__)
     static Ints dot(Ints sums, Ints bytes, Ints weights) { return _mm256_dpbusd_epi32(sums, bytes, weights); }
+#elif defined(__AVXVNNI__)
+    static Ints dot(Ints sums, Ints bytes, Ints weights) {
+        return _mm256_dpbusd_avx_epi32(sums, bytes, weights);
+    }
 #endif
 };
 

@@ -13,7 +13,7 @@
 namespace tundish {
 namespace TUNDISH_ISA {
 
-#if defined(__AVX512VNNI__)
+#if defined(TUNDISH_CONV_BYTES)
 constexpr std::size_t kWeightBytes = kFour;
 #else
 // Words, since no instruction adds products of bytes without saturating at 16 bits.
@@ -33,7 +33,7 @@ constexpr std::size_t kQuarterBytes = kPlaces<Register> * kWeightBytes;
 template <typename Register>
 inline typename Register::Ints dot(typename Register::Ints sums, typename Register::Ints values,
                                    const std::uint8_t* weights) {
-#if defined(__AVX512VNNI__)
+#if defined(TUNDISH_CONV_BYTES)
     return Register::dot(sums, values, Register::load(weights));
 #else
     const auto even = Register::madd16(Register::even_bytes(values), Register::load(weights));

@@ -47,6 +47,9 @@ extern const DepthwiseConvLoops kDepthwiseConvLoops;
 namespace avx2 {
 extern const DepthwiseConvLoops kDepthwiseConvLoops;
 }
+namespace avx2_vnni {
+extern const DepthwiseConvLoops kDepthwiseConvLoops;
+}
 namespace avx512 {
 extern const DepthwiseConvLoops kDepthwiseConvLoops;
 }
@@ -67,6 +70,9 @@ inline const DepthwiseConvLoops& depthwise_conv_loops(Isa isa) {
     }
     if (isa == Isa::avx512) {
         return avx512::kDepthwiseConvLoops;
+    }
+    if (isa == Isa::avx2_vnni) {
+        return avx2_vnni::kDepthwiseConvLoops;
     }
     if (isa == Isa::avx2) {
         return avx2::kDepthwiseConvLoops;

@@ -1,13 +1,26 @@
 // Finds out which instruction sets can run here and reads TUNDISH_KERNELS_ISA.
 #include "tundish/isa.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 #include <stdexcept>
 
 namespace tundish {
 namespace {
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512, Isa::avx512_vnni};
+constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx2_vnni, Isa::avx512, Isa::avx512_vnni};
+
+#if defined(__x86_64__)
+// For which not all compilers have a name.
+bool has_avx_vnni() {
+    constexpr unsigned kAvxVnni = 1 << 4;  // of EAX, in leaf 7's first subleaf
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
+}
+#endif
 
 // Asks for exactly the features that kernels/CMakeLists.txt enables with -m flags; the compiler's support
 // library also asks the operating system whether it saves the wider registers.
@@ -18,6 +31,8 @@ bool runs_here(Isa isa) {
 #if defined(__x86_64__)
         case Isa::avx2:
             return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        case Isa::avx2_vnni:
+            return runs_here(Isa::avx2) && has_avx_vnni();
         case Isa::avx512:
             return runs_here(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -41,6 +56,8 @@ const char* isa_name(Isa isa) {
             return "neon";
         case Isa::avx2:
             return "avx2";
+        case Isa::avx2_vnni:
+            return "avx2_vnni";
         case Isa::avx512:
             return "avx512";
         case Isa::avx512_vnni:

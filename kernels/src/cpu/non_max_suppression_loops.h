@@ -55,7 +55,7 @@ inline const NonMaxSuppressionLoops& non_max_suppression_loops(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kNonMaxSuppressionLoops;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kNonMaxSuppressionLoops;
     }
 #elif defined(__aarch64__)

@@ -52,7 +52,7 @@ inline const PoolNormalizeLoops& pool_normalize_loops(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kPoolNormalizeLoops;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kPoolNormalizeLoops;
     }
 #elif defined(__aarch64__)

@@ -101,7 +101,7 @@ inline const RowKernels& row_kernels(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kRowKernels;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kRowKernels;
     }
 #elif defined(__aarch64__)

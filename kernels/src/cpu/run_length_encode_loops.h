@@ -44,7 +44,7 @@ inline const RunLengthEncodeLoops& run_length_encode_loops(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kRunLengthEncodeLoops;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kRunLengthEncodeLoops;
     }
 #elif defined(__aarch64__)

@@ -47,7 +47,7 @@ inline const SoftmaxTopKLoops& softmax_top_k_loops(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kSoftmaxTopKLoops;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kSoftmaxTopKLoops;
     }
 #elif defined(__aarch64__)

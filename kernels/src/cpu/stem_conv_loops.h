@@ -51,6 +51,9 @@ extern const StemConvLoops kStemConvLoops;
 namespace avx2 {
 extern const StemConvLoops kStemConvLoops;
 }
+namespace avx2_vnni {
+extern const StemConvLoops kStemConvLoops;
+}
 namespace avx512 {
 extern const StemConvLoops kStemConvLoops;
 }
@@ -71,6 +74,9 @@ inline const StemConvLoops& stem_conv_loops(Isa isa) {
     }
     if (isa == Isa::avx512) {
         return avx512::kStemConvLoops;
+    }
+    if (isa == Isa::avx2_vnni) {
+        return avx2_vnni::kStemConvLoops;
     }
     if (isa == Isa::avx2) {
         return avx2::kStemConvLoops;

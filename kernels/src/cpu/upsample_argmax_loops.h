@@ -61,7 +61,7 @@ inline const UpsampleArgmaxLoops& upsample_argmax_loops(Isa isa) {
     if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
         return avx512::kUpsampleArgmaxLoops;
     }
-    if (isa == Isa::avx2) {
+    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
         return avx2::kUpsampleArgmaxLoops;
     }
 #elif defined(__aarch64__)

@@ -25,6 +25,7 @@ from tundish.client import AsyncClient, Client
 from tundish.errors import InvalidInputError, TundishError
 from tundish.inputs import ImageInput, Inputs
 from tundish.results import FeatureExtraction, ImageClassification, Prediction, TextClassification
+from tundish_kernels import onnxruntime_library
 
 TEXTS = {"sentiment": "A tense, beautifully shot thriller — überraschend!", "minilm": "The cat sat on the mat. 猫"}
 WAYS = ["client", "async client", "command"]
@@ -180,7 +181,9 @@ async def test_tensors_give_what_the_engine_gives_in_this_process(
     else:
         inputs = {"pixel_values": generator.normal(0, 1, (3, 3, 224, 224)).astype(np.float32)}
     names = [spec.name for spec in bundle.manifest.outputs]
-    session = onnxruntime.InferenceSession(bundle.path(bundle.manifest.servable[0].files[0]))
+    options = onnxruntime.SessionOptions()
+    options.register_custom_ops_library(str(onnxruntime_library()))
+    session = onnxruntime.InferenceSession(bundle.path(bundle.manifest.servable[0].files[0]), options)
     expected: dict[str, Any] = dict(zip(names, session.run(names, inputs), strict=True))
 
     with Client(server.url) as blocking:
