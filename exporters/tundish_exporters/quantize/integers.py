@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class IntegerConv:
     """That of its filters."""
     shape: tuple[int, ...]
     """Of its filters."""
+    pads: tuple[int, ...]
+    """As ONNX has them: before the first row and column, then behind the last."""
     biases: onnx.NodeProto | None
     """That of its biases, if it has some."""
     rounding: onnx.NodeProto
@@ -54,7 +56,7 @@ class IntegerGraph:
     def convolutions(self) -> Iterator[IntegerConv]:
         """All of them, in the order of the graph."""
         for node in self._graph.node:
-            if node.op_type == "Conv" and attributes_of(node).get("auto_pad", b"NOTSET") == b"NOTSET":
+            if node.op_type == "Conv":
                 found = self._convolution(node)
                 if found is not None:
                     yield found
@@ -86,7 +88,8 @@ class IntegerGraph:
         if self.constant(pixels.input[1]).size != 1 or (biases is not None and not self._adds(biases, pixels, filters)):
             return None
         shape = tuple(self._constants[filters.input[0]].dims)
-        return IntegerConv(node, pixels, filters, shape, biases, rounding)
+        pads = _pads(node, shape[2:])
+        return None if pads is None else IntegerConv(node, pixels, filters, shape, pads, biases, rounding)
 
     def _adds(self, biases: onnx.NodeProto, pixels: onnx.NodeProto, filters: onnx.NodeProto) -> bool:
         """Whether biases are in steps of the sums that they are added to."""
@@ -112,3 +115,19 @@ class IntegerGraph:
     def _is_known(self, node: onnx.NodeProto, integers: int) -> bool:
         known = len(node.input) == 3 and all(name in self._constants for name in node.input[1:])
         return known and self._constants[node.input[2]].data_type == integers
+
+
+def _pads(node: onnx.NodeProto, kernel: Sequence[int]) -> tuple[int, ...] | None:
+    """Those that are given, or that keep the size; None if they depend on the image."""
+    settings, sides = attributes_of(node), len(kernel)
+    rule = settings.get("auto_pad", b"NOTSET")
+    if rule == b"NOTSET":
+        return tuple(settings.get("pads", [0] * 2 * sides))
+    if rule == b"VALID":
+        return (0,) * 2 * sides
+    if set(settings.get("strides", [1])) != {1}:
+        return None
+    dilations = settings.get("dilations", [1] * sides)
+    added = [(length - 1) * dilation for length, dilation in zip(kernel, dilations, strict=True)]
+    less, more = [each // 2 for each in added], [each - each // 2 for each in added]
+    return (*less, *more) if rule == b"SAME_UPPER" else (*more, *less)

@@ -127,7 +127,7 @@ def _kernel_nodes(graph: onnx.GraphProto, replaced: _Replaced) -> list[onnx.Node
     else:
         biases = conv.biases.input[0]
     constants = [*conv.pixels.input[1:], *conv.filters.input, *conv.rounding.input[1:], biases]
-    given = {"strides": settings.get("strides", [1, 1]), "pads": settings.get("pads", [0] * 4)}
+    given = {"strides": settings.get("strides", [1, 1]), "pads": conv.pads}
     if replaced.image is None:
         before = f"{name}/channels_last"
         # Who looks for the layer, finds what computes it.
