@@ -30,6 +30,10 @@ _MOST_TRIED = 3
 in the end."""
 
 
+_MOST_MADE = 3
+"""Recipes of one engine that are tried without a search, where the most promising cannot be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A candidate, and the trial that it comes from if there was a search."""
@@ -123,28 +127,30 @@ def _nothing_to_quantise(asked: RequestedPrecision) -> str:
 
 
 def _unsearched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progress: Progress) -> Listed:
-    """The most promising recipe by each engine, unmeasured: in int8 unless another precision was asked for."""
+    """The most promising recipe by each engine that can be made, unmeasured: in int8 unless another was asked for."""
     precision, judge = draft.options.precision, draft.judge(gate, progress)
     recipes = _of_precision(recipes, "int8" if precision == "auto" else precision)
     if not recipes:
         return Listed(judge, Shortlist(), (_nothing_to_quantise(precision),))
     workshop = Workshop(draft.floating.path, draft.calibration, progress)
-    # The first of the list stays.
-    most_promising = {engine: recipe for recipe in reversed(recipes) for engine in installed_engines(recipe)}
     candidates: list[Candidate] = []
     faults: dict[Recipe, ExportError] = {}
-    for recipe in dict.fromkeys(most_promising.values()):
-        try:
-            path = workshop.make(recipe)
-        except ExportError as error:  # which is not the other engine's fault
-            faults[recipe] = error
-            continue
-        engines = [engine for engine, chosen in most_promising.items() if chosen == recipe]
-        candidates += [Candidate(engine, recipe.precision, path, recipe.description) for engine in engines]
+    said: list[str] = []
+    for engine in ENGINES:
+        of_engine = [recipe for recipe in recipes if engine in installed_engines(recipe)][:_MOST_MADE]
+        for recipe in of_engine:
+            try:
+                path = workshop.make(recipe)
+            except ExportError as error:  # which is not the other engine's fault
+                faults[recipe] = error
+                continue
+            candidates.append(Candidate(engine, recipe.precision, path, recipe.description))
+            break
+        else:
+            said += [f"There is no {each.precision} by {each.name}: {faults[each]}" for each in of_engine[:1]]
     if faults and not candidates and precision != "auto":
         raise next(iter(faults.values()))
-    said = tuple(f"There is no {recipe.precision} by {recipe.name}: {error}" for recipe, error in faults.items())
-    return Listed(judge, Shortlist(tuple((Contender(candidate),) for candidate in candidates)), said)
+    return Listed(judge, Shortlist(tuple((Contender(candidate),) for candidate in candidates)), tuple(said))
 
 
 def _searched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progress: Progress) -> Listed:

@@ -95,12 +95,14 @@ def test_each_engine_has_its_variants(
 ) -> None:
     """They share a file where the most promising recipe is for both, as that is which leaves the stem in float."""
     monkeypatch.setattr(choosing, "saturates", lambda: saturates)
+    monkeypatch.setattr(choosing, "multiplies_bytes", lambda: not saturates)
+    monkeypatch.setattr(choosing, "has_kernels", lambda: True)
     exported = export(tmp_path, evaluation=images)
     manifest = read_single_bundle(exported.bundle.directory).manifest
     assert names(exported) == ["onnx-fp32-cpu", "onnx-int8-cpu", "openvino-fp32-cpu", "openvino-int8-cpu"]
     floating, quantised, *others = manifest.variants
     assert [variant.engine for variant in others] == ["openvino", "openvino"]
-    stems = ["", ""] if saturates else ["-blocks-stem", "-plain-stem"]
+    stems = ["", ""] if saturates else ["-plain-stem-kernels", "-plain-stem"]
     int8_files = [f"static-u8s8-mean{stem}.onnx" for stem in stems]
     expected = ["onnx-fp32-cpu.onnx", int8_files[0], "onnx-fp32-cpu.onnx", int8_files[1]]
     assert [variant.files[0].path for variant in (floating, quantised, *others)] == expected
@@ -129,10 +131,14 @@ def test_a_recipe_that_fails_costs_no_other_engine(
         write(recipe, *rest)
 
     monkeypatch.setattr(choosing, "saturates", lambda: False)
+    monkeypatch.setattr(choosing, "multiplies_bytes", lambda: True)
+    monkeypatch.setattr(choosing, "has_kernels", lambda: True)
     monkeypatch.setattr(StaticRecipe, "write", fail_for_openvino)
     exported = export(tmp_path, evaluation=images, precision=precision)
-    quantised = [name for name in names(exported) if "int8" in name]
-    assert quantised == ["onnx-int8-cpu"]
+    quantised = [variant for variant in exported.bundle.manifest.variants if variant.precision == "int8"]
+    assert [variant.name for variant in quantised] == ["onnx-int8-cpu"]
+    # The most promising recipe is made of one that fails, and the next is taken.
+    assert quantised[0].files[0].path == "static-u8s8-mean-blocks-stem.onnx"
     assert "There is no int8 by static-u8s8-mean-plain-stem: It is planted to fail." in exported.warnings
 
 

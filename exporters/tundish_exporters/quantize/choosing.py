@@ -75,8 +75,9 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
     # Pixels are large numbers all, so that a processor that adds in 16 bits cuts off most where it reads them.
     stems: list[StemForm] = ["blocks", "plain", "float"] if kinds.has_stem and not narrow else ["float"]
     # Kernels have their own way to read pixels, where there are instructions for it.
-    by_kernels: StemForm = "plain" if stems[0] == "blocks" and multiplies_bytes() else stems[0]
-    has_use = kinds.has_depthwise and has_kernels()
+    reads_pixels = stems[0] == "blocks" and multiplies_bytes()
+    by_kernels: StemForm = "plain" if reads_pixels else stems[0]
+    has_use = has_kernels() and (kinds.has_depthwise or reads_pixels)
     return [
         *([KernelRecipe(recipe=StaticRecipe(stem=by_kernels))] if has_use else []),
         *(StaticRecipe(stem=stem) for stem in stems),

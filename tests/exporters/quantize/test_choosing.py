@@ -63,10 +63,12 @@ def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.M
     machine(monkeypatch, "avx2", "avx_vnni")
     source = write_convolutions(tmp_path / "m.onnx")
     names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
-    assert names[:6] == [
+    assert names[:8] == [
+        "static-u8s8-mean-plain-stem-kernels",
         "static-u8s8-mean-blocks-stem",
         "static-u8s8-mean-plain-stem",
         "static-u8s8-mean",
+        "static-u8s8-percentile-plain-stem-kernels",
         "static-u8s8-percentile-blocks-stem",
         "static-u8s8-percentile-plain-stem",
         "static-u8s8-percentile",
@@ -98,6 +100,8 @@ def test_depthwise_convolutions_take_kernels_first(monkeypatch: pytest.MonkeyPat
     assert [name for name in names if "kernels" in name][1:] == ["static-u8s8-percentile-plain-stem-kernels"]
     machine(monkeypatch, "avx2")
     assert recipes_for(source, engines=BOTH)[0].name == "static-u8s8-mean-kernels"
+    dense = recipes_for(write_convolutions(tmp_path / "dense.onnx"), engines=BOTH)
+    assert not any("kernels" in recipe.name for recipe in dense)
     without = [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])]
     assert not any("kernels" in name for name in without)
     machine(monkeypatch, "asimd", "asimddp")
