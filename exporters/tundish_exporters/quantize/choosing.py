@@ -17,7 +17,7 @@ from tundish_exporters.quantize.half import HalfRecipe
 from tundish_exporters.quantize.kernel_recipe import KernelRecipe
 from tundish_exporters.quantize.kernels import is_depthwise
 from tundish_exporters.quantize.nncf_recipe import NncfRecipe
-from tundish_exporters.quantize.processor import has_kernels, multiplies_bytes, saturates
+from tundish_exporters.quantize.processor import multiplies_bytes, saturates
 from tundish_exporters.quantize.recipe import Recipe, one_sentence
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.quantize.stem import find_stem
@@ -74,10 +74,9 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
     """
     # Pixels are large numbers all, so that a processor that adds in 16 bits cuts off most where it reads them.
     stems: list[StemForm] = ["blocks", "plain", "float"] if kinds.has_stem and not narrow else ["float"]
-    # Kernels have their own way to read pixels, where there are instructions for it.
-    reads_pixels = stems[0] == "blocks" and multiplies_bytes()
-    by_kernels: StemForm = "plain" if reads_pixels else stems[0]
-    has_use = has_kernels() and (kinds.has_depthwise or reads_pixels)
+    # Kernels have their own way to read pixels.
+    by_kernels: StemForm = "plain" if kinds.has_stem else "float"
+    has_use = multiplies_bytes() and (kinds.has_depthwise or kinds.has_stem)
     return [
         *([KernelRecipe(recipe=StaticRecipe(stem=by_kernels))] if has_use else []),
         *(StaticRecipe(stem=stem) for stem in stems),

@@ -14,14 +14,9 @@ def saturates() -> bool:
     return bool(instructions & {"avx2", "avx512f"}) and not instructions & {"avx_vnni", "avx512_vnni", "amx_int8"}
 
 
-def has_kernels() -> bool:
-    """Whether tundish's kernels of integers are written for this processor.
-
-    What compilers make of plain loops is slower elsewhere than ONNX Runtime.
-    """
-    return "avx2" in this_machine().instructions
-
-
 def multiplies_bytes() -> bool:
-    """Whether these kernels have instructions that multiply bytes and add the products without cutting them off."""
+    """Whether tundish's kernels of convolutions have instructions that multiply bytes and add the products exactly.
+
+    With what other processors have they are no faster than ONNX Runtime, or slower.
+    """
     return bool({"avx_vnni", "avx512_vnni"} & set(this_machine().instructions))
