@@ -18,6 +18,7 @@ from tundish_exporters.quantize.kernel_recipe import KernelRecipe
 from tundish_exporters.quantize.kernels import is_depthwise
 from tundish_exporters.quantize.nncf_recipe import NncfRecipe
 from tundish_exporters.quantize.processor import multiplies_bytes, saturates
+from tundish_exporters.quantize.ranges import RangeRule
 from tundish_exporters.quantize.recipe import Recipe, one_sentence
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.quantize.stem import find_stem
@@ -74,23 +75,29 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
     """
     # Pixels are large numbers all, so that a processor that adds in 16 bits cuts off most where it reads them.
     stems: list[StemForm] = ["blocks", "plain", "float"] if kinds.has_stem and not narrow else ["float"]
-    # Kernels have their own way to read pixels.
-    by_kernels: StemForm = "plain" if kinds.has_stem else "float"
-    has_use = multiplies_bytes() and (kinds.has_depthwise or kinds.has_stem)
     return [
-        *([KernelRecipe(recipe=StaticRecipe(stem=by_kernels))] if has_use else []),
+        *_by_kernels(kinds, "mean"),
         *(StaticRecipe(stem=stem) for stem in stems),
         # As good as the mean of extremes; which is better depends on the network.
-        *([KernelRecipe(recipe=StaticRecipe(ranges="percentile", stem=by_kernels))] if has_use else []),
+        *_by_kernels(kinds, "percentile"),
         *(StaticRecipe(ranges="percentile", stem=stem) for stem in stems),
         # Layers that filter each channel alone get a range for each channel, which OpenVINO computes with.
         NncfRecipe(transformer=kinds.attends),
         *([StaticRecipe(narrow=True)] if narrow else []),
+        *_by_kernels(kinds, "extremes"),
+        *_by_kernels(kinds, "entropy"),
         StaticRecipe(ranges="entropy"),
         StaticRecipe(ranges="extremes"),
         # The coarsest; it may be faster elsewhere.
         StaticRecipe(per_channel=False),
     ]
+
+
+def _by_kernels(kinds: _Kinds, ranges: RangeRule) -> list[Recipe]:
+    """The recipe by kernels, which have their own way to read pixels, where they gain by something."""
+    if not multiplies_bytes() or not (kinds.has_depthwise or kinds.has_stem):
+        return []
+    return [KernelRecipe(recipe=StaticRecipe(ranges=ranges, stem="plain" if kinds.has_stem else "float"))]
 
 
 def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:

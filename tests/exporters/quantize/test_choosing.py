@@ -97,7 +97,9 @@ def test_depthwise_convolutions_take_kernels_first(monkeypatch: pytest.MonkeyPat
         "static-u8s8-mean-blocks-stem",
         "static-u8s8-mean-plain-stem",
     ]
-    assert [name for name in names if "kernels" in name][1:] == ["static-u8s8-percentile-plain-stem-kernels"]
+    assert [name for name in names if "kernels" in name][1:] == [
+        f"static-u8s8-{ranges}-plain-stem-kernels" for ranges in ("percentile", "extremes", "entropy")
+    ]
     without = [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])]
     assert not any("kernels" in name for name in without)
     for instructions in (("avx2",), ("avx2", "avx512f"), ("asimd", "asimddp")):
