@@ -150,24 +150,24 @@ void DepthwiseConv::run_part(std::uint8_t* destination, const std::uint8_t* imag
     const std::size_t row_bytes = as_size(columns) * channels;
     const std::size_t output_rows = as_size(rows_.outputs(rows)),
                       outputs = as_size(columns_.outputs(columns));
-    const std::vector<ConvFilters::Block>& blocks = filters_->blocks();
     const SourceRows source(images + image * as_size(rows) * row_bytes, rows, row_bytes, channels,
                             input_zero_);
-    PaddedRows padded(columns_, columns, arrays, blocks.front().width, input_zero_);
+    PaddedRows padded(columns_, columns, arrays, filters_->blocks().front().width, input_zero_);
     const std::size_t end = std::min((band + 1) * kRowsOfPart, output_rows);
-    for (std::size_t output_row = band * kRowsOfPart; output_row < end; ++output_row) {
-        std::uint8_t* const output = destination + (image * output_rows + output_row) * outputs * channels;
-        for (const ConvFilters::Block& block : blocks) {
-            const ConvRounding rounding = filters_->rounding(block, output_zero_);
-            padded.begin(block.width);
+    for (const ConvFilters::Block& block : filters_->blocks()) {
+        const ConvRounding rounding = filters_->rounding(block, output_zero_);
+        padded.begin(block.width);
+        for (std::size_t output_row = band * kRowsOfPart; output_row < end; ++output_row) {
             for (std::size_t array = 0; array < arrays; ++array) {
                 SourceRow gathered[kFour];
                 source.gather(rows_, output_row, array, block.first, gathered);
                 loops.interleave(gathered, block.width, rounding.valid, as_size(columns),
                                  padded.inside(array));
             }
+            std::uint8_t* const output =
+                destination + (image * output_rows + output_row) * outputs * channels + block.first;
             loops.convolve({padded.data(), padded.taps().data(), padded.taps().size(), padded.step(),
-                            filters_->weights(block), rounding, output + block.first, channels, outputs},
+                            filters_->weights(block), rounding, output, channels, outputs},
                            block.width);
         }
     }
