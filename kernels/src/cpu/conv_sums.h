@@ -1,4 +1,4 @@
-// ConvSums of products and their rounding, in the registers of the instruction set that includes this, or
+// Sums of products and their rounding, in the registers of the instruction set that includes this, or
 // without.
 #pragma once
 
