@@ -139,6 +139,8 @@ def _unsearched(recipes: Sequence[Recipe], draft: Draft, gate: GateData, progres
     for engine in ENGINES:
         of_engine = [recipe for recipe in recipes if engine in installed_engines(recipe)][:_MOST_MADE]
         for recipe in of_engine:
+            if recipe in faults:
+                continue  # it fails for this engine as it did for the other
             try:
                 path = workshop.make(recipe)
             except ExportError as error:  # which is not the other engine's fault

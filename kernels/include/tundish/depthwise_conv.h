@@ -50,8 +50,8 @@ class DepthwiseConv {
     // output rows, output columns, channels]; both are the caller's and share no byte. Scratch memory is 256
     // bytes for each column with its padding, for each four rows of the kernel; it is freed before the
     // return. The arguments are not checked. Throws std::bad_alloc.
-    void run_part(std::uint8_t* destination, const std::uint8_t* images, std::int64_t batch,
-                  std::int64_t rows, std::int64_t columns, std::size_t part) const;
+    void run_part(std::uint8_t* destination, const std::uint8_t* images, std::int64_t rows,
+                  std::int64_t columns, std::size_t part) const;
 
   private:
     std::int64_t channels_;

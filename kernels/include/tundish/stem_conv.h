@@ -49,8 +49,8 @@ class StemConv {
     // rows, output columns, channels]; both are the caller's and share no byte. Scratch memory is three bytes
     // for each pixel that sixteen rows of output read, and for each column; it is freed before the return.
     // The arguments are not checked. Throws std::bad_alloc.
-    void run_part(std::uint8_t* destination, const float* images, std::int64_t batch, std::int64_t rows,
-                  std::int64_t columns, std::size_t part) const;
+    void run_part(std::uint8_t* destination, const float* images, std::int64_t rows, std::int64_t columns,
+                  std::size_t part) const;
 
   private:
     std::int64_t channels_;

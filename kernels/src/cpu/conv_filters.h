@@ -26,6 +26,11 @@ std::size_t check_images(const void* destination, const void* images, const Conv
                          const ConvSide& columns_of_kernel, std::int64_t batch, std::int64_t rows,
                          std::int64_t columns);
 
+// How many parts the rows of output of an image make, of so many rows each.
+inline std::size_t parts_of_image(const ConvSide& side, std::int64_t rows, std::size_t rows_of_part) {
+    return (as_size(side.outputs(rows)) + rows_of_part - 1) / rows_of_part;
+}
+
 // What all convolutions are given for each channel of their output.
 struct ConvChannels {
     std::int64_t count;

@@ -3,7 +3,6 @@
 #include "tundish/depthwise_conv.h"
 
 #include <algorithm>
-#include <string>
 #include <vector>
 
 #include "arguments.h"
@@ -139,13 +138,14 @@ DepthwiseConv::DepthwiseConv(const DepthwiseConvArguments& arguments, Isa isa)
       filters_(filters_of(arguments, isa)) {}
 
 std::size_t DepthwiseConv::parts(std::int64_t batch, std::int64_t rows) const {
-    return as_size(batch) * ((as_size(rows_.outputs(rows)) + kRowsOfPart - 1) / kRowsOfPart);
+    return as_size(batch) * parts_of_image(rows_, rows, kRowsOfPart);
 }
 
-void DepthwiseConv::run_part(std::uint8_t* destination, const std::uint8_t* images, std::int64_t batch,
-                             std::int64_t rows, std::int64_t columns, std::size_t part) const {
+void DepthwiseConv::run_part(std::uint8_t* destination, const std::uint8_t* images, std::int64_t rows,
+                             std::int64_t columns, std::size_t part) const {
     const DepthwiseConvLoops& loops = depthwise_conv_loops(isa_);
-    const std::size_t bands = parts(batch, rows) / as_size(batch), image = part / bands, band = part % bands;
+    const std::size_t bands = parts_of_image(rows_, rows, kRowsOfPart), image = part / bands,
+                      band = part % bands;
     const std::size_t channels = as_size(channels_), arrays = arrays_of(rows_);
     const std::size_t row_bytes = as_size(columns) * channels;
     const std::size_t output_rows = as_size(rows_.outputs(rows)),
@@ -181,7 +181,7 @@ void depthwise_conv_into(std::uint8_t* destination, const DepthwiseConv& conv, c
     check_disjoint("destination", {destination, outputs * channels}, "images",
                    {images, as_size(batch) * as_size(rows) * as_size(columns) * channels});
     for (std::size_t part = 0; part < conv.parts(batch, rows); ++part) {
-        conv.run_part(destination, images, batch, rows, columns, part);
+        conv.run_part(destination, images, rows, columns, part);
     }
 }
 

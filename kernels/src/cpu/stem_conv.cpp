@@ -3,7 +3,6 @@
 #include "tundish/stem_conv.h"
 
 #include <algorithm>
-#include <string>
 #include <vector>
 
 #include "arguments.h"
@@ -97,13 +96,14 @@ StemConv::StemConv(const StemConvArguments& arguments, Isa isa)
 }
 
 std::size_t StemConv::parts(std::int64_t batch, std::int64_t rows) const {
-    return as_size(batch) * ((as_size(rows_.outputs(rows)) + kRowsOfPart - 1) / kRowsOfPart);
+    return as_size(batch) * parts_of_image(rows_, rows, kRowsOfPart);
 }
 
-void StemConv::run_part(std::uint8_t* destination, const float* images, std::int64_t batch, std::int64_t rows,
+void StemConv::run_part(std::uint8_t* destination, const float* images, std::int64_t rows,
                         std::int64_t columns, std::size_t part) const {
     const StemConvLoops& loops = stem_conv_loops(isa_);
-    const std::size_t bands = parts(batch, rows) / as_size(batch), image = part / bands, band = part % bands;
+    const std::size_t bands = parts_of_image(rows_, rows, kRowsOfPart), image = part / bands,
+                      band = part % bands;
     const std::size_t output_rows = as_size(rows_.outputs(rows)),
                       outputs = as_size(columns_.outputs(columns));
     const std::size_t begin = band * kRowsOfPart, end = std::min(begin + kRowsOfPart, output_rows);
@@ -145,7 +145,7 @@ void stem_conv_into(std::uint8_t* destination, const StemConv& conv, const float
     check_disjoint("destination", {destination, outputs * as_size(conv.channels())}, "images",
                    memory_of(images, as_size(batch) * as_size(rows) * as_size(columns) * kStemChannels));
     for (std::size_t part = 0; part < conv.parts(batch, rows); ++part) {
-        conv.run_part(destination, images, batch, rows, columns, part);
+        conv.run_part(destination, images, rows, columns, part);
     }
 }
 

@@ -115,8 +115,7 @@ struct Run {
         auto* const run = static_cast<Run*>(data);
         const Images<Pixel>& images = run->images;
         try {
-            run->conv->run_part(run->output, images.pixels, images.batch, images.rows, images.columns,
-                                number);
+            run->conv->run_part(run->output, images.pixels, images.rows, images.columns, number);
         } catch (const std::bad_alloc&) {
             run->lacked_memory = true;
         }
