@@ -3,111 +3,36 @@
 //
 // Every buffer is exactly as large as the contract says. All instruction sets must agree to the bit, with
 // each other and with sums that are taken one by one.
-#include <algorithm>
 #include <climits>
-#include <cmath>
 #include <limits>
 
-#include "sanitize.h"
+#include "sanitize_convolutions.h"
 #include "tundish/depthwise_conv.h"
 
 namespace {
 
+using sanitize::Filters;
 using sanitize::next_random;
-using sanitize::require;
 using tundish::ConvSide;
 using tundish::DepthwiseConv;
 using tundish::DepthwiseConvArguments;
 using tundish::Isa;
 
-// Filters with their arrays.
-struct Filters {
-    std::int64_t channels;
-    ConvSide rows, columns;
-    std::vector<std::int8_t> weights;
-    std::vector<std::int32_t> biases;
-    std::vector<float> scales;
-    std::uint8_t input_zero, output_zero;
-
-    DepthwiseConvArguments arguments() const {
-        return {channels,      rows,          columns,    weights.data(),
-                biases.data(), scales.data(), input_zero, output_zero};
-    }
-};
-
-// What the contract says, in the order in which people write it down.
-std::uint8_t value_of(const Filters& filters, const std::vector<std::uint8_t>& image, std::int64_t rows,
-                      std::int64_t columns, std::int64_t row, std::int64_t column, std::int64_t channel) {
-    std::int64_t sum = filters.biases[static_cast<std::size_t>(channel)];
-    for (std::int64_t i = 0; i < filters.rows.kernel; ++i) {
-        for (std::int64_t j = 0; j < filters.columns.kernel; ++j) {
-            const std::int64_t y =
-                row * filters.rows.stride - filters.rows.before + i * filters.rows.dilation;
-            const std::int64_t x =
-                column * filters.columns.stride - filters.columns.before + j * filters.columns.dilation;
-            if (y < 0 || y >= rows || x < 0 || x >= columns) {
-                continue;
-            }
-            const auto pixel = static_cast<std::size_t>((y * columns + x) * filters.channels + channel);
-            const auto weight =
-                static_cast<std::size_t>((channel * filters.rows.kernel + i) * filters.columns.kernel + j);
-            sum += (image[pixel] - filters.input_zero) * filters.weights[weight];
-        }
-    }
-    const float scaled = static_cast<float>(static_cast<std::int32_t>(sum)) *
-                         filters.scales[static_cast<std::size_t>(channel)];
-    const float rounded = std::nearbyint(scaled) + static_cast<float>(filters.output_zero);
-    return static_cast<std::uint8_t>(std::clamp(rounded, 0.0F, 255.0F));
+DepthwiseConvArguments arguments_of(const Filters& filters) {
+    return {filters.channels,      filters.rows,          filters.columns,    filters.weights.data(),
+            filters.biases.data(), filters.scales.data(), filters.input_zero, filters.output_zero};
 }
 
 Filters random_filters(std::int64_t channels, const ConvSide& rows, const ConvSide& columns) {
-    Filters filters{channels, rows, columns, {}, {}, {}, 0, 0};
-    const std::int64_t weights = channels * rows.kernel * columns.kernel;
-    for (std::int64_t i = 0; i < weights; ++i) {
-        filters.weights.push_back(static_cast<std::int8_t>(next_random() % 256 - 128));
-    }
-    for (std::int64_t i = 0; i < channels; ++i) {
-        filters.biases.push_back(static_cast<std::int32_t>(next_random() % 20001) - 10000);
-        // Some channels leave the range of a byte with every sum but 0.
-        const bool is_large = next_random() % 16 == 0;
-        filters.scales.push_back(is_large ? 1e6F : 1e-4F + static_cast<float>(next_random() % 100) * 1e-4F);
-    }
-    filters.input_zero = static_cast<std::uint8_t>(next_random());
-    filters.output_zero = static_cast<std::uint8_t>(next_random());
-    return filters;
+    return sanitize::random_filters(channels, 0, rows, columns);
 }
 
 void run(const Filters& filters, std::int64_t batch, std::int64_t rows, std::int64_t columns) {
-    const std::int64_t output_rows = filters.rows.outputs(rows);
-    const std::int64_t output_columns = filters.columns.outputs(columns);
-    if (output_rows < 1 || output_columns < 1) {
-        return;
-    }
-    ++sanitize::cases;
-    std::vector<std::uint8_t> images(static_cast<std::size_t>(batch * rows * columns * filters.channels));
-    for (std::uint8_t& value : images) {
-        value = static_cast<std::uint8_t>(next_random());
-    }
-    std::vector<std::uint8_t> expected;
-    const std::size_t image_bytes = images.size() / static_cast<std::size_t>(batch);
-    for (std::size_t image = 0; image < static_cast<std::size_t>(batch); ++image) {
-        const auto begin = images.begin() + static_cast<std::ptrdiff_t>(image * image_bytes);
-        const std::vector<std::uint8_t> one(begin, begin + static_cast<std::ptrdiff_t>(image_bytes));
-        for (std::int64_t row = 0; row < output_rows; ++row) {
-            for (std::int64_t column = 0; column < output_columns; ++column) {
-                for (std::int64_t channel = 0; channel < filters.channels; ++channel) {
-                    expected.push_back(value_of(filters, one, rows, columns, row, column, channel));
-                }
-            }
-        }
-    }
-    for (const Isa isa : tundish::available_isas()) {
-        std::vector<std::uint8_t> output(expected.size());
-        tundish::depthwise_conv_into(output.data(), DepthwiseConv(filters.arguments(), isa), images.data(),
-                                     batch, rows, columns);
-        require(output == expected, tundish::isa_name(isa));
-    }
-    sanitize::add_to_digest(expected);
+    const auto convolve = [&](Isa isa, std::uint8_t* output, const std::uint8_t* images) {
+        const DepthwiseConv conv(arguments_of(filters), isa);
+        tundish::depthwise_conv_into(output, conv, images, batch, rows, columns);
+    };
+    sanitize::run_convolution(filters, batch, rows, columns, convolve);
 }
 
 void run_sizes() {
@@ -147,7 +72,7 @@ void run_errors() {
     const ConvSide side{3, 1, 1, 0, 0};
     const Filters good = random_filters(5, side, side);
     const auto made_of = [&good](auto change) {
-        DepthwiseConvArguments arguments = good.arguments();
+        DepthwiseConvArguments arguments = arguments_of(good);
         change(arguments);
         return [arguments] { DepthwiseConv conv(arguments); };
     };
@@ -177,7 +102,7 @@ void run_errors() {
     };
     refuse(scaled_too_far, "scaled sums beyond 32 bits were taken");
 
-    const DepthwiseConv conv(good.arguments());
+    const DepthwiseConv conv(arguments_of(good));
     std::vector<std::uint8_t> images(4 * 4 * 5), output(2 * 2 * 5);
     std::uint8_t* const into = output.data();
     const std::uint8_t* const from = images.data();

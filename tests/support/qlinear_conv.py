@@ -16,11 +16,9 @@ import tundish_kernels
 
 @dataclass
 class Conv:
-    """What the operators take besides the image; constants in the order of tundish's inputs.
+    """What one of tundish's operators takes besides the image; constants in the order of its inputs."""
 
-    Depthwise, from uint8; or a stem, from floats that are rounded, if there is an `image_scale`.
-    """
-
+    operator: str
     constants: dict[str, Any]
     strides: list[int] = field(default_factory=lambda: [1, 1])
     dilations: list[int] = field(default_factory=lambda: [1, 1])
@@ -28,12 +26,24 @@ class Conv:
 
     @property
     def is_stem(self) -> bool:
-        return "image_scale" in self.constants
+        return self.operator == "QLinearStemConv"
+
+    @property
+    def group(self) -> int:
+        """See ONNX's Conv."""
+        return int(self.constants["w"].shape[0]) if self.operator == "QLinearDepthwiseConv" else 1
 
 
 def random_conv(draw: np.random.Generator, channels: int, kernel: tuple[int, int], **settings: Any) -> Conv:
     """A depthwise one, whose sums spread over the bytes of the output, and beyond them."""
-    return Conv(_constants(draw, (channels, 1, *kernel)), **settings)
+    return Conv("QLinearDepthwiseConv", _constants(draw, (channels, 1, *kernel)), **settings)
+
+
+def random_dense(
+    draw: np.random.Generator, reads: int, channels: int, kernel: tuple[int, int], **settings: Any
+) -> Conv:
+    """One whose filters read all channels, likewise."""
+    return Conv("QLinearDenseConv", _constants(draw, (channels, reads, *kernel)), **settings)
 
 
 def random_stem(draw: np.random.Generator, channels: int, kernel: tuple[int, int], **settings: Any) -> Conv:
@@ -42,7 +52,8 @@ def random_stem(draw: np.random.Generator, channels: int, kernel: tuple[int, int
         "image_scale": draw.uniform(0.01, 0.02, 3).astype(np.float32),
         "image_zero_point": draw.integers(0, 256, 3, np.uint8),
     }
-    return Conv({**of_image, **_constants(draw, (channels, 3, *kernel))}, **settings)
+    constants = {**of_image, **_constants(draw, (channels, 3, *kernel))}
+    return Conv("QLinearStemConv", constants, **settings)
 
 
 def _constants(draw: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -80,16 +91,14 @@ def _stock_nodes(conv: Conv) -> list[onnx.NodeProto]:
         image = ["x", "image_scale", "image_zero_point"]
         quantize = helper.make_node("QuantizeLinear", image, ["q"], axis=1)
         return [quantize, helper.make_node("QLinearConv", ["q", *names], ["y"], **settings)]
-    group = int(conv.constants["w"].shape[0])
-    return [helper.make_node("QLinearConv", ["x", *names], ["y"], group=group, **settings)]
+    return [helper.make_node("QLinearConv", ["x", *names], ["y"], group=conv.group, **settings)]
 
 
 def _kernel_node(conv: Conv) -> onnx.NodeProto:
     settings: dict[str, Any] = {"strides": conv.strides, "pads": conv.pads}
     if not conv.is_stem:
         settings["dilations"] = conv.dilations
-    name = "QLinearStemConv" if conv.is_stem else "QLinearDepthwiseConv"
-    return helper.make_node(name, ["x", *conv.constants], ["y"], domain="tundish", **settings)
+    return helper.make_node(conv.operator, ["x", *conv.constants], ["y"], domain="tundish", **settings)
 
 
 def session_of(model: onnx.ModelProto, *, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -17,7 +17,7 @@ from tundish_exporters.quantize.half import HalfRecipe
 from tundish_exporters.quantize.kernel_recipe import KernelRecipe
 from tundish_exporters.quantize.kernels import is_depthwise
 from tundish_exporters.quantize.nncf_recipe import NncfRecipe
-from tundish_exporters.quantize.processor import multiplies_bytes, saturates
+from tundish_exporters.quantize.processor import multiplies_bytes, multiplies_matrices, saturates
 from tundish_exporters.quantize.ranges import RangeRule
 from tundish_exporters.quantize.recipe import Recipe, one_sentence
 from tundish_exporters.quantize.static import StaticRecipe
@@ -95,9 +95,11 @@ def _for_convolutions(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
 
 def _by_kernels(kinds: _Kinds, ranges: RangeRule) -> list[Recipe]:
     """The recipe by kernels, which have their own way to read pixels, where they gain by something."""
-    if not multiplies_bytes() or not (kinds.has_depthwise or kinds.has_stem):
+    dense = multiplies_matrices()
+    if not multiplies_bytes() or not (dense or kinds.has_depthwise or kinds.has_stem):
         return []
-    return [KernelRecipe(recipe=StaticRecipe(ranges=ranges, stem="plain" if kinds.has_stem else "float"))]
+    static = StaticRecipe(ranges=ranges, stem="plain" if kinds.has_stem else "float")
+    return [KernelRecipe(recipe=static, dense=dense)]
 
 
 def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:

@@ -21,18 +21,20 @@ from tundish_exporters.quantize.static import StaticRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class KernelRecipe:
-    """Another recipe's network, of which kernels compute the stem and the depthwise convolutions, bit for bit.
+    """Another recipe's network, of which kernels compute convolutions, bit for bit: stem and depthwise ones.
 
     Its file asks for the operators of `tundish_kernels.onnxruntime_library()`, which tundish's engine has loaded. The
     figures stand in docs/decisions/2026-11-28-convolution-kernels.md.
     """
 
     recipe: StaticRecipe
+    dense: bool = False
+    """Whether they compute those that read all channels, too."""
 
     @property
     def name(self) -> str:
         """See `Recipe.name`."""
-        return f"{self.recipe.name}-kernels"
+        return f"{self.recipe.name}-{'dense-' if self.dense else ''}kernels"
 
     @property
     def precision(self) -> Precision:
@@ -47,7 +49,8 @@ class KernelRecipe:
     @property
     def description(self) -> str:
         """See `Recipe.description`."""
-        return f"{self.recipe.description}, depthwise convolutions and stem by tundish's kernels"
+        computed = "convolutions" if self.dense else "depthwise convolutions and stem"
+        return f"{self.recipe.description}, {computed} by tundish's kernels"
 
     def keeping(self, layers: frozenset[str]) -> KernelRecipe:
         """See `Recipe.keeping`."""
@@ -64,6 +67,6 @@ class KernelRecipe:
             self.recipe.write(prepared, stock, calibration, progress)
             with one_sentence("using kernels"):
                 model = onnx.load(stock)
-                if not use_kernels(model):
+                if not use_kernels(model, dense=self.dense):
                     raise ExportError("No convolution reads and gives integers in a way that a kernel computes.")
                 ONNXModel(model).save_model_to_file(destination, False)

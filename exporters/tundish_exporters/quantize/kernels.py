@@ -22,7 +22,7 @@ from tundish_exporters.quantize.nodes import attributes_of
 
 DOMAIN = "tundish"
 """Of the operators of tundish's library for ONNX Runtime."""
-_DEPTHWISE, _STEM = "QLinearDepthwiseConv", "QLinearStemConv"
+_DENSE, _DEPTHWISE, _STEM = "QLinearDenseConv", "QLinearDepthwiseConv", "QLinearStemConv"
 _VERSION = 1
 _ROUNDED = "/rounded"
 """Behind the name of the float tensor of which a kernel gives the integers."""
@@ -51,8 +51,9 @@ def rounding_of(node: onnx.NodeProto) -> tuple[str, str, str] | None:
 class _Replaced:
     """A convolution that a kernel computes."""
 
+    operator: str
     conv: IntegerConv
-    image: onnx.NodeProto | None
+    image: onnx.NodeProto | None = None
     """The QuantizeLinear of what it reads, if the kernel of stems does that, too."""
 
     @property
@@ -61,16 +62,17 @@ class _Replaced:
         return [self.conv.node] if self.image is None else [self.conv.node, self.conv.pixels, self.image]
 
 
-def use_kernels(model: onnx.ModelProto) -> int:
+def use_kernels(model: onnx.ModelProto, *, dense: bool) -> int:
     """Has convolutions of a network in Q/DQ form computed by kernels; returns how many.
 
     Those are taken that read uint8, have filters in int8 around zero, and give what is rounded to uint8, if each of
-    their channels has a filter of its own, or if they read the three channels of an image that is rounded for them.
+    their channels has a filter of its own, or if they read the three channels of an image that is rounded for them;
+    `dense` takes those that read all channels, too.
     """
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {each.name: each.type.tensor_type.shape for each in [*inferred.value_info, *inferred.output]}
     graph = model.graph
-    found = [each for each in _replaced(graph) if each.conv.node.output[0] in shapes]
+    found = [each for each in _replaced(graph, dense=dense) if each.conv.node.output[0] in shapes]
     if not found:
         return 0
     instead = {id(each.conv.rounding): _kernel_nodes(graph, each) for each in found}
@@ -95,13 +97,15 @@ def use_kernels(model: onnx.ModelProto) -> int:
     return len(found)
 
 
-def _replaced(graph: onnx.GraphProto) -> Iterator[_Replaced]:
+def _replaced(graph: onnx.GraphProto, *, dense: bool) -> Iterator[_Replaced]:
     known = IntegerGraph(graph)
     for conv in known.convolutions():
         if is_depthwise(conv.node, conv.shape):
-            yield _Replaced(conv, None)
+            yield _Replaced(_DEPTHWISE, conv)
         elif (image := _image_of(known, conv)) is not None:
-            yield _Replaced(conv, image)
+            yield _Replaced(_STEM, conv, image)
+        elif dense and len(conv.shape) == 4 and attributes_of(conv.node).get("group", 1) == 1:
+            yield _Replaced(_DENSE, conv)
 
 
 def _image_of(known: IntegerGraph, conv: IntegerConv) -> onnx.NodeProto | None:
@@ -131,12 +135,12 @@ def _kernel_nodes(graph: onnx.GraphProto, replaced: _Replaced) -> list[onnx.Node
     if replaced.image is None:
         before = f"{name}/channels_last"
         # Who looks for the layer, finds what computes it.
-        made = helper.make_node(_DEPTHWISE, [before, *constants], [after], name=name, domain=DOMAIN, **given)
+        made = helper.make_node(replaced.operator, [before, *constants], [after], name=name, domain=DOMAIN, **given)
         made.attribute.append(helper.make_attribute("dilations", settings.get("dilations", [1, 1])))
         kernel = [_transposed(conv.pixels.input[0], before, _CHANNELS_LAST), made]
     else:
         inputs = [*replaced.image.input, *constants]
-        kernel = [helper.make_node(_STEM, inputs, [after], name=name, domain=DOMAIN, **given)]
+        kernel = [helper.make_node(replaced.operator, inputs, [after], name=name, domain=DOMAIN, **given)]
     return [*kernel, _transposed(after, conv.rounding.output[0], _CHANNELS_FIRST)]
 
 

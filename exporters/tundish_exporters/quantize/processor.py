@@ -20,3 +20,8 @@ def multiplies_bytes() -> bool:
     With what other processors have they are no faster than ONNX Runtime, or slower.
     """
     return bool({"avx_vnni", "avx512_vnni"} & set(this_machine().instructions))
+
+
+def multiplies_matrices() -> bool:
+    """Whether they have instructions that multiply matrices of bytes, by which dense convolutions are faster, too."""
+    return "amx_int8" in this_machine().instructions

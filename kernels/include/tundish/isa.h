@@ -7,9 +7,22 @@
 namespace tundish {
 
 // `scalar` is what the compiler makes of plain loops for the architecture's baseline (SSE2 on x86-64, NEON on
-// aarch64) and runs everywhere; `neon` is written for that of aarch64; `avx2_vnni` and `avx512_vnni` are
-// `avx2` and `avx512` for all that does not multiply bytes. All of them give the same bits.
-enum class Isa { scalar, neon, avx2, avx2_vnni, avx512, avx512_vnni };
+// aarch64) and runs everywhere; `neon` is written for that of aarch64; `avx2_vnni` and `avx512_vnni` multiply
+// bytes besides, and `avx512_amx` whole matrices of them. All of them give the same bits.
+enum class Isa { scalar, neon, avx2, avx2_vnni, avx512, avx512_vnni, avx512_amx };
+
+// The set that is the same for all that does not multiply bytes.
+constexpr Isa without_byte_products(Isa isa) {
+    switch (isa) {
+        case Isa::avx2_vnni:
+            return Isa::avx2;
+        case Isa::avx512_vnni:
+        case Isa::avx512_amx:
+            return Isa::avx512;
+        default:
+            return isa;
+    }
+}
 
 // The name that TUNDISH_KERNELS_ISA and tundish_kernels.isa() use. The string is static.
 const char* isa_name(Isa isa);

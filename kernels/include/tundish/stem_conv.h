@@ -10,7 +10,7 @@
 
 namespace tundish {
 
-class ConvFilters;
+class PatchFilters;
 
 // What ONNX's QuantizeLinear takes besides the image, with a scale and zero for each of its three channels,
 // and what its QLinearConv takes besides what that gives: C-contiguous arrays that are read while the filters
@@ -59,9 +59,8 @@ class StemConv {
     float pixel_scales_[3];
     std::uint8_t pixel_zeros_[3];
     std::uint8_t input_zero_;
-    std::uint8_t output_zero_;
     Isa isa_;
-    std::shared_ptr<const ConvFilters> filters_;
+    std::shared_ptr<const PatchFilters> filters_;
 };
 
 // Does all parts on the calling thread. Checks what `run_part` does not: throws std::invalid_argument for a

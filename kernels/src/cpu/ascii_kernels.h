@@ -48,10 +48,10 @@ extern const AsciiKernels kAsciiKernels;
 // `isa` must be available.
 inline const AsciiKernels& ascii_kernels(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kAsciiKernels;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kAsciiKernels;
     }
 #elif defined(__aarch64__)

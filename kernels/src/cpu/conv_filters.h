@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "aligned_vector.h"
 #include "conv_layout.h"
 #include "tundish/conv_side.h"
 #include "tundish/isa.h"
@@ -68,9 +69,9 @@ class ConvFilters {
     std::size_t channels_;
     std::size_t channel_bytes_;  // of the weights
     std::vector<Block> blocks_;
-    std::vector<std::uint8_t> weights_;
-    std::vector<std::int32_t> biases_;
-    std::vector<float> scales_;
+    AlignedVector<std::uint8_t> weights_;
+    AlignedVector<std::int32_t> biases_;
+    AlignedVector<float> scales_;
     std::vector<std::int64_t> sums_;     // of the weights of each channel
     std::vector<std::int64_t> largest_;  // that products with bytes may add up to
 };

@@ -64,7 +64,7 @@ extern const ConvLayout kConvLayout;
 // `isa` must be available.
 inline const ConvLayout& conv_layout(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512_vnni) {
+    if (isa == Isa::avx512_vnni || isa == Isa::avx512_amx) {
         return avx512_vnni::kConvLayout;
     }
     if (isa == Isa::avx512) {

@@ -14,9 +14,10 @@
 namespace tundish {
 namespace {
 
-constexpr std::size_t kRowsOfPart = 14;  // of output: long enough that a part is worth its scratch memory
-constexpr std::size_t kAlignment = 64;   // of what registers load from at best
-constexpr std::size_t kWidest = 64;      // channels of a block
+constexpr std::size_t kDepthwiseRowsOfPart =
+    14;                                 // of output: long enough that a part is worth its scratch memory
+constexpr std::size_t kAlignment = 64;  // of what registers load from at best
+constexpr std::size_t kWidest = 64;     // channels of a block
 
 // How often the rows of the kernel are taken by fours: arrays of interleaved rows.
 std::size_t arrays_of(const ConvSide& rows) { return (as_size(rows.kernel) + kFour - 1) / kFour; }
@@ -138,13 +139,13 @@ DepthwiseConv::DepthwiseConv(const DepthwiseConvArguments& arguments, Isa isa)
       filters_(filters_of(arguments, isa)) {}
 
 std::size_t DepthwiseConv::parts(std::int64_t batch, std::int64_t rows) const {
-    return as_size(batch) * parts_of_image(rows_, rows, kRowsOfPart);
+    return as_size(batch) * parts_of_image(rows_, rows, kDepthwiseRowsOfPart);
 }
 
 void DepthwiseConv::run_part(std::uint8_t* destination, const std::uint8_t* images, std::int64_t rows,
                              std::int64_t columns, std::size_t part) const {
     const DepthwiseConvLoops& loops = depthwise_conv_loops(isa_);
-    const std::size_t bands = parts_of_image(rows_, rows, kRowsOfPart), image = part / bands,
+    const std::size_t bands = parts_of_image(rows_, rows, kDepthwiseRowsOfPart), image = part / bands,
                       band = part % bands;
     const std::size_t channels = as_size(channels_), arrays = arrays_of(rows_);
     const std::size_t row_bytes = as_size(columns) * channels;
@@ -153,11 +154,11 @@ void DepthwiseConv::run_part(std::uint8_t* destination, const std::uint8_t* imag
     const SourceRows source(images + image * as_size(rows) * row_bytes, rows, row_bytes, channels,
                             input_zero_);
     PaddedRows padded(columns_, columns, arrays, filters_->blocks().front().width, input_zero_);
-    const std::size_t end = std::min((band + 1) * kRowsOfPart, output_rows);
+    const std::size_t end = std::min((band + 1) * kDepthwiseRowsOfPart, output_rows);
     for (const ConvFilters::Block& block : filters_->blocks()) {
         const ConvRounding rounding = filters_->rounding(block, output_zero_);
         padded.begin(block.width);
-        for (std::size_t output_row = band * kRowsOfPart; output_row < end; ++output_row) {
+        for (std::size_t output_row = band * kDepthwiseRowsOfPart; output_row < end; ++output_row) {
             for (std::size_t array = 0; array < arrays; ++array) {
                 SourceRow gathered[kFour];
                 source.gather(rows_, output_row, array, block.first, gathered);

@@ -65,7 +65,7 @@ extern const DepthwiseConvLoops kDepthwiseConvLoops;
 // `isa` must be available.
 inline const DepthwiseConvLoops& depthwise_conv_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512_vnni) {
+    if (isa == Isa::avx512_vnni || isa == Isa::avx512_amx) {
         return avx512_vnni::kDepthwiseConvLoops;
     }
     if (isa == Isa::avx512) {

@@ -4,6 +4,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <cstdlib>
 #include <stdexcept>
@@ -11,14 +15,34 @@
 namespace tundish {
 namespace {
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx2_vnni, Isa::avx512, Isa::avx512_vnni};
+constexpr Isa kAll[] = {Isa::scalar, Isa::neon,        Isa::avx2,      Isa::avx2_vnni,
+                        Isa::avx512, Isa::avx512_vnni, Isa::avx512_amx};
 
 #if defined(__x86_64__)
-// For which not all compilers have a name.
+// What not all compilers have a name for.
 bool has_avx_vnni() {
     constexpr unsigned kAvxVnni = 1 << 4;  // of EAX, in leaf 7's first subleaf
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnni) != 0;
+}
+
+bool has_amx() {
+    constexpr unsigned kTiles = 1 << 24, kOfBytes = 1 << 25;  // of EDX, in leaf 7
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kTiles) != 0 &&
+           (edx & kOfBytes) != 0;
+}
+
+// A process must ask before it uses tiles, since signals then need room for them; once is for all threads.
+// Kernels that do not save tiles say no.
+bool may_use_tiles() {
+#if defined(__linux__)
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;
+    static const bool may = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+    return may;
+#else
+    return false;
+#endif
 }
 #endif
 
@@ -39,6 +63,8 @@ bool runs_here(Isa isa) {
                    __builtin_cpu_supports("avx512vl");
         case Isa::avx512_vnni:
             return runs_here(Isa::avx512) && __builtin_cpu_supports("avx512vnni");
+        case Isa::avx512_amx:
+            return runs_here(Isa::avx512_vnni) && has_amx() && may_use_tiles();
 #elif defined(__aarch64__)
         case Isa::neon:  // part of the architecture
             return true;
@@ -62,6 +88,8 @@ const char* isa_name(Isa isa) {
             return "avx512";
         case Isa::avx512_vnni:
             return "avx512_vnni";
+        case Isa::avx512_amx:
+            return "avx512_amx";
         default:
             return "scalar";
     }

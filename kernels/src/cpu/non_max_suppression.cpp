@@ -151,7 +151,7 @@ std::size_t sort_some(std::vector<std::uint64_t>& candidates, std::size_t begin)
 }
 
 // One image's row of the outputs.
-struct Row {
+struct ImageRow {
     std::int32_t* boxes;
     std::int32_t* classes;
     float* scores;
@@ -159,7 +159,7 @@ struct Row {
     std::size_t maximum;
 };
 
-Row row_of(const Detections& detections, std::size_t image) {
+ImageRow row_of(const Detections& detections, std::size_t image) {
     const auto maximum = static_cast<std::size_t>(detections.maximum);
     const std::size_t begin = image * maximum;
     return {detections.boxes + begin, detections.classes + begin, detections.scores + begin,
@@ -167,7 +167,7 @@ Row row_of(const Detections& detections, std::size_t image) {
 }
 
 template <typename Kept>
-void suppress(const Row& row, std::vector<std::uint64_t>& candidates, const BoxReader& boxes,
+void suppress(const ImageRow& row, std::vector<std::uint64_t>& candidates, const BoxReader& boxes,
               const StridedView& scores, const float* image_scores, const SuppressionRule& rule, Kept& kept) {
     const auto classes = static_cast<std::size_t>(scores.shape[2]);
     std::vector<bool> seen(rule.multi_label ? 0 : static_cast<std::size_t>(scores.shape[1]));

@@ -52,10 +52,10 @@ extern const NonMaxSuppressionLoops kNonMaxSuppressionLoops;
 // `isa` must be available.
 inline const NonMaxSuppressionLoops& non_max_suppression_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kNonMaxSuppressionLoops;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kNonMaxSuppressionLoops;
     }
 #elif defined(__aarch64__)

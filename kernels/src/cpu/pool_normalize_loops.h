@@ -49,10 +49,10 @@ extern const PoolNormalizeLoops kPoolNormalizeLoops;
 // `isa` must be available.
 inline const PoolNormalizeLoops& pool_normalize_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kPoolNormalizeLoops;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kPoolNormalizeLoops;
     }
 #elif defined(__aarch64__)

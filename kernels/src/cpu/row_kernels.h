@@ -98,10 +98,10 @@ extern const RowKernels kRowKernels;
 // `isa` must be available.
 inline const RowKernels& row_kernels(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kRowKernels;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kRowKernels;
     }
 #elif defined(__aarch64__)

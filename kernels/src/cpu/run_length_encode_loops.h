@@ -41,10 +41,10 @@ extern const RunLengthEncodeLoops kRunLengthEncodeLoops;
 // `isa` must be available.
 inline const RunLengthEncodeLoops& run_length_encode_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kRunLengthEncodeLoops;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kRunLengthEncodeLoops;
     }
 #elif defined(__aarch64__)

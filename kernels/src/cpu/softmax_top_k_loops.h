@@ -44,10 +44,10 @@ extern const SoftmaxTopKLoops kSoftmaxTopKLoops;
 // `isa` must be available.
 inline const SoftmaxTopKLoops& softmax_top_k_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kSoftmaxTopKLoops;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kSoftmaxTopKLoops;
     }
 #elif defined(__aarch64__)

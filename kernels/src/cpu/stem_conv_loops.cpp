@@ -50,56 +50,9 @@ void quantize_pixels(const float* const* planes, const PixelScale* scales, std::
     interleave(scratch, scratch + columns, scratch + 2 * columns, columns, pixels);
 }
 
-#if defined(TUNDISH_CONV_REGISTERS)
-
-template <typename Register>
-struct ConvolveStem {
-    const StemRow& row;
-
-    template <std::size_t kPositions>
-    void run(std::size_t position) const {
-        ConvSums<Register, kPositions> sums(row.rounding.biases);
-        const std::uint8_t* pixels = row.pixels + position * row.step;
-        const std::uint8_t* weights = row.weights;
-        for (std::size_t i = 0; i < row.rows; ++i) {
-            for (std::size_t four = 0; four < row.fours; ++four) {
-                sums.add_all(weights, pixels + four * kFour, row.step);
-                weights += 4 * kQuarterBytes<Register>;
-            }
-            pixels += row.row_bytes;
-        }
-        sums.store(row.rounding, row.output + position * row.output_step, row.output_step);
-    }
-};
-
-void convolve_stem(const StemRow& row, std::size_t width) {
-    with_registers(width,
-                   [&row](auto kind) { for_positions(row.outputs, ConvolveStem<decltype(kind)>{row}); });
-}
-
-#else
-
-void convolve_stem(const StemRow& row, std::size_t width) {
-    for (std::size_t position = 0; position < row.outputs; ++position) {
-        PlainSums sums(row.rounding.biases, width);
-        const std::uint8_t* pixels = row.pixels + position * row.step;
-        const std::uint8_t* weights = row.weights;
-        for (std::size_t i = 0; i < row.rows; ++i) {
-            for (std::size_t k = 0; k < row.fours * kFour; ++k) {
-                sums.add(weights, pixels + k, 0);
-                weights += width * sizeof(std::int16_t);
-            }
-            pixels += row.row_bytes;
-        }
-        sums.store(row.rounding, row.output + position * row.output_step);
-    }
-}
-
-#endif
-
 }  // namespace
 
-extern const StemConvLoops kStemConvLoops = {quantize_pixels, convolve_stem};
+extern const StemConvLoops kStemConvLoops = {quantize_pixels};
 
 }  // namespace TUNDISH_ISA
 }  // namespace tundish

@@ -58,10 +58,10 @@ extern const UpsampleArgmaxLoops kUpsampleArgmaxLoops;
 // `isa` must be available.
 inline const UpsampleArgmaxLoops& upsample_argmax_loops(Isa isa) {
 #if defined(__x86_64__)
-    if (isa == Isa::avx512 || isa == Isa::avx512_vnni) {
+    if (without_byte_products(isa) == Isa::avx512) {
         return avx512::kUpsampleArgmaxLoops;
     }
-    if (isa == Isa::avx2 || isa == Isa::avx2_vnni) {
+    if (without_byte_products(isa) == Isa::avx2) {
         return avx2::kUpsampleArgmaxLoops;
     }
 #elif defined(__aarch64__)

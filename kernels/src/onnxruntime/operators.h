@@ -13,6 +13,10 @@ namespace tundish::onnxruntime {
 // them: strides, dilations, pads.
 extern const CustomOperator kQLinearDepthwiseConv;
 
+// QLinearDenseConv: ONNX's QLinearConv whose filters read all channels, with channels last. As
+// QLinearDepthwiseConv, but that x is [batch, rows, columns, reads] and w [channels, reads, rows, columns].
+extern const CustomOperator kQLinearDenseConv;
+
 // QLinearStemConv: ONNX's QuantizeLinear, of the three channels of an image that come first, and its
 // QLinearConv of what that gives, whose channels are last.
 //

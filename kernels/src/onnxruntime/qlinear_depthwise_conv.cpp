@@ -8,17 +8,7 @@ namespace {
 
 struct DepthwiseDefinition {
     static constexpr const char* kName = "QLinearDepthwiseConv";
-    static constexpr std::array kInputs = {
-        ElementType::uint8,    // x
-        ElementType::float32,  // x_scale
-        ElementType::uint8,    // x_zero_point
-        ElementType::int8,     // w
-        ElementType::float32,  // w_scale
-        ElementType::int8,     // w_zero_point
-        ElementType::float32,  // y_scale
-        ElementType::uint8,    // y_zero_point
-        ElementType::int32,    // B
-    };
+    static constexpr auto& kInputs = kQLinearConvInputs;
 
     static DepthwiseConv conv(const Api& api, const KernelInfo* info) {
         const ConvConstants constants(api, info, 1, 1);
@@ -32,15 +22,7 @@ struct DepthwiseDefinition {
     }
 
     static void compute(const Kernel<DepthwiseConv>& kernel, KernelContext* context) {
-        const Value* input = nullptr;
-        check(kernel.api->get_input(context, 0, &input));
-        const std::vector<std::int64_t> shape = dimensions_of(*kernel.api, input);
-        if (shape.size() != 4 || shape[3] != kernel.conv.channels()) {
-            throw std::invalid_argument("x must be [batch, rows, columns, " +
-                                        std::to_string(kernel.conv.channels()) + "]");
-        }
-        const auto* const pixels = data_of<const std::uint8_t>(*kernel.api, input);
-        convolve<DepthwiseConv, std::uint8_t>(kernel, context, {pixels, shape[0], shape[1], shape[2]});
+        convolve_channels_last(kernel, context, kernel.conv.channels());
     }
 };
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -41,7 +42,8 @@ std::vector<T> for_channels(const Api& api, const KernelInfo* info, std::size_t 
     return values;
 }
 
-// The inputs from x_scale to B, which begin at `first`. `reads` is how many channels a filter has.
+// The inputs from x_scale to B, which begin at `first`. `reads` is how many channels a filter has, if that is
+// the operator's.
 struct ConvConstants {
     Constant<std::int8_t> weights;
     Constant<std::int32_t> biases;
@@ -49,13 +51,16 @@ struct ConvConstants {
     std::uint8_t input_zero;
     std::uint8_t output_zero;
 
-    ConvConstants(const Api& api, const KernelInfo* info, std::size_t first, std::int64_t reads)
+    ConvConstants(const Api& api, const KernelInfo* info, std::size_t first,
+                  std::optional<std::int64_t> reads)
         : weights(constant<std::int8_t>(api, info, first + 2, "w")),
           biases(constant<std::int32_t>(api, info, first + 7, "B")),
           input_zero(one<std::uint8_t>(api, info, first + 1, "x_zero_point")),
           output_zero(one<std::uint8_t>(api, info, first + 6, "y_zero_point")) {
-        if (weights.dimensions.size() != 4 || weights.dimensions[1] != reads || weights.size() < 1) {
-            throw std::invalid_argument("w must be [channels, " + std::to_string(reads) + ", rows, columns]");
+        if (weights.dimensions.size() != 4 || (reads && weights.dimensions[1] != *reads) ||
+            weights.size() < 1) {
+            throw std::invalid_argument("w must be [channels, " + (reads ? std::to_string(*reads) : "reads") +
+                                        ", rows, columns]");
         }
         if (biases.size() != channels()) {
             throw std::invalid_argument("B must be " + std::to_string(channels()) + " numbers, got " +
@@ -141,6 +146,32 @@ void convolve(const Kernel<Conv>& kernel, KernelContext* context, const Images<P
     if (run.lacked_memory) {
         throw std::bad_alloc();
     }
+}
+
+// The inputs of operators that have those of QLinearConv.
+inline constexpr std::array kQLinearConvInputs = {
+    ElementType::uint8,    // x
+    ElementType::float32,  // x_scale
+    ElementType::uint8,    // x_zero_point
+    ElementType::int8,     // w
+    ElementType::float32,  // w_scale
+    ElementType::int8,     // w_zero_point
+    ElementType::float32,  // y_scale
+    ElementType::uint8,    // y_zero_point
+    ElementType::int32,    // B
+};
+
+// Does a call of such an operator, with channels last: of so many.
+template <typename Conv>
+void convolve_channels_last(const Kernel<Conv>& kernel, KernelContext* context, std::int64_t channels) {
+    const Value* input = nullptr;
+    check(kernel.api->get_input(context, 0, &input));
+    const std::vector<std::int64_t> shape = dimensions_of(*kernel.api, input);
+    if (shape.size() != 4 || shape[3] != channels) {
+        throw std::invalid_argument("x must be [batch, rows, columns, " + std::to_string(channels) + "]");
+    }
+    const auto* const pixels = data_of<const std::uint8_t>(*kernel.api, input);
+    convolve<Conv, std::uint8_t>(kernel, context, {pixels, shape[0], shape[1], shape[2]});
 }
 
 // What ONNX Runtime asks of an operator whose kernel is a Conv: `Definition` has its name, the types of its
