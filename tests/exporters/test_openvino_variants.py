@@ -96,6 +96,7 @@ def test_each_engine_has_its_variants(
     """They share a file where the most promising recipe is for both, as that is which leaves the stem in float."""
     monkeypatch.setattr(choosing, "saturates", lambda: saturates)
     monkeypatch.setattr(choosing, "multiplies_bytes", lambda: not saturates)
+    monkeypatch.setattr(choosing, "multiplies_matrices", lambda: False)
     exported = export(tmp_path, evaluation=images)
     manifest = read_single_bundle(exported.bundle.directory).manifest
     assert names(exported) == ["onnx-fp32-cpu", "onnx-int8-cpu", "openvino-fp32-cpu", "openvino-int8-cpu"]
@@ -131,6 +132,7 @@ def test_a_recipe_that_fails_costs_no_other_engine(
 
     monkeypatch.setattr(choosing, "saturates", lambda: False)
     monkeypatch.setattr(choosing, "multiplies_bytes", lambda: True)
+    monkeypatch.setattr(choosing, "multiplies_matrices", lambda: False)
     monkeypatch.setattr(StaticRecipe, "write", fail_for_openvino)
     exported = export(tmp_path, evaluation=images, precision=precision)
     quantised = [variant for variant in exported.bundle.manifest.variants if variant.precision == "int8"]

@@ -1,4 +1,4 @@
-"""Convolutions of integers in a graph with Q/DQ nodes."""
+"""Convolutions and pools of integers in a graph with Q/DQ nodes."""
 
 from __future__ import annotations
 
@@ -40,6 +40,22 @@ class IntegerConv:
         return [each for each in (self.pixels, self.filters, self.biases) if each is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class IntegerPool:
+    """A MaxPool of an image in uint8, which is rounded to what it was."""
+
+    node: onnx.NodeProto
+    pixels: onnx.NodeProto
+    """The DequantizeLinear of what it reads, by one scale."""
+    rounding: onnx.NodeProto
+    """The QuantizeLinear of what it gives, by the same scale."""
+
+    @property
+    def dequantizations(self) -> list[onnx.NodeProto]:
+        """What makes floats for it."""
+        return [self.pixels]
+
+
 class IntegerGraph:
     """Who makes and who reads what, and the constants."""
 
@@ -60,6 +76,16 @@ class IntegerGraph:
                 found = self._convolution(node)
                 if found is not None:
                     yield found
+
+    def pools(self) -> Iterator[IntegerPool]:
+        """All of them, in the order of the graph."""
+        for node in self._graph.node:
+            # Of two outputs one is where the largest values are.
+            if node.op_type == "MaxPool" and len(node.output) == 1 and len(attributes_of(node)["kernel_shape"]) == 2:
+                pixels = self._dequantization(node.input[0], TensorProto.UINT8)
+                rounding = self._rounding(node.output[0])
+                if pixels is not None and rounding is not None and self._rounds_to(pixels, rounding):
+                    yield IntegerPool(node, pixels, rounding)
 
     def quantization(self, name: str) -> onnx.NodeProto | None:
         """The QuantizeLinear that makes this, to uint8 by known scales and zeros, if one node alone reads it."""
@@ -97,6 +123,10 @@ class IntegerGraph:
             return False
         steps = self.constant(pixels.input[1]) * self.constant(filters.input[1])
         return bool(np.allclose(self.constant(biases.input[1]), steps, rtol=1e-5, atol=0))
+
+    def _rounds_to(self, dequantization: onnx.NodeProto, quantization: onnx.NodeProto) -> bool:
+        pairs = zip(dequantization.input[1:], quantization.input[1:], strict=True)
+        return all(np.array_equal(self.constant(one), self.constant(other)) for one, other in pairs)
 
     def _dequantization(self, name: str, integers: int) -> onnx.NodeProto | None:
         node = self._makers.get(name)

@@ -50,12 +50,13 @@ def kernels_in(path: Path) -> list[str]:
         (StaticRecipe(ranges="percentile"), ["Conv_c2", "Conv_c3"]),
     ],
 )
+@pytest.mark.parametrize("dense", [False, True])
 def test_answers_are_the_same_to_the_bit(
-    recipe: StaticRecipe, kernels: list[str], mobile: Path, tmp_path: Path
+    recipe: StaticRecipe, kernels: list[str], dense: bool, mobile: Path, tmp_path: Path
 ) -> None:
     stock = load_file("onnx", made(recipe, mobile, tmp_path), precision="int8", threads=1)
-    path = made(KernelRecipe(recipe=recipe), mobile, tmp_path)
-    assert kernels_in(path) == kernels
+    path = made(KernelRecipe(recipe=recipe, dense=dense), mobile, tmp_path)
+    assert kernels_in(path) == (sorted({*kernels, "Conv_c1", "Conv_c4"}) if dense else kernels)
     for threads in (1, 2):
         ours = load_file("onnx", path, precision="int8", threads=threads)
         assert ours.inputs == stock.inputs
@@ -178,7 +179,7 @@ def test_forms_of_convolutions(settings: dict[str, Any], has_biases: bool) -> No
     if not has_biases:
         del model.graph.node[3].input[2]
     before = answers(model, images)
-    assert use_kernels(model) == 1
+    assert use_kernels(model, dense=True) == 1
     onnx.checker.check_model(model)
     assert np.array_equal(answers(model, images), before)
 
@@ -186,7 +187,6 @@ def test_forms_of_convolutions(settings: dict[str, Any], has_biases: bool) -> No
 @pytest.mark.parametrize(
     "settings",
     [
-        {"of_conv": {"group": 1}, "constants": {"weights": np.ones((8, 8, 3, 3), np.int8)}},
         {"of_conv": {"group": 4}, "constants": {"weights": np.ones((8, 2, 3, 3), np.int8)}},
         {"of_conv": {"auto_pad": "SAME_UPPER", "strides": [2, 2]}},
         {"constants": {"weight_zero": np.full(8, 1, np.int8)}},
@@ -194,15 +194,110 @@ def test_forms_of_convolutions(settings: dict[str, Any], has_biases: bool) -> No
         {"constants": {"out_zero": np.int8(3)}},
         {"constants": {"bias_scale": np.full(8, 0.0003, np.float32)}},
         {"constants": {"bias_zero": np.ones(8, np.int32)}},
+        {"constants": {"bias": np.full(8, 2**31 - 1, np.int32)}},
+        {"constants": {"bias": np.full(8, 10**8, np.int32), "out_scale": np.float32(1e-6)}},
         {"shows_float": True},
     ],
-    ids=["dense", "groups", "padding by the image's size", "weights not around zero", "int8", "rounded to int8",
-         "biases in other steps", "biases not around zero", "float output"],
+    ids=["groups", "padding by the image's size", "weights not around zero", "int8", "rounded to int8",
+         "biases in other steps", "biases not around zero", "sums beyond 32 bits", "scaled sums beyond 32 bits",
+         "float output"],
 )  # fmt: skip
 def test_others_stay_as_they_are(settings: dict[str, Any]) -> None:
     model = without_pads_by_name(rounded_graph(**settings))
     before = model.SerializeToString()
-    assert use_kernels(model) == 0
+    assert use_kernels(model, dense=True) == 0
+    assert model.SerializeToString() == before
+
+
+def dense_graph(**changes: Any) -> onnx.ModelProto:
+    weights = np.random.default_rng(2).integers(-127, 128, (8, 8, 3, 3), np.int8)
+    return rounded_graph(of_conv={"group": 1, **changes}, constants={"weights": weights})
+
+
+@pytest.mark.parametrize(
+    "of_conv",
+    [{}, {"strides": [2, 1], "pads": [0, 1, 2, 3]}, {"dilations": [1, 2], "pads": [0] * 4}],
+    ids=["plain", "strides and pads", "dilations"],
+)
+def test_dense_ones_are_taken_where_they_are_asked_for(of_conv: dict[str, Any]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 11), np.uint8)
+    model = dense_graph(**of_conv)
+    before = answers(model, images)
+    assert use_kernels(model, dense=False) == 0
+    assert use_kernels(model, dense=True) == 1
+    assert [each.op_type for each in model.graph.node] == ["Transpose", "QLinearDenseConv", "Transpose"]
+    onnx.checker.check_model(model)
+    assert np.array_equal(answers(model, images), before)
+
+
+def pooled_graph(*, into: dict[str, Any] | None = None, shows_float: bool = False, **settings: Any) -> onnx.ModelProto:
+    """A pool in Q/DQ form before a dense convolution."""
+    model = dense_graph()
+    constants = {"pool_scale": np.float32(0.02), "pool_zero": np.uint8(120), **(into or {})}
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    pool = helper.make_node("MaxPool", ["given"], ["pooled"], name="pool", **{"kernel_shape": [3, 2], **settings})
+    rounded = helper.make_node("QuantizeLinear", ["pooled", "pool_scale", "pool_zero"], ["pooled_integers"])
+    floats = helper.make_node("DequantizeLinear", ["pooled_integers", "pool_scale", "pool_zero"], ["pooled_floats"])
+    first, *others = model.graph.node
+    nodes = [first, pool, rounded, floats, *(node for node in others if node.output[0] != "biases")]
+    conv = next(node for node in nodes if node.op_type == "Conv")
+    conv.input[:] = ["pooled_floats", "filters"]  # without biases, which would be in steps of one scale
+    graph = helper.make_graph(nodes, "g", model.graph.input, model.graph.output, model.graph.initializer)
+    if shows_float:
+        graph.output.append(helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["n", 8, "k", "l"]))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"strides": [2, 2], "pads": [1, 1, 1, 0]},
+        {"strides": [2, 3], "ceil_mode": 1, "storage_order": 1},
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]},
+        {"dilations": [2, 1]},
+    ],
+    ids=["plain", "strides and pads", "rounded up", "padding by the image's size", "dilations"],
+)
+def test_pools_beside_dense_ones_have_channels_last(settings: dict[str, Any], tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 11), np.uint8)
+    model = pooled_graph(**settings)
+    before = answers(model, images)
+    assert use_kernels(model, dense=True) == 1
+    assert [node.op_type for node in model.graph.node].count("NhwcMaxPool") == 1
+    assert np.array_equal(answers(model, images), before)
+    # All that is left of the transpositions are those of the input and the output.
+    options = onnxruntime.SessionOptions()
+    options.register_custom_ops_library(str(tundish_kernels.onnxruntime_library()))
+    options.optimized_model_filepath, options.log_severity_level = str(tmp_path / "optimized.onnx"), 4
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+    assert kinds == {"Transpose": 2, "NhwcMaxPool": 1, "QLinearDenseConv": 1}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"into": {"pool_scale": np.float32(0.03)}},
+        {"into": {"pool_zero": np.uint8(121)}},
+        {"shows_float": True},
+    ],
+    ids=["another scale", "another zero", "float output"],
+)
+def test_other_pools_stay_as_they_are(settings: dict[str, Any]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 11), np.uint8)
+    model = pooled_graph(**settings)
+    before = answers(model, images)
+    assert use_kernels(model, dense=True) == 1
+    assert "MaxPool" in {node.op_type for node in model.graph.node}
+    assert {opset.domain for opset in model.opset_import} == {"", DOMAIN}
+    assert np.array_equal(answers(model, images), before)
+
+
+def test_pools_alone_stay_as_they_are() -> None:
+    model = pooled_graph()
+    before = model.SerializeToString()
+    assert use_kernels(model, dense=False) == 0
     assert model.SerializeToString() == before
 
 
@@ -220,7 +315,7 @@ def test_what_a_branch_reads_stays() -> None:
     model.graph.output.append(helper.make_tensor_value_info("branched", TensorProto.FLOAT, ["n", 8, "h", "w"]))
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 11), np.uint8)
     before = answers(model, images)
-    assert use_kernels(model) == 1
+    assert use_kernels(model, dense=True) == 1
     assert np.array_equal(answers(model, images), before)
     assert {"given"} <= {name for node in model.graph.node for name in node.output}
 
@@ -235,7 +330,7 @@ def test_what_a_branch_alone_reads_of_a_convolution_keeps_it_as_it_is() -> None:
     model.graph.node.append(helper.make_node("If", ["is_so"], ["branched"], **branches))
     model.graph.initializer.append(numpy_helper.from_array(np.array(True), "is_so"))
     model.graph.output.append(helper.make_tensor_value_info("branched", TensorProto.FLOAT, ["n", 8, "h", "w"]))
-    assert use_kernels(model) == 0
+    assert use_kernels(model, dense=True) == 0
 
 
 def stem_graph(**changes: Any) -> onnx.ModelProto:
@@ -292,7 +387,7 @@ def test_forms_of_stems(settings: dict[str, Any]) -> None:
     images[0, 0, :2] = (np.arange(76, dtype=np.float32).reshape(2, 38) - 30.5) * np.float32(0.017)  # between two
     images[0, 1, 0, :4] = np.inf, -np.inf, 1e30, -1e30
     before = answers(model, images)
-    assert use_kernels(model) == 1
+    assert use_kernels(model, dense=False) == 1
     assert [each.op_type for each in model.graph.node] == ["QLinearStemConv", "Transpose"]
     onnx.checker.check_model(model)
     assert np.array_equal(answers(model, images), before)
@@ -315,7 +410,7 @@ def test_forms_of_stems(settings: dict[str, Any]) -> None:
 def test_other_stems_stay_as_they_are(settings: dict[str, Any]) -> None:
     model = stem_graph(**settings)
     before = model.SerializeToString()
-    assert use_kernels(model) == 0
+    assert use_kernels(model, dense=False) == 0
     assert model.SerializeToString() == before
 
 
