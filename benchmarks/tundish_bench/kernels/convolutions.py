@@ -1,9 +1,10 @@
-"""depthwise_conv and stem_conv against ONNX Runtime's own operators for the same integers, as graphs of few nodes.
+"""The operators of networks against ONNX Runtime's own for the same integers, as graphs of few nodes.
 
 All have channels last, and carry what it costs to run a session at all, some ten microseconds. ONNX Runtime multiplies
 words of 16 bits by AVX2 where each channel has a filter, and copies the pixels of each filter together where there are
 three channels. `depthwise_conv` lays rows of the image side by side before it multiplies bytes by fours, which takes a
-third of its time, and half where it skips every other column.
+third of its time, and half where it skips every other column. `dense_conv` multiplies matrices by AMX where there is
+such, as ONNX Runtime does; without, it is no faster.
 """
 
 from __future__ import annotations
@@ -21,16 +22,22 @@ from tundish_bench.errors import BenchmarkError
 from tundish_bench.kernels.timing import Case
 from tundish_kernels import onnxruntime_library
 
-_DEPTHWISE_GOAL, _STEM_GOAL = 1.5, 2.0
+_GOAL, _STEM_GOAL = 1.5, 2.0
 
 
 def cases() -> Iterator[Case]:
-    """Layers of MobileNetV2, of EfficientNet with its larger kernels, and the stems of MobileNetV2 and ResNet."""
+    """Layers of MobileNetV2 and ResNet, of EfficientNet with its larger kernels, and the stems of the first two."""
     yield _depthwise(112, 32, 3, stride=1)
     yield _depthwise(112, 96, 3, stride=2)
     yield _depthwise(56, 144, 3, stride=1)
     yield _depthwise(14, 576, 3, stride=1)
     yield _depthwise(28, 240, 5, stride=1)
+    yield _dense(112, 16, 96, 1)
+    yield _dense(56, 144, 24, 1)
+    yield _dense(14, 96, 576, 1)
+    yield _dense(7, 960, 160, 1)
+    yield _dense(56, 64, 64, 3)
+    yield _dense(7, 512, 512, 3)
     yield _stem(32, 3)
     yield _stem(64, 7)
 
@@ -38,14 +45,29 @@ def cases() -> Iterator[Case]:
 def _depthwise(edge: int, channels: int, kernel: int, *, stride: int) -> Case:
     generator = np.random.default_rng(0)
     constants = _constants(generator, (channels, 1, kernel, kernel))
-    settings: dict[str, Any] = {"strides": [stride] * 2, "pads": [kernel // 2] * 4, "dilations": [1, 1]}
-    names = list(constants)
-    ours = [helper.make_node("QLinearDepthwiseConv", ["x", *names], ["y"], domain="tundish", **settings)]
-    of_theirs: dict[str, Any] = {**settings, "group": channels, "channels_last": 1}
-    theirs = [helper.make_node("QLinearConv", ["x", *names], ["y"], domain="com.microsoft", **of_theirs)]
-    images = generator.integers(0, 256, (1, edge, edge, channels), np.uint8)
     name = f"depthwise_conv {kernel}² {edge}² x {channels}, stride {stride}"
-    return _case(name, ours, theirs, constants, images, _DEPTHWISE_GOAL)
+    images = generator.integers(0, 256, (1, edge, edge, channels), np.uint8)
+    return _convolution("QLinearDepthwiseConv", name, constants, images, stride=stride, group=channels)
+
+
+def _dense(edge: int, reads: int, channels: int, kernel: int) -> Case:
+    generator = np.random.default_rng(0)
+    constants = _constants(generator, (channels, reads, kernel, kernel))
+    name = f"dense_conv {kernel}² {edge}² x {reads} to {channels}"
+    images = generator.integers(0, 256, (1, edge, edge, reads), np.uint8)
+    return _convolution("QLinearDenseConv", name, constants, images, stride=1, group=1)
+
+
+def _convolution(
+    operator: str, name: str, constants: dict[str, Any], images: NDArray[np.uint8], *, stride: int, group: int
+) -> Case:
+    pad = constants["w"].shape[2] // 2
+    settings: dict[str, Any] = {"strides": [stride] * 2, "pads": [pad] * 4, "dilations": [1, 1]}
+    names = list(constants)
+    ours = [helper.make_node(operator, ["x", *names], ["y"], domain="tundish", **settings)]
+    of_theirs: dict[str, Any] = {**settings, "group": group, "channels_last": 1}
+    theirs = [helper.make_node("QLinearConv", ["x", *names], ["y"], domain="com.microsoft", **of_theirs)]
+    return _case(name, ours, theirs, constants, images, _GOAL)
 
 
 def _stem(channels: int, kernel: int) -> Case:
