@@ -1,11 +1,13 @@
 """An instance: a thread with an engine of its own, which does what the dispatcher hands it.
 
 It pre-processes items, runs batches through the entry that their items came in by, and answers their futures; the
-caller's thread never computes.
+caller's thread never computes. It gives way to the thread that takes requests in and answers them: where there is more
+work than cores, that one must not wait for its turn, or requests are late before anybody has seen them.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
@@ -15,6 +17,13 @@ from tundish.errors import TundishError, answerable
 from tundish.pipeline import Answer, Entry, prepare_item, with_queue_time
 from tundish.results import StageTimes
 from tundish.scheduling.item import EntryName, Item, Work
+
+_NICER = 2
+"""Than the process: where both always have work, an instance gets two fifths of a core that they share.
+
+The figures: docs/decisions/2026-11-25-scheduler.md.
+"""
+_NICEST = 19
 
 Entries = Mapping[EntryName, Entry[Any]]
 
@@ -82,6 +91,7 @@ class InstanceThread:
 
     def _drive(self) -> None:
         """Nothing that an item does may end this."""
+        os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, os.getpid()) + _NICER, _NICEST))
         while (order := self._mailbox.get()) is not None:
             work, core = order
             if core != self._core:

@@ -108,6 +108,31 @@ def test_instances_on_all_cores_keep_to_one_each(cores: Cores, pinnable: bool) -
         assert all(place == set(USABLE) for place in places)
 
 
+class Niceness(Entry[Any]):
+    """Notes how nice its thread is."""
+
+    def prepare(self, payload: Any) -> Prepared:
+        return Prepared(payload, 0)
+
+    def run(self, batch: Sequence[Prepared]) -> list[Answer[Any] | TundishError]:
+        return [Answer(os.getpriority(os.PRIO_PROCESS, 0), StageTimes(0, 0, 0, 0, 1)) for _ in batch]
+
+
+def test_instances_give_way_to_the_threads_that_answer(cores: Cores) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    target = Scheduler(
+        "test",
+        Batching(max_batch_size=1),
+        lambda count: [dict.fromkeys(("pipeline", "engine"), Niceness()) for _ in range(count)],
+        cores,
+        instances=1,
+    )
+    (future,) = target.submit("pipeline", [0])
+    assert future.result(10).output == min(own + 2, 19)
+    target.close()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
 def test_a_served_model_keeps_its_instances_apart_while_they_fill_all_cores(tmp_path: Path) -> None:
     make_slow_bundle(tmp_path)
     with tundish.open(tmp_path, instances=len(USABLE)) as runtime, ThreadPoolExecutor(3 * len(USABLE)) as callers:
