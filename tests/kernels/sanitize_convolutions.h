@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
+#include <limits>
 
 #include "sanitize.h"
 #include "tundish/conv_side.h"
@@ -108,6 +110,60 @@ void run_convolution(const Filters& filters, std::int64_t batch, std::int64_t ro
         require(output == expected, tundish::isa_name(isa));
     }
     add_to_digest(expected);
+}
+
+// Requires that no Conv is made of changed arguments.
+template <typename Conv, typename Arguments, typename Change>
+void refuse(Arguments arguments, const Change& change, const char* what) {
+    change(arguments);
+    require_error([&arguments] { Conv conv(arguments); }, what);
+}
+
+// What all kinds of filters refuse, of five channels.
+template <typename Conv, typename Arguments>
+void run_wrong_arguments(const Arguments& good) {
+    const auto refuse = [&good](auto change, const char* what) {
+        sanitize::refuse<Conv>(good, change, what);
+    };
+    refuse([](Arguments& each) { each.channels = 0; }, "no channels were taken");
+    refuse([](Arguments& each) { each.weights = nullptr; }, "null weights were taken");
+    refuse([](Arguments& each) { each.biases = nullptr; }, "null biases were taken");
+    refuse([](Arguments& each) { each.scales = nullptr; }, "null scales were taken");
+    refuse([](Arguments& each) { each.rows.kernel = 0; }, "a kernel of no rows was taken");
+    refuse([](Arguments& each) { each.columns.stride = 0; }, "a stride of 0 was taken");
+    refuse([](Arguments& each) { each.rows.dilation = -1; }, "a negative dilation was taken");
+    refuse([](Arguments& each) { each.columns.before = -1; }, "negative padding was taken");
+    refuse([](Arguments& each) { each.columns.after = INT64_MAX; }, "endless padding was taken");
+    for (const float scale : {0.0F, -1.0F, NAN, std::numeric_limits<float>::infinity()}) {
+        const std::vector<float> scales(5, scale);
+        refuse([&](Arguments& each) { each.scales = scales.data(); }, "a wrong scale was taken");
+    }
+    const std::vector<std::int32_t> largest(5, INT_MAX), large(5, 1 << 30);
+    const std::vector<float> ones(5, 256.0F);
+    refuse([&](Arguments& each) { each.biases = largest.data(); }, "sums beyond 32 bits were taken");
+    const auto scaled_too_far = [&](Arguments& each) {
+        each.biases = large.data();
+        each.scales = ones.data();
+    };
+    refuse(scaled_too_far, "scaled sums beyond 32 bits were taken");
+}
+
+// What all calls refuse, `convolve(output, images, batch, rows, columns)`, with five filters of 3 x 3.
+template <typename Convolve>
+void run_wrong_calls(std::size_t image_channels, const Convolve& convolve) {
+    std::vector<std::uint8_t> images(4 * 4 * image_channels), output(2 * 2 * 5);
+    std::uint8_t* const into = output.data();
+    const std::uint8_t* const from = images.data();
+    const auto refuse = [&](std::uint8_t* destination, const std::uint8_t* source, std::int64_t batch,
+                            std::int64_t rows, std::int64_t columns, const char* what) {
+        require_error([&] { convolve(destination, source, batch, rows, columns); }, what);
+    };
+    refuse(nullptr, from, 1, 4, 4, "a null destination was taken");
+    refuse(into, nullptr, 1, 4, 4, "null images were taken");
+    refuse(into, from, 0, 4, 4, "no images were taken");
+    refuse(into, from, 1, 2, 4, "an image of too few rows was taken");
+    refuse(into, from, 1, 4, 2, "an image of too few columns was taken");
+    refuse(images.data() + images.size() - 1, from, 1, 4, 4, "overlapping memory was taken");
 }
 
 }  // namespace sanitize

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tundish.placement.machine import this_machine
+from tundish_kernels import available_isas
 
 
 def saturates() -> bool:
@@ -23,5 +24,8 @@ def multiplies_bytes() -> bool:
 
 
 def multiplies_matrices() -> bool:
-    """Whether they have instructions that multiply matrices of bytes, by which dense convolutions are faster, too."""
-    return "amx_int8" in this_machine().instructions
+    """Whether they multiply matrices of bytes, by which dense convolutions are faster, too.
+
+    A compiler may not know the instructions for it, and a kernel may not let a process use them.
+    """
+    return "amx_int8" in this_machine().instructions and "avx512_amx" in available_isas()

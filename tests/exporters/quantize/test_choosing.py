@@ -102,8 +102,11 @@ def test_depthwise_convolutions_take_kernels_first(monkeypatch: pytest.MonkeyPat
     ]
     without = [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])]
     assert not any("kernels" in name for name in without)
+    # The kernels must have been compiled for it, too, and a process be let use it.
     machine(monkeypatch, "avx2", "avx512f", "avx512_vnni", "amx_int8")
-    assert recipes_for(source, engines=BOTH)[0].name == "static-u8s8-mean-plain-stem-dense-kernels"
+    for isas, name in ((["scalar", "avx512_amx"], "dense-kernels"), (["scalar", "avx512_vnni"], "kernels")):
+        monkeypatch.setattr(processor, "available_isas", lambda isas=isas: isas)
+        assert recipes_for(source, engines=BOTH)[0].name == f"static-u8s8-mean-plain-stem-{name}"
     for instructions in (("avx2",), ("avx2", "avx512f"), ("asimd", "asimddp")):
         machine(monkeypatch, *instructions)
         assert not any("kernels" in recipe.name for recipe in recipes_for(source, engines=BOTH))
