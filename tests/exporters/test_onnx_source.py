@@ -261,7 +261,9 @@ def test_int8_leaves_the_first_layer_and_the_head_in_float(tmp_path: Path, small
     quantised = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     reads = {node.op_type: [bool(quantised & set(each.input)) for each in graph.node if each.op_type == node.op_type]
              for node in graph.node}  # fmt: skip
-    assert reads["Conv"] == [False, True]
+    in_integers = [node.op_type == "QLinearDenseConv" or bool(quantised & set(node.input))
+                   for node in graph.node if node.op_type in {"Conv", "QLinearDenseConv"}]  # fmt: skip
+    assert in_integers == [False, True]
     assert not any(reads["Softmax"])
     assert not any(reads.get("Gemm", []) + reads.get("MatMul", []))
 
