@@ -24,7 +24,7 @@ class KernelRecipe:
     """Another recipe's network, of which kernels compute convolutions, bit for bit: stem and depthwise ones.
 
     Its file asks for the operators of `tundish_kernels.onnxruntime_library()`, which tundish's engine has loaded. The
-    figures stand in docs/decisions/2026-11-28-convolution-kernels.md.
+    figures stand in docs/decisions/2026-11-28-convolution-kernels.md and 2026-11-28-dense-convolutions.md.
     """
 
     recipe: StaticRecipe

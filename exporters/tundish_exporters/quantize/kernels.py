@@ -123,7 +123,7 @@ def _fits(known: IntegerGraph, conv: IntegerConv) -> bool:
     """Whether 32 bits hold all sums of products with bytes, and what they are scaled to."""
     weights = known.constant(conv.filters.input[0]).astype(np.int64).reshape(conv.shape[0], -1)
     biases = 0 if conv.biases is None else known.constant(conv.biases.input[0]).astype(np.int64)
-    from_zero = biases - int(known.constant(conv.pixels.input[2])) * weights.sum(axis=1)
+    from_zero = biases - int(known.constant(conv.pixels.input[2]).item()) * weights.sum(axis=1)
     largest = 255 * np.abs(weights).sum(axis=1) + np.abs(from_zero)
     given, filters, made = (known.constant(each.input[1]) for each in (conv.pixels, conv.filters, conv.rounding))
     scales = given.astype(np.float64) * filters / made

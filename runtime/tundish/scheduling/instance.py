@@ -19,11 +19,10 @@ from tundish.results import StageTimes
 from tundish.scheduling.item import EntryName, Item, Work
 
 _NICER = 2
-"""Than the process: where both always have work, an instance gets two fifths of a core that they share.
+"""Than the thread that starts it: where both always have work, an instance gets two fifths of a core that they share.
 
 The figures: docs/decisions/2026-11-25-scheduler.md.
 """
-_NICEST = 19
 
 Entries = Mapping[EntryName, Entry[Any]]
 
@@ -91,7 +90,7 @@ class InstanceThread:
 
     def _drive(self) -> None:
         """Nothing that an item does may end this."""
-        os.setpriority(os.PRIO_PROCESS, 0, min(os.getpriority(os.PRIO_PROCESS, os.getpid()) + _NICER, _NICEST))
+        os.nice(_NICER)  # of this thread alone, on Linux
         while (order := self._mailbox.get()) is not None:
             work, core = order
             if core != self._core:

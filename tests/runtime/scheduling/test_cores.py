@@ -118,18 +118,27 @@ class Niceness(Entry[Any]):
         return [Answer(os.getpriority(os.PRIO_PROCESS, 0), StageTimes(0, 0, 0, 0, 1)) for _ in batch]
 
 
-def test_instances_give_way_to_the_threads_that_answer(cores: Cores) -> None:
+@pytest.mark.parametrize("nicer", [0, 5])
+def test_instances_give_way_to_the_threads_that_answer(cores: Cores, nicer: int) -> None:
+    """To those that start them, whose niceness may be another than the process's."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    target = Scheduler(
-        "test",
-        Batching(max_batch_size=1),
-        lambda count: [dict.fromkeys(("pipeline", "engine"), Niceness()) for _ in range(count)],
-        cores,
-        instances=1,
-    )
-    (future,) = target.submit("pipeline", [0])
-    assert future.result(10).output == min(own + 2, 19)
-    target.close()
+
+    def niceness() -> int:
+        os.nice(nicer)
+        target = Scheduler(
+            "test",
+            Batching(max_batch_size=1),
+            lambda count: [dict.fromkeys(("pipeline", "engine"), Niceness()) for _ in range(count)],
+            cores,
+            instances=1,
+        )
+        (future,) = target.submit("pipeline", [0])
+        found = future.result(10).output
+        target.close()
+        return int(found)
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(niceness).result() == min(own + nicer + 2, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
