@@ -16,6 +16,7 @@ from tundish_exporters.quantize.first_layer import StemForm
 from tundish_exporters.quantize.half import HalfRecipe
 from tundish_exporters.quantize.kernel_recipe import KernelRecipe
 from tundish_exporters.quantize.kernels import is_depthwise
+from tundish_exporters.quantize.linear_recipe import LinearKernelRecipe
 from tundish_exporters.quantize.nncf_recipe import NncfRecipe
 from tundish_exporters.quantize.processor import multiplies_bytes, multiplies_matrices, saturates
 from tundish_exporters.quantize.ranges import RangeRule
@@ -108,10 +109,12 @@ def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:
         return [*dynamic] if kinds.gemms or kinds.embeddings else []
     # Smoothing evens weights out, so that many are large: a processor that adds in 16 bits needs the bit of room.
     smoothed = DynamicRecipe(smoothing=_SMOOTHING, narrow=narrow)
+    # Faster on short texts, by a tenth, if its attention can be fused. The float graph gains nothing by that.
+    fused = [replace(smoothed, fused=True)] if kinds.attends else []
     return [
+        *(LinearKernelRecipe(recipe=recipe) for recipe in (*fused, smoothed) if multiplies_bytes()),
         smoothed,
-        # Faster on short texts, by a tenth, if its attention can be fused. The float graph gains nothing by that.
-        *([replace(smoothed, fused=True)] if kinds.attends else []),
+        *fused,
         StaticRecipe(operators="products", smoothing=_SMOOTHING, narrow=narrow),
         *dynamic,
         # Almost exact, and slower than the others where products of 8 bits take several instructions.

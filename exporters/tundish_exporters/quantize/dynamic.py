@@ -18,7 +18,7 @@ from tundish_exporters.quantize.preparing import prepare
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
 from tundish_exporters.quantize.smoothing import smooth
 
-_EMBEDDINGS = ("Gather", "EmbedLayerNormalization")
+EMBEDDINGS = ("Gather", "EmbedLayerNormalization")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +79,22 @@ class DynamicRecipe:
         """See `Recipe.write`."""
         progress("quantise", 0, 1)
         with one_sentence("dynamic quantisation"):
-            quantize_dynamic(
-                prepared,
-                destination,
-                op_types_to_quantize=["MatMul", "Gemm", "Attention", *(_EMBEDDINGS if self.embeddings else [])],
-                per_channel=True,
-                reduce_range=self.narrow,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=sorted(self.kept),
-                # Types that shape inference cannot find are those of float activations.
-                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+            quantise(
+                prepared, destination, ["MatMul", "Gemm", "Attention", *(EMBEDDINGS if self.embeddings else [])], self
             )
         progress("quantise", 1, 1)
+
+
+def quantise(source: Path, destination: Path, operators: Sequence[str], recipe: DynamicRecipe) -> None:
+    """Writes a graph with the weights of these operators in integers, as a recipe has them."""
+    quantize_dynamic(
+        source,
+        destination,
+        op_types_to_quantize=list(operators),
+        per_channel=True,
+        reduce_range=recipe.narrow,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=sorted(recipe.kept),
+        # Types that shape inference cannot find are those of float activations.
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )

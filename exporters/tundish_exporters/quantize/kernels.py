@@ -44,7 +44,7 @@ def rounding_of(node: onnx.NodeProto) -> tuple[str, str, str] | None:
 
     None of any other node.
     """
-    if node.domain != DOMAIN:
+    if node.domain != DOMAIN or node.op_type not in (_DENSE, _DEPTHWISE, _STEM):
         return None
     scale, zero = node.input[-3:-1]
     return node.output[0].removesuffix(_ROUNDED), scale, zero

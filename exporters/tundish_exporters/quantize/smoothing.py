@@ -32,6 +32,9 @@ _SCALING = ("LayerNormalization", "Attention")
 and last: an attention's values come behind its queries and keys, and each channel of its output is an average of
 values."""
 
+_SMOOTHED = "_smoothed"
+"""Behind the name of a tensor that a node of its own divides."""
+
 Group = Sequence[onnx.NodeProto]
 Channels = NDArray[np.float32]
 
@@ -70,6 +73,11 @@ def smooth(path: Path, calibration: Sequence[Arrays], progress: Progress, *, str
     del graph.node[:]
     graph.node.extend(nodes)
     onnx.save(model, path)
+
+
+def divides(node: onnx.NodeProto) -> bool:
+    """Whether a node was put there to divide channels: its second input is what each is multiplied by."""
+    return node.op_type == "Mul" and node.output[0].endswith(_SMOOTHED)
 
 
 def _groups(
@@ -115,7 +123,7 @@ def _divided_by(
 
 def _divide(graph: onnx.GraphProto, tensor: str, group: Group, factors: Channels) -> onnx.NodeProto:
     """Has the group read the divided tensor, and returns the node that divides."""
-    inverse, divided = f"{tensor}_smoothing", f"{tensor}_smoothed"
+    inverse, divided = f"{tensor}_smoothing", f"{tensor}{_SMOOTHED}"
     add_constant(graph, inverse, np.reciprocal(factors))
     for node in group:
         node.input[0] = divided

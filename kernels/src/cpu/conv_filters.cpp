@@ -13,9 +13,10 @@ namespace {
 
 constexpr double kLargestScaled = 2147483520.0;  // the largest float32 below 2^31
 
-// Blocks of the widest kind, and narrower ones for what is left.
-std::vector<ConvFilters::Block> blocks_of(std::size_t channels, std::size_t widest) {
-    std::vector<ConvFilters::Block> blocks;
+}  // namespace
+
+std::vector<ChannelBlock> channel_blocks(std::size_t channels, std::size_t widest) {
+    std::vector<ChannelBlock> blocks;
     std::size_t width = widest;
     for (std::size_t first = 0; first < channels; first += width) {
         while (width > kLaneChannels && width > channels - first) {
@@ -25,8 +26,6 @@ std::vector<ConvFilters::Block> blocks_of(std::size_t channels, std::size_t wide
     }
     return blocks;
 }
-
-}  // namespace
 
 void check_side(const std::string& name, const ConvSide& side) {
     check_range(name + ".kernel", side.kernel, 1, kLargestSize);
@@ -68,7 +67,7 @@ ConvFilters::ConvFilters(const ConvChannels& channels, std::size_t fours, Isa is
     for (std::size_t channel = 0; channel < channels_; ++channel) {
         check_scale(element("scales", channel), channels.scales[channel]);
     }
-    blocks_ = blocks_of(channels_, layout_.widest);
+    blocks_ = channel_blocks(channels_, layout_.widest);
     channel_bytes_ = fours * layout_.weight_bytes;
     const std::size_t places = blocks_.back().first + blocks_.back().width;
     weights_.resize(places * channel_bytes_);
@@ -83,7 +82,7 @@ void ConvFilters::put(std::size_t channel, std::size_t four, std::size_t index, 
     while (channel >= blocks_[index_of_block].first + blocks_[index_of_block].width) {
         ++index_of_block;
     }
-    const Block& block = blocks_[index_of_block];
+    const ChannelBlock& block = blocks_[index_of_block];
     layout_.put_weight(
         weight, block.width, layout_.place(channel - block.first, block.width), index,
         weights_.data() + block.first * channel_bytes_ + four * block.width * layout_.weight_bytes);
@@ -92,7 +91,7 @@ void ConvFilters::put(std::size_t channel, std::size_t four, std::size_t index, 
 }
 
 void ConvFilters::finish(const ConvChannels& channels) {
-    for (const Block& block : blocks_) {
+    for (const ChannelBlock& block : blocks_) {
         const std::size_t end = std::min(block.first + block.width, channels_);
         for (std::size_t channel = block.first; channel < end; ++channel) {
             const std::int64_t bias = channels.biases[channel] - channels.input_zero * sums_[channel];
@@ -114,7 +113,7 @@ void ConvFilters::finish(const ConvChannels& channels) {
     }
 }
 
-ConvRounding ConvFilters::rounding(const Block& block, std::uint8_t output_zero) const {
+ConvRounding ConvFilters::rounding(const ChannelBlock& block, std::uint8_t output_zero) const {
     return {biases_.data() + block.first, scales_.data() + block.first, output_zero,
             std::min(block.width, channels_ - block.first)};
 }

@@ -40,14 +40,17 @@ struct ConvChannels {
     std::uint8_t input_zero;
 };
 
+// Consecutive channels that the loops take together.
+struct ChannelBlock {
+    std::size_t first;
+    std::size_t width;  // 16, 32 or 64; of the last there may be fewer channels
+};
+
+// Blocks of the widest kind, and narrower ones for what is left.
+std::vector<ChannelBlock> channel_blocks(std::size_t channels, std::size_t widest);
+
 class ConvFilters {
   public:
-    // Consecutive channels that the loops take together.
-    struct Block {
-        std::size_t first;
-        std::size_t width;  // 16, 32 or 64; of the last there may be fewer channels
-    };
-
     // Throws std::invalid_argument for channels that are not as the convolutions' headers say.
     ConvFilters(const ConvChannels& channels, std::size_t fours, Isa isa);
 
@@ -58,17 +61,17 @@ class ConvFilters {
     // that 32 bits may not hold.
     void finish(const ConvChannels& channels);
 
-    const std::vector<Block>& blocks() const { return blocks_; }
-    const std::uint8_t* weights(const Block& block) const {
+    const std::vector<ChannelBlock>& blocks() const { return blocks_; }
+    const std::uint8_t* weights(const ChannelBlock& block) const {
         return weights_.data() + block.first * channel_bytes_;
     }
-    ConvRounding rounding(const Block& block, std::uint8_t output_zero) const;
+    ConvRounding rounding(const ChannelBlock& block, std::uint8_t output_zero) const;
 
   private:
     const ConvLayout& layout_;
     std::size_t channels_;
     std::size_t channel_bytes_;  // of the weights
-    std::vector<Block> blocks_;
+    std::vector<ChannelBlock> blocks_;
     AlignedVector<std::uint8_t> weights_;
     AlignedVector<std::int32_t> biases_;
     AlignedVector<float> scales_;

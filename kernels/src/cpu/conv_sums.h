@@ -71,6 +71,15 @@ class ConvSums {
         others_.add_all(weights, values + step, step);
     }
 
+    // As they are: [positions, places].
+    void store_sums(std::int32_t* to) const {
+        Register::store(a_, to);
+        Register::store(b_, to + kPlaces<Register>);
+        Register::store(c_, to + 2 * kPlaces<Register>);
+        Register::store(d_, to + 3 * kPlaces<Register>);
+        others_.store_sums(to + 4 * kPlaces<Register>);
+    }
+
     void store(const ConvRounding& rounding, std::uint8_t* output, std::size_t step) const {
         const auto low = packed(rounding, a_, b_, 0), high = packed(rounding, c_, d_, 2);
         const auto bytes = Register::packus16(low, high);
@@ -113,6 +122,7 @@ class ConvSums<Register, 0> {
     explicit ConvSums(const std::int32_t*) {}
     void add_channels(const std::uint8_t*, const std::uint8_t*, std::size_t) {}
     void add_all(const std::uint8_t*, const std::uint8_t*, std::size_t) {}
+    void store_sums(std::int32_t*) const {}
     void store(const ConvRounding&, std::uint8_t*, std::size_t) const {}
 };
 
@@ -181,6 +191,8 @@ class PlainSums {
             sums_[i] += values[i * channel_step] * words[i];
         }
     }
+
+    const std::int32_t* sums() const { return sums_; }
 
     void store(const ConvRounding& rounding, std::uint8_t* output) const {
         std::uint8_t bytes[kWidestBlock];

@@ -155,7 +155,7 @@ void DepthwiseConv::run_part(std::uint8_t* destination, const std::uint8_t* imag
                             input_zero_);
     PaddedRows padded(columns_, columns, arrays, filters_->blocks().front().width, input_zero_);
     const std::size_t end = std::min((band + 1) * kDepthwiseRowsOfPart, output_rows);
-    for (const ConvFilters::Block& block : filters_->blocks()) {
+    for (const ChannelBlock& block : filters_->blocks()) {
         const ConvRounding rounding = filters_->rounding(block, output_zero_);
         padded.begin(block.width);
         for (std::size_t output_row = band * kDepthwiseRowsOfPart; output_row < end; ++output_row) {

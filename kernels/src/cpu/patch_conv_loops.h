@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "conv_layout.h"
+#include "patches.h"
 #include "tundish/isa.h"
 
 namespace tundish {
@@ -18,22 +19,15 @@ struct PatchBlock {
     ConvRounding rounding;
 };
 
-// Positions of output and what they read, which is at the same places from a position's first byte on.
-struct Patches {
-    const std::uint8_t* values;  // of the first position
-    std::size_t rows;
-    std::size_t row_bytes;  // from what a row of positions reads to what the next does
-    std::size_t columns;
-    std::size_t column_bytes;
-    const std::size_t* runs;  // where each begins
-    std::size_t run_count;
-    std::size_t fours;     // of each run; values whose weight is 0 are read, too
-    std::uint8_t* output;  // [rows, columns, channels]
+// Where the output of a convolution goes.
+struct PatchOutput {
+    std::uint8_t* bytes;  // [rows, columns, channels] of the patches
     std::size_t channels;
 };
 
 struct PatchConvLoops {
-    void (*convolve)(const Patches& patches, const PatchBlock* blocks, std::size_t block_count);
+    void (*convolve)(const Patches& patches, const PatchBlock* blocks, std::size_t block_count,
+                     const PatchOutput& output);
 };
 
 // Tables for what kernels/CMakeLists.txt compiles patch_conv_loops.cpp into.

@@ -40,7 +40,7 @@ PatchFilters::PatchFilters(const ConvChannels& channels, const ConvSide& rows, c
         }
     }
     filters_.finish(channels);
-    for (const ConvFilters::Block& block : filters_.blocks()) {
+    for (const ChannelBlock& block : filters_.blocks()) {
         blocks_.push_back(
             {block.first, block.width, filters_.weights(block), filters_.rounding(block, output_zero)});
     }
@@ -50,13 +50,12 @@ void PatchFilters::convolve(const Positions& positions, std::uint8_t* output) co
     const std::vector<std::size_t> offsets = runs_.offsets(positions.image_row_bytes);
     Patches patches{positions.values,  positions.rows, row_stride_ * positions.image_row_bytes,
                     positions.columns, column_bytes_,  offsets.data(),
-                    offsets.size(),    runs_.fours(),  output,
-                    channels_};
+                    offsets.size(),    runs_.fours()};
     if (patches.row_bytes == patches.columns * patches.column_bytes) {
         patches.columns *= patches.rows;  // rows follow each other as columns do
         patches.rows = 1;
     }
-    patch_conv_loops(isa_).convolve(patches, blocks_.data(), blocks_.size());
+    patch_conv_loops(isa_).convolve(patches, blocks_.data(), blocks_.size(), {output, channels_});
 }
 
 }  // namespace tundish

@@ -1,18 +1,19 @@
 // What becomes of sums that tiles gave: as ConvSums rounds those in registers, 64 at once.
 #pragma once
 
+#if defined(__AMX_INT8__)
+
 #include <immintrin.h>
 
 #include <cstddef>
 #include <cstdint>
 
 #include "conv_layout.h"
+#include "patch_tiles.h"
 
 namespace tundish {
 namespace TUNDISH_ISA {
 namespace {
-
-constexpr std::size_t kTileChannels = 16;
 
 // Of blocks of so many channels: of one position at once, of two or of four.
 template <std::size_t kChannels>
@@ -105,3 +106,5 @@ class TileRounding {
 }  // namespace
 }  // namespace TUNDISH_ISA
 }  // namespace tundish
+
+#endif

@@ -24,7 +24,7 @@ struct KernelInfo;
 struct KernelContext;
 
 enum class ElementType : std::int32_t { float32 = 1, uint8 = 2, int8 = 3, int32 = 6 };
-enum class Presence : std::int32_t { required = 0 };
+enum class Presence : std::int32_t { required = 0, optional = 1 };
 enum class ErrorCode : std::int32_t { fail = 1, invalid_argument = 2 };
 
 // The table of functions.

@@ -25,4 +25,25 @@ extern const CustomOperator kQLinearDenseConv;
 // columns, channels] uint8. Attributes, as Conv has them: strides, pads.
 extern const CustomOperator kQLinearStemConv;
 
+// QuantizedLinear: a product by int8 weights whose other side is rounded row by row, see
+// tundish/quantized_linear.h.
+//
+// Inputs: x [.., inputs] float32; and of constants: w [inputs, outputs] int8, w_scale [outputs], B [outputs]
+// and factors [inputs] float32. Output: y [.., outputs] float32. Attribute: gelu, [1] where that follows and
+// [0] elsewhere.
+extern const CustomOperator kQuantizedLinear;
+
+// QuantizedLinearNorm: LayerNormalization of the sum of QuantizedLinear and another input.
+//
+// Inputs: those of QuantizedLinear; other [.., outputs] float32; and of constants: gamma and beta [outputs]
+// and epsilon, float32. Output and attribute are QuantizedLinear's.
+extern const CustomOperator kQuantizedLinearNorm;
+
+// SelfAttention: see tundish/self_attention.h.
+//
+// Inputs: projections [batch, tokens, 3 hidden] float32; scale, a constant; and mask [batch, tokens] int32, 0
+// for tokens that none attends to, which may be left out. Output: [batch, tokens, hidden] float32. Attribute:
+// heads, [number].
+extern const CustomOperator kSelfAttention;
+
 }  // namespace tundish::onnxruntime

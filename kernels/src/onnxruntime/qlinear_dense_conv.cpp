@@ -9,8 +9,10 @@ namespace {
 struct DenseDefinition {
     static constexpr const char* kName = "QLinearDenseConv";
     static constexpr auto& kInputs = kQLinearConvInputs;
+    static constexpr std::size_t kRequired = kInputs.size();
+    static constexpr ElementType kOutput = ElementType::uint8;
 
-    static DenseConv conv(const Api& api, const KernelInfo* info) {
+    static DenseConv make(const Api& api, const KernelInfo* info) {
         const ConvConstants constants(api, info, 1, std::nullopt);
         const std::vector<std::int64_t> strides = attribute(api, info, "strides", 2);
         const std::vector<std::int64_t> dilations = attribute(api, info, "dilations", 2);
@@ -22,7 +24,7 @@ struct DenseDefinition {
     }
 
     static void compute(const Kernel<DenseConv>& kernel, KernelContext* context) {
-        convolve_channels_last(kernel, context, kernel.conv.reads());
+        convolve_channels_last(kernel, context, kernel.made.reads());
     }
 };
 

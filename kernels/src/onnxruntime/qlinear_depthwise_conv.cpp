@@ -9,8 +9,10 @@ namespace {
 struct DepthwiseDefinition {
     static constexpr const char* kName = "QLinearDepthwiseConv";
     static constexpr auto& kInputs = kQLinearConvInputs;
+    static constexpr std::size_t kRequired = kInputs.size();
+    static constexpr ElementType kOutput = ElementType::uint8;
 
-    static DepthwiseConv conv(const Api& api, const KernelInfo* info) {
+    static DepthwiseConv make(const Api& api, const KernelInfo* info) {
         const ConvConstants constants(api, info, 1, 1);
         const std::vector<std::int64_t> strides = attribute(api, info, "strides", 2);
         const std::vector<std::int64_t> dilations = attribute(api, info, "dilations", 2);
@@ -22,7 +24,7 @@ struct DepthwiseDefinition {
     }
 
     static void compute(const Kernel<DepthwiseConv>& kernel, KernelContext* context) {
-        convolve_channels_last(kernel, context, kernel.conv.channels());
+        convolve_channels_last(kernel, context, kernel.made.channels());
     }
 };
 

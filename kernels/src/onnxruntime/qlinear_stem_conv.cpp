@@ -23,8 +23,10 @@ struct StemDefinition {
         ElementType::uint8,    // y_zero_point
         ElementType::int32,    // B
     };
+    static constexpr std::size_t kRequired = kInputs.size();
+    static constexpr ElementType kOutput = ElementType::uint8;
 
-    static StemConv conv(const Api& api, const KernelInfo* info) {
+    static StemConv make(const Api& api, const KernelInfo* info) {
         const std::vector<float> scales = for_channels<float>(api, info, 1, "image_scale", kColours);
         const auto zeros = for_channels<std::uint8_t>(api, info, 2, "image_zero_point", kColours);
         const ConvConstants constants(api, info, 3, kColours);

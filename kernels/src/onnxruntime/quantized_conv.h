@@ -8,23 +8,13 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "custom_operator.h"
 #include "tensors.h"
 #include "tundish/conv_side.h"
 
 namespace tundish::onnxruntime {
-
-template <typename T>
-T one(const Api& api, const KernelInfo* info, std::size_t index, const char* name) {
-    const Constant<T> value = constant<T>(api, info, index, name);
-    if (value.size() != 1) {
-        throw std::invalid_argument(std::string(name) + " must be one number, got " +
-                                    std::to_string(value.size()));
-    }
-    return value.values[0];
-}
 
 // One number for each channel; a single one is that of all.
 template <typename T>
@@ -92,13 +82,6 @@ struct ConvConstants {
     }
 };
 
-// An operator's kernel: the convolution of a node.
-template <typename Conv>
-struct Kernel {
-    const Api* api;
-    Conv conv;
-};
-
 // A batch of images.
 template <typename Pixel>
 struct Images {
@@ -130,7 +113,7 @@ struct Run {
 // Does a call on the threads of the session.
 template <typename Conv, typename Pixel>
 void convolve(const Kernel<Conv>& kernel, KernelContext* context, const Images<Pixel>& images) {
-    const Conv& conv = kernel.conv;
+    const Conv& conv = kernel.made;
     const std::int64_t rows = conv.rows().outputs(images.rows),
                        columns = conv.columns().outputs(images.columns);
     if (rows < 1 || columns < 1) {
@@ -172,37 +155,6 @@ void convolve_channels_last(const Kernel<Conv>& kernel, KernelContext* context, 
     }
     const auto* const pixels = data_of<const std::uint8_t>(*kernel.api, input);
     convolve<Conv, std::uint8_t>(kernel, context, {pixels, shape[0], shape[1], shape[2]});
-}
-
-// What ONNX Runtime asks of an operator whose kernel is a Conv: `Definition` has its name, the types of its
-// inputs, `conv(api, info)` and `compute(kernel, context)`.
-template <typename Definition>
-CustomOperator custom_operator() {
-    using Made = Kernel<decltype(Definition::conv(std::declval<const Api&>(), nullptr))>;
-    CustomOperator custom{};
-    custom.version = kVersion;
-    custom.get_name = [](const CustomOperator*) { return Definition::kName; };
-    custom.get_execution_provider = [](const CustomOperator*) -> const char* { return nullptr; };
-    custom.get_input_type = [](const CustomOperator*, std::size_t index) {
-        return Definition::kInputs[index];
-    };
-    custom.get_input_count = [](const CustomOperator*) { return Definition::kInputs.size(); };
-    custom.get_output_type = [](const CustomOperator*, std::size_t) { return ElementType::uint8; };
-    custom.get_output_count = [](const CustomOperator*) -> std::size_t { return 1; };
-    custom.get_input_presence = [](const CustomOperator*, std::size_t) { return Presence::required; };
-    custom.get_output_presence = custom.get_input_presence;
-    custom.get_input_memory = [](const CustomOperator*, std::size_t) { return 0; };
-    custom.get_first_version = [](const CustomOperator*) { return 1; };
-    custom.get_last_version = custom.get_first_version;
-    custom.create_kernel = [](const CustomOperator*, const Api* api, const KernelInfo* info, void** kernel) {
-        return as_status(*api, [&] { *kernel = new Made{api, Definition::conv(*api, info)}; });
-    };
-    custom.compute = [](void* kernel, KernelContext* context) {
-        const auto& made = *static_cast<Made*>(kernel);
-        return as_status(*made.api, [&] { Definition::compute(made, context); });
-    };
-    custom.destroy_kernel = [](void* kernel) { delete static_cast<Made*>(kernel); };
-    return custom;
 }
 
 }  // namespace tundish::onnxruntime

@@ -13,7 +13,8 @@ using namespace tundish::onnxruntime;
 Domain* make_domain(const Api& api, Status** status) {
     Domain* domain = nullptr;
     *status = api.create_domain("tundish", &domain);
-    for (const CustomOperator* each : {&kQLinearDenseConv, &kQLinearDepthwiseConv, &kQLinearStemConv}) {
+    for (const CustomOperator* each : {&kQLinearDenseConv, &kQLinearDepthwiseConv, &kQLinearStemConv,
+                                       &kQuantizedLinear, &kQuantizedLinearNorm, &kSelfAttention}) {
         if (*status == nullptr) {
             *status = api.add_operator(domain, each);
         }

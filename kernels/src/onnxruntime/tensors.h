@@ -86,6 +86,16 @@ Constant<T> constant(const Api& api, const KernelInfo* info, std::size_t index, 
     return {data_of<const T>(api, value), dimensions_of(api, value)};
 }
 
+template <typename T>
+T one(const Api& api, const KernelInfo* info, std::size_t index, const char* name) {
+    const Constant<T> value = constant<T>(api, info, index, name);
+    if (value.size() != 1) {
+        throw std::invalid_argument(std::string(name) + " must be one number, got " +
+                                    std::to_string(value.size()));
+    }
+    return value.values[0];
+}
+
 // An attribute of so many numbers.
 inline std::vector<std::int64_t> attribute(const Api& api, const KernelInfo* info, const char* name,
                                            std::size_t count) {

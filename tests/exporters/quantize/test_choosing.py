@@ -55,8 +55,14 @@ def test_a_transformer_takes_smoothed_weights_first(monkeypatch: pytest.MonkeyPa
     assert names[-1] == "fp16"
     machine(monkeypatch, "avx2", "avx512_vnni")
     names = [recipe.name for recipe in recipes_for(source, engines=BOTH)]
-    assert names[0] == "dynamic-u8s8-smooth-0.8"
+    assert names[:4] == [
+        "fused-dynamic-u8s8-smooth-0.8-kernels",
+        "dynamic-u8s8-smooth-0.8-kernels",
+        "dynamic-u8s8-smooth-0.8",
+        "fused-dynamic-u8s8-smooth-0.8",
+    ]
     assert not any("u8s7" in name for name in names)
+    assert not any("kernels" in recipe.name for recipe in recipes_for(source, engines=BOTH[1:]))
 
 
 def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -431,3 +431,4 @@ def test_histograms_show_the_ranges_that_kernels_round_to(mobile: Path, tmp_path
     assert {"r2", "c3"} <= {each.tensor for each in kernels}
     assert sorted(kernels, key=lambda each: each.tensor) == sorted(stock, key=lambda each: each.tensor)
     assert rounding_of(helper.make_node("Conv", ["a", "b"], ["c"])) is None
+    assert rounding_of(helper.make_node("QuantizedLinear", ["a", "b"], ["c"], domain=DOMAIN)) is None

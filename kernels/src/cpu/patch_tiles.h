@@ -1,9 +1,10 @@
-// Convolutions by AMX, which multiplies matrices that are held in tiles: 16 rows of 64 bytes each.
+// Products of patches and weights by AMX, which multiplies matrices that are held in tiles: 16 rows of 64
+// bytes each.
 //
 // Rows of the first matrix are positions, of which a tile has a run of their values; columns of the second
 // are channels of the output, by 16, in the order in which other instruction sets have their weights. Four
 // tiles hold sums, of 64 channels for one tile of positions, of 32 for two or of 16 for four. While products
-// are computed, the sums before them are rounded.
+// are computed, the sums before them are finished.
 #pragma once
 
 #if defined(__AMX_INT8__)
@@ -14,8 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "patch_conv_loops.h"
-#include "tile_rounding.h"
+#include "patches.h"
 
 namespace tundish {
 namespace TUNDISH_ISA {
@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kTileRows = 16;
 constexpr std::size_t kTileBytes = 64;  // of a row
+constexpr std::size_t kTileChannels = 16;
 constexpr std::size_t kTileSums = kTileRows * kTileChannels;
 constexpr std::size_t kSumTiles = 4;
 
@@ -67,9 +68,8 @@ class PositionTiles {
     const std::uint8_t* values(std::size_t tile) const {
         return patches_.values + tile / of_row_ * patches_.row_bytes + column(tile) * patches_.column_bytes;
     }
-    std::uint8_t* output(std::size_t tile) const {
-        return patches_.output + (tile / of_row_ * patches_.columns + column(tile)) * patches_.channels;
-    }
+    // The first of them, among all.
+    std::size_t position(std::size_t tile) const { return tile / of_row_ * patches_.columns + column(tile); }
 
   private:
     std::size_t column(std::size_t tile) const {
@@ -150,36 +150,40 @@ inline void store_sums(std::size_t width, std::int32_t* sums) {
     _tile_stored(3, at(3), step);
 }
 
-// Computes blocks of channels for groups of tiles of positions.
-class TileConvolution {
+// Computes blocks of channels for groups of tiles of positions. Where a block begins is its `weights`, and of
+// how many channels it is, its `width`; `finish(block, sums, position, count)` is given the sums [count,
+// width] of so many positions, in no order and some of them twice.
+template <typename Block, typename Finish>
+class TileProducts {
   public:
-    explicit TileConvolution(const Patches& patches) : patches_(patches), tiles_(patches) {
+    TileProducts(const Patches& patches, const Finish& finish)
+        : patches_(patches), tiles_(patches), finish_(finish) {
         const TileShapes shapes(tiles_.height(), patches.fours);
         asm volatile("" : : "r"(&shapes) : "memory");  // GCC takes the first of its words alone for read
         _tile_loadconfig(&shapes);
     }
 
-    void run(const PatchBlock* blocks, std::size_t block_count) {
+    void run(const Block* blocks, std::size_t block_count) {
         for (std::size_t begin = 0; begin < tiles_.count(); begin += kTilesTogether) {
             const std::size_t room = tiles_.count() - begin;
             count_ = room < kTilesTogether ? room : kTilesTogether;
             for (std::size_t tile = 0; tile < count_; ++tile) {
                 values_[tile] = tiles_.values(begin + tile);
-                outputs_[tile] = tiles_.output(begin + tile);
+                positions_[tile] = tiles_.position(begin + tile);
             }
             for (std::size_t tile = count_; tile < kTilesTogether; ++tile) {
-                values_[tile] = values_[0];  // read, and not stored
+                values_[tile] = values_[0];  // read, and not finished
             }
             for (std::size_t i = 0; i < block_count; ++i) {
                 compute(blocks[i]);
             }
         }
-        round_waiting();
+        finish_waiting();
         _tile_release();  // others take what they find for their own
     }
 
   private:
-    void compute(const PatchBlock& block) {
+    void compute(const Block& block) {
         const std::size_t together = 64 / block.width;
         for (std::size_t tile = 0; tile < count_; tile += together) {
             _tile_zero(0);
@@ -193,7 +197,7 @@ class TileConvolution {
             } else {
                 multiply_16(patches_, block.weights, values_ + tile);
             }
-            round_waiting();
+            finish_waiting();
             waiting_ = sums_[turn_];
             store_sums(block.width, sums_[turn_]);
             turn_ = 1 - turn_;
@@ -201,46 +205,32 @@ class TileConvolution {
             const std::size_t left = count_ - tile;
             waiting_tiles_ = left < together ? left : together;
             for (std::size_t i = 0; i < waiting_tiles_; ++i) {
-                waiting_outputs_[i] = outputs_[tile + i] + block.first;
+                waiting_positions_[i] = positions_[tile + i];
             }
         }
     }
 
     // The sums of the products before those that are computed.
-    void round_waiting() const {
-        if (waiting_tiles_ == 0) {
-            return;
-        }
-        if (block_->width == 64) {
-            round_tiles<64>();
-        } else if (block_->width == 32) {
-            round_tiles<32>();
-        } else {
-            round_tiles<16>();
-        }
-    }
-
-    template <std::size_t kChannels>
-    void round_tiles() const {
-        const TileRounding<kChannels> rounding(block_->rounding);
+    void finish_waiting() const {
         for (std::size_t tile = 0; tile < waiting_tiles_; ++tile) {
-            rounding.round(waiting_ + tile * kTileRows * kChannels, tiles_.height(), waiting_outputs_[tile],
-                           patches_.channels);
+            finish_(*block_, waiting_ + tile * kTileRows * block_->width, waiting_positions_[tile],
+                    tiles_.height());
         }
     }
 
     const Patches& patches_;
     const PositionTiles tiles_;
+    const Finish& finish_;
 
     // Of a group.
     std::size_t count_ = 0;
     const std::uint8_t* values_[kTilesTogether] = {};
-    std::uint8_t* outputs_[kTilesTogether] = {};
+    std::size_t positions_[kTilesTogether] = {};
 
     const std::int32_t* waiting_ = nullptr;
-    const PatchBlock* block_ = nullptr;
+    const Block* block_ = nullptr;
     std::size_t waiting_tiles_ = 0;
-    std::uint8_t* waiting_outputs_[kSumTiles] = {};
+    std::size_t waiting_positions_[kSumTiles] = {};
 
     std::size_t turn_ = 0;
     alignas(64) std::int32_t sums_[2][kSumTiles * kTileSums];
