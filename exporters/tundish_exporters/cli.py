@@ -89,6 +89,14 @@ def export(
     evaluation: Annotated[
         Path | None, typer.Option(help="Data for the gate that say what is right, in the same forms.")
     ] = None,
+    stock_operators: Annotated[
+        bool,
+        typer.Option(
+            "--stock-operators",
+            help="Use no operators but ONNX Runtime's own, so that int8 files open in any program that has it; "
+            "tundish's kernels are faster.",
+        ),
+    ] = False,
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="Most accuracy that a variant may lose; 0.005 is half a point.")
     ] = 0.005,
@@ -269,6 +277,7 @@ def export(
             "repository": repository,
             "precision": precision,
             "search_minutes": search_minutes,
+            "stock_operators": stock_operators,
             "calibration": calibration,
             "evaluation": evaluation,
             "max_drop": max_drop,

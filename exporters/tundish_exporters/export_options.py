@@ -34,6 +34,9 @@ class ExportSettings(TypedDict, total=False):
     """`auto` keeps fp32 beside the fastest that passes; another fails unless one of its recipes passes the gate."""
     search_minutes: float
     """How long recipes may be tried for the fastest that passes; with 0, the most promising one is taken unsearched."""
+    stock_operators: bool
+    """Whether variants have no operators but ONNX Runtime's own, so that their files open in any program that has it;
+    those of tundish's kernels are faster."""
     calibration: PathLike | None
     """Data to calibrate and compare on; see `tundish_exporters.data` for the forms."""
     evaluation: PathLike | None
@@ -70,6 +73,8 @@ class ExportOptions:
     search_minutes: float = SEARCH_MINUTES
     """How long recipes may be tried; with 0, the most promising one is taken, and all of the gate's data report it.
     Otherwise one half of them is what the search sees, and the other half reports what it chose."""
+    stock_operators: bool = False
+    """Whether variants have no operators but ONNX Runtime's own, so that their files open in other programs."""
     calibration: Path | None = None
     evaluation: Path | None = None
     max_drop: float = 0.005

@@ -98,7 +98,7 @@ def _listed(draft: Draft, progress: Progress) -> Listed:
     gate, options = draft.data.gate, draft.options
     if gate is None or options.precision in ("fp32", "bf16"):
         return Listed(draft.judge(gate, progress), Shortlist())
-    recipes = recipes_for(draft.floating.path, engines=ENGINES)
+    recipes = recipes_for(draft.floating.path, engines=ENGINES, stock_operators=options.stock_operators)
     if not options.search_minutes:
         return _unsearched(recipes, draft, gate, progress)
     try:

@@ -109,6 +109,6 @@ def test_wrong_projections_are_refused(heads: int, shape: tuple[int, ...], reaso
 
 
 def test_a_mask_of_other_tokens_is_refused() -> None:
-    with pytest.raises(Exception, match=r"mask must be \[1, 4\], as projections are"):  # noqa: PT011
+    with pytest.raises(Exception, match=r"mask must be \[1, 4\], as projections are"):
         model = attention_model(2, 0.2, masked=True)
         outputs_of(model, x=np.zeros((1, 4, 96), np.float32), mask=np.ones((1, 5), np.int32))

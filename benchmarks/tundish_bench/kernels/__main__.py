@@ -23,6 +23,7 @@ from tundish_bench.kernels import (
     resize_normalize,
     run_length_encode,
     softmax_top_k,
+    transformers,
     upsample_argmax,
     wordpiece,
 )
@@ -41,6 +42,7 @@ _CASES = (
     resize_normalize.cases,
     run_length_encode.cases,
     softmax_top_k.cases,
+    transformers.cases,
     upsample_argmax.cases,
     wordpiece.cases,
 )

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from tundish_bench.errors import BenchmarkError
+from tundish_bench.kernels.graph_call import GraphCall
 from tundish_bench.kernels.timing import Case
-from tundish_kernels import onnxruntime_library
 
 _GOAL, _STEM_GOAL = 1.5, 2.0
 
@@ -122,44 +121,19 @@ def _case(
     images: NDArray[Any],
     goal: float,
 ) -> Case:
-    operator, baseline = (_session(nodes, constants, images) for nodes in (ours, theirs))
-    made = _run(operator, images)
+    operator, baseline = (GraphCall(nodes, constants, images, TensorProto.UINT8) for nodes in (ours, theirs))
+    made = operator()
 
     def check() -> None:
-        if not np.array_equal(_run(operator, images), _run(baseline, images)):
+        if not np.array_equal(operator(), baseline()):
             raise BenchmarkError(f"{name.split()[0]} differs from ONNX Runtime's own operators.")
 
     return Case(
         name=name,
-        operator=lambda: _run(operator, images),
-        baseline=lambda: _run(baseline, images),
+        operator=operator,
+        baseline=baseline,
         baseline_name="ONNX Runtime",
         bytes_moved=images.nbytes + made.nbytes,
         goal=goal,
         check=check,
     )
-
-
-def _run(session: onnxruntime.InferenceSession, images: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.asarray(session.run(None, {"x": images})[0])
-
-
-def _session(
-    nodes: list[onnx.NodeProto], constants: dict[str, Any], images: NDArray[Any]
-) -> onnxruntime.InferenceSession:
-    kind = helper.np_dtype_to_tensor_dtype(images.dtype)
-    graph = helper.make_graph(
-        nodes,
-        "layer",
-        [helper.make_tensor_value_info("x", kind, [None] * 4)],
-        [helper.make_tensor_value_info("y", TensorProto.UINT8, [None] * 4)],
-        [numpy_helper.from_array(np.asarray(array), key) for key, array in constants.items()],
-    )
-    domains = {"": 17, "tundish": 1, "com.microsoft": 1}
-    opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
-    model = helper.make_model(graph, ir_version=8, opset_imports=opsets)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    options.register_custom_ops_library(str(onnxruntime_library()))
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

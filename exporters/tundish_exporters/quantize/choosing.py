@@ -50,11 +50,12 @@ class _Kinds:
     """Whether there are convolutions that filter each channel alone."""
 
 
-def recipes_for(source: Path, *, engines: Sequence[EngineName]) -> list[Recipe]:
+def recipes_for(source: Path, *, engines: Sequence[EngineName], stock_operators: bool = False) -> list[Recipe]:
     """Those that one of these engines can gain by with this graph on this processor, the most promising first.
 
     Convolutional networks take static activations, calibrated, since their ranges vary little from input to input.
-    Transformers take dynamic ones, or static ones of products alone: static ranges of all else destroy them.
+    Transformers take dynamic ones, or static ones of products alone: static ranges of all else destroy them. With
+    `stock_operators` there are none by tundish's kernels.
 
     Raises:
         ExportError: the graph cannot be read.
@@ -66,6 +67,8 @@ def recipes_for(source: Path, *, engines: Sequence[EngineName]) -> list[Recipe]:
     recipes = _for_convolutions(kinds, narrow=narrow) if is_convolutional else _for_products(kinds, narrow=narrow)
     # Half the file, and nothing that a processor would be faster by: for when nothing else passes the gate.
     recipes.append(HalfRecipe())
+    if stock_operators:
+        recipes = [recipe for recipe in recipes if not isinstance(recipe, KernelRecipe | LinearKernelRecipe)]
     return [recipe for recipe in recipes if set(recipe.engines) & set(engines)]
 
 

@@ -64,8 +64,8 @@ class LinearKernelRecipe:
             model = onnx.load(prepared)
             if not use_linear_kernels(model, self.recipe.kept):
                 raise ExportError("No product by constant weights is one that a kernel computes.")
-            file = Path(scratch) / destination.name if self.recipe.embeddings else destination
+            file = Path(scratch) / destination.name
             ONNXModel(model).save_model_to_file(file, False)
-            if self.recipe.embeddings:
-                quantise(file, destination, EMBEDDINGS, self.recipe)
+            # Attention of a form that the kernel has not becomes ONNX Runtime's in integers.
+            quantise(file, destination, ["Attention", *(EMBEDDINGS if self.recipe.embeddings else [])], self.recipe)
         progress("quantise", 1, 1)

@@ -25,10 +25,10 @@ from tundish_exporters.quantize.smoothing import divides
 
 _VERSION = 1
 _LINEAR, _LINEAR_NORM, _ATTENTION = "QuantizedLinear", "QuantizedLinearNorm", "SelfAttention"
-_EMBEDDINGS = ("EmbedLayerNormalization", "QEmbedLayerNormalization")
+_EMBEDDINGS = "EmbedLayerNormalization"
 _MASK_INPUT, _MASK_OUTPUT = 7, 1
-"""Of those: the mask, and how many tokens of each text it leaves, if they come first."""
-_NORMALISED = ("LayerNormalization", *_EMBEDDINGS)
+"""Of that: the mask, and how many tokens of each text it leaves, if they come first."""
+_NORMALISED = ("LayerNormalization", _EMBEDDINGS)
 """Whose output has as many dimensions as what is added to it, and not fewer."""
 _MOST_INPUTS = 2**16
 
@@ -156,8 +156,10 @@ class _Graph:
         if not name:
             return ""
         maker = self._makers.get(name)
-        if maker is not None and maker.op_type in _EMBEDDINGS and name == maker.output[_MASK_OUTPUT]:
+        if maker is not None and maker.op_type == _EMBEDDINGS and name == maker.output[_MASK_OUTPUT]:
             name = maker.input[_MASK_INPUT]
+        elif maker is not None and maker.op_type == "ReduceSum":  # which counts the tokens, too
+            name = maker.input[0]
         kind = self._types.get(name)
         is_mask = kind is not None and kind.elem_type == TensorProto.INT32 and len(kind.shape.dim) == 2
         return name if is_mask else None

@@ -63,6 +63,8 @@ def test_a_transformer_takes_smoothed_weights_first(monkeypatch: pytest.MonkeyPa
     ]
     assert not any("u8s7" in name for name in names)
     assert not any("kernels" in recipe.name for recipe in recipes_for(source, engines=BOTH[1:]))
+    stock = [recipe.name for recipe in recipes_for(source, engines=BOTH, stock_operators=True)]
+    assert stock == [name for name in names if "kernels" not in name]
 
 
 def test_a_convolutional_network_takes_static_ranges_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,8 +108,11 @@ def test_depthwise_convolutions_take_kernels_first(monkeypatch: pytest.MonkeyPat
     assert [name for name in names if "kernels" in name][1:] == [
         f"static-u8s8-{ranges}-plain-stem-kernels" for ranges in ("percentile", "extremes", "entropy")
     ]
-    without = [recipe.name for recipe in recipes_for(source, engines=BOTH[1:])]
-    assert not any("kernels" in name for name in without)
+    for without in (
+        recipes_for(source, engines=BOTH[1:]),
+        recipes_for(source, engines=BOTH, stock_operators=True),
+    ):
+        assert not any("kernels" in recipe.name for recipe in without)
     # The kernels must have been compiled for it, too, and a process be let use it.
     machine(monkeypatch, "avx2", "avx512f", "avx512_vnni", "amx_int8")
     for isas, name in ((["scalar", "avx512_amx"], "dense-kernels"), (["scalar", "avx512_vnni"], "kernels")):

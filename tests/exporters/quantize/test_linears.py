@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from support.float_graphs import LAYERS, encoder_inputs, write_encoder
-from support.model_families import bert, save_family
+from support.model_families import TEXT_FAMILIES, bert, save_family
 
 from tundish.engines import Arrays, load_file
 from tundish_exporters.errors import ExportError
@@ -109,6 +109,33 @@ def test_attention_becomes_a_kernel_and_heeds_the_mask(bert_graph: Path, tmp_pat
         assert cosine(batch[1, :4], whole[1, :4]) > 0.99
         assert np.abs(batch[1, :4] - alone[0]).max() < 1e-4
         assert np.array_equal(batch[:1], answers(path, text)), "who else asks changes nothing"
+
+
+@pytest.mark.parametrize(("family", "attends"), [("roberta", True), ("distilbert", False), ("deberta", False)])
+def test_families_keep_their_answers(family: str, attends: bool, tmp_path: Path, minilm_directory: Path) -> None:
+    """Masks are given to attention in several forms, and not every attention is one that ONNX Runtime fuses."""
+    from tundish_exporters.sources.huggingface import load_source
+    from tundish_exporters.sources.huggingface.source import Choices
+
+    source = tmp_path / "float.onnx"
+    directory = save_family(tmp_path / "model", TEXT_FAMILIES[family](minilm_directory))
+    load_source(directory, "text-classification", Choices()).write_onnx(source)
+    wanted = {given.name for given in onnx.load(source).graph.input}
+    draw = np.random.default_rng(5)
+    inputs: dict[str, NDArray[Any]] = {
+        "input_ids": draw.integers(5, 60, (2, 12)),
+        "attention_mask": np.ones((2, 12), np.int64),
+        "token_type_ids": np.zeros((2, 12), np.int64),
+    }
+    inputs = {name: array for name, array in inputs.items() if name in wanted}
+    inputs["attention_mask"][1, 7:] = 0
+    path = made(FUSED if attends else SMOOTH, source, tmp_path, [inputs])
+    assert ("SelfAttention" in kernels_in(path).values()) == attends
+    assert "QuantizedLinearNorm" in kernels_in(path).values()
+    whole = answers(source, inputs)
+    assert cosine(answers(path, inputs), whole) > 0.99
+    text = {name: array[1:, :7] for name, array in inputs.items()}
+    assert np.abs(answers(path, text) - answers(path, inputs)[1:]).max() < 1e-3 * np.abs(whole).max()
 
 
 def test_without_smoothing_and_with_embeddings_in_float(encoder: Path, tmp_path: Path) -> None:
