@@ -52,7 +52,7 @@ def test_tokens_that_are_masked_change_nothing() -> None:
     x[:, 21:, 32:] = projections_of(draw, 1, 9, 64)  # but for the queries
     assert np.array_equal(outputs_of(model, x=x, mask=mask), made)
     alone = outputs_of(model, x=x[:, :21], mask=mask[:, :21])
-    assert np.abs(made[:, :21] - alone).max() < 1e-6  # sums have other lanes
+    assert np.array_equal(made[:, :21], alone), "padding behind a text changes no bit of it"
 
 
 def test_no_token_left_gives_zeros() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tundish.scheduling.item import Item
 
-MAX_PADDING = 0.05
+MAX_PADDING = 0.1
 """The most of a batch that may be padding, where lengths differ: what an engine computes for nothing."""
 
 MAX_SEQUENCES = 1024

@@ -107,8 +107,8 @@ def test_attention_becomes_a_kernel_and_heeds_the_mask(bert_graph: Path, tmp_pat
         batch = answers(path, padded, threads)
         assert cosine(batch[0], whole[0]) > 0.99
         assert cosine(batch[1, :4], whole[1, :4]) > 0.99
-        assert np.abs(batch[1, :4] - alone[0]).max() < 1e-4
-        assert np.array_equal(batch[:1], answers(path, text)), "who else asks changes nothing"
+        assert np.array_equal(batch[0], answers(path, text)[0]), "who else asks changes nothing"
+        assert np.array_equal(batch[1, :4], alone[0]), "nor does padding"
 
 
 @pytest.mark.parametrize(("family", "attends"), [("roberta", True), ("distilbert", False), ("deberta", False)])
@@ -135,7 +135,8 @@ def test_families_keep_their_answers(family: str, attends: bool, tmp_path: Path,
     whole = answers(source, inputs)
     assert cosine(answers(path, inputs), whole) > 0.99
     text = {name: array[1:, :7] for name, array in inputs.items()}
-    assert np.abs(answers(path, text) - answers(path, inputs)[1:]).max() < 1e-3 * np.abs(whole).max()
+    if attends:
+        assert np.array_equal(answers(path, text), answers(path, inputs)[1:])
 
 
 def test_without_smoothing_and_with_embeddings_in_float(encoder: Path, tmp_path: Path) -> None:
