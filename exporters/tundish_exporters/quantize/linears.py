@@ -52,6 +52,8 @@ class _Linear:
     read: str
     weights: _Floats
     """[inputs, outputs]"""
+    weights_name: str
+    """Of what is made of them, which other layers may read, too."""
     biases: _Floats
     factors: _Floats
     gelu: bool = False
@@ -123,6 +125,7 @@ class _Graph:
             return None
         linear = self._started(node, weights, biases)
         if linear is not None:
+            linear.weights_name += "/turned" * is_turned(node)
             self._add_bias(linear)
             if not self._add_gelu(linear):
                 self._add_normalisation(linear)
@@ -171,8 +174,8 @@ class _Graph:
         maker = self._makers.get(node.input[0])
         if maker is not None and divides(maker):
             factors = numpy_helper.to_array(self._constants[maker.input[1]])
-            return _Linear([node], maker.input[0], weights, biases, factors)
-        return _Linear([node], node.input[0], weights, biases, np.ones(inputs, np.float32))
+            return _Linear([node], maker.input[0], weights, node.input[1], biases, factors)
+        return _Linear([node], node.input[0], weights, node.input[1], biases, np.ones(inputs, np.float32))
 
     def _add_bias(self, linear: _Linear) -> None:
         node = self._reader(linear.output)
@@ -231,14 +234,22 @@ def _linear_nodes(graph: onnx.GraphProto, linear: _Linear) -> list[onnx.NodeProt
     def constants(**arrays: NDArray[Any]) -> list[str]:
         return [add_constant(graph, f"{name}/{each}", array) for each, array in arrays.items()]
 
-    weights, scales = _rounded(linear.weights)
-    inputs = [linear.read]
-    inputs += constants(weights=weights, scales=scales, biases=linear.biases, factors=linear.factors)
+    inputs = [linear.read, *_weights(graph, linear), *constants(biases=linear.biases, factors=linear.factors)]
     if after := linear.normalisation:
         epsilon = np.array(after.epsilon, np.float32)
         inputs += [after.other, *constants(gamma=after.gamma, beta=after.beta, epsilon=epsilon)]
     operator = _LINEAR_NORM if linear.normalisation else _LINEAR
     return [helper.make_node(operator, inputs, [linear.output], name=name, domain=DOMAIN, gelu=[int(linear.gelu)])]
+
+
+def _weights(graph: onnx.GraphProto, linear: _Linear) -> list[str]:
+    """The rounded weights and their scales, made once for all layers that share them."""
+    rounded, scales = (f"{linear.weights_name}/{each}" for each in ("rounded", "scales"))
+    if rounded not in {tensor.name for tensor in graph.initializer}:
+        weights, steps = _rounded(linear.weights)
+        add_constant(graph, rounded, weights)
+        add_constant(graph, scales, steps)
+    return [rounded, scales]
 
 
 def _rounded(weights: _Floats) -> tuple[NDArray[np.int8], _Floats]:

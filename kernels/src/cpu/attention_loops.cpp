@@ -13,11 +13,10 @@ namespace TUNDISH_ISA {
 namespace {
 
 // Rows and sixteens of columns of a product that registers hold the sums of.
-#if defined(__AVX512BW__)
 constexpr std::size_t kAttentionRows = 6;
+#if defined(__AVX512BW__)
 constexpr std::size_t kAttentionColumns = 4;
 #else
-constexpr std::size_t kAttentionRows = 6;
 constexpr std::size_t kAttentionColumns = 1;
 #endif
 
@@ -149,24 +148,20 @@ struct Workspace {
 
 std::size_t scratch_of(std::size_t tokens, std::size_t size) { return Workspace(tokens, size).end; }
 
-void attend(const AttentionHead& head, float* scratch) {
-    const Workspace places(head.tokens, head.size);
-    float* const keys = scratch;
-    float* const values = scratch + places.values;
-    const AttentionMask mask{scratch + places.below, scratch + places.kept};
+// Whether any token counts.
+bool write_mask(const AttentionHead& head, std::size_t padded_tokens, const AttentionMask& mask) {
     bool any = false;
-    for (std::size_t token = 0; token < places.padded_tokens; ++token) {
+    for (std::size_t token = 0; token < padded_tokens; ++token) {
         const bool counts = token < head.tokens && (head.mask == nullptr || head.mask[token] != 0);
         any = any || counts;
         mask.below[token] = counts ? 0.0F : -INFINITY;
         mask.kept[token] = counts ? 1.0F : 0.0F;
     }
-    if (!any) {
-        for (std::size_t token = 0; token < head.tokens; ++token) {
-            memset(head.output + token * head.output_step, 0, head.size * sizeof(float));
-        }
-        return;
-    }
+    return any;
+}
+
+// Lays keys side by side, number by number, and values one below the other.
+void lay_out(const AttentionHead& head, const Workspace& places, float* keys, float* values) {
     for (std::size_t token = 0; token < places.padded_tokens; ++token) {
         for (std::size_t i = 0; i < head.size; ++i) {
             keys[i * places.padded_tokens + token] =
@@ -179,25 +174,38 @@ void attend(const AttentionHead& head, float* scratch) {
                 .store(values + token * places.padded_size + i);
         });
     }
+}
+
+void attend(const AttentionHead& head, float* scratch) {
+    const Workspace places(head.tokens, head.size);
+    const AttentionMask mask{scratch + places.below, scratch + places.kept};
+    if (!write_mask(head, places.padded_tokens, mask)) {
+        for (std::size_t token = 0; token < head.tokens; ++token) {
+            memset(head.output + token * head.output_step, 0, head.size * sizeof(float));
+        }
+        return;
+    }
+    const Rows keys{scratch, places.padded_tokens}, values{scratch + places.values, places.padded_size};
+    lay_out(head, places, scratch, scratch + places.values);
     float* const products = scratch + places.products;
     float* const averages = scratch + places.averages;
     for (std::size_t first = 0; first < head.tokens; first += kAttentionRows) {
         const std::size_t left = head.tokens - first, rows = left < kAttentionRows ? left : kAttentionRows;
-        multiply_some(rows, {head.queries + first * head.step, head.step}, {keys, places.padded_tokens},
-                      head.size, products, places.padded_tokens, places.padded_tokens / kSixteen);
-        float factors[kAttentionRows];
+        const Rows queries{head.queries + first * head.step, head.step};
+        multiply_some(rows, queries, keys, head.size, products, places.padded_tokens,
+                      places.padded_tokens / kSixteen);
+        Sixteen factors[kAttentionRows];
         for (std::size_t i = 0; i < rows; ++i) {
             float* const row = products + i * places.padded_tokens;
-            factors[i] = 1.0F / weigh(row, head.scale, mask, places.padded_tokens);
+            factors[i] = Sixteen::of(1.0F / weigh(row, head.scale, mask, places.padded_tokens));
         }
-        multiply_some(rows, {products, places.padded_tokens}, {values, places.padded_size}, head.tokens,
-                      averages, places.padded_size, places.padded_size / kSixteen);
+        multiply_some(rows, {products, places.padded_tokens}, values, head.tokens, averages,
+                      places.padded_size, places.padded_size / kSixteen);
         for (std::size_t i = 0; i < rows; ++i) {
-            const Sixteen factor = Sixteen::of(factors[i]);
             float* const to = head.output + (first + i) * head.output_step;
             for_sixteens(head.size, [&](std::size_t j, std::size_t count) {
                 const Sixteen average = Sixteen::load(averages + i * places.padded_size + j);
-                store(multiply(average, factor), to + j, count);
+                store(multiply(average, factors[i]), to + j, count);
             });
         }
     }

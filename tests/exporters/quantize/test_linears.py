@@ -272,6 +272,16 @@ def run(model: onnx.ModelProto, x: NDArray[Any]) -> list[NDArray[Any]]:
     return [np.asarray(each) for each in session.run(None, {"x": x})]
 
 
+def test_layers_that_share_weights_go_on_sharing_them() -> None:
+    nodes = [PRODUCT, node("MatMul", "y w", "z"), node("MatMul", "z w2", "p")]
+    model = graph_of(nodes, ["p"], w2=np.eye(8, dtype=np.float32))
+    assert use_linear_kernels(model, frozenset()) == 3
+    read = [each.input[1] for each in model.graph.node]
+    assert read[0] == read[1] != read[2]
+    assert sum(tensor.data_type == TensorProto.INT8 for tensor in model.graph.initializer) == 2
+    assert not {"w", "w2"} & {tensor.name for tensor in model.graph.initializer}
+
+
 @pytest.mark.parametrize(
     ("nodes", "changes"),
     [
