@@ -13,7 +13,17 @@ namespace tundish::onnxruntime {
 namespace {
 
 // The inputs of both, behind x.
-enum LinearInput : std::size_t { kWeights = 1, kScales, kBiases, kFactors, kOther, kGamma, kBeta, kEpsilon };
+enum LinearInput : std::size_t {
+    kWeights = 1,
+    kScales,
+    kBiases,
+    kFactors,
+    kOther,
+    kGamma,
+    kBeta,
+    kEpsilon,
+    kAllInputs,
+};
 
 const float* vector_of(const Api& api, const KernelInfo* info, std::size_t index, const char* name,
                        std::int64_t size) {
@@ -97,44 +107,25 @@ void compute_linear(const Kernel<QuantizedLinear>& kernel, KernelContext* contex
     }
 }
 
+// With a normalisation there are four more inputs.
+template <bool kNormalizes>
+constexpr auto linear_inputs() {
+    std::array<ElementType, kNormalizes ? kAllInputs : kOther> inputs{};
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        inputs[i] = i == kWeights ? ElementType::int8 : ElementType::float32;
+    }
+    return inputs;
+}
+
+template <bool kNormalizes>
 struct LinearDefinition {
-    static constexpr const char* kName = "QuantizedLinear";
-    static constexpr std::array kInputs = {
-        ElementType::float32,  // x
-        ElementType::int8,     // w
-        ElementType::float32,  // w_scale
-        ElementType::float32,  // B
-        ElementType::float32,  // factors
-    };
+    static constexpr const char* kName = kNormalizes ? "QuantizedLinearNorm" : "QuantizedLinear";
+    static constexpr auto kInputs = linear_inputs<kNormalizes>();
     static constexpr std::size_t kRequired = kInputs.size();
     static constexpr ElementType kOutput = ElementType::float32;
 
     static QuantizedLinear make(const Api& api, const KernelInfo* info) {
-        return make_linear(api, info, false);
-    }
-    static void compute(const Kernel<QuantizedLinear>& kernel, KernelContext* context) {
-        compute_linear(kernel, context);
-    }
-};
-
-struct LinearNormDefinition {
-    static constexpr const char* kName = "QuantizedLinearNorm";
-    static constexpr std::array kInputs = {
-        ElementType::float32,  // x
-        ElementType::int8,     // w
-        ElementType::float32,  // w_scale
-        ElementType::float32,  // B
-        ElementType::float32,  // factors
-        ElementType::float32,  // other
-        ElementType::float32,  // gamma
-        ElementType::float32,  // beta
-        ElementType::float32,  // epsilon
-    };
-    static constexpr std::size_t kRequired = kInputs.size();
-    static constexpr ElementType kOutput = ElementType::float32;
-
-    static QuantizedLinear make(const Api& api, const KernelInfo* info) {
-        return make_linear(api, info, true);
+        return make_linear(api, info, kNormalizes);
     }
     static void compute(const Kernel<QuantizedLinear>& kernel, KernelContext* context) {
         compute_linear(kernel, context);
@@ -143,7 +134,7 @@ struct LinearNormDefinition {
 
 }  // namespace
 
-const CustomOperator kQuantizedLinear = custom_operator<LinearDefinition>();
-const CustomOperator kQuantizedLinearNorm = custom_operator<LinearNormDefinition>();
+const CustomOperator kQuantizedLinear = custom_operator<LinearDefinition<false>>();
+const CustomOperator kQuantizedLinearNorm = custom_operator<LinearDefinition<true>>();
 
 }  // namespace tundish::onnxruntime
