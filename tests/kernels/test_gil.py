@@ -71,12 +71,19 @@ def much(work_of: Callable[[int], Callable[[], object]]) -> Callable[[], object]
         size *= 2
 
 
-@pytest.mark.parametrize("work_of", [softmax_of, pooling_of, packing_of, tokens_of])
-def test_other_threads_run_while_a_kernel_has_much_to_do(work_of: Callable[[int], Callable[[], object]]) -> None:
-    thread = threading.Thread(target=much(work_of))
+def steps_beside(work: Callable[[], object]) -> int:
+    """How often this thread comes to its turn meanwhile."""
+    thread = threading.Thread(target=work)
     thread.start()
     steps = 0
     while thread.is_alive():
         steps += 1
         time.sleep(WORK_SECONDS / 100)
-    assert steps > 5  # one or two, if it waits for the kernel's end
+    return steps
+
+
+@pytest.mark.parametrize("work_of", [softmax_of, pooling_of, packing_of, tokens_of])
+def test_other_threads_run_while_a_kernel_has_much_to_do(work_of: Callable[[int], Callable[[], object]]) -> None:
+    work = much(work_of)
+    # One or two, if it waits for the kernel's end; none, where a busy machine has no core for it: so thrice.
+    assert max(steps_beside(work) for _ in range(3)) > 5
