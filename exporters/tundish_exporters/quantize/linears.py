@@ -65,7 +65,7 @@ class _Linear:
 
 
 def use_linear_kernels(model: onnx.ModelProto, kept: frozenset[str]) -> int:
-    """Has products by constant weights and attention computed by kernels; returns how many products.
+    """Has products by constant weights and attention computed by kernels; returns how many of both.
 
     `kept` are the nodes that stay in float, by name. With a product go its bias, a Gelu behind it, or the sum with a
     normalised tensor and its normalisation; attention goes where ONNX Runtime's fusion has made one node of it.

@@ -16,7 +16,7 @@ def saturates() -> bool:
 
 
 def multiplies_bytes() -> bool:
-    """Whether tundish's kernels of convolutions have instructions that multiply bytes and add the products exactly.
+    """Whether tundish's kernels of layers have instructions that multiply bytes and add the products exactly.
 
     With what other processors have they are no faster than ONNX Runtime, or slower.
     """

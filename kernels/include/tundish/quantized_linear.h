@@ -36,8 +36,8 @@ struct QuantizedLinearArguments {
 // For each row x of float32:
 //
 //   v = x × factors; low = min(0, min v); step = (max(0, max v) - low) / 255; zero = round(-low / step)
-//   q = clamp(round(v / step) + zero, 0, 255), with 1 / step rounded before it multiplies, halves to even
-//   y = fma(float(sum of (q - zero) × weight), step × scale, bias), then its activation
+//   q = round(clamp(fma(v, 1 / step, zero), 0, 255)), halves to even; a step below 2^-126 counts as infinite
+//   y = fma(fma(zero, -sum of weights, float(sum of q × weight)), step × scale, bias), then its activation
 //
 // and with a normalisation that of y + other. A row has a step of its own, so that no other in its batch
 // changes it; a row with a NaN or an infinity gives NaN. Sums over a row are taken in sixteen lanes. All
