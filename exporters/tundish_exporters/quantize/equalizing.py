@@ -9,27 +9,30 @@ in Meller, Finkelstein, Almog and Grobman, "Same, Same But Different", 2019.
 This is done where the rectifier cuts off, as ReLU6 does: no channel has a use for more than that, and none comes to
 determine the range. Without a limit the largest values of an input come to lie in another channel each time, and the
 range grows; that was better and worse by a few hundredths of the error (docs/decisions/2026-11-26-recipes.md).
+
+How far a channel may go depends on who reads it. A filter that reads several channels shares one scale between their
+weights, which grow uneven; one that reads a single channel loses nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from tundish.engines import Arrays
 from tundish_exporters.progress import Progress
-from tundish_exporters.quantize.nodes import attributes_of, bias_of
+from tundish_exporters.quantize.channel_scaling import ChannelScaling
 from tundish_exporters.quantize.observing import calibration_inputs, observed
 
 _MOST = 4.0
 """By how much a channel is made larger: beyond, what the calibration inputs happen not to have is cut off."""
+_MOST_ALONE = 16.0
+"""The same where each filter reads one channel."""
 
 
 def equalize(path: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
@@ -42,7 +45,8 @@ def equalize(path: Path, calibration: Sequence[Arrays], progress: Progress) -> N
         ExportError: there are no calibration inputs.
     """
     model = onnx.load(path)
-    pairs = _pairs(model.graph)
+    scaling = ChannelScaling(model.graph)
+    pairs = _pairs(model.graph, scaling)
     if not pairs:
         return
     tensors, largest = [pair.between for pair in pairs], [np.zeros(1, np.float32)] * len(pairs)
@@ -50,15 +54,17 @@ def equalize(path: Path, calibration: Sequence[Arrays], progress: Progress) -> N
     for values in observed(model, tensors, inputs, "even channels out", progress, fused=True):
         of_input = [value.max(axis=(0, *range(2, value.ndim))) for value in values]
         largest = [np.maximum(*both) for both in zip(largest, of_input, strict=True)]
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     for pair, of_channels in zip(pairs, largest, strict=True):
-        pair.scale(weights, (pair.limit / of_channels.clip(pair.limit / _MOST, pair.limit)).astype(np.float32))
+        most = _MOST_ALONE if scaling.weights(pair.second).shape[1] == 1 else _MOST
+        factors = (pair.limit / of_channels.clip(pair.limit / most, pair.limit)).astype(np.float32)
+        scaling.scale_outputs(pair.first, factors)
+        scaling.scale_inputs(pair.second, factors)
     onnx.save(model, path)
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Two convolutions with nothing but a rectifier between them, whose constants no other node reads."""
+    """Two convolutions with nothing but a rectifier between them."""
 
     first: onnx.NodeProto
     between: str
@@ -66,46 +72,24 @@ class _Pair:
     limit: float
     second: onnx.NodeProto
 
-    def scale(self, weights: Mapping[str, onnx.TensorProto], factors: NDArray[np.float32]) -> None:
-        """Multiplies the channels between the two by factors `[channels]`, and nothing else that they compute."""
-        for name in filter(None, (self.first.input[1], bias_of(self.first))):
-            array = numpy_helper.to_array(weights[name])
-            _set(weights[name], array * factors.reshape(-1, *[1] * (array.ndim - 1)))
-        tensor, groups = weights[self.second.input[1]], attributes_of(self.second).get("group", 1)
-        array = numpy_helper.to_array(tensor)
-        by_group = array.reshape(groups, array.shape[0] // groups, array.shape[1], -1)
-        _set(tensor, (by_group / factors.reshape(groups, 1, -1, 1)).reshape(array.shape))
 
-
-def _set(tensor: onnx.TensorProto, array: NDArray[np.floating]) -> None:
-    tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float32, copy=False), tensor.name))
-
-
-def _pairs(graph: onnx.GraphProto) -> list[_Pair]:
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    makers = {name: node for node in graph.node for name in node.output}
-    readers = Counter(name for node in graph.node for name in node.input)
-    readers.update(output.name for output in graph.output)
-
-    def is_own(node: onnx.NodeProto) -> bool:
-        """Whether this is a convolution with constants of its own."""
-        return node.op_type == "Conv" and all(name in constants and readers[name] == 1 for name in node.input[1:])
-
+def _pairs(graph: onnx.GraphProto, scaling: ChannelScaling) -> list[_Pair]:
     pairs = []
     for second in graph.node:
-        rectifier = makers.get(second.input[0]) if is_own(second) else None
-        limit = _limit(rectifier, constants) if rectifier is not None else None
+        rectifier = scaling.makers.get(second.input[0]) if scaling.can_scale(second) else None
+        limit = _limit(rectifier, scaling) if rectifier is not None else None
         if rectifier is None or limit is None:
             continue
-        first = makers.get(rectifier.input[0])
-        if first is not None and is_own(first) and readers[rectifier.input[0]] == readers[rectifier.output[0]] == 1:
+        first = scaling.makers.get(rectifier.input[0])
+        between = (rectifier.input[0], rectifier.output[0])
+        if first is not None and scaling.can_scale(first) and all(scaling.readers[name] == 1 for name in between):
             pairs.append(_Pair(first, rectifier.output[0], limit, second))
     return pairs
 
 
-def _limit(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> float | None:
+def _limit(node: onnx.NodeProto, scaling: ChannelScaling) -> float | None:
     """Where a rectifier cuts off; None of a node that is none, or that has no limit."""
-    if node.op_type != "Clip" or len(node.input) != 3 or not {*node.input[1:]} <= {*constants}:
+    if node.op_type != "Clip" or len(node.input) != 3 or not {*node.input[1:]} <= {*scaling.constants}:
         return None
-    low, high = (float(numpy_helper.to_array(constants[name])) for name in node.input[1:])
+    low, high = (float(numpy_helper.to_array(scaling.constants[name])) for name in node.input[1:])
     return high if low == 0 < high else None

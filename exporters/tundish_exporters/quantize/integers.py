@@ -114,7 +114,7 @@ class IntegerGraph:
         if self.constant(pixels.input[1]).size != 1 or (biases is not None and not self._adds(biases, pixels, filters)):
             return None
         shape = tuple(self._constants[filters.input[0]].dims)
-        pads = _pads(node, shape[2:])
+        pads = pads_of(node, shape[2:])
         return None if pads is None else IntegerConv(node, pixels, filters, shape, pads, biases, rounding)
 
     def _adds(self, biases: onnx.NodeProto, pixels: onnx.NodeProto, filters: onnx.NodeProto) -> bool:
@@ -147,7 +147,7 @@ class IntegerGraph:
         return known and self._constants[node.input[2]].data_type == integers
 
 
-def _pads(node: onnx.NodeProto, kernel: Sequence[int]) -> tuple[int, ...] | None:
+def pads_of(node: onnx.NodeProto, kernel: Sequence[int]) -> tuple[int, ...] | None:
     """Those that are given, or that keep the size; None if they depend on the image."""
     settings, sides = attributes_of(node), len(kernel)
     rule = settings.get("auto_pad", b"NOTSET")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,11 +57,14 @@ def observe(
     progress: Progress,
     *,
     means_of: Collection[str] = (),
+    also: Callable[[Mapping[str, NDArray[np.float32]]], None] | None = None,
 ) -> Observations:
-    """Observes these tensors, and of some of them the means."""
+    """Observes these tensors, and of some of them the means; `also` sees them, input by input."""
     lows, highs = [], []
     means: dict[str, list[NDArray[np.float32]]] = {name: [] for name in means_of}
     for values in observed(model, tensors, inputs, "calibrate", progress):
+        if also is not None:
+            also(dict(zip(tensors, values, strict=True)))
         lows.append([value.min(initial=0.0) for value in values])
         highs.append([value.max(initial=0.0) for value in values])
         for name, value in zip(tensors, values, strict=True):

@@ -26,7 +26,9 @@ from tundish_exporters.quantize.observing import calibration_inputs
 from tundish_exporters.quantize.preparing import prepare
 from tundish_exporters.quantize.ranges import Range, RangeRule, activations, find_ranges, observe
 from tundish_exporters.quantize.recipe import describe_keeping, name_keeping, one_sentence
+from tundish_exporters.quantize.rounding import FilterReads
 from tundish_exporters.quantize.smoothing import smooth
+from tundish_exporters.quantize.streams import even_streams
 
 Operators = Literal["convolutions", "products", "all"]
 """What is quantised: convolutions and what lies between them; matrix products by weights; whatever ONNX Runtime can."""
@@ -125,6 +127,7 @@ class StaticRecipe:
         if self.operators == "convolutions" and self.per_channel:  # weights of one scale for all would grow uneven
             with one_sentence("evening channels out"):
                 equalize(destination, calibration, progress)
+                even_streams(destination, calibration, progress)
         if self.smoothing is not None:
             with one_sentence("smoothing"):
                 smooth(destination, calibration, progress, strength=self.smoothing)
@@ -141,13 +144,14 @@ class StaticRecipe:
         attends = _has_attention(model.graph, ends)
         nodes = [node for node in self._nodes(model.graph, first, ends, attends=attends) if node.name not in self.kept]
         convolutions = with_biases(model.graph, nodes)
-        read = {each.input for each in convolutions}
-        observations = observe(model, activations(model, nodes), inputs, progress, means_of=read)
+        read, reads = {each.input for each in convolutions}, FilterReads(model.graph, convolutions)
+        observations = observe(model, activations(model, nodes), inputs, progress, means_of=read, also=reads.add)
         ranges = find_ranges(model, observations, inputs, self.ranges, progress)
         if first is not None:
             tensor, of_pixels = first.range(inputs)
             ranges[tensor] = of_pixels
         quantised = self._in_qdq_form(model, nodes, ranges)
+        reads.round_weights(quantised.graph)
         correct_biases(quantised.graph, convolutions, observations.means)
         if self.operators == "convolutions":
             fit_heads(onnx.load(prepared), quantised, ends.heads, inputs, progress)
