@@ -37,6 +37,10 @@ def main(
             console.print(trials_table(outcome.trials))
         results.append((row, outcome))
     console.print(_table(results))
+    for row, outcome in results:
+        if not isinstance(outcome, Exception):
+            served = outcome.bundle.manifest.servable[0]
+            console.print(f"{row.name}: {served.recipe}", markup=False, soft_wrap=True)
     if any(isinstance(outcome, Exception) for _, outcome in results):
         raise typer.Exit(1)
 
@@ -63,17 +67,16 @@ def _table(results: Sequence[tuple[Row, Exported | Exception]]) -> Table:
         caption="Against fp32 in ONNX Runtime, one item on one thread, the two in turn; drops on the half that "
         "the search did not see"
     )
-    for heading in ("model", "served", "recipe", "drop", "at most", "speed-up", "at least"):
+    for heading in ("model", "served", "drop", "at most", "speed-up", "at least"):
         table.add_column(heading, overflow="fold")
     for row, exported in results:
         if isinstance(exported, Exception):
-            table.add_row(row.what, "failed", "", "", f"{100 * row.most_drop:g}", "", f"{row.least_speedup:g}x")
+            table.add_row(row.what, "failed", "", f"{100 * row.most_drop:g}", "", f"{row.least_speedup:g}x")
             continue
         served = exported.bundle.manifest.servable[0]
         table.add_row(
             row.what,
             served.name,
-            served.recipe,
             _drop(served),
             f"{100 * row.most_drop:g}",
             f"{_speedup(exported.bundle.manifest, served):.2f}x",

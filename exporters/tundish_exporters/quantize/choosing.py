@@ -11,6 +11,7 @@ import onnx
 
 from tundish.manifest import EngineName
 from tundish_exporters.quantize.blocks import BlockRecipe
+from tundish_exporters.quantize.convolution_recipe import ConvolutionKernelRecipe
 from tundish_exporters.quantize.dynamic import DynamicRecipe
 from tundish_exporters.quantize.first_layer import StemForm
 from tundish_exporters.quantize.half import HalfRecipe
@@ -68,7 +69,7 @@ def recipes_for(source: Path, *, engines: Sequence[EngineName], stock_operators:
     # Half the file, and nothing that a processor would be faster by: for when nothing else passes the gate.
     recipes.append(HalfRecipe())
     if stock_operators:
-        recipes = [recipe for recipe in recipes if not isinstance(recipe, KernelRecipe | LinearKernelRecipe)]
+        recipes = [recipe for recipe in recipes if not isinstance(recipe, KernelRecipe)]
     return [recipe for recipe in recipes if set(recipe.engines) & set(engines)]
 
 
@@ -103,7 +104,7 @@ def _by_kernels(kinds: _Kinds, ranges: RangeRule) -> list[Recipe]:
     if not multiplies_bytes() or not (dense or kinds.has_depthwise or kinds.has_stem):
         return []
     static = StaticRecipe(ranges=ranges, stem="plain" if kinds.has_stem else "float")
-    return [KernelRecipe(recipe=static, dense=dense)]
+    return [ConvolutionKernelRecipe(recipe=static, dense=dense)]
 
 
 def _for_products(kinds: _Kinds, *, narrow: bool) -> list[Recipe]:

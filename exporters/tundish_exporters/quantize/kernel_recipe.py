@@ -1,40 +1,34 @@
-"""Recipes of which tundish's own kernels compute some convolutions."""
+"""What recipes have in common of which tundish's own kernels compute layers."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import onnx
-from onnxruntime.quantization.onnx_model import ONNXModel
+from typing import Any, Generic, Self, TypeVar
 
 from tundish.engines import Arrays
 from tundish.manifest import EngineName, Precision
-from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
-from tundish_exporters.quantize.kernels import use_kernels
-from tundish_exporters.quantize.recipe import one_sentence
-from tundish_exporters.quantize.static import StaticRecipe
+from tundish_exporters.quantize.recipe import Recipe
+
+RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelRecipe:
-    """Another recipe's network, of which kernels compute convolutions, bit for bit: stem and depthwise ones.
+class KernelRecipe(Generic[RecipeT]):
+    """Another recipe's network, some of whose layers are kernels.
 
-    Its file asks for the operators of `tundish_kernels.onnxruntime_library()`, which tundish's engine has loaded. The
-    figures stand in docs/decisions/2026-11-28-convolution-kernels.md and 2026-11-28-dense-convolutions.md.
+    Its file asks for the operators of `tundish_kernels.onnxruntime_library()`, which tundish's engine has loaded. Those
+    that derive from this write it and describe it.
     """
 
-    recipe: StaticRecipe
-    dense: bool = False
-    """Whether they compute those that read all channels, too."""
+    recipe: RecipeT
 
     @property
     def name(self) -> str:
         """See `Recipe.name`."""
-        return f"{self.recipe.name}-{'dense-' if self.dense else ''}kernels"
+        return f"{self.recipe.name}-kernels"
 
     @property
     def precision(self) -> Precision:
@@ -46,27 +40,11 @@ class KernelRecipe:
         """See `Recipe.engines`."""
         return ("onnx",)
 
-    @property
-    def description(self) -> str:
-        """See `Recipe.description`."""
-        computed = "convolutions" if self.dense else "depthwise convolutions and stem"
-        return f"{self.recipe.description}, {computed} by tundish's kernels"
-
-    def keeping(self, layers: frozenset[str]) -> KernelRecipe:
+    def keeping(self, layers: frozenset[str]) -> Self:
         """See `Recipe.keeping`."""
-        return replace(self, recipe=self.recipe.keeping(layers))
+        kept: Any = self.recipe.keeping(layers)
+        return replace(self, recipe=kept)
 
     def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
         """See `Recipe.prepare`."""
         self.recipe.prepare(source, destination, calibration, progress)
-
-    def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
-        """See `Recipe.write`; ExportError if kernels compute none of its layers."""
-        with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
-            stock = Path(scratch) / destination.name
-            self.recipe.write(prepared, stock, calibration, progress)
-            with one_sentence("using kernels"):
-                model = onnx.load(stock)
-                if not use_kernels(model, dense=self.dense):
-                    raise ExportError("No convolution reads and gives integers in a way that a kernel computes.")
-                ONNXModel(model).save_model_to_file(destination, False)

@@ -4,58 +4,32 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from onnxruntime.quantization.onnx_model import ONNXModel
 
 from tundish.engines import Arrays
-from tundish.manifest import EngineName, Precision
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize.dynamic import EMBEDDINGS, DynamicRecipe, quantise
+from tundish_exporters.quantize.kernel_recipe import KernelRecipe
 from tundish_exporters.quantize.linears import use_linear_kernels
 from tundish_exporters.quantize.recipe import one_sentence
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearKernelRecipe:
+class LinearKernelRecipe(KernelRecipe[DynamicRecipe]):
     """A dynamic recipe's network whose products, attention and what is around them are kernels.
 
-    Its file asks for the operators of `tundish_kernels.onnxruntime_library()`, which tundish's engine has loaded. The
-    figures stand in docs/decisions/2026-11-28-transformer-kernels.md.
+    The figures stand in docs/decisions/2026-11-28-transformer-kernels.md.
     """
-
-    recipe: DynamicRecipe
-
-    @property
-    def name(self) -> str:
-        """See `Recipe.name`."""
-        return f"{self.recipe.name}-kernels"
-
-    @property
-    def precision(self) -> Precision:
-        """See `Recipe.precision`."""
-        return self.recipe.precision
-
-    @property
-    def engines(self) -> tuple[EngineName, ...]:
-        """See `Recipe.engines`."""
-        return ("onnx",)
 
     @property
     def description(self) -> str:
         """See `Recipe.description`."""
         return f"{self.recipe.description}, ranges per token, by tundish's kernels"
-
-    def keeping(self, layers: frozenset[str]) -> LinearKernelRecipe:
-        """See `Recipe.keeping`."""
-        return replace(self, recipe=self.recipe.keeping(layers))
-
-    def prepare(self, source: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:
-        """See `Recipe.prepare`."""
-        self.recipe.prepare(source, destination, calibration, progress)
 
     def write(self, prepared: Path, destination: Path, calibration: Sequence[Arrays], progress: Progress) -> None:  # noqa: ARG002  # ranges are found by each run
         """See `Recipe.write`; ExportError if kernels compute none of its layers."""

@@ -60,12 +60,14 @@ class StaticRecipe:
     """Activations get the range that they have on the calibration inputs.
 
     The range of an activation is the mean of its extremes over the inputs, if no other rule is asked for, not their
-    extremes: one input's outlier coarsens it for all the others. Biases of convolutions make good for the mean error of
-    their rounded weights. Of a convolutional network, the first layer stays in float if no other `stem` is asked for,
-    and so do the last ones, fitted to what they read then, and what follows them; with attention behind the
+    extremes: one input's outlier coarsens it for all the others. Channels that share a range are evened out before.
+    Weights of convolutions are rounded in turn, so that each makes good for those before it, and biases make good for
+    the mean error that is left. Of a convolutional network, the first layer stays in float if no other `stem` is asked
+    for, and so do the last ones, fitted to what they read then, and what follows them; with attention behind the
     convolutions, as some detectors have it, all but these does. The figures behind it stand in docs/decisions/:
     2026-11-24-quantisation.md, 2026-11-26-object-detection.md and 2026-11-26-onnx-detectors.md, those of transformers,
-    stems, biases and last layers in 2026-11-26-recipes.md.
+    stems, biases and last layers in 2026-11-26-recipes.md, those of sums and of rounding in turn in
+    2026-11-28-nearer-integers.md.
     """
 
     operators: Operators = "convolutions"

@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 _MAX_BYTES = 256 * 2**10
 _PACKAGES = ("nncf", "onnx")
 """What a recipe's file depends on besides what the machine counts."""
-_RECIPES = "recipes 6"
+_RECIPES = "recipes 7"
 """Raised when a recipe writes other files than before under its name."""
 
 

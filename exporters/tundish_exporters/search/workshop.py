@@ -10,7 +10,6 @@ from tundish.engines import Arrays
 from tundish_exporters.progress import Progress
 from tundish_exporters.quantize import Recipe, apply
 from tundish_exporters.quantize.kernel_recipe import KernelRecipe
-from tundish_exporters.quantize.linear_recipe import LinearKernelRecipe
 from tundish_exporters.quantize.sensitivity import LayerError, layer_errors
 
 _SENSITIVITY_INPUTS = 16
@@ -47,7 +46,7 @@ class Workshop:
             ExportError: its file cannot be made.
             EngineError: ONNX Runtime does not take its layers beside the float ones.
         """
-        if isinstance(recipe, KernelRecipe | LinearKernelRecipe):
+        if isinstance(recipe, KernelRecipe):
             recipe = recipe.recipe
         if recipe not in self._errors:
             quantised, inputs = self.make(recipe), self._calibration[:_SENSITIVITY_INPUTS]

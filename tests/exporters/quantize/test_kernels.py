@@ -19,7 +19,7 @@ from tundish.engines import load_file
 from tundish_exporters.errors import ExportError
 from tundish_exporters.progress import silent
 from tundish_exporters.quantize import apply
-from tundish_exporters.quantize.kernel_recipe import KernelRecipe
+from tundish_exporters.quantize.convolution_recipe import ConvolutionKernelRecipe
 from tundish_exporters.quantize.kernels import DOMAIN, rounding_of, use_kernels
 from tundish_exporters.quantize.static import StaticRecipe
 from tundish_exporters.report.activations import activation_histograms
@@ -31,7 +31,7 @@ def mobile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_mobile(tmp_path_factory.mktemp("mobile") / "float.onnx")
 
 
-def made(recipe: StaticRecipe | KernelRecipe, source: Path, directory: Path) -> Path:
+def made(recipe: StaticRecipe | ConvolutionKernelRecipe, source: Path, directory: Path) -> Path:
     path = directory / f"{recipe.name}.onnx"
     apply(recipe, source, path, image_inputs(), silent)
     return path
@@ -55,7 +55,7 @@ def test_answers_are_the_same_to_the_bit(
     recipe: StaticRecipe, kernels: list[str], dense: bool, mobile: Path, tmp_path: Path
 ) -> None:
     stock = load_file("onnx", made(recipe, mobile, tmp_path), precision="int8", threads=1)
-    path = made(KernelRecipe(recipe=recipe, dense=dense), mobile, tmp_path)
+    path = made(ConvolutionKernelRecipe(recipe=recipe, dense=dense), mobile, tmp_path)
     assert kernels_in(path) == (sorted({*kernels, "Conv_c1", "Conv_c4"}) if dense else kernels)
     for threads in (1, 2):
         ours = load_file("onnx", path, precision="int8", threads=threads)
@@ -68,7 +68,7 @@ def test_answers_are_the_same_to_the_bit(
 def test_onnx_runtime_puts_nothing_in_another_order_around_them(mobile: Path, tmp_path: Path) -> None:
     """Its own operators have channels last, too, so that transpositions cost nothing."""
     counts = []
-    for recipe in (StaticRecipe(), KernelRecipe(recipe=StaticRecipe())):
+    for recipe in (StaticRecipe(), ConvolutionKernelRecipe(recipe=StaticRecipe())):
         options = onnxruntime.SessionOptions()
         options.register_custom_ops_library(str(tundish_kernels.onnxruntime_library()))
         options.optimized_model_filepath = str(tmp_path / f"optimized-{recipe.name}.onnx")
@@ -84,7 +84,7 @@ def test_onnx_runtime_puts_nothing_in_another_order_around_them(mobile: Path, tm
 
 def test_only_what_stands_for_the_convolutions_changes(mobile: Path, tmp_path: Path) -> None:
     stock = onnx.load(made(StaticRecipe(), mobile, tmp_path))
-    changed = onnx.load(made(KernelRecipe(recipe=StaticRecipe()), mobile, tmp_path))
+    changed = onnx.load(made(ConvolutionKernelRecipe(recipe=StaticRecipe()), mobile, tmp_path))
     assert [each.name for each in changed.graph.output] == [each.name for each in stock.graph.output]
     constants = [{tensor.name for tensor in model.graph.initializer} for model in (stock, changed)]
     assert constants[1] < constants[0]  # but for scales of biases, which nothing reads any more
@@ -93,8 +93,8 @@ def test_only_what_stands_for_the_convolutions_changes(mobile: Path, tmp_path: P
 
 
 def test_layers_kept_in_float_have_no_kernel(mobile: Path, tmp_path: Path) -> None:
-    recipe = KernelRecipe(recipe=StaticRecipe()).keeping(frozenset({"Conv_c2"}))
-    assert recipe == KernelRecipe(recipe=StaticRecipe().keeping(frozenset({"Conv_c2"})))
+    recipe = ConvolutionKernelRecipe(recipe=StaticRecipe()).keeping(frozenset({"Conv_c2"}))
+    assert recipe == ConvolutionKernelRecipe(recipe=StaticRecipe().keeping(frozenset({"Conv_c2"})))
     assert kernels_in(made(recipe, mobile, tmp_path)) == ["Conv_c3"]
 
 
@@ -105,7 +105,7 @@ def test_layers_kept_in_float_have_no_kernel(mobile: Path, tmp_path: Path) -> No
 )
 def test_a_network_without_any_is_refused(recipe: StaticRecipe, mobile: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"^No convolution reads and gives integers in a way that a kernel computes"):
-        made(KernelRecipe(recipe=recipe), mobile, tmp_path)
+        made(ConvolutionKernelRecipe(recipe=recipe), mobile, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -418,13 +418,13 @@ def test_errors_of_layers_are_those_of_the_recipe_without_kernels(mobile: Path, 
     floating = tmp_path / "float.onnx"
     floating.write_bytes(mobile.read_bytes())
     workshop = Workshop(floating, image_inputs(), silent)
-    errors = workshop.errors(KernelRecipe(recipe=StaticRecipe()))
+    errors = workshop.errors(ConvolutionKernelRecipe(recipe=StaticRecipe()))
     assert {"Conv_c2", "Conv_c3"} < {each.node for each in errors}
     assert errors == workshop.errors(StaticRecipe())
 
 
 def test_histograms_show_the_ranges_that_kernels_round_to(mobile: Path, tmp_path: Path) -> None:
-    recipes = (StaticRecipe(), KernelRecipe(recipe=StaticRecipe()))
+    recipes = (StaticRecipe(), ConvolutionKernelRecipe(recipe=StaticRecipe()))
     stock, kernels = (
         activation_histograms(mobile, made(recipe, mobile, tmp_path), image_inputs()) for recipe in recipes
     )
