@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from tundish.errors import ModelNotReadyError, StoppingError
 from tundish.server.calls import Context
+from tundish.server.services import Unregistered
 
 FAREWELL_SECONDS = 0.2
 """Long enough for a watch's last word to leave."""
@@ -79,5 +80,5 @@ def add_health(
 ) -> HealthServicer:
     """The service, which has to be followed as long as the server runs."""
     servicer = HealthServicer(services, check_ready, stopping)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, Unregistered(server))
     return servicer

@@ -23,7 +23,7 @@ from tundish.server.health import FAREWELL_SECONDS, add_health
 from tundish.server.http import Listener, make_app
 from tundish.server.metrics import make_registry
 from tundish.server.open_inference import OpenInferenceFront
-from tundish.server.services import handler
+from tundish.server.services import Unregistered, handler
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish_proto import model_config_pb2, open_inference_pb2
@@ -163,4 +163,4 @@ def _add_reflection(server: grpc.aio.Server) -> None:
     for module in (model_config_pb2, open_inference_pb2, inference_pb2, health_pb2, reflection_pb2):
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
     names = (_OPEN_INFERENCE.full_name, _TYPED.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool)
+    reflection.enable_server_reflection(names, Unregistered(server), pool)  # type: ignore[arg-type]  # all it uses

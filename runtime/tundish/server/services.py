@@ -7,7 +7,7 @@ them as well.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -38,6 +38,24 @@ def handler(service: ServiceDescriptor, front: object, admission: Admission) -> 
         service.full_name,
         {method.name: _method_handler(method, getattr(front, method.name), admission) for method in service.methods},
     )
+
+
+class Unregistered:
+    """A server as generated code sees it, whose methods are found by their names and not registered.
+
+    The asyncio server waits for the next call of each registered method apart, and with every call that it takes in it
+    turns to all of these waits again: four methods cost each request 14 of an echo's 248 µs.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler[Any, Any]]) -> None:
+        """As the server's own."""
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Nothing: generated code has given them by the other way as well."""
 
 
 def _method_handler(
