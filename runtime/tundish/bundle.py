@@ -27,6 +27,7 @@ MAX_MANIFEST_BYTES = 64 * 2**20
 """A manifest is a few kilobytes, or a few megabytes with very many labels; more is refused unread."""
 
 _STAGING_PREFIX = ".staging-"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MANIFESTS: TypeAdapter[Manifest | Composition] = TypeAdapter(AnyManifest)
 
 
@@ -181,7 +182,7 @@ def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
     It lies inside the repository so that publishing is a rename; readers pass over its name.
 
     Raises:
-        BundleError: the repository cannot be written to.
+        BundleError: the repository cannot be written to, or has no room left while the bundle is built.
     """
     parent = repository / model
     made = [directory for directory in (parent, *parent.parents) if not directory.exists()]
@@ -193,6 +194,13 @@ def staged_bundle(repository: Path, model: str) -> Iterator[Path]:
         raise BundleError(f"{parent} cannot be written to: {error.strerror}.") from error
     try:
         yield staging
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise BundleError(
+            f"{parent}, or the directory of temporary files, has no room for the bundle: {error.strerror}; nothing of "
+            "it is left."
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         with suppress(OSError):  # not empty: it was published

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -9,6 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from types import TracebackType
 from typing import Unpack
+from weakref import WeakSet
 
 import grpc
 
@@ -25,11 +27,20 @@ from tundish.results import Prediction, Result
 from tundish.scheduling import DEFAULT_PRIORITY, RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, Cores
 from tundish.statistics import Refusals
 
+_open_runtimes: WeakSet[Runtime] = WeakSet()
+
+
+@atexit.register
+def _close_runtimes() -> None:
+    """The interpreter cannot end while a thread is inside an engine: the process would be aborted."""
+    for runtime in list(_open_runtimes):
+        runtime.close()
+
 
 class Runtime:
     """All versions of all models of a repository. Close it, or use it as a context manager.
 
-    Any number of threads may ask it.
+    Any number of threads may ask it. What is still open when the interpreter ends is closed then.
     """
 
     def __init__(
@@ -65,6 +76,7 @@ class Runtime:
         except BaseException:
             self.close()
             raise
+        _open_runtimes.add(self)
 
     def model(self, name: str, version: str | int | None = None) -> Model:
         """See `ModelTable.find`."""
@@ -120,6 +132,7 @@ class Runtime:
 
     def close(self) -> None:
         """Refuses new work, answers what was accepted, and returns."""
+        _open_runtimes.discard(self)
         self.table.close()
         self._cores.close()
 

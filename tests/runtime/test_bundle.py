@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -120,6 +121,20 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
         (staging / "model.onnx").write_bytes(b"half")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    said = r"colors, or .* has no room for the bundle: No space left on device; "
+    with pytest.raises(BundleError, match=said), staged_bundle(tmp_path, "colors") as staging:
+        (staging / "model.onnx").write_bytes(b"half")
+        raise full
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_of_the_system_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), staged_bundle(tmp_path, "colors") as staging:
+        (staging / "none").read_bytes()
 
 
 def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(tmp_path: Path) -> None:

@@ -254,6 +254,7 @@ def _weights(graph: onnx.GraphProto, linear: _Linear) -> list[str]:
 
 def _rounded(weights: _Floats) -> tuple[NDArray[np.int8], _Floats]:
     """Weights in steps of each output's own, of which its largest is 127, and those steps."""
-    largest = np.abs(weights).max(axis=0)
-    scales = (np.where(largest > 0, largest, 1) / 127).astype(np.float32)
+    scales = (np.abs(weights).max(axis=0) / 127).astype(np.float32)
+    # Of weights that are all zero, or so small that their step would be no normal number, none is more than that.
+    scales = np.where(scales < np.finfo(np.float32).tiny, np.float32(1), scales)
     return np.clip(np.rint(weights / scales), -127, 127).astype(np.int8), scales

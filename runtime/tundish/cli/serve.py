@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from tundish.cli.leaving import leave_at_once
 from tundish.runtime import Runtime
 from tundish.scheduling import RUN_LIMIT_SECONDS, SEQUENCE_IDLE_SECONDS, any_instance_hangs
 from tundish.server.addresses import check_addresses
@@ -67,10 +68,8 @@ def serve(
                 on_ready=_announce,
             )
         )
-    if any_instance_hangs():
-        # The interpreter cannot end while a thread is inside an engine: it would be aborted. Everything is answered.
-        logging.shutdown()
-        os._exit(0)
+    if any_instance_hangs():  # everything is answered all the same
+        leave_at_once(0)
 
 
 def _announce(grpc: str, http: str) -> None:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tundish.bundle import ComposedBundle
+from tundish.bundle import Bundle, ComposedBundle
+from tundish.cli.leaving import leave_at_once
 from tundish.cli.models import find_bundle
 from tundish.errors import InvalidInputError
 from tundish.placement.figures import Measured
@@ -22,6 +23,8 @@ from tundish.placement.tuning import Tuned
 from tundish.placement.tuning import tune as run
 
 _PLOT_SIZE = (78, 18)
+_INTERRUPTED = 130
+"""The exit code of what a shell's Ctrl-C ended."""
 
 
 def tune(
@@ -54,27 +57,38 @@ def tune(
             f"kept. Tune again on a quiet machine.[/]",
             soft_wrap=True,
         )
+    try:
+        tuned = _tuned(repository, bundle, errors, seconds=60 * minutes, inputs=inputs, slo_milliseconds=slo_ms)
+    except KeyboardInterrupt:
+        errors.print(
+            f"Interrupted: nothing of it is kept, and `serve` places '{model}' as it did before.",
+            markup=False,
+            soft_wrap=True,
+        )
+        leave_at_once(_INTERRUPTED)
+    if as_json:
+        print(json.dumps(_json(tuned)))
+    else:
+        _show(tuned)
+
+
+def _tuned(repository: Path, bundle: Bundle, console: Console, **settings: Any) -> Tuned:
+    """See `tundish.placement.tuning.tune`; with a progress bar."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=errors,
+        console=console,
         transient=True,
     ) as bars:
         bar = bars.add_task("", total=1.0)
-        tuned = run(
+        return run(
             repository,
             bundle,
-            seconds=60 * minutes,
-            inputs=inputs,
-            slo_milliseconds=slo_ms,
             on_progress=lambda share, description: bars.update(bar, completed=share, description=description),
+            **settings,
         )
-    if as_json:
-        print(json.dumps(_json(tuned)))
-    else:
-        _show(tuned)
 
 
 def _json(tuned: Tuned) -> dict[str, Any]:

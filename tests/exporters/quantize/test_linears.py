@@ -272,6 +272,19 @@ def run(model: onnx.ModelProto, x: NDArray[Any]) -> list[NDArray[Any]]:
     return [np.asarray(each) for each in session.run(None, {"x": x})]
 
 
+@pytest.mark.parametrize("tiny", [0.0, 3e-44, -1e-37])
+def test_weights_of_an_output_that_are_too_small_for_a_step_are_zeros(tiny: float) -> None:
+    weights = np.random.default_rng(2).normal(0, 1, (8, 8)).astype(np.float32)
+    weights[:, 3] = tiny
+    model = graph_of([PRODUCT], ["y"], w=weights)
+    x = np.random.default_rng(3).normal(0, 1, (2, 5, 8)).astype(np.float32)
+    (before,) = run(model, x)
+    assert use_linear_kernels(model, frozenset()) == 1
+    (after,) = run(model, x)
+    assert np.abs(after - before).max() < 0.03 * np.abs(before).max()
+    assert not np.delete(after, [0, 1, 2, 4, 5, 6, 7], -1).any()
+
+
 def test_layers_that_share_weights_go_on_sharing_them() -> None:
     nodes = [PRODUCT, node("MatMul", "y w", "z"), node("MatMul", "z w2", "p")]
     model = graph_of(nodes, ["p"], w2=np.eye(8, dtype=np.float32))

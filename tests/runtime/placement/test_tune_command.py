@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc as triton
 from support.bundles import make_bundle
 from support.commands import call_tundish
 from support.images import encoded
-from support.server_process import ServerProcess
+from support.server_process import ServerProcess, wait_until
+from support.slow_bundles import LONGEST_SECONDS, make_slow_bundle, slow_image
 
 
 @pytest.fixture
@@ -70,6 +73,31 @@ def test_other_work_on_the_machine_is_said(repository: Path) -> None:
             each.wait()
     assert "warning: Other work takes" in ran.stderr
     assert json.loads(ran.stdout)["path"]
+
+
+def test_ctrl_c_is_one_sentence_and_keeps_nothing(tmp_path: Path) -> None:
+    """While an engine is at work, which the end of the interpreter would abort."""
+    make_slow_bundle(tmp_path)
+    white = tmp_path / "images"
+    white.mkdir()
+    (white / "white.png").write_bytes(slow_image(LONGEST_SECONDS))
+    command = [sys.executable, "-c", INTERRUPTED, "tune", str(tmp_path), "slow", "--inputs", str(white)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: psutil.Process(process.pid).cpu_times().user > 4, 60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "Interrupted: nothing of it is kept, and `serve` places 'slow' as it did before."
+    assert not list(tmp_path.glob(".tundish/placements/*/*"))
+
+
+INTERRUPTED = """
+import signal
+from tundish.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests may have told them to ignore it
+main()
+"""
 
 
 def test_json_is_for_programs(repository: Path, tmp_path: Path) -> None:
