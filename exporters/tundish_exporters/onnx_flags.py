@@ -17,7 +17,7 @@ from tundish_exporters.text_hints import TextHints
 SUFFIX = ".onnx"
 
 _PANEL = "ONNX sources"
-_DETECTORS = "ONNX sources of objects and instances; what is not said is found from the network's answers"
+_DETECTORS = "ONNX sources of objects; the rest is found from what the network answers"
 _NUMBERS = "NUMBER|R,G,B"
 
 

@@ -66,7 +66,7 @@ def parse_endpoint(text: str, *, authorities: str | None = None, headers: Sequen
     if parts.scheme not in _WIRES:
         raise BenchmarkError(f"'{text}' is by '{parts.scheme}', which is not spoken here; {_FORM}.")
     if not parts.hostname or not port or parts.path.strip("/") or parts.query or parts.username is not None:
-        raise BenchmarkError(f"'{text}' is no address of a server; {_FORM}.")
+        raise BenchmarkError(f"'{text}' is no address of a server, nor a directory of models; {_FORM}.")
     tls = Tls(authorities) if parts.scheme.endswith("s") else None
     if authorities is not None:
         _check_authorities(text, tls, authorities)
