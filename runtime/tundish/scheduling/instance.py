@@ -118,12 +118,17 @@ class InstanceThread:
     def _run(self, items: Sequence[Item]) -> list[Answer[Any] | TundishError | None]:
         """What becomes of each item of a batch."""
         started = self._clock()
+        waited = [_nanoseconds_waited(item, started) for item in items]
         outcomes: list[Any] = [self._error_of_preparing(item) if item.prepared is None else None for item in items]
         good = [item for item, error in zip(items, outcomes, strict=True) if error is None]
-        answers = iter(self._answers(good, started) if good else ())
-        return [next(answers) if outcome is None else outcome for outcome in outcomes]
+        answers = iter(self._answers(good) if good else ())
+        outcomes = [next(answers) if outcome is None else outcome for outcome in outcomes]
+        return [
+            with_queue_time(outcome, nanoseconds) if isinstance(outcome, Answer) else outcome
+            for outcome, nanoseconds in zip(outcomes, waited, strict=True)
+        ]
 
-    def _answers(self, items: Sequence[Item], started: float) -> list[Answer[Any] | TundishError]:
+    def _answers(self, items: Sequence[Item]) -> list[Answer[Any] | TundishError]:
         """Of prepared items."""
         try:
             outcomes = self._entries[items[0].entry].run([item.prepared for item in items])
@@ -133,9 +138,10 @@ class InstanceThread:
         ran = {id(outcome.stage_times): outcome.stage_times for outcome in outcomes if isinstance(outcome, Answer)}
         for times in ran.values():
             self._on_batch(items[0].entry, times)
-        return [
-            outcome
-            if isinstance(outcome, TundishError)
-            else with_queue_time(outcome, round((started - item.arrived) * 1e9))
-            for item, outcome in zip(items, outcomes, strict=True)
-        ]
+        return outcomes
+
+
+def _nanoseconds_waited(item: Item, started: float) -> int:
+    """Until its batch began; what was done for it meanwhile was no waiting."""
+    prepared = 0 if item.prepared is None else item.prepared.nanoseconds
+    return max(0, round((started - item.arrived) * 1e9) - prepared)

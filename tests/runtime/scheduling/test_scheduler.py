@@ -85,6 +85,23 @@ def test_answers_and_counts_the_time_in_the_queue() -> None:
     target.close()
 
 
+class SlowToPrepare(Echo):
+    """Takes a fifth of a second to read an item."""
+
+    def prepare(self, payload: Any) -> Prepared:
+        started = time.monotonic_ns()
+        time.sleep(0.2)
+        return Prepared(payload, time.monotonic_ns() - started, length=1)
+
+
+@pytest.mark.parametrize("by_length", [False, True])
+def test_what_is_done_for_an_item_before_its_batch_is_no_waiting(by_length: bool) -> None:
+    target = scheduler(SlowToPrepare(), by_length=by_length)
+    (future,) = target.submit("pipeline", ["item"])
+    assert 0 < future.result(10).stage_times.queue_nanoseconds < 0.15e9
+    target.close()
+
+
 def test_one_bad_item_fails_alone() -> None:
     echo = Echo()
     echo.open.clear()
