@@ -23,14 +23,14 @@ from tundish_exporters.quantize.biases import FloatConvolution
 from tundish_exporters.quantize.integers import pads_of
 from tundish_exporters.quantize.nodes import attributes_of
 
-_PLACES = 128
-"""Of each input, at which what a filter reads is looked at."""
+_PLACES = 32
+"""Of each input, at which what a filter reads is looked at; of four times as many, as much comes."""
 _MOST_READ = 1152
 """Weights of a filter: with more, rounding takes minutes, and errors even out."""
 _DAMPING = 0.01
 """Of the mean moment: what the calibration inputs do not show may be there."""
 
-Moments = NDArray[np.float64]
+Moments = NDArray[np.floating]
 """`[groups, weights of a filter, weights of a filter]`: sums of products of what two weights read."""
 
 
@@ -46,15 +46,19 @@ class FilterReads:
             if prod(each.weights.shape[1:]) <= _MOST_READ and pads_of(nodes[each.node], each.weights.shape[2:])
         ]
         self._nodes = nodes
-        self._moments: dict[str, Moments] = {}
+        self.moments: dict[str, Moments] = {}
+        """Of each convolution, by its name."""
         self._draw = np.random.default_rng(0)
 
     def add(self, values: Mapping[str, NDArray[np.float32]]) -> None:
         """Looks at the tensors of one input, by name."""
         for each in self._convolutions:
             read = self._patches(each, values[each.input])
-            moments = np.matmul(read.transpose(0, 2, 1), read).astype(np.float64)
-            self._moments[each.node] = self._moments.get(each.node, 0) + moments
+            moments = np.matmul(read.transpose(0, 2, 1), read)
+            if each.node in self.moments:
+                self.moments[each.node] += moments
+            else:
+                self.moments[each.node] = moments
 
     def _patches(self, convolution: FloatConvolution, value: NDArray[np.float32]) -> NDArray[np.float32]:
         """`[groups, places, weights of a filter]`: what filters read at some places of `[1, channels, *sides]`."""
@@ -62,13 +66,14 @@ class FilterReads:
         settings, sides = attributes_of(node), len(kernel)
         strides, dilations = (settings.get(name, [1] * sides) for name in ("strides", "dilations"))
         pads = pads_of(node, kernel) or ()
-        padded = np.pad(value[0], [(0, 0), *zip(pads[:sides], pads[sides:], strict=True)])
+        around = [(0, 0), *zip(pads[:sides], pads[sides:], strict=True)]
+        padded = np.pad(value[0], around) if any(pads) else value[0]
         lengths = [
             (length - (taps - 1) * dilation - 1) // stride + 1
             for length, taps, dilation, stride in zip(padded.shape[1:], kernel, dilations, strides, strict=True)
         ]
         count = prod(lengths)
-        places = self._draw.choice(count, min(count, _PLACES), replace=False)
+        places = np.arange(count) if count <= _PLACES else self._draw.integers(count, size=_PLACES)
         corners, taps = np.unravel_index(places, lengths), np.indices(kernel).reshape(sides, -1)
         where = [
             corner[:, None] * stride + tap * dilation
@@ -89,7 +94,7 @@ class FilterReads:
             if maker is None or readers[maker.input[0]] > 1 or readers[maker.output[0]] > 1:
                 continue
             steps, scales = (numpy_helper.to_array(constants[name]) for name in maker.input[:2])
-            rounded = round_in_turn(each, scales, int(np.abs(steps).max(initial=0)), self._moments[each.node])
+            rounded = round_in_turn(each, scales, int(np.abs(steps).max(initial=0)), self.moments[each.node])
             constants[maker.input[0]].CopyFrom(numpy_helper.from_array(rounded.astype(steps.dtype), maker.input[0]))
 
 
@@ -117,6 +122,7 @@ def _error_factors(moments: Moments) -> Moments:
 
     The Cholesky factor of the inverse of the moments, which are damped.
     """
+    moments = moments.astype(np.float64)
     diagonal = np.einsum("gii->gi", moments)
     damping = _DAMPING * diagonal.mean(1) + np.finfo(np.float32).tiny
     damped = moments + damping[:, None, None] * np.eye(moments.shape[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -13,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from support.float_graphs import node, write
 
 from tundish_exporters.progress import silent
-from tundish_exporters.quantize import apply
+from tundish_exporters.quantize import apply, rounding
 from tundish_exporters.quantize.biases import FloatConvolution
 from tundish_exporters.quantize.rounding import FilterReads, round_in_turn
 from tundish_exporters.quantize.static import StaticRecipe
@@ -47,44 +48,27 @@ def test_what_filters_read_is_what_pytorch_unfolds(
     pads: tuple[int, int],
     seed: int,
 ) -> None:
-    """Of tensors so small that all places are looked at; seen where moments decide, by rounding."""
     draw = np.random.default_rng(seed)
     weights = draw.normal(0, 1, (groups * outputs, inputs, *kernel)).astype(np.float32)
     layer = helper.make_node(
         "Conv", ["x", "w"], ["y"], "c", strides=strides, dilations=dilations, pads=[*pads, *pads], group=groups
     )
-    convolution = FloatConvolution("c", "x", weights, groups)
     values = [draw.normal(0, 1, (1, groups * inputs, 6, 7)).astype(np.float32) for _ in range(3)]
-    model = _quantised(layer, weights)
-    reads = FilterReads(helper.make_graph([layer], "g", [], []), [convolution])
-    for value in values:
-        reads.add({"x": value})
-    reads.round_weights(model)
+    reads = FilterReads(helper.make_graph([layer], "g", [], []), [FloatConvolution("c", "x", weights, groups)])
+    with mock.patch.object(rounding, "_PLACES", 100):  # more than there are
+        for value in values:
+            reads.add({"x": value})
     unfolded = [
         torch.nn.functional.unfold(torch.from_numpy(value), kernel, dilations, pads, strides)[0].double().numpy()
         for value in values
     ]
     read = np.concatenate(unfolded, 1).reshape(groups, weights[0].size, -1)
-    moments = np.matmul(read, read.transpose(0, 2, 1))
-    steps = numpy_helper.to_array(next(tensor for tensor in model.initializer if tensor.name == "steps"))
-    assert np.array_equal(steps, round_in_turn(convolution, _scales(weights), MOST, moments))
+    assert reads.moments["c"] == pytest.approx(np.matmul(read, read.transpose(0, 2, 1)), rel=1e-4, abs=1e-4)
 
 
 def _scales(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     scales: NDArray[np.float32] = np.abs(weights).reshape(len(weights), -1).max(1) / np.float32(MOST)
     return scales
-
-
-def _quantised(layer: onnx.NodeProto, weights: NDArray[np.float32]) -> onnx.GraphProto:
-    """The layer with weights rounded to the nearest, as ONNX Runtime's quantiser writes it."""
-    scales = _scales(weights)
-    steps = np.rint(weights / scales.reshape(-1, *[1] * (weights.ndim - 1))).astype(np.int8)
-    constants = [numpy_helper.from_array(steps, "steps"), numpy_helper.from_array(scales, "scales")]
-    constants.append(numpy_helper.from_array(np.zeros(len(scales), np.int8), "zeros"))
-    made = helper.make_node("DequantizeLinear", ["steps", "scales", "zeros"], ["w"], axis=0)
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
-    answered = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    return helper.make_graph([made, layer], "g", [given], [answered], constants)
 
 
 @settings(max_examples=60, deadline=None)
