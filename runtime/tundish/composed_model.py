@@ -75,6 +75,10 @@ class ComposedModel(Model):
         """See `Model.live_instances`."""
         return self._coordinator.places
 
+    def check_room(self, *, deadline: float | None, priority: int) -> None:
+        """See `Model.check_room`."""
+        self._coordinator.check_room(deadline=deadline, priority=priority)
+
     def close(self) -> None:
         """See `Model.close`."""
         self._coordinator.close()

@@ -120,6 +120,10 @@ class EngineModel(Model):
         """How many instances take batches: fewer than the placement's while one that hung is replaced."""
         return self._scheduler.instances
 
+    def check_room(self, *, deadline: float | None, priority: int) -> None:
+        """See `Model.check_room`."""
+        self._scheduler.check_room(deadline=deadline, priority=priority)
+
     def submit_accepted(
         self, items: Sequence[Any], *, deadline: float | None, priority: int
     ) -> list[Future[Answer[Result]]]:

@@ -113,6 +113,10 @@ class Model(ABC):
         return self._queue(items, deadline, priority)
 
     @abstractmethod
+    def check_room(self, *, deadline: float | None, priority: int) -> None:
+        """Raises what a request would be refused with for those before it, if that is known before it is read."""
+
+    @abstractmethod
     def _queue(self, items: Sequence[Item], deadline: float | None, priority: int) -> list[Future[Answer[Result]]]:
         """See `submit`."""
 

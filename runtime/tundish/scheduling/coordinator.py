@@ -56,6 +56,10 @@ class Coordinator:
         """How many items wait for a place."""
         return len(self._lane.queue)
 
+    def check_room(self, *, deadline: float | None, priority: int) -> None:
+        """See `Scheduler.check_room`."""
+        self._dispatcher.check_room(self._lane, deadline=deadline, priority=priority)
+
     def submit(self, payloads: Sequence[Any], *, deadline: float | None, priority: int) -> list[Future[Any]]:
         """See `Scheduler.submit`."""
         items = [Item(entry="pipeline", payload=payload, priority=priority, deadline=deadline) for payload in payloads]

@@ -124,24 +124,33 @@ class Dispatcher:
             lane.idle.append(instance)
 
     def submit(self, lane: Lane, items: Sequence[Item], *, accepted: bool = False) -> None:
-        """Queues the items of a request, all or none; see `ItemQueue.put` for `accepted`.
+        """Queues the items of a request, all or none.
+
+        Items that are `accepted` belong to a request that is under way already: for them there is always room.
 
         Raises:
-            QueueFullError: see `ItemQueue.put`.
-            InvalidInputError: see `ItemQueue.put`.
+            QueueFullError: there is no room for them, or there are too many sequences.
+            InvalidInputError: an item's sequence is not there.
             StoppingError: the lane is closed.
             TundishError: the lane is removed; that which it was removed with.
         """
         with self._event() as now:
             if not lane.queue and not lane.running:
                 lane.core_seconds = max(lane.core_seconds, self._served)
-            lane.queue.put(
-                items,
-                now,
-                seconds_per_item=lane.seconds_per_item / self._at_once(lane),
-                seconds_ahead=lane.seconds_per_batch,
-                accepted=accepted,
-            )
+            lane.queue.let_go(now)
+            if not accepted:
+                self._check_room(lane, len(items), now, items[0].deadline, items[0].priority)
+            lane.queue.put(items, now)
+
+    def check_room(self, lane: Lane, *, deadline: float | None, priority: int) -> None:
+        """Raises what even one item would be refused with now, so that nothing has to be done for it.
+
+        Where it needs a look at what waits to know, this raises nothing: `submit` does.
+        """
+        with self._lock:
+            now = self._clock()
+            if not lane.queue.may_hold_dead(now):
+                self._check_room(lane, 1, now, deadline, priority)
 
     def finish(self, lane: Lane, instance: Instance, prepared: Sequence[Item] = ()) -> bool:
         """The instance has done its work, and is idle; `prepared` is what it has prepared of it.
@@ -228,6 +237,16 @@ class Dispatcher:
         for lane in self._lanes:
             if lane.queue.closed and not lane.queue and not lane.running:
                 lane.drained.set()
+
+    def _check_room(self, lane: Lane, count: int, now: float, deadline: float | None, priority: int) -> None:
+        lane.queue.check_room(
+            count,
+            now,
+            deadline=deadline,
+            priority=priority,
+            seconds_per_item=lane.seconds_per_item / self._at_once(lane),
+            seconds_ahead=lane.seconds_per_batch,
+        )
 
     def _next_event(self, now: float) -> float | None:
         """When something is due by the clock alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,9 +32,13 @@ class _Future(Future[Any]):
     """Remembers that its owner wants no answer any more, also if it was too late to cancel."""
 
     abandoned = False
+    on_abandoned: Callable[[], None] | None = None
+    """Called then, by the owner's thread; the queue's that the item waits in."""
 
     def cancel(self) -> bool:
         self.abandoned = True
+        if self.on_abandoned is not None:
+            self.on_abandoned()
         return super().cancel()
 
 

@@ -12,10 +12,11 @@ The rules, in full:
 4. Length. Where items have lengths, whoever asks first gets those to prepare whose length is not yet known; a batch
    is made of prepared items alone. While items arrive faster than they can be prepared, batches are made of a full
    window.
-5. Dropping. An item whose caller has cancelled, or whose deadline has passed, is dropped when its turn comes, also
-   between preparation and batch. It is never run.
-6. Refusal. A full queue first lets go of what rule 5 drops, then refuses new items at once. So does one whose items
-   ahead will take longer than the new item's deadline leaves: run late, it would only take time from those behind it.
+5. Dropping. An item whose caller has cancelled, or whose deadline has passed, is dropped as soon as the queue is asked
+   for anything, also between preparation and batch. It is never run, takes no room and is ahead of nobody.
+6. Refusal. A full queue refuses new items at once. So does one whose items ahead will take longer than the new item's
+   deadline leaves: run late, it would only take time from those behind it. Whether there is room can be asked before
+   the items are there, at no cost that grows with the queue: of an overloaded server, most requests are refused.
    What belongs to a request that is under way, as the next step of a composed model, is never refused so.
 7. Stopping. A closed queue refuses all, gives out what it has, and holds nothing back.
 8. Sequences. An item of a sequence takes its place in the order when its turn in the sequence has come: see
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections.abc import Sequence
 
 from tundish.errors import DeadlineExceededError, QueueFullError, TundishError
@@ -60,56 +62,96 @@ class ItemQueue:
         self._waiting: list[Item] = []
         self._refused: list[tuple[Item, TundishError]] = []
         self._numbers = itertools.count()
+        self._next_deadline = math.inf
+        """No item that waits has an earlier one."""
+        self._may_be_abandoned = False
+        """Whether the caller of an item may have gone since the queue last looked."""
 
     def __len__(self) -> int:
         return len(self._waiting) + self.sequences.following
 
-    def put(
+    def may_hold_dead(self, now: float) -> bool:
+        """Whether there may be something to let go of; if not, no item has to be looked at to know."""
+        return self._may_be_abandoned or now >= self._next_deadline
+
+    def let_go(self, now: float) -> None:
+        """Drops what is dead by rule 5."""
+        while self.may_hold_dead(now):
+            self._may_be_abandoned = False  # before the look: callers go at any time
+            late = self.sequences.remove_followers(lambda item: _is_dead(item, now))
+            dead = [item for item in self._waiting if _is_dead(item, now)]
+            self._remove(dead)
+            error = DeadlineExceededError("The deadline passed in the queue; the work was not run.")
+            self._refused += [(item, error) for item in (*late, *dead) if not item.future.cancelled()]
+            self._next_deadline = min(map(_deadline, (*self._waiting, *self.sequences.followers())), default=math.inf)
+            self.end_turns(dead, now, ran=False)
+
+    def check_room(
         self,
-        items: Sequence[Item],
+        count: int,
         now: float,
         *,
+        deadline: float | None,
+        priority: int,
         seconds_per_item: float,
         seconds_ahead: float,
-        accepted: bool = False,
     ) -> None:
-        """Accepts all of the items or none.
+        """Holds a request against rule 6; what is dead must have been let go of.
 
         Args:
-            items: Of one request, with one deadline.
+            count: Of its items.
             now: On the dispatcher's clock.
+            deadline: Of the items; one that has passed is no reason to refuse them, since they are told that.
+            priority: Of the items.
             seconds_per_item: What the model takes to answer one, all its instances together.
             seconds_ahead: What it still needs for what it has begun.
-            accepted: Whether they belong to a request that is under way: rule 6 is not for them.
 
         Raises:
-            QueueFullError: they do not fit, those ahead will take too long, or there are too many sequences.
+            QueueFullError: they do not fit, or those ahead will take too long; a request that nothing is ahead of
+                never waits too long.
+            TundishError: the queue is closed; that which it was closed with.
+        """
+        if self.closed:
+            raise self.closed
+        limit = self.batching.max_queue_size
+        if len(self) + count > limit:
+            raise QueueFullError(
+                f"The queue holds {len(self)} of at most {limit} items, {count} more do not fit; try again later.",
+                retry_after_seconds=seconds_per_item * limit / 2,
+            )
+        if deadline is None or now >= deadline:
+            return
+        ahead = bisect.bisect(self._waiting, (_standing(now, priority), math.inf), key=_order)
+        expected = _CAUTION * (ahead * seconds_per_item + seconds_ahead)
+        if ahead and now + expected > deadline:
+            raise QueueFullError(
+                f"{ahead} items are ahead in the queue, which will take about {expected * 1e3:.0f} ms, and the "
+                f"deadline leaves {(deadline - now) * 1e3:.0f} ms; try again later.",
+                retry_after_seconds=expected / 2,
+            )
+
+    def put(self, items: Sequence[Item], now: float) -> None:
+        """Accepts all of the items or none; whether there is room for them is not looked at again.
+
+        Raises:
+            QueueFullError: there are too many sequences.
             InvalidInputError: an item's sequence is not there.
             TundishError: the queue is closed; that which it was closed with.
         """
-        limit = self.batching.max_queue_size
         if self.closed:
             raise self.closed
-        is_full = not accepted and len(self) + len(items) > limit
-        if is_full:
-            self._drop([item for item in self._waiting if _is_dead(item, now)], now)
-            self._refuse_late(self.sequences.remove_followers(lambda item: _is_dead(item, now)))
-        if is_full and len(self) + len(items) > limit:
-            raise QueueFullError(
-                f"The queue holds {len(self)} of at most {limit} items, {len(items)} more do not fit; try again later.",
-                retry_after_seconds=seconds_per_item * limit / 2,
-            )
-        placed = [self._placed(item, now) for item in items]
-        if not accepted:
-            self._check_deadline(placed[0], now, seconds_per_item, seconds_ahead)
-        for item in placed:
+        for item in items:
+            item.arrived = now
+            item.order = (_standing(now, item.priority), next(self._numbers))
             if item.step is None or self.sequences.arrive(item, item.step, now):
-                bisect.insort(self._waiting, item, key=_order)
+                self._insert(item)
+            else:
+                self._note(item)
 
     def put_back(self, items: Sequence[Item]) -> None:
         """Takes prepared items back, each to its place."""
         for item in items:
-            bisect.insort(self._waiting, item, key=_order)
+            self._insert(item)
 
     def end_turns(self, items: Sequence[Item], now: float, *, ran: bool) -> None:
         """Of items that were taken out and will not be put back, whose turns in their sequences are over."""
@@ -118,7 +160,7 @@ class ItemQueue:
                 continue
             follower, refused = self.sequences.leave(item, item.step, now, ran=ran)
             if follower is not None:
-                bisect.insort(self._waiting, follower, key=_order)
+                self._insert(follower)
             self._refused += [(lost, self.sequences.unknown(lost.step)) for lost in refused if lost.step is not None]
 
     def seconds_until_ready(self, now: float) -> float | None:
@@ -160,39 +202,25 @@ class ItemQueue:
         refused, self._refused = self._refused, []
         return refused
 
-    def _placed(self, item: Item, now: float) -> Item:
-        item.arrived = now
-        item.order = (now + (item.priority - 1) * SECONDS_PER_PRIORITY, next(self._numbers))
-        return item
+    def _insert(self, item: Item) -> None:
+        bisect.insort(self._waiting, item, key=_order)
+        self._note(item)
 
-    def _check_deadline(self, first: Item, now: float, seconds_per_item: float, seconds_ahead: float) -> None:
-        """Holds a request against rule 6; one that nothing is ahead of is always taken."""
-        if first.deadline is None or now >= first.deadline:  # the latter is dropped, and told that it is late
-            return
-        before = self._waiting[: bisect.bisect(self._waiting, first.order, key=_order)]
-        ahead = sum(not _is_dead(item, now) for item in before)
-        expected = _CAUTION * (ahead * seconds_per_item + seconds_ahead)
-        if ahead and now + expected > first.deadline:
-            raise QueueFullError(
-                f"{ahead} items are ahead in the queue, which will take about {expected * 1e3:.0f} ms, and the "
-                f"deadline leaves {(first.deadline - now) * 1e3:.0f} ms; try again later.",
-                retry_after_seconds=expected / 2,
-            )
+    def _note(self, item: Item) -> None:
+        """Of an item that waits from now on: when it may be dead."""
+        self._next_deadline = min(self._next_deadline, _deadline(item))
+        item.future.on_abandoned = self._note_abandoned
+        if item.abandoned:  # before it could be noted
+            self._note_abandoned()
+
+    def _note_abandoned(self) -> None:
+        """Called on any thread."""
+        self._may_be_abandoned = True
 
     def _candidates(self, now: float) -> list[Item]:
-        """The live items at the head, as many as a batch is chosen from; drops the dead among them."""
-        window = self.batching.window
-        while True:
-            live: list[Item] = []
-            dead: list[Item] = []
-            for item in self._waiting:
-                if len(live) == window:
-                    break
-                (dead if _is_dead(item, now) else live).append(item)
-            if not dead:
-                return live
-            # Whose turn it is after them may be one of the first.
-            self._drop(dead, now)
+        """The items at the head, as many as a batch is chosen from."""
+        self.let_go(now)
+        return self._waiting[: self.batching.window]
 
     def _unprepared(self, candidates: Sequence[Item]) -> list[Item]:
         if not self.batching.by_length:
@@ -213,19 +241,18 @@ class ItemQueue:
                 kept.append(item)
         self._waiting[:seen] = kept
 
-    def _drop(self, dead: Sequence[Item], now: float) -> None:
-        """Lets go of waiting items by rule 5."""
-        self._remove(dead)
-        self._refuse_late(dead)
-        self.end_turns(dead, now, ran=False)
-
-    def _refuse_late(self, dead: Sequence[Item]) -> None:
-        error = DeadlineExceededError("The deadline passed in the queue; the work was not run.")
-        self._refused += [(item, error) for item in dead if not item.future.cancelled()]
-
 
 def _is_dead(item: Item, now: float) -> bool:
-    return item.abandoned or (item.deadline is not None and now >= item.deadline)
+    return item.abandoned or now >= _deadline(item)
+
+
+def _deadline(item: Item) -> float:
+    return math.inf if item.deadline is None else item.deadline
+
+
+def _standing(arrived: float, priority: int) -> float:
+    """When an item counts as having arrived."""
+    return arrived + (priority - 1) * SECONDS_PER_PRIORITY
 
 
 def _order(item: Item) -> tuple[float, int]:

@@ -79,6 +79,10 @@ class Scheduler:
         with self._changing:
             return len(self._instances or ())
 
+    def check_room(self, *, deadline: float | None, priority: int) -> None:
+        """Raises what `submit` would refuse even one item with now, if that is known at once: before it is made."""
+        self._dispatcher.check_room(self._lane, deadline=deadline, priority=priority)
+
     def submit(
         self,
         entry: EntryName,

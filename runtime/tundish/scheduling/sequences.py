@@ -16,8 +16,9 @@ Nothing here waits, locks or reads a clock: see `Dispatcher`.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tundish.errors import InvalidInputError, QueueFullError
@@ -101,6 +102,10 @@ class Sequences:
         else:
             self._idle[step.sequence] = now
         return None, refused
+
+    def followers(self) -> Iterator[Item]:
+        """The items that wait for their turn."""
+        return itertools.chain.from_iterable(sequence.followers for sequence in self._sequences.values())
 
     def remove_followers(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Takes out those of the items that wait for their turn."""

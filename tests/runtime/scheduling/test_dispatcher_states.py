@@ -71,6 +71,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         self.steps += 1
         lengths = data.draw(st.lists(st.integers(1, 50), min_size=count, max_size=count))
         deadline = None if seconds is None else self.stage.now + seconds
+        refused = self._is_refused_beforehand(lane, deadline, priority)
         try:
             items = self.stage.submit(
                 lane,
@@ -89,6 +90,7 @@ class DispatcherMachine(RuleBasedStateMachine):
             assert len(lane.queue) + count > lane.queue.batching.max_queue_size or deadline is not None
         else:
             assert lane not in self.closed
+            assert accepted or not refused
 
     @rule(
         data=st.data(),
@@ -209,6 +211,13 @@ class DispatcherMachine(RuleBasedStateMachine):
                 assert all(item.mixes_with(work[0]) for item in work)
 
     @invariant()
+    def a_queue_knows_when_it_may_hold_what_is_dead(self) -> None:
+        for lane, items in getattr(self, "items", {}).items():
+            if not lane.queue.may_hold_dead(self.stage.now):
+                live = [item for item in items if not (item.future.done() or _has_expired(item, self.stage.now))]
+                assert len(lane.queue) <= len(live)
+
+    @invariant()
     def a_sequence_runs_one_item_at_a_time(self) -> None:
         for lane in getattr(self, "lanes", []):
             names = [item.step.sequence for work in self._works(lane) for item in work if item.step]
@@ -290,12 +299,25 @@ class DispatcherMachine(RuleBasedStateMachine):
         except EngineError:
             assert self.hung or id(item) in self.failed
 
+    def _is_refused_beforehand(self, lane: Lane, deadline: float | None, priority: int) -> bool:
+        try:
+            self.stage.dispatcher.check_room(lane, deadline=deadline, priority=priority)
+        except StoppingError:
+            assert lane in self.closed
+        except QueueFullError:
+            return True
+        return False
+
     def _works(self, lane: Lane) -> list[list[Item]]:
         busy = (instance for instance in self.stage.instances[lane] if instance.work and not instance.given_up)
         return [instance.work.items for instance in busy if instance.work and instance.work.kind == "run"]
 
     def _is_run(self, item: Item) -> bool:
         return any(item in work for lane in self.lanes for work in self._works(lane))
+
+
+def _has_expired(item: Item, now: float) -> bool:
+    return item.deadline is not None and now >= item.deadline and not item.future.running()
 
 
 TestDispatcher = DispatcherMachine.TestCase

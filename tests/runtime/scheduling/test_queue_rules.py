@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -207,6 +208,17 @@ def test_5_an_item_that_is_cancelled_while_it_is_prepared_is_not_run() -> None:
     assert stage.running(lane) == [[6]]
 
 
+def test_5_an_item_that_is_cancelled_while_it_is_prepared_takes_no_room() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane(by_length=True)
+    _, gone = stage.submit(lane, 5, 6)
+    gone.future.cancel()
+    stage.submit(lane, 7)  # the queue looks for what is dead, and has not got it
+    stage.finish(lane)
+    assert stage.running(lane) == [[7]]
+    assert len(lane.queue) == 1
+
+
 def test_5_an_item_whose_deadline_has_passed_is_answered_and_never_run() -> None:
     stage = Stage(cores=1)
     lane = stage.lane()
@@ -216,6 +228,19 @@ def test_5_an_item_whose_deadline_has_passed_is_answered_and_never_run() -> None
     assert stage.running(lane) == [["good"]]
     with pytest.raises(DeadlineExceededError):
         late.future.result(0)
+
+
+def test_5_what_is_dead_is_let_go_of_by_whatever_happens_next() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane(max_batch_size=1)
+    stage.submit(lane, "head")
+    stage.submit(lane, "first")
+    (late,), (gone,) = stage.submit(lane, "late", deadline=1.0), stage.submit(lane, "gone")
+    gone.future.cancel()
+    stage.now = 1.0
+    stage.submit(lane, "last")
+    assert isinstance(late.future.exception(0), DeadlineExceededError)
+    assert len(lane.queue) == 2
 
 
 def test_5_a_running_item_cannot_be_cancelled() -> None:
@@ -282,6 +307,40 @@ def test_6_a_request_that_nothing_is_ahead_of_is_taken_however_slow_the_model_wa
     stage.finish(lane, after=100.0)
     stage.submit(lane, "hopeful", deadline=stage.now + 1)
     assert stage.running(lane) == [["hopeful"]]
+
+
+def test_6_whether_there_is_room_can_be_asked_beforehand() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane(max_queue_size=2)
+    stage.submit(lane, "head")
+    ask = functools.partial(stage.dispatcher.check_room, lane)
+    stage.submit(lane, "one")
+    ask(deadline=None, priority=2)
+    (gone,) = stage.submit(lane, "two")
+    with pytest.raises(QueueFullError, match="holds 2 of at most 2 items, 1 more do not fit"):
+        ask(deadline=None, priority=2)
+    gone.future.cancel()
+    ask(deadline=None, priority=2)  # what is dead has to be looked for: by who has something to submit
+    stage.submit(lane, "three")
+    stage.dispatcher.close(lane)
+    with pytest.raises(StoppingError):
+        ask(deadline=None, priority=2)
+
+
+def test_6_whether_a_request_would_be_late_can_be_asked_beforehand() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane(max_batch_size=1)
+    stage.submit(lane, "first")
+    stage.finish(lane, after=1.0)  # an item takes a second
+    stage.submit(lane, "running")
+    ask = functools.partial(stage.dispatcher.check_room, lane)
+    ask(deadline=stage.now + 0.1, priority=2)
+    stage.submit(lane, "ahead", "ahead")
+    with pytest.raises(QueueFullError, match=r"2 items are ahead .* about 4500 ms, and the deadline leaves 4400"):
+        ask(deadline=stage.now + 4.4, priority=2)
+    ask(deadline=stage.now + 4.4, priority=1)
+    ask(deadline=stage.now + 9, priority=2)
+    ask(deadline=stage.now - 1, priority=2)  # which is told that it is late, and not to come again
 
 
 def test_6_what_belongs_to_a_request_under_way_is_never_refused_for_others() -> None:

@@ -395,3 +395,18 @@ def test_a_caller_that_is_killed_in_its_stream_leaves_the_server_serving(lasting
         assert top_label(behind.result(ANSWER_SECONDS)) == "green"
         # The stream had 16 images in flight, which take 5 seconds together.
         assert queue_seconds(behind) < 2
+
+
+def test_a_full_queue_refuses_before_a_tensor_is_read(lasting: ServerProcess) -> None:
+    unreadable = oip.ModelInferRequest(model_name="slow")
+    unreadable.inputs.add(name="image", datatype="BYTES", shape=[1])
+    unreadable.raw_input_contents.append(b"\xff\xff\xff\xff")
+    with connect(lasting.url) as connection:
+        infer = connection.open_inference.ModelInfer
+        with full_queue(lasting, HEAD_SECONDS), pytest.raises(grpc.RpcError) as refused:
+            infer(unreadable, timeout=ANSWER_SECONDS)
+        assert status_of(refused.value)[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert trailing_metadata(refused.value)["tundish-error"] == "QueueFullError"
+        with pytest.raises(grpc.RpcError) as read:
+            infer(unreadable, timeout=ANSWER_SECONDS)
+        assert status_of(read.value)[0] == grpc.StatusCode.INVALID_ARGUMENT

@@ -71,10 +71,11 @@ class InferenceMethods(Methods):
             self.count_refusal(request.model_name, error.status)
             raise
         with target.statistics.request() as answers:
-            requested = _requested_outputs(request, target)
             timeout = read_count(request.parameters, "timeout")
             until = earlier(until, timeout)
             priority = min(read_count(request.parameters, "priority") or DEFAULT_PRIORITY, PRIORITIES)
+            target.model.check_room(deadline=until, priority=priority)
+            requested = _requested_outputs(request, target)
             inputs = read_inputs(request, self._shared_memory)
             if (engine := target.engine_model) is not None:
                 item = "row {}"
