@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import copy
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -25,16 +26,17 @@ STAGES = ("queue", "preprocess", "compute", "postprocess")
 _BUCKET_NANOSECONDS = [round(seconds * 1e9) for seconds in BUCKET_SECONDS]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Total:
     """How often, and how long altogether."""
 
     count: int = 0
     nanoseconds: int = 0
 
-    def plus(self, nanoseconds: int, count: int = 1) -> Total:
-        """The total with more."""
-        return Total(self.count + count, self.nanoseconds + nanoseconds)
+    def add(self, nanoseconds: int) -> None:
+        """Counts one that took so long."""
+        self.count += 1
+        self.nanoseconds += nanoseconds
 
 
 @dataclass(slots=True)
@@ -49,26 +51,22 @@ class Histogram:
         self.counts[bisect.bisect_left(_BUCKET_NANOSECONDS, nanoseconds)] += 1
         self.nanoseconds += nanoseconds
 
-    def copy(self) -> Histogram:
-        """As it is now."""
-        return Histogram(list(self.counts), self.nanoseconds)
-
 
 @dataclass(slots=True)
 class BatchTotals:
     """The batches of one size."""
 
-    preprocess: Total = Total()
-    compute: Total = Total()
-    postprocess: Total = Total()
+    preprocess: Total = field(default_factory=Total)
+    compute: Total = field(default_factory=Total)
+    postprocess: Total = field(default_factory=Total)
 
 
 @dataclass(slots=True)
 class Snapshot:
     """The figures at one moment; a request counts once, however many items it has."""
 
-    succeeded: Total = Total()
-    failed: Total = Total()
+    succeeded: Total = field(default_factory=Total)
+    failed: Total = field(default_factory=Total)
     """From acceptance to answer, or to the error; refused requests are among them."""
     failures: dict[str, int] = field(default_factory=dict)
     """Requests that failed, by the name of their gRPC status."""
@@ -78,7 +76,7 @@ class Snapshot:
     """By size."""
     stages: dict[str, Histogram] = field(default_factory=lambda: {stage: Histogram() for stage in STAGES})
     """Of the items of requests that succeeded."""
-    longest: dict[str, Total] = field(default_factory=lambda: dict.fromkeys(STAGES, Total()))
+    longest: dict[str, Total] = field(default_factory=lambda: {stage: Total() for stage in STAGES})
     """Of each request that succeeded, that item which took longest: its stages fit into the request's time."""
     requests: Histogram = field(default_factory=Histogram)
     """Of those that succeeded."""
@@ -114,27 +112,19 @@ class Statistics:
         """Counts a batch that the engine ran."""
         with self._lock:
             totals = self._figures.batches.setdefault(times.batch_size, BatchTotals())
-            totals.preprocess = totals.preprocess.plus(times.preprocess_nanoseconds)
-            totals.compute = totals.compute.plus(times.compute_nanoseconds)
-            totals.postprocess = totals.postprocess.plus(times.postprocess_nanoseconds)
+            totals.preprocess.add(times.preprocess_nanoseconds)
+            totals.compute.add(times.compute_nanoseconds)
+            totals.postprocess.add(times.postprocess_nanoseconds)
 
     def snapshot(self) -> Snapshot:
         """The figures now, all of one moment."""
         with self._lock:
-            figures = self._figures
-            return replace(
-                figures,
-                failures=dict(figures.failures),
-                batches={size: replace(totals) for size, totals in figures.batches.items()},
-                stages={stage: histogram.copy() for stage, histogram in figures.stages.items()},
-                longest=dict(figures.longest),
-                requests=figures.requests.copy(),
-            )
+            return copy.deepcopy(self._figures)
 
     def _succeed(self, answers: Sequence[Answer[Any]], nanoseconds: int) -> None:
         with self._lock:
             figures = self._figures
-            figures.succeeded = figures.succeeded.plus(nanoseconds)
+            figures.succeeded.add(nanoseconds)
             figures.requests.add(nanoseconds)
             figures.items += len(answers)
             figures.last_answer_seconds = time.time()
@@ -143,12 +133,12 @@ class Statistics:
                 for stage, spent in zip(STAGES, nanoseconds_of, strict=True):
                     figures.stages[stage].add(spent)
             for stage, spent in zip(STAGES, max(stages, key=sum), strict=True):
-                figures.longest[stage] = figures.longest[stage].plus(spent)
+                figures.longest[stage].add(spent)
 
     def _fail(self, status: str, nanoseconds: int) -> None:
         with self._lock:
             figures = self._figures
-            figures.failed = figures.failed.plus(nanoseconds)
+            figures.failed.add(nanoseconds)
             figures.failures[status] = figures.failures.get(status, 0) + 1
 
 

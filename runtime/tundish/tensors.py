@@ -19,6 +19,8 @@ MOST_TEXTS = 2**16
 """In a request's tensor of BYTES, and where numbers are asked for as text. Each is an object of Python's: a few
 million, which may be a few megabytes of nothing, would hold everything else up for seconds."""
 
+_DATATYPES = (*NUMPY_DTYPES, "BYTES")
+
 _LENGTH = struct.Struct("<I")
 
 
@@ -54,11 +56,11 @@ def encode_tensor(array: Tensor) -> bytes:
 
 def check_tensor_header(name: str, datatype: str, shape: Sequence[int]) -> None:
     """Raises InvalidInputError for an unknown datatype or a negative size."""
-    if datatype not in (*NUMPY_DTYPES, "BYTES"):
+    if datatype not in _DATATYPES:
         raise InvalidInputError(
-            f"Tensor '{name}' has the unknown datatype '{datatype}'; there are {', '.join((*NUMPY_DTYPES, 'BYTES'))}."
+            f"Tensor '{name}' has the unknown datatype '{datatype}'; there are {', '.join(_DATATYPES)}."
         )
-    if any(size < 0 for size in shape):
+    if min(shape, default=0) < 0:
         raise InvalidInputError(f"Tensor '{name}' has a negative size in its shape {list(shape)}.")
 
 

@@ -253,7 +253,8 @@ class Dispatcher:
         times = []
         for lane in self._lanes:
             if lane.running and math.isfinite(lane.run_limit_seconds):
-                times.append(min(running.since for running in lane.running.values()) + lane.run_limit_seconds)
+                longest = next(iter(lane.running.values()))  # since they stand in the order of their starts
+                times.append(longest.since + lane.run_limit_seconds)
             # What is ready waits for a core or an instance, not for the clock.
             if lane.idle and (seconds := lane.queue.seconds_until_ready(now)):
                 times.append(now + seconds)

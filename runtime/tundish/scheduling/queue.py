@@ -165,17 +165,21 @@ class ItemQueue:
 
     def seconds_until_ready(self, now: float) -> float | None:
         """How long until there is work to take: 0 if there is some; None if nothing waits."""
-        candidates = self._candidates(now)
-        if not candidates:
+        self.let_go(now)
+        if not self._waiting:
             return None
         delay = 0.0 if self.closed else self.batching.max_queue_delay_microseconds * 1e-6
-        if not delay or self._unprepared(candidates) or self.batching.is_complete(candidates):
+        if not delay:
+            return 0.0
+        candidates = self._waiting[: self.batching.window]
+        if self._unprepared(candidates) or self.batching.is_complete(candidates):
             return 0.0
         return max(0.0, candidates[0].arrived + delay - now)
 
     def take(self, now: float, at_once: int = 1) -> Work | None:
         """The next work, if any waits, whether or not rule 3 would hold it back; for one of so many who can work."""
-        while candidates := self._candidates(now):
+        self.let_go(now)
+        while candidates := self._waiting[: self.batching.window]:
             if unprepared := self._unprepared(candidates):
                 self._remove(unprepared)
                 return Work("prepare", unprepared)
@@ -216,11 +220,6 @@ class ItemQueue:
     def _note_abandoned(self) -> None:
         """Called on any thread."""
         self._may_be_abandoned = True
-
-    def _candidates(self, now: float) -> list[Item]:
-        """The items at the head, as many as a batch is chosen from."""
-        self.let_go(now)
-        return self._waiting[: self.batching.window]
 
     def _unprepared(self, candidates: Sequence[Item]) -> list[Item]:
         if not self.batching.by_length:

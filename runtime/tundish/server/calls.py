@@ -108,17 +108,21 @@ async def _all_done(futures: Sequence[Future[Any]]) -> None:
     `asyncio.gather` of wrapped futures does the same, with a future of the loop and a wake-up for each of them.
     """
     loop = asyncio.get_running_loop()
-    woken = asyncio.Event()
+    all_done = loop.create_future()
     left = itertools.count(len(futures) - 1, -1)
+
+    def wake() -> None:
+        if not all_done.done():  # by a caller that has gone
+            all_done.set_result(None)
 
     def count(_: Future[Any]) -> None:
         if not next(left) and not loop.is_closed():
-            loop.call_soon_threadsafe(woken.set)
+            loop.call_soon_threadsafe(wake)
 
     for future in futures:
         future.add_done_callback(count)
     try:
-        await woken.wait()
+        await all_done
     except asyncio.CancelledError:
         for future in futures:
             future.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
@@ -137,13 +138,21 @@ def _requested_outputs(
 ) -> Sequence[oip.ModelInferRequest.InferRequestedOutputTensor]:
     """What to answer, in the order asked for; all outputs if none is asked for."""
     known = [spec.name for spec in target.outputs]
+    if not request.outputs:
+        return _all_of(*known)
     asked = Counter(output.name for output in request.outputs)
     for output in request.outputs:
         if asked[output.name] > 1:
             raise InvalidInputError(f"Output '{output.name}' stands {asked[output.name]} times in the request.")
         if output.name not in known:
             raise InvalidInputError(f"'{target.name}' has the outputs {known}, not '{output.name}'.")
-    return request.outputs or [oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in known]
+    return request.outputs
+
+
+@functools.lru_cache
+def _all_of(*names: str) -> Sequence[oip.ModelInferRequest.InferRequestedOutputTensor]:
+    """What a request asks for that names no outputs; the same messages each time, as nothing writes to them."""
+    return [oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in names]
 
 
 def _in_band(request: oip.ModelInferRequest, error: TundishError) -> oip.ModelStreamInferResponse:
