@@ -99,7 +99,9 @@ class Dispatcher:
         self._alarm: float | None = None
         """When `tick` must be called."""
         self._lock = threading.Lock()
-        self._lanes: list[Lane] = []
+        self._lanes: set[Lane] = set()
+        self._busy: dict[Lane, None] = {}
+        """Those in which something waits, is at work, or is kept for a sequence; idle models cost an event nothing."""
         self._free = list(range(cores))
         """What was held last is taken first, as instances are, so that an instance comes back to its core."""
         self._served = 0.0
@@ -115,7 +117,7 @@ class Dispatcher:
         """
         lane = Lane(name, ItemQueue(batching), min(threads, self.cores), run_limit_seconds, pinnable)
         with self._lock:
-            self._lanes.append(lane)
+            self._lanes.add(lane)
         return lane
 
     def add_instance(self, lane: Lane, instance: Instance) -> None:
@@ -137,6 +139,7 @@ class Dispatcher:
         with self._event() as now:
             if not lane.queue and not lane.running:
                 lane.core_seconds = max(lane.core_seconds, self._served)
+            self._busy[lane] = None
             lane.queue.let_go(now)
             if not accepted:
                 self._check_room(lane, len(items), now, items[0].deadline, items[0].priority)
@@ -171,7 +174,7 @@ class Dispatcher:
         """Does what is due by the clock. Returns the seconds until it must be called again; None if it need not."""
         given_up: list[tuple[Lane, Instance, Work]] = []
         with self._event(ticking=True) as now:
-            for lane in self._lanes:
+            for lane in self._busy:
                 lane.queue.sequences.expire(now)
                 for instance, running in list(lane.running.items()):
                     if now >= running.since + lane.run_limit_seconds:
@@ -191,6 +194,7 @@ class Dispatcher:
         """Refuses new items of the lane from now on; its event `drained` is set once the accepted ones are done."""
         with self._event():
             lane.queue.closed = StoppingError("The model is stopping and takes no new work; ask another server.")
+            self._busy[lane] = None
 
     def remove(self, lane: Lane, error: TundishError) -> None:
         """Takes the lane away, unless it is gone; what waits in it, and what still comes, is refused with the error."""
@@ -202,6 +206,7 @@ class Dispatcher:
             for instance in list(lane.running):
                 self._stop(lane, instance, now)
             self._lanes.remove(lane)
+            self._busy.pop(lane, None)
             lane.drained.set()
         for item in abandoned:
             item.answer(error)
@@ -223,8 +228,10 @@ class Dispatcher:
                     elif event is not None and (self._alarm is None or event < self._alarm):
                         self._alarm = event
                         self._on_alarm()
-                    for lane in self._lanes:
+                    for lane in list(self._busy):
                         refused += lane.queue.pop_refused()
+                        if not (lane.queue or lane.running or lane.queue.sequences):
+                            del self._busy[lane]
         finally:
             for item, error in refused:
                 item.answer(error)
@@ -234,7 +241,7 @@ class Dispatcher:
         while (lane := self._neediest(now)) and lane.threads <= len(self._free):
             if work := lane.queue.take(now, self._at_once(lane)):
                 self._start(lane, work, now)
-        for lane in self._lanes:
+        for lane in self._busy:
             if lane.queue.closed and not lane.queue and not lane.running:
                 lane.drained.set()
 
@@ -251,7 +258,7 @@ class Dispatcher:
     def _next_event(self, now: float) -> float | None:
         """When something is due by the clock alone."""
         times = []
-        for lane in self._lanes:
+        for lane in self._busy:
             if lane.running and math.isfinite(lane.run_limit_seconds):
                 longest = next(iter(lane.running.values()))  # since they stand in the order of their starts
                 times.append(longest.since + lane.run_limit_seconds)
@@ -264,7 +271,7 @@ class Dispatcher:
 
     def _neediest(self, now: float) -> Lane | None:
         """Of the lanes that have something to do and someone to do it."""
-        ready = (lane for lane in self._lanes if lane.idle and lane.queue.seconds_until_ready(now) == 0)
+        ready = (lane for lane in self._busy if lane.idle and lane.queue.seconds_until_ready(now) == 0)
         return min(ready, key=lambda lane: (lane.threads > 0, lane.core_seconds), default=None)
 
     def _at_once(self, lane: Lane) -> int:

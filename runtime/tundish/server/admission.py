@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from tundish.errors import StoppingError
 
 
 class Admission:
-    """One server's way from start to stop; for one event loop."""
+    """One server's way from start to stop; for one event loop.
+
+    It is entered around the work of each call, and raises StoppingError if the server is stopping.
+    """
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
@@ -22,19 +24,16 @@ class Admission:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Around the work of a call; raises StoppingError if the server is stopping."""
+    def __enter__(self) -> None:
         if self.stopping.is_set():
             raise StoppingError("The server is stopping and takes no new work; ask another one.")
         self._under_way += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
 
     async def drain(self, seconds: float) -> None:
         """Returns when no call is under way, or after so many seconds."""

@@ -35,7 +35,7 @@ class TypedFront:
         self._admission = admission
 
     async def Predict(self, request: typed.PredictRequest, until: float | None) -> typed.PredictResponse:
-        with self._admission.admit():
+        with self._admission:
             return await asked_again(lambda: self._predict(request, until))
 
     async def PredictStream(
@@ -58,7 +58,7 @@ class TypedFront:
             return typed.PredictStreamResponse(id=response.id, response=response)
 
         try:
-            with self._admission.admit():
+            with self._admission:
                 async for response in in_order(requests, answer, self._admission.stopping):
                     yield response
         except TundishError as error:

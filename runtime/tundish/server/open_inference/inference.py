@@ -36,7 +36,7 @@ class InferenceMethods(Methods):
     """Inference."""
 
     async def ModelInfer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
-        with self._admission.admit():
+        with self._admission:
             return await asked_again(lambda: self._infer(request, until))
 
     async def ModelStreamInfer(
@@ -57,7 +57,7 @@ class InferenceMethods(Methods):
         metadata = dict(context.invocation_metadata() or ())
         strict = metadata.get("triton_grpc_error") == "true"
         try:
-            with self._admission.admit():
+            with self._admission:
                 async for response in in_order(requests, answer, self._admission.stopping):
                     if isinstance(response, TundishError):
                         raise response
@@ -91,15 +91,16 @@ class InferenceMethods(Methods):
 
 
 def _submit_items(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
-    model = target.model
-    check_names(target.name, model.reads, list(inputs))
-    columns = {name: _column(name, inputs[name]) for name in model.reads}
-    if len({len(column) for column in columns.values()}) > 1:
-        shown = ", ".join(f"{len(column)} of '{name}'" for name, column in columns.items())
+    reads = target.model.require_reads()
+    check_names(target.name, reads, list(inputs))
+    columns = [_column(name, inputs[name]) for name in reads]
+    if len(columns) == 1:
+        return target.model.submit(columns[0], deadline=until, priority=priority)
+    counts = [len(column) for column in columns]
+    if len(set(counts)) > 1:
+        shown = ", ".join(f"{count} of '{name}'" for count, name in zip(counts, reads, strict=True))
         raise InvalidInputError(f"The inputs of '{target.name}' must have as many elements each, got {shown}.")
-    rows = zip(*columns.values(), strict=True)
-    items = [model.item(dict(zip(columns, row, strict=True))) for row in rows]
-    return model.submit(items, deadline=until, priority=priority)
+    return target.model.submit(list(zip(*columns, strict=True)), deadline=until, priority=priority)
 
 
 def _column(name: str, items: NDArray[np.generic]) -> list[ItemPart]:

@@ -37,7 +37,7 @@ class RepositoryMethods(Methods):
             raise InvalidInputError(
                 f"A model is loaded as its bundle says; the parameters {sorted(request.parameters)} are not taken."
             )
-        with self._admission.admit():
+        with self._admission:
             await _change(self._runtime.table.load, request.model_name)
         return oip.RepositoryModelLoadResponse()
 
@@ -45,7 +45,7 @@ class RepositoryMethods(Methods):
         self, request: oip.RepositoryModelUnloadRequest, until: float | None
     ) -> oip.RepositoryModelUnloadResponse:
         # Of its parameters there is `unload_dependents`, and no model depends on another.
-        with self._admission.admit():
+        with self._admission:
             await _change(self._runtime.table.unload, request.model_name)
         return oip.RepositoryModelUnloadResponse()
 
