@@ -272,3 +272,23 @@ def test_the_alarm_rings_when_the_clock_must_be_looked_at_earlier_than_it_said()
     stage.submit(sooner, 2)
     assert stage.alarms == 2
     assert stage.dispatcher.tick() == pytest.approx(1)
+
+
+class Untouched:
+    """Stands for a queue that nothing may be asked of."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"asked for {name}")
+
+
+def test_models_without_work_are_not_looked_at() -> None:
+    stage = Stage(cores=1)
+    was_busy, idle = stage.lane("was busy"), stage.lane("idle")
+    stage.submit(was_busy, 0)
+    stage.finish(was_busy)
+    for lane in (was_busy, idle):
+        lane.queue = Untouched()  # type: ignore[assignment]
+    busy = stage.lane("busy")
+    stage.submit(busy, 1)
+    stage.finish(busy)
+    stage.dispatcher.tick()
