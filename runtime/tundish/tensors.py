@@ -14,6 +14,8 @@ from tundish.datatypes import NUMPY_DTYPES
 from tundish.errors import InvalidInputError
 
 Tensor = NDArray[Any]
+RawContents = bytes | memoryview
+"""Of one tensor; a view is a part of a larger body, which needs no copy of its own."""
 
 MOST_TEXTS = 2**16
 """In a request's tensor of BYTES, and where numbers are asked for as text. Each is an object of Python's: a few
@@ -24,8 +26,8 @@ _DATATYPES = (*NUMPY_DTYPES, "BYTES")
 _LENGTH = struct.Struct("<I")
 
 
-def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tensor:
-    """The array of raw contents, BYTES as an object array; it shares memory with `raw` where it can.
+def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: RawContents) -> Tensor:
+    """The array of raw contents, BYTES as an object array; it shares memory with `raw` where that is aligned.
 
     Raises:
         InvalidInputError: the datatype is unknown, a size is negative, or the content does not match the shape.
@@ -44,7 +46,8 @@ def decode_tensor(name: str, datatype: str, shape: Sequence[int], raw: bytes) ->
     if datatype == "BOOL":
         # NumPy trusts a bool to be 0 or 1; the wire promises nothing.
         return shaped(name, shape, np.not_equal(np.frombuffer(raw, np.uint8), 0))
-    return shaped(name, shape, np.frombuffer(raw, dtype))
+    # Behind a header of any length, numbers may lie anywhere: loops of engines may be wrong about those.
+    return shaped(name, shape, np.require(np.frombuffer(raw, dtype), requirements=("ALIGNED",)))
 
 
 def encode_tensor(array: Tensor) -> bytes:
@@ -95,7 +98,7 @@ def bytes_array(values: Sequence[bytes]) -> Tensor:
     return array
 
 
-def _split_bytes(name: str, raw: bytes, most: int) -> list[bytes]:
+def _split_bytes(name: str, raw: RawContents, most: int) -> list[bytes]:
     """The elements, of more than `most` only one more."""
     elements: list[bytes] = []
     position = 0
@@ -107,6 +110,6 @@ def _split_bytes(name: str, raw: bytes, most: int) -> list[bytes]:
                 f"Tensor '{name}' ends within element {len(elements)}: each element must follow its length in four "
                 "little-endian bytes."
             )
-        elements.append(raw[start : start + length])
+        elements.append(bytes(raw[start : start + length]))
         position = start + length
     return elements

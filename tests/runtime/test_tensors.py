@@ -31,6 +31,24 @@ def test_numbers_come_back_to_the_bit(data: st.DataObject, datatype: str) -> Non
     assert decoded.tobytes() == array.tobytes()
 
 
+@given(data=st.data(), datatype=st.sampled_from(sorted(NUMPY_DTYPES)), offset=st.integers(0, 9))
+def test_numbers_are_aligned_wherever_they_lie_in_a_body(data: st.DataObject, datatype: str, offset: int) -> None:
+    array = data.draw(hnp.arrays(NUMPY_DTYPES[datatype], SHAPES))
+    body = bytes(offset) + encode_tensor(array) + b"behind it"
+    decoded = decode_tensor("x", datatype, array.shape, memoryview(body)[offset : offset + array.nbytes])
+    assert decoded.flags.aligned
+    assert decoded.flags.c_contiguous
+    assert decoded.tobytes() == array.tobytes()
+
+
+@given(values=st.lists(st.binary(max_size=20), min_size=1, max_size=6), offset=st.integers(0, 9))
+def test_bytes_are_bytes_wherever_they_lie_in_a_body(values: list[bytes], offset: int) -> None:
+    body = bytes(offset) + encode_tensor(bytes_array(values))
+    decoded = decode_tensor("x", "BYTES", [len(values)], memoryview(body)[offset:]).tolist()
+    assert decoded == values
+    assert {type(element) for element in decoded} == {bytes}
+
+
 @given(values=st.lists(st.binary(max_size=20), min_size=1, max_size=6))
 def test_bytes_are_laid_out_as_nvidias_client_lays_them_out(values: list[bytes]) -> None:
     array = bytes_array(values)

@@ -11,7 +11,16 @@ from tundish.errors import InvalidInputError
 from tundish.server.classification import classify
 from tundish.server.parameters import Parameters, read_count, read_text
 from tundish.server.shared_memory import SharedMemory
-from tundish.tensors import Tensor, bytes_array, check_count, check_input_header, decode_tensor, encode_tensor, shaped
+from tundish.tensors import (
+    RawContents,
+    Tensor,
+    bytes_array,
+    check_count,
+    check_input_header,
+    decode_tensor,
+    encode_tensor,
+    shaped,
+)
 from tundish_proto import open_inference_pb2 as oip
 
 _CONTENTS_FIELD = {
@@ -37,19 +46,24 @@ _OFFSET = "shared_memory_offset"
 _CLASSIFICATION = "classification"
 
 
-def read_inputs(request: oip.ModelInferRequest, shared_memory: SharedMemory) -> dict[str, Tensor]:
+def read_inputs(
+    request: oip.ModelInferRequest, raw_contents: Sequence[RawContents], shared_memory: SharedMemory
+) -> dict[str, Tensor]:
     """The request's input tensors by name; BYTES as object arrays of bytes.
+
+    The raw contents are those of the inputs that are not in shared memory, if there are any; those that the request
+    itself has are not looked at.
 
     Raises:
         InvalidInputError: a tensor's datatype is unknown, its content does not match its shape, a name stands twice, or
             it lies in shared memory that is not registered.
     """
-    raws = iter(request.raw_input_contents)
+    raws = iter(raw_contents)
     count = sum(_REGION not in tensor.parameters for tensor in request.inputs)
-    if request.raw_input_contents and len(request.raw_input_contents) != count:
+    if raw_contents and len(raw_contents) != count:
         raise InvalidInputError(
             f"raw_input_contents must have one entry for each of the {count} inputs that are not in shared memory, got "
-            f"{len(request.raw_input_contents)}."
+            f"{len(raw_contents)}."
         )
     tensors: dict[str, Tensor] = {}
     for tensor in request.inputs:
@@ -57,8 +71,8 @@ def read_inputs(request: oip.ModelInferRequest, shared_memory: SharedMemory) -> 
             raise InvalidInputError(f"Input '{tensor.name}' stands twice in the request.")
         check_input_header(tensor.name, tensor.datatype, tensor.shape)
         if _REGION in tensor.parameters:
-            data = shared_memory.read(*_place(f"Input '{tensor.name}'", tensor.parameters))
-        elif request.raw_input_contents:
+            data: RawContents = shared_memory.read(*_place(f"Input '{tensor.name}'", tensor.parameters))
+        elif raw_contents:
             data = next(raws)
         else:
             tensors[tensor.name] = _typed(tensor)

@@ -68,6 +68,14 @@ def image_request(*images: bytes) -> tuple[bytes, dict[str, str]]:
 # What is answered
 
 
+@pytest.mark.parametrize("padding", range(5))
+def test_binary_numbers_may_begin_at_any_byte_of_the_body(url: str, padding: int) -> None:
+    content = struct.pack("<48f", *RED)
+    request = pixels(None, parameters={"binary_data_size": len(content)})
+    answer = post(url, ENGINE, *with_binary({**request, "id": "a" * padding}, content))
+    assert answer.json["outputs"][0]["data"] == [10.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize("data", [RED, [[RED]], [[[RED[:4]] * 4] + [[RED[-4:]] * 4] * 2]])
 def test_json_tensors_are_flat_or_nested(url: str, data: Any) -> None:
     answer = post(url, ENGINE, {**pixels(data), "id": "a"})

@@ -19,7 +19,7 @@ from tundish.server.http.answers import Endpoint, answering, as_json, http_error
 from tundish.server.http.bodies import Bodies, compress
 from tundish.server.http.inference import (
     HEADER_LENGTH,
-    BinaryOutputs,
+    Question,
     raw_request,
     read_request,
     set_parameters,
@@ -102,28 +102,28 @@ class _Rest:
         asked = False
         try:
             async with self._bodies.read(request, self._bodies.largest) as body:
-                message, binary = await self._message(request, body)
+                question = await self._question(request, body)
                 asked = True
-                answer = await unless_gone(request, self._front.ModelInfer(message, None))
+                infer = self._front.infer(question.message, question.raw_contents, None)
+                answer = await unless_gone(request, infer)
         except (TundishError, HTTPException) as error:
             if not asked:
                 self._front.count_refusal(request.path_params["name"], outcome(error))
             raise
-        response = write_response(answer, binary)
+        response = write_response(answer, question.binary)
         await compress(request, response)
         return response
 
-    async def _message(self, request: Request, body: bytes) -> tuple[oip.ModelInferRequest, BinaryOutputs]:
+    async def _question(self, request: Request, body: bytes) -> Question:
         header_length = request.headers.get(HEADER_LENGTH)
         if header_length == "0":
             model = await self._front.ModelMetadata(oip.ModelMetadataRequest(**_named(request)), None)
-            message = raw_request(body, [(spec.name, spec.datatype, list(spec.shape)) for spec in model.inputs])
-            binary = BinaryOutputs(default=False, by_name={})
+            question = raw_request(body, [(spec.name, spec.datatype, list(spec.shape)) for spec in model.inputs])
         else:
-            message, binary = read_request(body, header_length)
-        message.model_name = request.path_params["name"]
-        message.model_version = request.path_params.get("version", "")
-        return message, binary
+            question = read_request(body, header_length)
+        question.message.model_name = request.path_params["name"]
+        question.message.model_version = request.path_params.get("version", "")
+        return question
 
     async def server_metadata(self, _: Request) -> Any:
         return as_json(await self._front.ServerMetadata(oip.ServerMetadataRequest(), None))

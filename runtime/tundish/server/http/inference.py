@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,15 @@ from tundish.datatypes import NUMPY_DTYPES
 from tundish.errors import InvalidInputError
 from tundish.server.http.schemas import InferRequest, InputTensor, parse
 from tundish.server.parameters import read_flag
-from tundish.tensors import Tensor, bytes_array, check_count, check_input_header, decode_tensor, encode_tensor
+from tundish.tensors import (
+    RawContents,
+    Tensor,
+    bytes_array,
+    check_count,
+    check_input_header,
+    decode_tensor,
+    encode_tensor,
+)
 from tundish_proto import open_inference_pb2 as oip
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -31,15 +39,24 @@ _KINDS: Mapping[str, tuple[set[type], str]] = {"b": ({bool}, "true or false"), "
 class BinaryOutputs:
     """Which outputs a request wants as binary data."""
 
-    default: bool
-    by_name: Mapping[str, bool]
+    default: bool = False
+    by_name: Mapping[str, bool] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return self.by_name.get(name, self.default)
 
 
-def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInferRequest, BinaryOutputs]:
-    """The message of a request, without the model's name; all its tensors are raw contents.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request's message, without the raw contents of its inputs, which lie beside it."""
+
+    message: oip.ModelInferRequest
+    raw_contents: Sequence[RawContents]
+    binary: BinaryOutputs
+
+
+def read_request(body: bytes, header_length: str | None) -> Question:
+    """The request, without the model's name; all its tensors are raw contents, binary data as views of the body.
 
     Raises:
         HTTPException: its JSON is too large.
@@ -47,7 +64,8 @@ def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInfer
     """
     end = _header_end(header_length, len(body))
     request = parse(InferRequest, body[:end])
-    message = oip.ModelInferRequest(id=request.id)
+    message, raw_contents = oip.ModelInferRequest(id=request.id), list[RawContents]()
+    view = memoryview(body)
     set_parameters(message.parameters, request.parameters)
     for tensor in request.inputs:
         made = message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
@@ -61,14 +79,14 @@ def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInfer
                     f"Input '{tensor.name}' has {_SIZE} {end - start}, but only {len(body) - start} bytes are left of "
                     f"the body; is the header {HEADER_LENGTH} missing?"
                 )
-            message.raw_input_contents.append(body[start:end])
+            raw_contents.append(view[start:end])
         else:
-            message.raw_input_contents.append(_encode(tensor))
+            raw_contents.append(_encode(tensor))
     if end != len(body):
         raise InvalidInputError(f"The body has {len(body) - end} bytes more than its JSON and its inputs' {_SIZE} say.")
     for output in request.outputs:
         set_parameters(message.outputs.add(name=output.name).parameters, output.parameters)
-    return message, BinaryOutputs(
+    binary = BinaryOutputs(
         default=read_flag(message.parameters, f"{_BINARY}_output"),
         by_name={
             output.name: read_flag(output.parameters, _BINARY)
@@ -76,10 +94,11 @@ def read_request(body: bytes, header_length: str | None) -> tuple[oip.ModelInfer
             if _BINARY in output.parameters
         },
     )
+    return Question(message, raw_contents, binary)
 
 
-def raw_request(body: bytes, inputs: list[tuple[str, str, list[int]]]) -> oip.ModelInferRequest:
-    """The message of a body that is one tensor and nothing else: one item for a model with one input.
+def raw_request(body: bytes, inputs: list[tuple[str, str, list[int]]]) -> Question:
+    """The request of a body that is one tensor and nothing else: one item for a model with one input.
 
     `inputs` are the model's, as its metadata has them: name, datatype and shape, whose first dimension is the batch.
 
@@ -93,8 +112,8 @@ def raw_request(body: bytes, inputs: list[tuple[str, str, list[int]]]) -> oip.Mo
     ((name, datatype, shape),) = inputs
     message = oip.ModelInferRequest()
     message.inputs.add(name=name, datatype=datatype, shape=[1, *shape[1:]])
-    message.raw_input_contents.append(encode_tensor(bytes_array([body])) if datatype == "BYTES" else body)
-    return message
+    raw = encode_tensor(bytes_array([body])) if datatype == "BYTES" else body
+    return Question(message, [raw], BinaryOutputs())
 
 
 def write_response(message: oip.ModelInferResponse, binary: BinaryOutputs) -> Response:

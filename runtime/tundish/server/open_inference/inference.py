@@ -26,7 +26,7 @@ from tundish.server.parameters import read_count, read_flag
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
 from tundish.tasks import ItemPart
-from tundish.tensors import Tensor
+from tundish.tensors import RawContents, Tensor
 from tundish_proto import open_inference_pb2 as oip
 
 _FINAL_RESPONSE = "triton_enable_empty_final_response"
@@ -36,8 +36,14 @@ class InferenceMethods(Methods):
     """Inference."""
 
     async def ModelInfer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
+        return await self.infer(request, request.raw_input_contents, until)
+
+    async def infer(
+        self, request: oip.ModelInferRequest, raw_contents: Sequence[RawContents], until: float | None
+    ) -> oip.ModelInferResponse:
+        """`ModelInfer` of a request whose raw contents lie beside it, and not in it; see `read_inputs`."""
         with self._admission:
-            return await asked_again(lambda: self._infer(request, until))
+            return await asked_again(lambda: self._infer(request, raw_contents, until))
 
     async def ModelStreamInfer(
         self, requests: AsyncIterator[oip.ModelInferRequest], context: Context
@@ -46,7 +52,8 @@ class InferenceMethods(Methods):
             try:
                 check_wellformed(request)
                 marked = read_flag(request.parameters, _FINAL_RESPONSE)
-                response = await asked_again(lambda: self._infer(request, deadline(context)))
+                raw_contents = request.raw_input_contents
+                response = await asked_again(lambda: self._infer(request, raw_contents, deadline(context)))
             except Exception as failure:
                 error = answerable(failure)
                 return error if strict else _in_band(request, error)
@@ -65,7 +72,9 @@ class InferenceMethods(Methods):
         except TundishError as error:
             await abort(context, error)
 
-    async def _infer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
+    async def _infer(
+        self, request: oip.ModelInferRequest, raw_contents: Sequence[RawContents], until: float | None
+    ) -> oip.ModelInferResponse:
         try:
             target = self._target(request.model_name, request.model_version)
         except TundishError as error:
@@ -77,7 +86,7 @@ class InferenceMethods(Methods):
             priority = min(read_count(request.parameters, "priority") or DEFAULT_PRIORITY, PRIORITIES)
             target.model.check_room(deadline=until, priority=priority)
             requested = _requested_outputs(request, target)
-            inputs = read_inputs(request, self._shared_memory)
+            inputs = read_inputs(request, raw_contents, self._shared_memory)
             if (engine := target.engine_model) is not None:
                 item = "row {}"
                 futures = _submit_rows(engine, inputs, until, priority, read_step(request))
