@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import copy
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -38,6 +37,10 @@ class Total:
         self.count += 1
         self.nanoseconds += nanoseconds
 
+    def copy(self) -> Total:
+        """As it is now."""
+        return Total(self.count, self.nanoseconds)
+
 
 @dataclass(slots=True)
 class Histogram:
@@ -51,6 +54,10 @@ class Histogram:
         self.counts[bisect.bisect_left(_BUCKET_NANOSECONDS, nanoseconds)] += 1
         self.nanoseconds += nanoseconds
 
+    def copy(self) -> Histogram:
+        """As it is now."""
+        return Histogram(list(self.counts), self.nanoseconds)
+
 
 @dataclass(slots=True)
 class BatchTotals:
@@ -59,6 +66,10 @@ class BatchTotals:
     preprocess: Total = field(default_factory=Total)
     compute: Total = field(default_factory=Total)
     postprocess: Total = field(default_factory=Total)
+
+    def copy(self) -> BatchTotals:
+        """As they are now."""
+        return BatchTotals(self.preprocess.copy(), self.compute.copy(), self.postprocess.copy())
 
 
 @dataclass(slots=True)
@@ -87,6 +98,19 @@ class Snapshot:
     def batch_count(self) -> int:
         """How often the engine ran."""
         return sum(totals.compute.count for totals in self.batches.values())
+
+    def copy(self) -> Snapshot:
+        """As it is now."""
+        return replace(
+            self,
+            succeeded=self.succeeded.copy(),
+            failed=self.failed.copy(),
+            failures=dict(self.failures),
+            batches={size: totals.copy() for size, totals in self.batches.items()},
+            stages={stage: histogram.copy() for stage, histogram in self.stages.items()},
+            longest={stage: total.copy() for stage, total in self.longest.items()},
+            requests=self.requests.copy(),
+        )
 
 
 class Statistics:
@@ -119,7 +143,7 @@ class Statistics:
     def snapshot(self) -> Snapshot:
         """The figures now, all of one moment."""
         with self._lock:
-            return copy.deepcopy(self._figures)
+            return self._figures.copy()
 
     def _succeed(self, answers: Sequence[Answer[Any]], nanoseconds: int) -> None:
         with self._lock:

@@ -24,6 +24,8 @@ from tundish.scheduling.item import Item
 from tundish.tasks.composed import ComposedTask, elements_of
 from tundish.tasks.shared_image import SharedImage
 
+_GONE = "The caller has gone; the rest of the steps was not run."
+
 NO_TIME = StageTimes(0, 0, 0, 0, 1)
 
 Ask = Callable[[Sequence[Any], float | None, int], list[Future[Answer[Any]]]]
@@ -103,6 +105,7 @@ class Execution:
 
     def begin(self) -> None:
         """Reads the item, and begins the steps that need nothing else."""
+        self._item.future.on_abandoned = lambda: self._plan.post(self._leave)
         try:
             self._check_caller()
             self._values.update(self._plan.task.read(self._item.payload))
@@ -123,7 +126,11 @@ class Execution:
 
     def _check_caller(self) -> None:
         if self._item.abandoned:
-            raise DeadlineExceededError("The caller has gone; the rest of the steps was not run.")
+            raise DeadlineExceededError(_GONE)
+
+    def _leave(self) -> None:
+        """The caller has gone: what waits in the queues of components is dropped."""
+        self._finish(DeadlineExceededError(_GONE))
 
     def _begin_step(self, step: Step) -> None:
         items = _items(self._plan, step, self._values)
@@ -179,6 +186,7 @@ class Execution:
         if self._ended:
             return
         self._ended = True
+        self._item.future.on_abandoned = None  # which holds this
         for calls in self._calls.values():
             for future in calls.futures:
                 future.cancel()

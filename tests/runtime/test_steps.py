@@ -280,6 +280,15 @@ def test_nothing_more_is_run_for_a_caller_that_has_gone() -> None:
     assert [call.future.cancelled() for call in scene.calls] == [False, True, True]
 
 
+def test_what_waits_is_dropped_as_soon_as_the_caller_has_gone() -> None:
+    scene = Scene(step("first", "x"), step("second", "x"))
+    run = scene.begin({"x": "a"})
+    run.item.future.cancel()
+    scene.settle()
+    assert isinstance(run.error, DeadlineExceededError)
+    assert [call.future.cancelled() for call in scene.calls] == [True, True]
+
+
 def test_nothing_at_all_is_run_for_a_caller_that_has_gone_before() -> None:
     scene = Scene(step("only", "x"))
     item = Item(entry="pipeline", payload={"x": 1}, priority=2)

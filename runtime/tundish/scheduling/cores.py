@@ -10,6 +10,9 @@ from queue import Empty, SimpleQueue
 
 from tundish.scheduling.dispatcher import Dispatcher
 
+_LONGEST_WAIT_SECONDS = 3600.0
+"""Python's own limit is three hundred years, and fails what waits for longer, as whoever wants no limit may say."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -48,7 +51,7 @@ class Cores:
         wait = None
         while True:
             try:
-                if not self._alarms.get(timeout=wait):
+                if not self._alarms.get(timeout=None if wait is None else min(wait, _LONGEST_WAIT_SECONDS)):
                     return
             except Empty:
                 pass

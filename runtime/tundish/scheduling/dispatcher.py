@@ -228,22 +228,31 @@ class Dispatcher:
                     elif event is not None and (self._alarm is None or event < self._alarm):
                         self._alarm = event
                         self._on_alarm()
-                    for lane in list(self._busy):
-                        refused += lane.queue.pop_refused()
-                        if not (lane.queue or lane.running or lane.queue.sequences):
-                            del self._busy[lane]
+                    refused = self._settle()
         finally:
             for item, error in refused:
                 item.answer(error)
 
     def _dispatch(self, now: float) -> None:
-        """Starts work until no lane has any that can start."""
+        """Starts work until no lane has any that can start; what is dead by now is let go of before."""
+        for each in self._busy:
+            each.queue.let_go(now)
         while (lane := self._neediest(now)) and lane.threads <= len(self._free):
             if work := lane.queue.take(now, self._at_once(lane)):
                 self._start(lane, work, now)
-        for lane in self._busy:
-            if lane.queue.closed and not lane.queue and not lane.running:
+
+    def _settle(self) -> list[tuple[Item, TundishError]]:
+        """Says which lanes have come to an end, and forgets those without work; returns what will not be run."""
+        refused: list[tuple[Item, TundishError]] = []
+        for lane in list(self._busy):
+            refused += lane.queue.pop_refused()
+            if lane.queue or lane.running:
+                continue
+            if lane.queue.closed:
                 lane.drained.set()
+            if not lane.queue.sequences:
+                del self._busy[lane]
+        return refused
 
     def _check_room(self, lane: Lane, count: int, now: float, deadline: float | None, priority: int) -> None:
         lane.queue.check_room(

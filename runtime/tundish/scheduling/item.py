@@ -33,11 +33,11 @@ class _Future(Future[Any]):
 
     abandoned = False
     on_abandoned: Callable[[], None] | None = None
-    """Called then, by the owner's thread; the queue's that the item waits in."""
+    """Called then by the owner's thread, unless it has its answer; set by whoever has the item."""
 
     def cancel(self) -> bool:
         self.abandoned = True
-        if self.on_abandoned is not None:
+        if self.on_abandoned is not None and not self.done():
             self.on_abandoned()
         return super().cancel()
 
@@ -80,8 +80,11 @@ class Item:
 
     def answer(self, outcome: Any) -> None:
         """Answers the item, unless its caller has cancelled it; an error of the tree is raised to the caller."""
-        if not self.future.running() and not self.begin():
-            return
+        if not self.future.running():
+            if self.abandoned:
+                self.future.cancel()  # its caller is about to; an error that it did not wait for would be a surprise
+            if not self.begin():
+                return
         if isinstance(outcome, TundishError):
             self.future.set_exception(outcome)
         else:

@@ -12,8 +12,8 @@ The rules, in full:
 4. Length. Where items have lengths, whoever asks first gets those to prepare whose length is not yet known; a batch
    is made of prepared items alone. While items arrive faster than they can be prepared, batches are made of a full
    window.
-5. Dropping. An item whose caller has cancelled, or whose deadline has passed, is dropped as soon as the queue is asked
-   for anything, also between preparation and batch. It is never run, takes no room and is ahead of nobody.
+5. Dropping. An item whose caller has cancelled, or whose deadline has passed, is dropped whatever happens next, also
+   between preparation and batch. It is never run, takes no room and is ahead of nobody.
 6. Refusal. A full queue refuses new items at once. So does one whose items ahead will take longer than the new item's
    deadline leaves: run late, it would only take time from those behind it. Whether there is room can be asked before
    the items are there, at no cost that grows with the queue: of an overloaded server, most requests are refused.
@@ -82,7 +82,7 @@ class ItemQueue:
             dead = [item for item in self._waiting if _is_dead(item, now)]
             self._remove(dead)
             error = DeadlineExceededError("The deadline passed in the queue; the work was not run.")
-            self._refused += [(item, error) for item in (*late, *dead) if not item.future.cancelled()]
+            self._refused += [(item, error) for item in (*late, *dead)]
             self._next_deadline = min(map(_deadline, (*self._waiting, *self.sequences.followers())), default=math.inf)
             self.end_turns(dead, now, ran=False)
 
@@ -111,8 +111,7 @@ class ItemQueue:
                 never waits too long.
             TundishError: the queue is closed; that which it was closed with.
         """
-        if self.closed:
-            raise self.closed
+        self._check_open()
         limit = self.batching.max_queue_size
         if len(self) + count > limit:
             raise QueueFullError(
@@ -138,8 +137,7 @@ class ItemQueue:
             InvalidInputError: an item's sequence is not there.
             TundishError: the queue is closed; that which it was closed with.
         """
-        if self.closed:
-            raise self.closed
+        self._check_open()
         for item in items:
             item.arrived = now
             item.order = (_standing(now, item.priority), next(self._numbers))
@@ -164,8 +162,10 @@ class ItemQueue:
             self._refused += [(lost, self.sequences.unknown(lost.step)) for lost in refused if lost.step is not None]
 
     def seconds_until_ready(self, now: float) -> float | None:
-        """How long until there is work to take: 0 if there is some; None if nothing waits."""
-        self.let_go(now)
+        """How long until there is work to take: 0 if there is some; None if nothing waits.
+
+        What is dead must have been let go of.
+        """
         if not self._waiting:
             return None
         delay = 0.0 if self.closed else self.batching.max_queue_delay_microseconds * 1e-6
@@ -177,8 +177,10 @@ class ItemQueue:
         return max(0.0, candidates[0].arrived + delay - now)
 
     def take(self, now: float, at_once: int = 1) -> Work | None:
-        """The next work, if any waits, whether or not rule 3 would hold it back; for one of so many who can work."""
-        self.let_go(now)
+        """The next work, if any waits, whether or not rule 3 would hold it back; for one of so many who can work.
+
+        What is dead must have been let go of; callers that have gone since are noticed.
+        """
         while candidates := self._waiting[: self.batching.window]:
             if unprepared := self._unprepared(candidates):
                 self._remove(unprepared)
@@ -205,6 +207,10 @@ class ItemQueue:
         """The items that were accepted and will not be run, each with its error, once, for who will answer them."""
         refused, self._refused = self._refused, []
         return refused
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise type(self.closed)(*self.closed.args)  # anew, since an error keeps where it was raised
 
     def _insert(self, item: Item) -> None:
         bisect.insort(self._waiting, item, key=_order)

@@ -65,6 +65,8 @@ class Scheduler:
         self._changing = threading.Lock()
         self._instances: list[InstanceThread] | None = []
         """None once it is closed."""
+        self._replacing = 0
+        """How many are being loaded in the place of others."""
         for entries in first:
             self._add_instance(entries)
 
@@ -143,23 +145,26 @@ class Scheduler:
 
     def _replace(self, instance: InstanceThread) -> None:
         """Puts another instance in the place of one that hangs; on a thread of its own, since loading takes long."""
-
-        def load() -> None:
-            try:
-                (entries,) = self._make_entries(1)
-            except Exception as error:
-                _LOG.exception("'%s' has one instance less: it cannot be loaded again.", self._name)
-                with self._changing:
-                    left = len(self._instances or ())
-                if not left:
-                    reason = f"'{self._name}' has no instance left: {answerable(error)}"
-                    self._dispatcher.remove(self._lane, ModelNotReadyError(reason))
-                return
-            self._add_instance(entries)
-
         _LOG.error("An instance of '%s' gave no answer in time and is replaced.", self._name)
         with self._changing:
             if self._instances is None:
                 return
             self._instances.remove(instance)
-        threading.Thread(target=load, name=f"{self._name}-replacement", daemon=True).start()
+            self._replacing += 1
+        threading.Thread(target=self._load_again, name=f"{self._name}-replacement", daemon=True).start()
+
+    def _load_again(self) -> None:
+        """One instance; without it and all others, the lane is removed."""
+        failure: Exception | None = None
+        try:
+            (entries,) = self._make_entries(1)
+            self._add_instance(entries)
+        except Exception as error:
+            _LOG.exception("'%s' has one instance less: it cannot be loaded again.", self._name)
+            failure = error
+        with self._changing:
+            self._replacing -= 1
+            left = len(self._instances or ()) + self._replacing
+        if failure and not left:
+            reason = f"'{self._name}' has no instance left: {answerable(failure)}"
+            self._dispatcher.remove(self._lane, ModelNotReadyError(reason))

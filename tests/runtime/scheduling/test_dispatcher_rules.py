@@ -274,6 +274,25 @@ def test_the_alarm_rings_when_the_clock_must_be_looked_at_earlier_than_it_said()
     assert stage.dispatcher.tick() == pytest.approx(1)
 
 
+def test_5_a_closed_lane_ends_also_if_its_last_caller_goes_in_the_middle_of_an_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(cores=1)
+    closed, other = stage.lane("closed"), stage.lane("other")
+    stage.submit(other, 0)
+    (gone,) = stage.submit(closed, 1)
+    reckon = stage.dispatcher._next_event
+
+    def cancelling(now: float) -> float | None:
+        gone.future.cancel()
+        return reckon(now)
+
+    monkeypatch.setattr(stage.dispatcher, "_next_event", cancelling)
+    stage.dispatcher.close(closed)
+    stage.finish(other)
+    assert closed.drained.is_set()
+
+
 class Untouched:
     """Stands for a queue that nothing may be asked of."""
 

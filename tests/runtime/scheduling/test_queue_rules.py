@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import wait
 from typing import Any
 
 import pytest
@@ -243,6 +244,41 @@ def test_5_what_is_dead_is_let_go_of_by_whatever_happens_next() -> None:
     assert len(lane.queue) == 2
 
 
+def test_5_who_waits_for_a_cancelled_item_is_told() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane()
+    stage.submit(lane, "head")
+    (gone,) = stage.submit(lane, "gone")
+    gone.future.cancel()
+    stage.submit(lane, "next")
+    assert wait([gone.future], timeout=0).done
+
+
+def test_5_an_item_that_is_about_to_be_cancelled_is_not_told_that_it_is_late() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane()
+    stage.submit(lane, "head")
+    (gone,) = stage.submit(lane, "gone")
+    noted = gone.future.on_abandoned
+    assert noted is not None
+
+    def note() -> None:
+        noted()
+        stage.submit(lane, "next")
+
+    gone.future.on_abandoned = note
+    assert gone.future.cancel()
+
+
+def test_5_nobody_looks_for_an_item_that_has_its_answer() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane()
+    (item,) = stage.submit(lane, "item")
+    stage.finish(lane)
+    assert not item.future.cancel()
+    assert not lane.queue.may_hold_dead(stage.now)
+
+
 def test_5_a_running_item_cannot_be_cancelled() -> None:
     stage = Stage(cores=1)
     (running,) = stage.submit(stage.lane(), "running")
@@ -354,6 +390,18 @@ def test_6_what_belongs_to_a_request_under_way_is_never_refused_for_others() -> 
     with pytest.raises(QueueFullError, match="holds 4 of at most 2 items, 1 more do not fit"):
         stage.submit(lane, 4)
     assert drained(stage, lane) == [["running"], [0], [1], [2], [3]]
+
+
+def test_7_each_refusal_is_an_error_of_its_own() -> None:
+    stage = Stage(cores=1)
+    lane = stage.lane()
+    stage.dispatcher.close(lane)
+    errors = []
+    for _ in range(2):
+        with pytest.raises(StoppingError) as caught:
+            stage.submit(lane, 0)
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]  # or it would keep where it was raised, each time
 
 
 def test_7_a_closed_queue_refuses_and_gives_out_what_it_has() -> None:

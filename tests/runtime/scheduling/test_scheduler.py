@@ -238,6 +238,51 @@ def test_a_model_whose_only_instance_cannot_be_replaced_says_so() -> None:
     target.close()
 
 
+def test_an_instance_that_comes_back_is_waited_for_where_another_cannot() -> None:
+    hanging, both_away, returning = [Hanging(), Hanging()], threading.Event(), threading.Event()
+    loads = 0
+
+    def load(_: int) -> list[dict[Any, Echo]]:
+        nonlocal loads
+        loads += 1
+        if loads == 2:
+            both_away.wait(10)
+            raise EngineError("the file was being written")
+        if loads == 3:
+            both_away.set()
+            returning.wait(10)
+            return [dict.fromkeys(("pipeline", "engine"), Echo())]
+        return [dict.fromkeys(("pipeline", "engine"), each) for each in hanging]
+
+    target = Scheduler("test", Batching(max_batch_size=1), load, CORES[-1], instances=2, run_limit_seconds=0.2)
+    *hangs, waits = target.submit("pipeline", ["hang", "hang", "waits"])
+    for future in hangs:
+        with pytest.raises(EngineError):
+            future.result(10)
+    both_away.wait(10)
+    time.sleep(0.1)  # by now the other load has failed, and would have taken the model away
+    returning.set()
+    assert outputs([waits]) == ["waits"]
+    for each in hanging:
+        each.over.set()
+    target.close()
+
+
+def test_a_limit_of_any_length_leaves_the_others_watched() -> None:
+    patient, hanging = Echo(), Hanging()
+    patient.open.clear()
+    endless = scheduler(patient, run_limit_seconds=1e12)
+    (future,) = endless.submit("pipeline", ["patient"])
+    watched = scheduler(hanging, run_limit_seconds=0.2)
+    with pytest.raises(EngineError, match="gave no answer"):
+        watched.submit("pipeline", ["hang"])[0].result(10)
+    patient.open.set()
+    assert outputs([future]) == ["patient"]
+    hanging.over.set()
+    for target in (endless, watched):
+        target.close()
+
+
 def test_models_together_never_compute_on_more_threads_than_there_are_cores() -> None:
     computing, most = 0, 0
     lock = threading.Lock()
