@@ -119,9 +119,10 @@ def _clip() -> Made:
     return hf.CLIPForImageClassification(config), processor
 
 
-def _resnet() -> Made:
+def _resnet(edge: int = 64) -> Made:
     config = hf.ResNetConfig(embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic", **_NAMED)
-    return hf.ResNetForImageClassification(config), hf.ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=0.9)
+    processor = hf.ConvNextImageProcessor(size={"shortest_edge": edge}, crop_pct=0.9)
+    return hf.ResNetForImageClassification(config), processor
 
 
 def save_resnet_that_int8_breaks(directory: Path) -> Path:
@@ -144,10 +145,23 @@ def save_resnet_that_int8_breaks(directory: Path) -> Path:
     return directory
 
 
-def _mobilenet_v2() -> Made:
-    config = hf.MobileNetV2Config(depth_multiplier=0.25, image_size=96, **_NAMED)
+def _mobilenet_v2(image_size: int = 96) -> Made:
+    config = hf.MobileNetV2Config(depth_multiplier=0.25, image_size=image_size, **_NAMED)
     processor = hf.MobileNetV2ImageProcessor(size={"shortest_edge": 110}, crop_size={"height": 96, "width": 96})
     return hf.MobileNetV2ForImageClassification(config), processor
+
+
+def _mobilevit() -> Made:
+    """Its processor hands over BGR, and does not normalise."""
+    config = hf.MobileViTConfig(
+        image_size=64,
+        hidden_sizes=[16, 24, 32],
+        neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 64],
+        num_attention_heads=2,
+        **_NAMED,
+    )
+    processor = hf.MobileViTImageProcessor(size={"shortest_edge": 72}, crop_size=_CROP_64)
+    return hf.MobileViTForImageClassification(config), processor
 
 
 def _convnext(edge: int) -> Made:
@@ -171,7 +185,10 @@ IMAGE_FAMILIES: dict[str, Callable[[], Made]] = {
     "swin": _swin,
     "clip": _clip,
     "resnet": _resnet,
+    "resnet of images of another size than optimum's": lambda: _resnet(96),
     "mobilenet-v2": _mobilenet_v2,
+    "mobilenet-v2 of smaller crops than configured": lambda: _mobilenet_v2(image_size=128),
+    "mobilevit": _mobilevit,
     "convnext that crops": lambda: _convnext(96),
     "convnext that stretches": lambda: _convnext(384),
 }

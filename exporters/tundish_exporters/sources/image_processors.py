@@ -48,7 +48,8 @@ def read_image_processor(processor: Any, *, any_size: bool) -> ImagePreprocess:
         raise ExportError(f"{name} pads every image to {pad_size}, which tundish does not reproduce.")
     if name in _OF_THEIR_OWN_WAY:
         raise ExportError(f"{name} resizes in a way of its own, which tundish does not reproduce.")
-    for field in ("image_mean", "size", "do_resize"):
+    flips = hasattr(processor, "do_flip_channel_order")  # MobileViT's, which do not normalise
+    for field in ("size", "do_resize") if flips else ("image_mean", "size", "do_resize"):
         if not hasattr(processor, field):
             raise ExportError(f"{name} is not an image processor that tundish can reproduce: it has no {field}.")
     resize, crop = _resize_and_crop(processor, name, any_size=any_size)
@@ -71,6 +72,7 @@ def read_normalization(processor: Any, resize: Resize | None, crop: tuple[int, i
             rescale=rescale,
             mean=mean,
             std=std,
+            color_order="BGR" if getattr(processor, "do_flip_channel_order", False) else "RGB",
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -85,7 +87,7 @@ def _normalization(processor: Any) -> tuple[float, Any, Any]:
     rescale = 1.0
     mean: Any = (0.0, 0.0, 0.0)
     std: Any = (1.0, 1.0, 1.0)
-    if getattr(processor, "do_normalize", True):
+    if getattr(processor, "do_normalize", hasattr(processor, "image_mean")):
         mean, std = tuple(processor.image_mean), tuple(processor.image_std)
     if getattr(processor, "do_rescale", True):
         rescale = processor.rescale_factor

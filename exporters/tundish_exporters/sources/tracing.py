@@ -78,8 +78,8 @@ def _traceable_tensor(make: Callable[..., torch.Tensor], data: Any, **options: A
 
 
 def _traceable_adaptive_avg_pool2d(input: torch.Tensor, output_size: Any) -> torch.Tensor:  # noqa: A002  # PyTorch's name
-    """As products with constant matrices of means, for images of the example's size alone."""
-    if not _is_tracing() or output_size == 1:
+    """As products with constant matrices of means, for images of the example's size alone; of all of a map as it is."""
+    if not _is_tracing() or output_size in (1, (1, 1), [1, 1]):
         return _adaptive_avg_pool2d(input, output_size)
     height, width = (output_size, output_size) if isinstance(output_size, int) else output_size
     rows, columns = _means(int(input.shape[-2]), height), _means(int(input.shape[-1]), width)

@@ -31,6 +31,7 @@ from tundish.tasks import Item, parts_of
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.huggingface.description import describe
+from tundish_exporters.sources.huggingface.examples import examples_of
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, Weights, load_network, loaded
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
@@ -172,7 +173,7 @@ class ImageSource(HuggingFaceSource):
 
     def write_onnx(self, path: Path) -> None:
         """See `Source.write_onnx`; by optimum, with the one size that images come in."""
-        with traceable_functions():
+        with traceable_functions(), examples_of(*self.preprocess.size):
             super().write_onnx(path)
         _fix_image_size(path, *self.preprocess.size)
 
