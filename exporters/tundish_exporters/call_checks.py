@@ -101,6 +101,8 @@ def check_directory(directory: Path, base: PathLike | None) -> None:
     if base is not None:
         raise ExportError(f"{directory} is no adapter, it has no {CONFIG}; leave the base {base} out.")
     if not (directory / "config.json").is_file():
+        if not directory.exists():
+            raise ExportError(f"There is no directory {directory}; models are not fetched by name, download it first.")
         raise ExportError(f"{directory} is not a Hugging Face model: it has no config.json.")
     if not [*directory.glob("*.safetensors"), *directory.glob("pytorch_model*.bin")]:
         raise ExportError(

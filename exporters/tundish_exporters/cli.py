@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Column
 
+from tundish.cli.leaving import INTERRUPTED
 from tundish.inputs import read_list
 from tundish.manifest import MAX_LISTED, Aggregation, Subtask, TaskName
 from tundish_exporters.api import export_huggingface, export_onnx
@@ -271,27 +272,31 @@ def export(
         "trust_pickle": trust_pickle or None,
     }
     of_directory = {flag: value for flag, value in of_directory.items() if value is not None}
-    with loading_frameworks(), progress_bars(console) as progress:
-        asked: dict[str, Any] = {
-            "name": name,
-            "repository": repository,
-            "precision": precision,
-            "search_minutes": search_minutes,
-            "stock_operators": stock_operators,
-            "calibration": calibration,
-            "evaluation": evaluation,
-            "max_drop": max_drop,
-            "slice_column": slice_column,
-            "group_column": group_column,
-            "max_slice_drop": max_slice_drop,
-            "confidence": confidence,
-            "metric": metric,
-            "license": license_name,
-            "intended_use": intended_use,
-            "samples_in_report": samples_in_report,
-            "progress": progress,
-        }
-        exported = _export(source, task, hints, readers, of_directory, asked)
+    try:
+        with loading_frameworks(), progress_bars(console) as progress:
+            asked: dict[str, Any] = {
+                "name": name,
+                "repository": repository,
+                "precision": precision,
+                "search_minutes": search_minutes,
+                "stock_operators": stock_operators,
+                "calibration": calibration,
+                "evaluation": evaluation,
+                "max_drop": max_drop,
+                "slice_column": slice_column,
+                "group_column": group_column,
+                "max_slice_drop": max_slice_drop,
+                "confidence": confidence,
+                "metric": metric,
+                "license": license_name,
+                "intended_use": intended_use,
+                "samples_in_report": samples_in_report,
+                "progress": progress,
+            }
+            exported = _export(source, task, hints, readers, of_directory, asked)
+    except KeyboardInterrupt:
+        Console(stderr=True, highlight=False).print("Interrupted: nothing was exported.")
+        raise typer.Exit(INTERRUPTED) from None
     from tundish_exporters.report import PAGE_NAME
 
     show_export(console, exported)

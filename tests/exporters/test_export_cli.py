@@ -172,7 +172,8 @@ def test_a_failure_exits_with_1_and_one_sentence(tmp_path: Path) -> None:
         "export", source, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models"
     )
     assert outcome.returncode == 1
-    assert outcome.stderr == f"error: {source} is not a Hugging Face model: it has no config.json.\n"
+    said = f"There is no directory {source}; models are not fetched by name, download it first."
+    assert outcome.stderr == f"error: {said}\n"
     assert not (tmp_path / "models").exists()
 
 
@@ -205,6 +206,7 @@ def interrupted(source: Path, repository: Path, number: signal.Signals) -> tuple
 def test_an_interrupted_export_leaves_nothing(tmp_path: Path, texts: Path) -> None:
     code, errors = interrupted(texts, tmp_path / "models", signal.SIGINT)
     assert code == 130
+    assert errors.rstrip().endswith("Interrupted: nothing was exported.")
     assert "Traceback" not in errors
     assert not (tmp_path / "models").exists()
 
@@ -222,6 +224,7 @@ def test_a_killed_export_leaves_no_version_and_the_next_one_cleans_up(tmp_path: 
 
 def test_brackets_in_what_was_asked_for_are_said_as_they_are(tmp_path: Path) -> None:
     source = tmp_path / "parts[bold][/parts]"
+    source.mkdir(parents=True)
     outcome = call_tundish(
         "export", source, "--task", "text-classification", "--name", "m", "--repository", tmp_path / "models"
     )

@@ -142,7 +142,10 @@ class ModuleSource:
             output = self._module(**{name: torch.from_numpy(np.array(array)) for name, array in inputs.items()})
         if not isinstance(output, torch.Tensor):
             name = type(self._module).__name__
-            raise ExportError(f"{name} returns a {type(output).__name__}; wrap it so that it returns one tensor.")
+            raise ExportError(
+                f"{name} returns a {type(output).__name__}; wrap it in a module that returns one tensor of it, as the "
+                f"'{self._output}' of networks of transformers."
+            )
         return {self._output: output.numpy()}
 
     def predict(self, item: Any) -> Result:

@@ -7,6 +7,9 @@ import os
 import sys
 from typing import NoReturn
 
+INTERRUPTED = 130
+"""The exit code of what a shell's Ctrl-C ended."""
+
 
 def leave_at_once(code: int) -> NoReturn:
     """Ends the process with that exit code.

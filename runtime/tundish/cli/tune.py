@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from tundish.bundle import Bundle, ComposedBundle
-from tundish.cli.leaving import leave_at_once
+from tundish.cli.leaving import INTERRUPTED, leave_at_once
 from tundish.cli.models import find_bundle
 from tundish.errors import InvalidInputError
 from tundish.placement.figures import Measured
@@ -23,8 +23,6 @@ from tundish.placement.tuning import Tuned
 from tundish.placement.tuning import tune as run
 
 _PLOT_SIZE = (78, 18)
-_INTERRUPTED = 130
-"""The exit code of what a shell's Ctrl-C ended."""
 
 
 def tune(
@@ -65,7 +63,7 @@ def tune(
             markup=False,
             soft_wrap=True,
         )
-        leave_at_once(_INTERRUPTED)
+        leave_at_once(INTERRUPTED)
     if as_json:
         print(json.dumps(_json(tuned)))
     else:

@@ -132,9 +132,13 @@ class HuggingFaceSource(ABC):
                     no_post_process=True,
                 )
             except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
+                # optimum says so at length, with a link behind which nothing is of use here.
+                is_unknown = "custom or unsupported architecture" in str(error)
+                reason = "it does not know it" if is_unknown else reason_of(error).rstrip(".")
                 raise ExportError(
                     f"optimum cannot export the architecture '{self._model.config.model_type}' for {self.task}: "
-                    f"{reason_of(error)}. Load it yourself and pass the module to tundish_exporters.export_module."
+                    f"{reason}. Load it yourself and pass tundish_exporters.export_module a module that returns its "
+                    f"{' and '.join(self.outputs)} alone."
                 ) from error
             for file in Path(scratch).glob("model.onnx*"):
                 file.rename(path.parent / file.name.replace("model.onnx", path.name, 1))

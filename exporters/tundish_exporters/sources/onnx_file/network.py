@@ -87,7 +87,8 @@ class Network:
         shown = f"{image.datatype} [{', '.join(map(str, image.shape))}]"
         if image.datatype != "FP32" or len(image.shape) != 4:
             raise ExportError(
-                f"{self._path} takes '{image.name}' as {shown}; tundish gives images as FP32 of four dimensions."
+                f"{self._path} takes '{image.name}' as {shown}; tundish gives images as FP32 of four dimensions. Put a "
+                "Cast or a Reshape before what reads it, and make that the graph's input."
             )
         if isinstance(image.shape[0], int) and image.shape[0] != 1:
             raise ExportError(
