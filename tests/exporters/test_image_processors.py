@@ -67,7 +67,6 @@ def test_a_crop_that_the_processor_does_not_make_is_not_made(photographs: list[P
     ("kind", "reason"),
     [
         ("Donut", "resizes in a way of its own, which tundish does not reproduce"),
-        ("Levit", "resizes in a way of its own, which tundish does not reproduce"),
         ("Nougat", "resizes in a way of its own, which tundish does not reproduce"),
         ("Perceiver", "resizes in a way of its own, which tundish does not reproduce"),
         ("Siglip2", "is not an image processor that tundish can reproduce: it has no size"),

@@ -164,6 +164,15 @@ def _mobilevit() -> Made:
     return hf.MobileViTForImageClassification(config), processor
 
 
+def _levit() -> Made:
+    """Its processor resizes to more than it is told, by 256 / 224."""
+    config = hf.LevitConfig(
+        image_size=64, hidden_sizes=[16, 24, 32], num_attention_heads=[2, 2, 2], depths=[1, 1, 1], **_NAMED
+    )
+    processor = hf.LevitImageProcessor(size={"shortest_edge": 64}, crop_size=_CROP_64)
+    return hf.LevitForImageClassification(config), processor
+
+
 def _convnext(edge: int) -> Made:
     config = hf.ConvNextConfig(hidden_sizes=[8, 12, 16, 24], depths=[1, 1, 1, 1], **_NAMED)
     processor = hf.ConvNextImageProcessor(size={"shortest_edge": edge}, crop_pct=0.875)
@@ -189,6 +198,7 @@ IMAGE_FAMILIES: dict[str, Callable[[], Made]] = {
     "mobilenet-v2": _mobilenet_v2,
     "mobilenet-v2 of smaller crops than configured": lambda: _mobilenet_v2(image_size=128),
     "mobilevit": _mobilevit,
+    "levit": _levit,
     "convnext that crops": lambda: _convnext(96),
     "convnext that stretches": lambda: _convnext(384),
 }

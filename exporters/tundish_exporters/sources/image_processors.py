@@ -16,12 +16,13 @@ _INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bil
 _CONVNEXT_CROPS_BELOW = 384
 """ConvNeXt's processor crops smaller sizes out of a larger resize, and stretches to this and larger ones."""
 
-_OF_THEIR_OWN_WAY = frozenset(
-    {"DonutImageProcessor", "LevitImageProcessor", "NougatImageProcessor", "PerceiverImageProcessor"}
-)
+_OF_THEIR_OWN_WAY = frozenset({"DonutImageProcessor", "NougatImageProcessor", "PerceiverImageProcessor"})
 """Processors that resize, crop or pad by rules which their configuration does not say."""
 _CROPPING_APART = "PoolFormerImageProcessor"
 """The processor that enlarges any size by its share, and crops to a size that is said apart from it."""
+
+_ENLARGED = {"LevitImageProcessor": 256 / 224}
+"""Processors that resize the shorter edge to more than their configuration says, and by how much."""
 
 _MULTIPLES = {"YolosImageProcessor": 16}
 """Processors that cut both sides to a multiple, which their configuration does not say."""
@@ -141,7 +142,7 @@ def _resize_and_crop(
         raise ExportError(f"{name} resizes to {size}; tundish reproduces height and width, or the shortest edge.")
     edge = size["shortest_edge"]
     if crop_share is None:
-        return ShortestEdgeResize(length=edge), window
+        return ShortestEdgeResize(length=int(_ENLARGED.get(name, 1) * edge)), window
     if edge >= _CONVNEXT_CROPS_BELOW:
         return StretchResize(height=edge, width=edge), None
     return ShortestEdgeResize(length=int(edge / crop_share)), (edge, edge)
