@@ -34,6 +34,8 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,mi
         self._check_ready = check_ready
         self._stopping = stopping
         self._said: int | None = None
+        self._watches = 0
+        self._is_watched = asyncio.Event()
 
     async def Check(  # noqa: N802
         self, request: health_pb2.HealthCheckRequest, context: Context
@@ -45,6 +47,8 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,mi
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802
         """Ends when the server stops, which otherwise would wait for it."""
         await self._look()
+        self._watches += 1
+        self._is_watched.set()
         watching = asyncio.ensure_future(super().Watch(request, context))
         stopped = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -54,13 +58,23 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,mi
         finally:
             watching.cancel()
             stopped.cancel()
+            self._watches -= 1
+            if not self._watches:
+                self._is_watched.clear()
 
     async def follow(self) -> None:
-        """Tells watches what has changed; returns when the server stops, and tells them that."""
+        """Tells watches what has changed; returns when the server stops, and tells them that.
+
+        Where nobody watches, it does not look: a server that wakes up every second is not idle.
+        """
         stopped = asyncio.ensure_future(self._stopping.wait())
+        await self._look()
         while not stopped.done():
-            await self._look()
+            watched = asyncio.ensure_future(self._is_watched.wait())
+            await asyncio.wait((stopped, watched), return_when=asyncio.FIRST_COMPLETED)
+            watched.cancel()
             await asyncio.wait((stopped,), timeout=_LOOK_SECONDS)
+            await self._look()
         await self.enter_graceful_shutdown()
 
     async def _look(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import grpc
 import pytest
@@ -12,6 +14,7 @@ from support.bundles import make_bundle
 from support.calls import ANSWER_SECONDS, Connection, connect, status_of
 from support.server_process import ServerProcess
 
+from tundish.server import health
 from tundish_proto import open_inference_pb2 as oip
 
 SERVICES = ("", "tundish_proto.v1.InferenceService", "inference.GRPCInferenceService")
@@ -65,3 +68,28 @@ def test_it_says_what_readiness_says_and_tells_who_watches(tmp_path: Path) -> No
         with pytest.raises(grpc.RpcError):
             connection.open_inference.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name="broken"))
         assert next(watching) == NOT_SERVING  # by its own looking
+
+
+async def test_nobody_looks_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_LOOK_SECONDS", 0.01)
+    looks, stopping = 0, asyncio.Event()
+
+    def check_ready() -> None:
+        nonlocal looks
+        looks += 1
+
+    servicer = health.HealthServicer((), check_ready, stopping)
+    following = asyncio.ensure_future(servicer.follow())
+    await asyncio.sleep(0.1)
+    assert looks == 1
+    watching = asyncio.ensure_future(servicer.Watch(health_pb2.HealthCheckRequest(), AsyncMock()))
+    await asyncio.sleep(0.1)
+    assert looks > 3
+    watching.cancel()
+    await asyncio.wait((watching,))
+    await asyncio.sleep(0.05)
+    looks = 0
+    await asyncio.sleep(0.1)
+    assert not looks
+    stopping.set()
+    await following

@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,13 @@ def image_request(*images: bytes) -> tuple[bytes, dict[str, str]]:
 
 
 # What is answered
+
+
+def test_an_answer_has_the_date_also_after_a_while_without_requests(url: str) -> None:
+    for _ in range(2):
+        time.sleep(1.1)
+        answered = parsedate_to_datetime(get(url, "/v2/health/live").headers["date"]).timestamp()
+        assert -2 < answered - time.time() <= 0
 
 
 @pytest.mark.parametrize("padding", range(5))

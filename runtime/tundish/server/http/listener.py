@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from email.utils import formatdate
 from typing import Any
 
 import h11
@@ -25,9 +28,6 @@ MAX_CONNECTIONS = 1024
 
 SLOW_SECONDS = 1.0
 """How long a client may take to send a request or to read its answer, when others find no place."""
-
-_TICK_SECONDS = 1.0
-"""The header `date` has whole seconds."""
 
 _STOP_SECONDS = 5
 """How long answers may take to leave once the server's work is done."""
@@ -84,10 +84,7 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Waits for the end, which its base looks for ten times a second."""
-        while not self.stopping.is_set():
-            await self.on_tick(0)  # the time for the header `date`
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), _TICK_SECONDS)
+        await self.stopping.wait()
 
 
 class _JoinedWrites:
@@ -122,6 +119,12 @@ class _JoinedWrites:
             self._transport.write(b"".join(pieces))
 
 
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """As HTTP has it; of a second since 1970."""
+    return formatdate(second, usegmt=True).encode()
+
+
 class _Protocol(H11Protocol):
     """Closes connections whose client takes too long to say what it wants, or says what is no HTTP."""
 
@@ -138,6 +141,8 @@ class _Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._idle:
             self._began = self.loop.time()
+            # Its base has a server wake up every second for the header `date`, whether or not anybody asks.
+            self.server_state.default_headers = [(b"date", _date(int(time.time()))), *self.config.encoded_headers]
         super().data_received(data)
         self._watch()
 
