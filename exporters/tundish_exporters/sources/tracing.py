@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from optimum.utils import DummyVisionInputGenerator
 
 _linspace, _as_tensor, _tensor = torch.linspace, torch.as_tensor, torch.tensor
 _adaptive_avg_pool2d = torch.nn.functional.adaptive_avg_pool2d
@@ -23,20 +24,31 @@ def traceable_functions() -> Iterator[None]:
     every size; UPerNet and BEiT pool to sizes that do not divide their feature maps; EfficientNet pools all of a map by
     a window that is larger than it, which OpenVINO does not take.
     """
-    replaced: tuple[tuple[Any, str, Any, Any], ...] = (
-        (torch, "linspace", _linspace, _traceable_linspace),
-        (torch, "as_tensor", _as_tensor, partial(_traceable_tensor, _as_tensor)),
-        (torch, "tensor", _tensor, partial(_traceable_tensor, _tensor)),
-        (torch.nn.functional, "adaptive_avg_pool2d", _adaptive_avg_pool2d, _traceable_adaptive_avg_pool2d),
-        (torch.nn.functional, "avg_pool2d", _avg_pool2d, _traceable_avg_pool2d),
-    )
-    for module, name, _, traceable in replaced:
-        setattr(module, name, traceable)
-    try:
+    with _replaced(
+        (torch, "linspace", _traceable_linspace),
+        (torch, "as_tensor", partial(_traceable_tensor, _as_tensor)),
+        (torch, "tensor", partial(_traceable_tensor, _tensor)),
+        (torch.nn.functional, "adaptive_avg_pool2d", _traceable_adaptive_avg_pool2d),
+        (torch.nn.functional, "avg_pool2d", _traceable_avg_pool2d),
+    ):
         yield
-    finally:
-        for module, name, original, _ in replaced:
-            setattr(module, name, original)
+
+
+@contextmanager
+def examples_of(height: int, width: int) -> Iterator[None]:
+    """Images that optimum traces with are of this size, until the context is left; see `traceable_functions`.
+
+    optimum takes the configuration's size, or 64 pixels where that has none, whatever the processor crops to; what
+    tracing freezes is then wrong for the images that come.
+    """
+    make = DummyVisionInputGenerator.__init__
+
+    def make_of_size(self: Any, *arguments: Any, **settings: Any) -> None:
+        make(self, *arguments, **settings)
+        self.image_size = self.height, self.width = height, width
+
+    with _replaced((DummyVisionInputGenerator, "__init__", make_of_size)):
+        yield
 
 
 @contextmanager
@@ -45,20 +57,28 @@ def plain_functions() -> Iterator[None]:
 
     Else its branches become those of the graph, as DeBERTa's do, which OpenVINO does not take.
     """
-    compiled: list[tuple[Any, str, Any]] = [
-        (module, name, function)
+    compiled = [
+        (module, name, function._torchdynamo_inline)  # type: ignore[attr-defined]  # PyTorch's decorator sets it
         for key, module in list(sys.modules.items())
         if key.startswith("transformers.models.") and ".modeling_" in key
         for name, function in list(vars(module).items())
         if isinstance(function, torch.jit.ScriptFunction)
     ]
-    for module, name, function in compiled:
-        setattr(module, name, function._torchdynamo_inline)
+    with _replaced(*compiled):
+        yield
+
+
+@contextmanager
+def _replaced(*replacements: tuple[Any, str, Any]) -> Iterator[None]:
+    """Attributes of objects are others, by their names, until the context is left."""
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in replacements]
+    for owner, name, replacement in replacements:
+        setattr(owner, name, replacement)
     try:
         yield
     finally:
-        for module, name, function in compiled:
-            setattr(module, name, function)
+        for owner, name, original in originals:
+            setattr(owner, name, original)
 
 
 def _traceable_linspace(start: Any, end: Any, steps: Any, **options: Any) -> torch.Tensor:

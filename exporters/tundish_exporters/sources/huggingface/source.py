@@ -31,11 +31,10 @@ from tundish.tasks import Item, parts_of
 from tundish_exporters.errors import ExportError
 from tundish_exporters.sources import OPSET
 from tundish_exporters.sources.huggingface.description import describe
-from tundish_exporters.sources.huggingface.examples import examples_of
 from tundish_exporters.sources.huggingface.loading import LOCAL, Architecture, Weights, load_network, loaded
 from tundish_exporters.sources.image_processors import read_image_processor
 from tundish_exporters.sources.tokenizers import read_tokenizer, write_tokenizer
-from tundish_exporters.sources.tracing import plain_functions, traceable_functions
+from tundish_exporters.sources.tracing import examples_of, plain_functions, traceable_functions
 
 make_pipeline: Any = transformers.pipeline
 """Of a task by its name; without the types that know but transformers' own."""
