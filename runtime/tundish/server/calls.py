@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 
@@ -19,6 +18,8 @@ from tundish.errors import (
     StoppingError,
     TundishError,
 )
+from tundish.server.grpc_core import Metadata, Status
+from tundish.server.waiting import all_done
 
 IN_FLIGHT_PER_STREAM = 16
 """How many requests of one stream are worked on at a time; further ones wait in the transport's flow control."""
@@ -26,20 +27,40 @@ IN_FLIGHT_PER_STREAM = 16
 _LONGEST_MESSAGE = 500
 """In characters, of up to twelve bytes each on the wire; a sentence quotes what the caller sent, however long."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
+class Context(Protocol):
+    """What a stream's method knows of its call."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the call's deadline, if it has one."""
+        ...
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]:
+        """What the caller has sent before its first message."""
+        ...
+
+    async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = ()) -> NoReturn:
+        """Ends the call with a status."""
+        ...
+
+
 async def abort(context: Context, error: TundishError) -> NoReturn:
-    """Ends the call with the error's status; a full queue says when to try again, as gRPC's retry pushback."""
+    """Ends the call with the error's status."""
+    try:
+        await context.abort(*status_of(error))
+    finally:
+        del context, error  # which the exception that ends it would keep, and the context the exception
+
+
+def status_of(error: TundishError) -> Status:
+    """What a call ends with; a full queue says when to try again, as gRPC's retry pushback."""
     metadata = [(ERROR_METADATA_KEY, type(error).__name__)]
     if pushback := retry_after_milliseconds(error):
         metadata.append((PUSHBACK_METADATA_KEY, str(pushback)))
-    try:
-        await context.abort(error.status, shortened(error), tuple(metadata))
-    finally:
-        del context, error  # which gRPC's exception would keep, and the context the exception
+    return error.status, shortened(error), tuple(metadata)
 
 
 def retry_after_milliseconds(error: TundishError) -> int:
@@ -88,45 +109,15 @@ async def answers_of(
             dropped. The deadline of the call needs no watching: gRPC ends the call then.
         TundishError: that of the first item that failed, with `describe(index)` before its sentence.
     """
-    if timeout_microseconds:
-        try:
-            await asyncio.wait_for(_all_done(futures), timeout_microseconds * 1e-6)
-        except TimeoutError:
-            raise DeadlineExceededError("The deadline passed before the answer was there.") from None
-    else:
-        await _all_done(futures)
+    try:
+        await all_done(futures, timeout_microseconds * 1e-6 if timeout_microseconds else None)
+    except TimeoutError:
+        raise DeadlineExceededError("The deadline passed before the answer was there.") from None
     for index, future in enumerate(futures):
         # Not by `result`, which would have the error keep this frame, and so the future that keeps the error.
         if isinstance(error := future.exception(), TundishError):
             raise type(error)(f"{describe(index)}: {error}") from error
     return [future.result() for future in futures]
-
-
-async def _all_done(futures: Sequence[Future[Any]]) -> None:
-    """Waits for futures of other threads, and cancels them if it is cancelled.
-
-    `asyncio.gather` of wrapped futures does the same, with a future of the loop and a wake-up for each of them.
-    """
-    loop = asyncio.get_running_loop()
-    all_done = loop.create_future()
-    left = itertools.count(len(futures) - 1, -1)
-
-    def wake() -> None:
-        if not all_done.done():  # by a caller that has gone
-            all_done.set_result(None)
-
-    def count(_: Future[Any]) -> None:
-        if not next(left) and not loop.is_closed():
-            loop.call_soon_threadsafe(wake)
-
-    for future in futures:
-        future.add_done_callback(count)
-    try:
-        await all_done
-    except asyncio.CancelledError:
-        for future in futures:
-            future.cancel()
-        raise
 
 
 async def in_order(

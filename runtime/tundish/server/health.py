@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from tundish.errors import ModelNotReadyError, StoppingError
 from tundish.server.calls import Context
-from tundish.server.services import Unregistered
+from tundish.server.services import Handlers
 
 FAREWELL_SECONDS = 0.2
 """Long enough for a watch's last word to leave."""
@@ -90,9 +89,9 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[name-defined,mi
 
 
 def add_health(
-    server: grpc.aio.Server, services: Sequence[str], check_ready: Callable[[], None], stopping: asyncio.Event
+    handlers: Handlers, services: Sequence[str], check_ready: Callable[[], None], stopping: asyncio.Event
 ) -> HealthServicer:
     """The service, which has to be followed as long as the server runs."""
     servicer = HealthServicer(services, check_ready, stopping)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, Unregistered(server))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, handlers)
     return servicer

@@ -8,10 +8,9 @@ import resource
 import signal
 from collections.abc import Callable
 
-import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 from starlette.applications import Starlette
 
 from tundish.errors import UnsupportedError
@@ -19,11 +18,12 @@ from tundish.memory import keep_for_good
 from tundish.runtime import Runtime
 from tundish.server.addresses import bound_socket, explaining, written
 from tundish.server.admission import Admission
+from tundish.server.grpc_server import GrpcServer
 from tundish.server.health import FAREWELL_SECONDS, add_health
 from tundish.server.http import Listener, make_app
 from tundish.server.metrics import make_registry
 from tundish.server.open_inference import OpenInferenceFront
-from tundish.server.services import Unregistered, handler
+from tundish.server.services import Handlers, streams, unary_methods
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish_proto import model_config_pb2, open_inference_pb2
@@ -70,25 +70,25 @@ async def serve(
     Raises:
         AddressError: an address cannot be listened on.
     """
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_gone_caller)
     admission = Admission()
-    server = grpc.aio.server(options=_OPTIONS)
     open_inference = OpenInferenceFront(runtime, admission, SharedMemory(enabled=shared_memory))
-    server.add_generic_rpc_handlers(
-        (
-            handler(_OPEN_INFERENCE, open_inference, admission),
-            handler(_TYPED, TypedFront(runtime, admission), admission),
-        )
-    )
+    fronts = ((_OPEN_INFERENCE, open_inference), (_TYPED, TypedFront(runtime, admission)))
+    handlers = Handlers(*(streams(service, front) for service, front in fronts))
     names = (_OPEN_INFERENCE.full_name, _TYPED.full_name)
-    health_servicer = add_health(server, names, open_inference.check_ready, admission.stopping)
-    _add_reflection(server)
+    health_servicer = add_health(handlers, names, open_inference.check_ready, admission.stopping)
+    _add_reflection(handlers)
+    server = GrpcServer(
+        {path: method for service, front in fronts for path, method in unary_methods(service, front, admission)},
+        handlers,
+        loop=asyncio.get_running_loop(),
+        options=_OPTIONS,
+    )
     bound_grpc = _bind(server, host, grpc_port)
     app = make_app(open_inference, make_registry(runtime), max_body_bytes=max_http_body_bytes)
     http, bound_http = _bind_http(app, host, http_port)
 
     _stop_on_signals(admission)
-    await server.start()
+    server.start()
     await http.start()
     following = asyncio.ensure_future(health_servicer.follow())
     keep_for_good()
@@ -101,7 +101,7 @@ async def serve(
     await asyncio.sleep(_HOLD_SECONDS)
     closing = asyncio.gather(server.stop(FAREWELL_SECONDS), http.stop())
     await asyncio.sleep(_HOLD_SECONDS)
-    admission.leaving.set()
+    admission.leaving.set_result(None)
     await closing
 
 
@@ -120,12 +120,6 @@ def allow_many_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _is_no_gone_caller(record: logging.LogRecord) -> bool:
-    """False for what gRPC logs, with a traceback, when a caller goes away while it is being answered."""
-    kind = record.exc_info[0] if record.exc_info else None
-    return kind is None or kind.__name__ != "ExecuteBatchError"
-
-
 def _stop_on_signals(admission: Admission) -> None:
     """For the rest of the process's life: a second signal must not kill it while its last answers are on their way.
 
@@ -142,11 +136,11 @@ def _stop_on_signals(admission: Admission) -> None:
             signal.signal(number, stop)
 
 
-def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+def _bind(server: GrpcServer, host: str, port: int) -> int:
     with explaining(host, port, "--grpc-port"):
         # Tried first: why an address cannot be had, gRPC tells only its own log.
         bound_socket(host, port).close()
-        return server.add_insecure_port(written(host, port))
+        return server.bind(written(host, port))
 
 
 def _bind_http(app: Starlette, host: str, port: int) -> tuple[Listener, int]:
@@ -157,10 +151,11 @@ def _bind_http(app: Starlette, host: str, port: int) -> tuple[Listener, int]:
     return Listener(app, bound), bound.getsockname()[1]
 
 
-def _add_reflection(server: grpc.aio.Server) -> None:
+def _add_reflection(handlers: Handlers) -> None:
     """The services' descriptors live in two pools, ours and protobuf's default; reflection answers from one."""
     pool = DescriptorPool()
     for module in (model_config_pb2, open_inference_pb2, inference_pb2, health_pb2, reflection_pb2):
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
     names = (_OPEN_INFERENCE.full_name, _TYPED.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, Unregistered(server), pool)  # type: ignore[arg-type]  # all it uses
+    servicer = reflection.aio.ReflectionServicer(names, pool=pool)  # type: ignore[attr-defined]  # its stubs lack aio
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, handlers)

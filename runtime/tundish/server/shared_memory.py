@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,12 @@ class Region:
 
 
 class SharedMemory:
-    """The regions of a server. For one event loop."""
+    """The regions of a server. Any number of threads may use it."""
 
     def __init__(self, *, enabled: bool) -> None:
         self.enabled = enabled
+        self._lock = threading.RLock()
+        """Held while a descriptor is used, whose number may be another file's once it is closed."""
         self._regions: dict[str, Region] = {}
 
     def register(self, name: str, key: str, offset: int, size: int) -> None:
@@ -52,24 +55,27 @@ class SharedMemory:
             raise UnsupportedError(
                 "This server takes no shared memory; start it with --shared-memory if you trust its clients."
             )
-        if not name or name in self._regions:
-            raise InvalidInputError(f"A region needs a name that is not in use, got '{name}'.")
-        if len(self._regions) == MAX_REGIONS:
-            raise InvalidInputError(f"{MAX_REGIONS} regions are registered, which is the limit; unregister one.")
-        descriptor = _open(key)
-        available = os.fstat(descriptor).st_size
-        if not size or offset + size > available:
-            os.close(descriptor)
-            raise InvalidInputError(
-                f"Region '{name}' of {size} bytes from byte {offset} on does not fit '{key}', which has {available}."
-            )
-        self._regions[name] = Region(name, key, offset, size, descriptor)
+        with self._lock:
+            if not name or name in self._regions:
+                raise InvalidInputError(f"A region needs a name that is not in use, got '{name}'.")
+            if len(self._regions) == MAX_REGIONS:
+                raise InvalidInputError(f"{MAX_REGIONS} regions are registered, which is the limit; unregister one.")
+            descriptor = _open(key)
+            available = os.fstat(descriptor).st_size
+            if not size or offset + size > available:
+                os.close(descriptor)
+                raise InvalidInputError(
+                    f"Region '{name}' of {size} bytes from byte {offset} on does not fit '{key}', which has "
+                    f"{available}."
+                )
+            self._regions[name] = Region(name, key, offset, size, descriptor)
 
     def unregister(self, name: str) -> None:
         """Lets go of a region if there is one of that name; of all if the name is empty."""
-        for region in self.regions(name) if not name or name in self._regions else []:
-            del self._regions[region.name]
-            os.close(region.descriptor)
+        with self._lock:
+            for region in self.regions(name) if not name or name in self._regions else []:
+                del self._regions[region.name]
+                os.close(region.descriptor)
 
     def regions(self, name: str) -> list[Region]:
         """The region of that name, or all if it is empty.
@@ -77,7 +83,8 @@ class SharedMemory:
         Raises:
             InvalidInputError: there is no such region.
         """
-        return [self._find(name)] if name else list(self._regions.values())
+        with self._lock:
+            return [self._find(name)] if name else list(self._regions.values())
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """A copy of a part of a region.
@@ -85,8 +92,9 @@ class SharedMemory:
         Raises:
             InvalidInputError: there is no such region or part.
         """
-        region = self._part(name, offset, size)
-        data = os.pread(region.descriptor, size, region.offset + offset)
+        with self._lock:
+            region = self._part(name, offset, size)
+            data = os.pread(region.descriptor, size, region.offset + offset)
         if len(data) != size:
             raise InvalidInputError(f"Region '{name}' has become smaller than it was registered.")
         return data
@@ -97,12 +105,13 @@ class SharedMemory:
         Raises:
             InvalidInputError: there is no such region or part, or the data do not fit it.
         """
-        region = self._part(name, offset, size)
-        if len(data) > size:
-            raise InvalidInputError(f"An output of {len(data)} bytes does not fit {size} bytes of region '{name}'.")
-        if os.fstat(region.descriptor).st_size < region.offset + offset + len(data):
-            raise InvalidInputError(f"Region '{name}' has become smaller than it was registered.")
-        os.pwrite(region.descriptor, data, region.offset + offset)
+        with self._lock:
+            region = self._part(name, offset, size)
+            if len(data) > size:
+                raise InvalidInputError(f"An output of {len(data)} bytes does not fit {size} bytes of region '{name}'.")
+            if os.fstat(region.descriptor).st_size < region.offset + offset + len(data):
+                raise InvalidInputError(f"Region '{name}' has become smaller than it was registered.")
+            os.pwrite(region.descriptor, data, region.offset + offset)
 
     def _find(self, name: str) -> Region:
         region = self._regions.get(name)

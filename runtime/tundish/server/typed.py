@@ -22,6 +22,7 @@ from tundish.server.calls import (
     shortened,
 )
 from tundish.server.services import check_wellformed
+from tundish.server.waiting import on_loop
 from tundish.tasks import ItemPart
 from tundish.wire import write_prediction
 from tundish_proto.v1 import inference_pb2 as typed
@@ -44,7 +45,7 @@ class TypedFront:
         async def answer(message: typed.PredictStreamRequest) -> typed.PredictStreamResponse:
             try:
                 check_wellformed(message)
-                response = await asked_again(lambda: self._predict(message.request, deadline(context)))
+                response = await on_loop(asked_again(lambda: self._predict(message.request, deadline(context))))
             except Exception as failure:
                 error = answerable(failure)
                 fault = typed.PredictError(

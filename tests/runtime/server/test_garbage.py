@@ -10,52 +10,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import ServiceDescriptor
 from prometheus_client import CollectorRegistry
 from support.bundles import make_bundle
 from support.calls import image_request, in_stream, stream_of, tensor_request
 
 import tundish
-from tundish.errors import TundishError
+from tundish.errors import TundishError, answerable
 from tundish.runtime import Runtime
 from tundish.server.admission import Admission
 from tundish.server.http import make_app
 from tundish.server.open_inference import OpenInferenceFront
-from tundish.server.services import handler
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
-from tundish_proto import open_inference_pb2 as oip
-from tundish_proto.v1 import inference_pb2 as typed
+from tundish.server.waiting import on_loop
 
 REQUESTS = 20
 STILL_IN_USE = 3
 """The last ones, by threads that have not yet been given anything else."""
 
-OPEN_INFERENCE = oip.DESCRIPTOR.services_by_name["GRPCInferenceService"]
-TYPED = typed.DESCRIPTOR.services_by_name["InferenceService"]
-
-
-class AbortedError(Exception):
-    """What gRPC ends a call by."""
-
-
-class Context:
-    """gRPC's, in what matters here: it keeps the exception that it ends the call by, and no Python frame of its own."""
-
-    ended_by: AbortedError
-
-    def time_remaining(self) -> None:
-        """There is no deadline."""
-
-    def invocation_metadata(self) -> tuple[()]:
-        return ()
-
-    async def abort(self, *_: object) -> None:
-        error = self.ended_by = AbortedError()
-        try:
-            raise error
-        finally:
-            del self, error
+CONTEXT: Any = SimpleNamespace(time_remaining=lambda: None, invocation_metadata=tuple)
 
 
 @pytest.fixture(scope="module")
@@ -99,25 +72,20 @@ def _errors() -> int:
     return sum(issubclass(type(found), TundishError) for found in gc.get_objects())
 
 
-def method(service: ServiceDescriptor, name: str, front: object) -> Any:
-    """As gRPC has it."""
-    found = handler(service, front, Admission()).service(
-        SimpleNamespace(method=f"/{service.full_name}/{name}")  # type: ignore[arg-type]
-    )
-    assert found is not None
-    return found.stream_stream or found.unary_unary
-
-
 @pytest.mark.parametrize("where", REQUESTS_THAT_FAIL)
 def test_over_grpc(runtime: Runtime, front: OpenInferenceFront, where: str) -> None:
+    """What the server keeps itself, of a call that has failed, is tested with it."""
     open_request, typed_request = REQUESTS_THAT_FAIL[where]
-    infer = method(OPEN_INFERENCE, "ModelInfer", front)
-    predict = method(TYPED, "Predict", TypedFront(runtime, Admission()))
+    typed_front = TypedFront(runtime, Admission())
 
     async def ask() -> None:
-        for call, request in ((infer, open_request), (predict, typed_request)):
-            with pytest.raises(AbortedError):
-                await call(request, Context())
+        for asked in (front.ModelInfer(open_request, None), typed_front.Predict(typed_request, None)):
+            try:
+                await on_loop(asked)
+            except TundishError as error:
+                answerable(error)
+            else:
+                raise AssertionError
 
     assert errors_left_by(ask) <= STILL_IN_USE
 
@@ -125,13 +93,12 @@ def test_over_grpc(runtime: Runtime, front: OpenInferenceFront, where: str) -> N
 @pytest.mark.parametrize("where", REQUESTS_THAT_FAIL)
 def test_on_streams(runtime: Runtime, front: OpenInferenceFront, where: str) -> None:
     open_request, typed_request = REQUESTS_THAT_FAIL[where]
-    infer = method(OPEN_INFERENCE, "ModelStreamInfer", front)
-    predict = method(TYPED, "PredictStream", TypedFront(runtime, Admission()))
+    infer, predict = front.ModelStreamInfer, TypedFront(runtime, Admission()).PredictStream
     (streamed,) = in_stream(typed_request)
 
     async def ask() -> None:
-        assert [answer.error_message != "" async for answer in infer(stream_of(open_request), Context())] == [True]
-        assert [answer.HasField("error") async for answer in predict(stream_of(streamed), Context())] == [True]
+        assert [answer.error_message != "" async for answer in infer(stream_of(open_request), CONTEXT)] == [True]
+        assert [answer.HasField("error") async for answer in predict(stream_of(streamed), CONTEXT)] == [True]
 
     assert errors_left_by(ask) <= STILL_IN_USE
 

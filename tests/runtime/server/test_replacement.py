@@ -21,6 +21,7 @@ from tundish.server.admission import Admission
 from tundish.server.open_inference.inference import InferenceMethods
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
+from tundish.server.waiting import on_loop
 from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
 
@@ -62,7 +63,7 @@ def test_in_process(runtime: Runtime) -> None:
 
 def test_typed(runtime: Runtime) -> None:
     front = TypedFront(runtime, Admission())
-    response = asyncio.run(front.Predict(image_request("colors", IMAGE), None))
+    response = asyncio.run(on_loop(front.Predict(image_request("colors", IMAGE), None)))
     assert top_label(response) == "red"
 
 
@@ -77,7 +78,7 @@ def test_typed_on_a_stream(runtime: Runtime) -> None:
 
 def test_open_inference(runtime: Runtime) -> None:
     front = InferenceMethods(runtime, Admission(), SharedMemory(enabled=False))
-    assert first_label(asyncio.run(front.ModelInfer(tensor_request("colors", IMAGE), None))) == b"red"
+    assert first_label(asyncio.run(on_loop(front.ModelInfer(tensor_request("colors", IMAGE), None)))) == b"red"
 
 
 def test_open_inference_on_a_stream(runtime: Runtime) -> None:

@@ -26,6 +26,7 @@ from tundish.server.http.inference import (
     write_response,
 )
 from tundish.server.open_inference import OpenInferenceFront
+from tundish.server.waiting import on_loop
 from tundish_proto import open_inference_pb2 as oip
 
 Ask = Callable[[Request], Awaitable[Any]]
@@ -104,7 +105,7 @@ class _Rest:
             async with self._bodies.read(request, self._bodies.largest) as body:
                 question = await self._question(request, body)
                 asked = True
-                infer = self._front.infer(question.message, question.raw_contents, None)
+                infer = on_loop(self._front.infer(question.message, question.raw_contents, None))
                 answer = await unless_gone(request, infer)
         except (TundishError, HTTPException) as error:
             if not asked:
@@ -159,12 +160,12 @@ class _Rest:
     async def load(self, request: Request) -> Any:
         message = oip.RepositoryModelLoadRequest(model_name=request.path_params["name"])
         set_parameters(message.parameters, (await self._read(request, schemas.ModelParameters)).parameters)
-        return as_json(await self._front.RepositoryModelLoad(message, None))
+        return as_json(await on_loop(self._front.RepositoryModelLoad(message, None)))
 
     async def unload(self, request: Request) -> Any:
         message = oip.RepositoryModelUnloadRequest(model_name=request.path_params["name"])
         set_parameters(message.parameters, (await self._read(request, schemas.ModelParameters)).parameters)
-        return as_json(await self._front.RepositoryModelUnload(message, None))
+        return as_json(await on_loop(self._front.RepositoryModelUnload(message, None)))
 
     async def system_status(self, request: Request) -> Any:
         message = oip.SystemSharedMemoryStatusRequest(name=_region(request))

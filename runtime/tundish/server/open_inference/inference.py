@@ -25,6 +25,7 @@ from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.parameters import read_count, read_flag
 from tundish.server.services import check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
+from tundish.server.waiting import on_loop
 from tundish.tasks import ItemPart
 from tundish.tensors import RawContents, Tensor
 from tundish_proto import open_inference_pb2 as oip
@@ -53,7 +54,8 @@ class InferenceMethods(Methods):
                 check_wellformed(request)
                 marked = read_flag(request.parameters, _FINAL_RESPONSE)
                 raw_contents = request.raw_input_contents
-                response = await asked_again(lambda: self._infer(request, raw_contents, deadline(context)))
+                asking = asked_again(lambda: self._infer(request, raw_contents, deadline(context)))
+                response = await on_loop(asking)
             except Exception as failure:
                 error = answerable(failure)
                 return error if strict else _in_band(request, error)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tundish.errors import InvalidInputError
 from tundish.server.open_inference.targets import Methods
+from tundish.server.waiting import all_done
 from tundish_proto import open_inference_pb2 as oip
 
 _CHANGES = ThreadPoolExecutor(1, thread_name_prefix="repository")
-"""Changes are made one at a time. In the loop's own threads those that wait would keep others' work out."""
+"""Changes are made one at a time."""
 
 
 class RepositoryMethods(Methods):
@@ -51,4 +51,6 @@ class RepositoryMethods(Methods):
 
 
 async def _change(change: Callable[[str], None], name: str) -> None:
-    await asyncio.get_running_loop().run_in_executor(_CHANGES, change, name)
+    changing = _CHANGES.submit(change, name)
+    await all_done((changing,))
+    changing.result()
