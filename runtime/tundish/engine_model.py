@@ -96,8 +96,9 @@ class EngineModel(Model):
 
     def require_task(self) -> Task[Any, Any]:
         """See `Model.require_task`."""
-        super().require_task()
-        assert self._task is not None  # by the line above
+        if self._task is None:
+            super().require_task()
+        assert self._task is not None  # by the lines above
         return self._task
 
     @property

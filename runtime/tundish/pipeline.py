@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -148,7 +148,15 @@ def run_batch(entry: Entry[OutputT], payloads: Sequence[Any]) -> list[Answer[Out
 
 def with_queue_time(answer: Answer[OutputT], nanoseconds: int) -> Answer[OutputT]:
     """The answer, with the time that its item waited before its batch began."""
-    return replace(answer, stage_times=replace(answer.stage_times, queue_nanoseconds=nanoseconds))
+    times = answer.stage_times
+    waited = StageTimes(
+        queue_nanoseconds=nanoseconds,
+        preprocess_nanoseconds=times.preprocess_nanoseconds,
+        compute_nanoseconds=times.compute_nanoseconds,
+        postprocess_nanoseconds=times.postprocess_nanoseconds,
+        batch_size=times.batch_size,
+    )
+    return Answer(answer.output, waited)
 
 
 def stacked(engine: Engine, items: Sequence[Arrays]) -> dict[str, NDArray[np.generic]]:

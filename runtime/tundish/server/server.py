@@ -23,6 +23,7 @@ from tundish.server.health import FAREWELL_SECONDS, add_health
 from tundish.server.http import Listener, make_app
 from tundish.server.metrics import make_registry
 from tundish.server.open_inference import OpenInferenceFront
+from tundish.server.open_inference.requests import parse_request
 from tundish.server.services import Handlers, streams, unary_methods
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
@@ -42,6 +43,8 @@ _HOLD_SECONDS = 0.03
 
 _OPEN_INFERENCE = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 _TYPED = inference_pb2.DESCRIPTOR.services_by_name["InferenceService"]
+
+_PARSERS = {"ModelInfer": parse_request, "ModelStreamInfer": parse_request}
 
 _OPTIONS = (
     # Both ways, what existing clients expect: a batch of tensors is easily over gRPC's default of 4 MB.
@@ -73,12 +76,16 @@ async def serve(
     admission = Admission()
     open_inference = OpenInferenceFront(runtime, admission, SharedMemory(enabled=shared_memory))
     fronts = ((_OPEN_INFERENCE, open_inference), (_TYPED, TypedFront(runtime, admission)))
-    handlers = Handlers(*(streams(service, front) for service, front in fronts))
+    handlers = Handlers(*(streams(service, front, _PARSERS) for service, front in fronts))
     names = (_OPEN_INFERENCE.full_name, _TYPED.full_name)
     health_servicer = add_health(handlers, names, open_inference.check_ready, admission.stopping)
     _add_reflection(handlers)
     server = GrpcServer(
-        {path: method for service, front in fronts for path, method in unary_methods(service, front, admission)},
+        {
+            path: method
+            for service, front in fronts
+            for path, method in unary_methods(service, front, admission, _PARSERS)
+        },
         handlers,
         loop=asyncio.get_running_loop(),
         options=_OPTIONS,

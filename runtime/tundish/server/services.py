@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from tundish.errors import InvalidInputError, StoppingError
@@ -46,28 +46,37 @@ class Unary:
     serialize: Callable[[Any], bytes]
 
 
-def unary_methods(service: ServiceDescriptor, front: object, admission: Admission) -> Iterator[tuple[str, Unary]]:
+Parsers = Mapping[str, Callable[[bytes], Any]]
+"""By a method's name, what reads its requests' bytes, where that is not the message's own `FromString`.
+
+They raise DecodeError for bytes that are no message.
+"""
+
+
+def unary_methods(
+    service: ServiceDescriptor, front: object, admission: Admission, parsers: Parsers
+) -> Iterator[tuple[str, Unary]]:
     """The service's methods of one message each way, by their paths: the front's methods of the same names."""
     for method in service.methods:
         if not method.client_streaming:
             yield (
                 f"/{service.full_name}/{method.name}",
                 Unary(
-                    parse=_parser(GetMessageClass(method.input_type)),
+                    parse=_parser(method, parsers),
                     call=_unary(getattr(front, method.name), admission),
                     serialize=GetMessageClass(method.output_type).SerializeToString,
                 ),
             )
 
 
-def streams(service: ServiceDescriptor, front: object) -> Handler:
+def streams(service: ServiceDescriptor, front: object, parsers: Parsers) -> Handler:
     """The service's methods of streams, each by the front's method of the same name."""
     return grpc.method_handlers_generic_handler(
         service.full_name,
         {
             method.name: grpc.stream_stream_rpc_method_handler(
                 getattr(front, method.name),
-                request_deserializer=_parser(GetMessageClass(method.input_type)),
+                request_deserializer=_parser(method, parsers),
                 response_serializer=GetMessageClass(method.output_type).SerializeToString,
             )
             for method in service.methods
@@ -110,10 +119,12 @@ def _unary(
     return call
 
 
-def _parser(message_type: type[Message]) -> Callable[[bytes | None], Message | Malformed]:
-    def parse(data: bytes | None) -> Message | Malformed:
+def _parser(method: Any, parsers: Parsers) -> Callable[[bytes | None], Any]:
+    read = parsers.get(method.name) or GetMessageClass(method.input_type).FromString
+
+    def parse(data: bytes | None) -> Any:
         try:
-            return Malformed() if data is None else message_type.FromString(data)
+            return Malformed() if data is None else read(data)
         except DecodeError:
             return Malformed()
 

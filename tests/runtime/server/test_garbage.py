@@ -20,6 +20,7 @@ from tundish.runtime import Runtime
 from tundish.server.admission import Admission
 from tundish.server.http import make_app
 from tundish.server.open_inference import OpenInferenceFront
+from tundish.server.open_inference.requests import InferRequest
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish.server.waiting import on_loop
@@ -79,7 +80,10 @@ def test_over_grpc(runtime: Runtime, front: OpenInferenceFront, where: str) -> N
     typed_front = TypedFront(runtime, Admission())
 
     async def ask() -> None:
-        for asked in (front.ModelInfer(open_request, None), typed_front.Predict(typed_request, None)):
+        for asked in (
+            front.ModelInfer(InferRequest(open_request, open_request.raw_input_contents), None),
+            typed_front.Predict(typed_request, None),
+        ):
             try:
                 await on_loop(asked)
             except TundishError as error:
@@ -95,9 +99,10 @@ def test_on_streams(runtime: Runtime, front: OpenInferenceFront, where: str) -> 
     open_request, typed_request = REQUESTS_THAT_FAIL[where]
     infer, predict = front.ModelStreamInfer, TypedFront(runtime, Admission()).PredictStream
     (streamed,) = in_stream(typed_request)
+    asked = InferRequest(open_request, open_request.raw_input_contents)
 
     async def ask() -> None:
-        assert [answer.error_message != "" async for answer in infer(stream_of(open_request), CONTEXT)] == [True]
+        assert [answer.error_message != "" async for answer in infer(stream_of(asked), CONTEXT)] == [True]
         assert [answer.HasField("error") async for answer in predict(stream_of(streamed), CONTEXT)] == [True]
 
     assert errors_left_by(ask) <= STILL_IN_USE

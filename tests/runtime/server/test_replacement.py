@@ -19,6 +19,7 @@ from tundish.model import Model
 from tundish.runtime import Runtime
 from tundish.server.admission import Admission
 from tundish.server.open_inference.inference import InferenceMethods
+from tundish.server.open_inference.requests import parse_request
 from tundish.server.shared_memory import SharedMemory
 from tundish.server.typed import TypedFront
 from tundish.server.waiting import on_loop
@@ -26,6 +27,7 @@ from tundish_proto import open_inference_pb2 as oip
 from tundish_proto.v1 import inference_pb2 as typed
 
 IMAGE = encoded("red")
+ASKED = parse_request(tensor_request("colors", IMAGE).SerializeToString())
 CONTEXT: Any = SimpleNamespace(time_remaining=lambda: None, invocation_metadata=tuple)
 
 
@@ -78,13 +80,13 @@ def test_typed_on_a_stream(runtime: Runtime) -> None:
 
 def test_open_inference(runtime: Runtime) -> None:
     front = InferenceMethods(runtime, Admission(), SharedMemory(enabled=False))
-    assert first_label(asyncio.run(on_loop(front.ModelInfer(tensor_request("colors", IMAGE), None)))) == b"red"
+    assert first_label(asyncio.run(on_loop(front.ModelInfer(ASKED, None)))) == b"red"
 
 
 def test_open_inference_on_a_stream(runtime: Runtime) -> None:
     async def ask() -> oip.ModelStreamInferResponse:
         front = InferenceMethods(runtime, Admission(), SharedMemory(enabled=False))
-        return await anext(front.ModelStreamInfer(stream_of(tensor_request("colors", IMAGE)), CONTEXT))
+        return await anext(front.ModelStreamInfer(stream_of(ASKED), CONTEXT))
 
     assert first_label(asyncio.run(ask()).infer_response) == b"red"
 

@@ -26,6 +26,7 @@ from tundish.server.http.inference import (
     write_response,
 )
 from tundish.server.open_inference import OpenInferenceFront
+from tundish.server.open_inference.requests import InferRequest
 from tundish.server.waiting import on_loop
 from tundish_proto import open_inference_pb2 as oip
 
@@ -105,7 +106,7 @@ class _Rest:
             async with self._bodies.read(request, self._bodies.largest) as body:
                 question = await self._question(request, body)
                 asked = True
-                infer = on_loop(self._front.infer(question.message, question.raw_contents, None))
+                infer = on_loop(self._front.ModelInfer(InferRequest(question.message, question.raw_contents), None))
                 answer = await unless_gone(request, infer)
         except (TundishError, HTTPException) as error:
             if not asked:

@@ -16,18 +16,20 @@ from tundish.engine_model import EngineModel
 from tundish.engines import Arrays
 from tundish.errors import InvalidInputError, TundishError, answerable
 from tundish.inputs import LISTS
+from tundish.manifest import InputName
 from tundish.model import check_names
 from tundish.pipeline import Answer
 from tundish.scheduling import DEFAULT_PRIORITY, PRIORITIES, Step
 from tundish.server.calls import Context, abort, answers_of, asked_again, deadline, earlier, in_order, shortened
+from tundish.server.open_inference.requests import InferRequest
 from tundish.server.open_inference.sequences import read_step
 from tundish.server.open_inference.targets import Methods, Target
 from tundish.server.parameters import read_count, read_flag
-from tundish.server.services import check_wellformed
+from tundish.server.services import Malformed, check_wellformed
 from tundish.server.tensors import read_inputs, write_outputs
 from tundish.server.waiting import on_loop
 from tundish.tasks import ItemPart
-from tundish.tensors import RawContents, Tensor
+from tundish.tensors import Tensor
 from tundish_proto import open_inference_pb2 as oip
 
 _FINAL_RESPONSE = "triton_enable_empty_final_response"
@@ -36,26 +38,18 @@ _FINAL_RESPONSE = "triton_enable_empty_final_response"
 class InferenceMethods(Methods):
     """Inference."""
 
-    async def ModelInfer(self, request: oip.ModelInferRequest, until: float | None) -> oip.ModelInferResponse:
-        return await self.infer(request, request.raw_input_contents, until)
-
-    async def infer(
-        self, request: oip.ModelInferRequest, raw_contents: Sequence[RawContents], until: float | None
-    ) -> oip.ModelInferResponse:
-        """`ModelInfer` of a request whose raw contents lie beside it, and not in it; see `read_inputs`."""
+    async def ModelInfer(self, request: InferRequest, until: float | None) -> oip.ModelInferResponse:
         with self._admission:
-            return await asked_again(lambda: self._infer(request, raw_contents, until))
+            return await asked_again(lambda: self._infer(request, until))
 
     async def ModelStreamInfer(
-        self, requests: AsyncIterator[oip.ModelInferRequest], context: Context
+        self, requests: AsyncIterator[InferRequest], context: Context
     ) -> AsyncIterator[oip.ModelStreamInferResponse]:
-        async def answer(request: oip.ModelInferRequest) -> oip.ModelStreamInferResponse | TundishError:
+        async def answer(request: InferRequest) -> oip.ModelStreamInferResponse | TundishError:
             try:
                 check_wellformed(request)
-                marked = read_flag(request.parameters, _FINAL_RESPONSE)
-                raw_contents = request.raw_input_contents
-                asking = asked_again(lambda: self._infer(request, raw_contents, deadline(context)))
-                response = await on_loop(asking)
+                marked = read_flag(request.message.parameters, _FINAL_RESPONSE)
+                response = await on_loop(asked_again(lambda: self._infer(request, deadline(context))))
             except Exception as failure:
                 error = answerable(failure)
                 return error if strict else _in_band(request, error)
@@ -74,9 +68,8 @@ class InferenceMethods(Methods):
         except TundishError as error:
             await abort(context, error)
 
-    async def _infer(
-        self, request: oip.ModelInferRequest, raw_contents: Sequence[RawContents], until: float | None
-    ) -> oip.ModelInferResponse:
+    async def _infer(self, asked: InferRequest, until: float | None) -> oip.ModelInferResponse:
+        request = asked.message
         try:
             target = self._target(request.model_name, request.model_version)
         except TundishError as error:
@@ -88,21 +81,23 @@ class InferenceMethods(Methods):
             priority = min(read_count(request.parameters, "priority") or DEFAULT_PRIORITY, PRIORITIES)
             target.model.check_room(deadline=until, priority=priority)
             requested = _requested_outputs(request, target)
-            inputs = read_inputs(request, raw_contents, self._shared_memory)
+            inputs = read_inputs(request, asked.raw_contents, self._shared_memory)
             if (engine := target.engine_model) is not None:
                 item = "row {}"
                 futures = _submit_rows(engine, inputs, until, priority, read_step(request))
             else:
-                item = f"{target.model.require_reads()[0]}[{{}}]"
-                futures = _submit_items(target, inputs, until, priority)
+                reads = target.model.require_reads()
+                item = f"{reads[0]}[{{}}]"
+                futures = _submit_items(target, reads, inputs, until, priority)
             answers += await answers_of(futures, item.format, timeout)
             response = oip.ModelInferResponse(model_name=target.name, model_version=target.version, id=request.id)
             write_outputs(response, _outputs(target, answers), requested, target.labels, self._shared_memory)
         return response
 
 
-def _submit_items(target: Target, inputs: Arrays, until: float | None, priority: int) -> list[Future[Answer[Any]]]:
-    reads = target.model.require_reads()
+def _submit_items(
+    target: Target, reads: Sequence[InputName], inputs: Arrays, until: float | None, priority: int
+) -> list[Future[Answer[Any]]]:
     check_names(target.name, reads, list(inputs))
     columns = [_column(name, inputs[name]) for name in reads]
     if len(columns) == 1:
@@ -167,11 +162,10 @@ def _all_of(*names: str) -> Sequence[oip.ModelInferRequest.InferRequestedOutputT
     return [oip.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in names]
 
 
-def _in_band(request: oip.ModelInferRequest, error: TundishError) -> oip.ModelStreamInferResponse:
+def _in_band(request: InferRequest | Malformed, error: TundishError) -> oip.ModelStreamInferResponse:
     """An error that the stream survives; the id tells the client which request it answers."""
-    if not isinstance(request, oip.ModelInferRequest):
-        return oip.ModelStreamInferResponse(error_message=shortened(error))
-    return oip.ModelStreamInferResponse(
-        error_message=shortened(error),
-        infer_response=oip.ModelInferResponse(model_name=request.model_name, id=request.id),
-    )
+    response = oip.ModelStreamInferResponse(error_message=shortened(error))
+    if not isinstance(request, Malformed):
+        response.infer_response.model_name = request.message.model_name
+        response.infer_response.id = request.message.id
+    return response
