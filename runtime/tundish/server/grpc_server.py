@@ -52,7 +52,7 @@ class GrpcServer:
         """
         self._unary = unary
         self._others = others
-        self.loop = loop
+        self._loop = loop
         self._queue = core.CompletionQueue()
         self._server = core.Server(tuple(options), False)
         self._server.register_completion_queue(self._queue)
@@ -79,17 +79,17 @@ class GrpcServer:
 
     async def stop(self, grace_seconds: float) -> None:
         """Takes no new calls, and returns when those under way have ended, which are cancelled after so long."""
-        stopped = self.loop.create_future()
+        stopped = self._loop.create_future()
         with self._lock:
             self._stopping = True
-            self._server.shutdown(self._queue, lambda _event: self.loop.call_soon_threadsafe(stopped.set_result, None))
+            self._server.shutdown(self._queue, lambda _event: self._loop.call_soon_threadsafe(stopped.set_result, None))
         done, _ = await asyncio.wait((stopped,), timeout=grace_seconds)
         if not done:
             self._server.cancel_all_calls()
             await stopped
         self._server.destroy()
         self._queue.shutdown()
-        await self.loop.run_in_executor(None, self._thread.join)
+        await self._loop.run_in_executor(None, self._thread.join)
 
     def _serve(self) -> None:
         """Each event's tag is what is to be called with it; the queue's end has none."""
@@ -112,9 +112,9 @@ class GrpcServer:
         self._await_call()
         path = event.call_details.method.decode(errors="replace")
         if (method := self._unary.get(path)) is not None:
-            _UnaryCall(event, method, self.loop)
+            _UnaryCall(event, method, self._loop)
         elif (handler := self._others.find(path, event.invocation_metadata)) is not None:
-            LoopCall(event, handler, _until(event), self.loop)
+            LoopCall(event, handler, _until(event), self._loop)
         else:
             core.watch_end(event.call, core.ignore)
             core.send(event.call, core.ignore, first=True, status=_UNKNOWN_METHOD)
