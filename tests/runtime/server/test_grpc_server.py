@@ -37,14 +37,14 @@ class Methods:
     """What is served, and what it has seen."""
 
     def __init__(self) -> None:
-        self.untils: list[float | None] = []
+        self.deadlines: list[float | None] = []
         self.seen: list[weakref.ref[Message]] = []
         self.asked = threading.Semaphore(0)
         self.held = Future[bytes]()
         self.ended: list[BaseException] = []
 
     async def echo(self, request: Message, until: float | None) -> bytes:
-        self.untils.append(until)
+        self.deadlines.append(until)
         self.seen.append(weakref.ref(request))
         return request.data
 
@@ -185,7 +185,7 @@ def test_many_at_once(running: Running) -> None:
 def test_deadlines_reach_the_method(running: Running) -> None:
     running.ask("unary/echo", timeout=None)
     running.ask("unary/echo", timeout=5)
-    without, with_one = running.methods.untils
+    without, with_one = running.methods.deadlines
     assert without is None
     assert with_one is not None
     assert time.monotonic() < with_one <= time.monotonic() + 5.01
