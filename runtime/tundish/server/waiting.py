@@ -139,6 +139,8 @@ class Answering:
         if self._wait is wait:
             assert wait.seconds is not None
             wait.timer = self._loop.call_later(wait.seconds, self._resume, wait, TimeoutError)
+            if self._wait is not wait:  # any more: another thread has ended it, and may not have seen the timer
+                wait.timer.cancel()
 
 
 class _Wait:

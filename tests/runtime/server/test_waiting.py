@@ -6,9 +6,11 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -148,6 +150,25 @@ def test_a_wait_that_is_not(loop: asyncio.AbstractEventLoop) -> None:
     assert ends == [(1, None)]
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0.3), loop).result(SECONDS)
     assert len(ends) == 1
+
+
+def test_a_timer_is_not_left_behind_by_a_wait_that_ends_while_it_is_set() -> None:
+    """It would keep the call, for as long as its caller was ready to wait."""
+    future, timer = Future[int](), Mock()
+
+    def answered_meanwhile(*_: object) -> Mock:
+        future.set_result(1)
+        return timer
+
+    soon: list[Callable[[], object]] = []
+    loop = Mock(
+        call_soon_threadsafe=lambda call, *args: soon.append(partial(call, *args)), call_later=answered_meanwhile
+    )
+    _, ends = begin(sum_of(future, seconds=3600), loop)
+    for call in soon:
+        call()
+    assert ends == [(1, None)]
+    timer.cancel.assert_called_once_with()
 
 
 def test_whoever_comes_first_ends_it_once(loop: asyncio.AbstractEventLoop) -> None:
