@@ -1,8 +1,8 @@
 """An instance: a thread with an engine of its own, which does what the dispatcher hands it.
 
 It pre-processes items, runs batches through the entry that their items came in by, and answers their futures; the
-caller's thread never computes. It gives way to the thread that takes requests in and answers them: where there is more
-work than cores, that one must not wait for its turn, or requests are late before anybody has seen them.
+caller's thread never computes. It gives way to the threads that take requests in: where there is more work than cores,
+these must not wait for their turn, or requests are late before anybody has seen them.
 """
 
 from __future__ import annotations

@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from tundish.errors import answerable
+from tundish.errors import InvalidInputError, answerable
 from tundish.server import grpc_core as core
 from tundish.server.calls import status_of
+from tundish.server.services import MALFORMED
 
 
 class LoopCall:
@@ -86,7 +88,7 @@ class LoopCall:
 
     async def _serve(self) -> None:
         """Has the handler answer: by yielding responses, by returning one, or by `write`."""
-        requests = self._requests() if self._handler.request_streaming else await self._read()
+        requests = self._requests() if self._handler.request_streaming else await self._only_request()
         answering = self._behaviour()(requests, self)
         if hasattr(answering, "__aiter__"):
             async with aclosing(answering) as responses:
@@ -105,10 +107,18 @@ class LoopCall:
         while (request := await self._read()) is not None:
             yield request
 
+    async def _only_request(self) -> Any:
+        if (request := await self._read()) is None:
+            raise InvalidInputError("The call has no request; send one message.")
+        return request
+
     async def _read(self) -> Any:
         """The next message; None if there is no other."""
         message = core.received(await self._done(partial(core.receive, self._call)))
-        return None if message is None else self._handler.request_deserializer(message)
+        try:
+            return None if message is None else self._handler.request_deserializer(message)
+        except DecodeError:  # of services that gRPC's packages bring; ours answer in band
+            raise InvalidInputError(MALFORMED) from None
 
     async def _send(self, **what: Any) -> core.Event:
         """See `core.send`."""

@@ -24,6 +24,9 @@ from tundish.server.admission import Admission
 Handler: TypeAlias = "grpc.GenericRpcHandler[Any, Any]"
 
 
+MALFORMED = "The request's bytes are not a message of this method; check the client's .proto files."
+
+
 class Malformed:
     """Stands for a request whose bytes are no message of its type, so that the front can answer it."""
 
@@ -31,9 +34,7 @@ class Malformed:
 def check_wellformed(request: object) -> None:
     """Raises InvalidInputError for a request that could not be parsed."""
     if isinstance(request, Malformed):
-        raise InvalidInputError(
-            "The request's bytes are not a message of this method; check the client's .proto files."
-        )
+        raise InvalidInputError(MALFORMED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import DecodeError
 
 from tundish.errors import InvalidInputError, QueueFullError
 from tundish.server.grpc_server import GrpcServer
@@ -103,6 +104,13 @@ class Streams:
         return request[::-1]
 
 
+def decoded(data: bytes) -> bytes:
+    """As protobuf reads a message; one of 255 is none."""
+    if data == b"\xff":
+        raise DecodeError
+    return data
+
+
 class Running:
     """A server, its methods and a client of it."""
 
@@ -124,7 +132,7 @@ class Running:
             "echo": grpc.stream_stream_rpc_method_handler(self.streams.echo, bytes, bytes),
             "context": grpc.stream_stream_rpc_method_handler(self.streams.context, bytes, bytes),
             "write": grpc.unary_stream_rpc_method_handler(self.streams.write, bytes, bytes),
-            "answer": grpc.unary_unary_rpc_method_handler(self.streams.answer, bytes, bytes),
+            "answer": grpc.unary_unary_rpc_method_handler(self.streams.answer, decoded, bytes),
         }
         others = Handlers(grpc.method_handlers_generic_handler("loop", handlers))
         self.server = GrpcServer(served, others, loop=self.loop, options=OPTIONS)
@@ -304,6 +312,14 @@ def test_a_stream_whose_caller_goes(running: Running) -> None:
 def test_other_kinds_of_method_on_the_loop(running: Running) -> None:
     assert list(running.channel.unary_stream("/loop/write")(b"ab", timeout=SECONDS)) == [b"", b"ab", b"abab"]
     assert running.ask("loop/answer", b"ab") == b"ba"
+
+
+@pytest.mark.parametrize("requests", [(), (b"\xff",)])
+def test_what_is_no_request_is_refused_on_the_loop(running: Running, requests: tuple[bytes, ...]) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        running.channel.stream_unary("/loop/answer")(iter(requests), timeout=SECONDS)
+    error: Any = caught.value
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_stopping_waits_for_calls_under_way(running: Running) -> None:
